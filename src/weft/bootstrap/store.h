@@ -1,0 +1,62 @@
+// The store through which ranks find each other before they have links: small values under string keys.
+#pragma once
+
+#include <arrow/result.h>
+#include <arrow/status.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "weft/base/deadline.h"
+
+namespace weft {
+
+/// A key-value store that all ranks of a job reach. All calls are thread-safe and none is collective. Every call ends
+/// within the store's own time-out (10 s unless its URL says otherwise) with a communication error in phase
+/// "rendezvous" where the store does not answer. Keys are at most 512 bytes, values at most 64 KiB; longer ones are
+/// Status::Invalid.
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  /// Replaces the value. `time_to_live` counts from now and is renewed by nothing but another write.
+  virtual arrow::Status Set(const std::string& key, const std::string& value, Duration time_to_live) = 0;
+
+  /// Writes `desired` if the value is `expected` (nullopt: if there is none), atomically. Returns whether it wrote.
+  virtual arrow::Result<bool> CompareAndSet(const std::string& key, const std::optional<std::string>& expected,
+                                            const std::string& desired, Duration time_to_live) = 0;
+
+  /// The value, or nullopt where there is none.
+  virtual arrow::Result<std::optional<std::string>> Get(const std::string& key) = 0;
+
+  /// Adds to a decimal number (none counts as 0), atomically, and returns the sum. Status::Invalid where the value is
+  /// no number or the sum overflows.
+  virtual arrow::Result<int64_t> Add(const std::string& key, int64_t delta, Duration time_to_live) = 0;
+
+  /// Blocks until the key has a value and returns it; past the deadline a communication error kTimedOut, phase
+  /// "rendezvous". `check_interrupt`, where given, is polled at least every 100 ms and its error ends the wait.
+  virtual arrow::Result<std::string> Wait(const std::string& key, Deadline deadline,
+                                          const std::function<arrow::Status()>& check_interrupt = {}) = 0;
+
+  /// Removes the key if it is there.
+  virtual arrow::Status Delete(const std::string& key) = 0;
+};
+
+/// How stores are reached; not all fields matter to each.
+struct StoreOptions {
+  /// Admission key of the rendezvous server; empty where it asks for none.
+  std::string rendezvous_key;
+  /// Bound on making the first connection, retried with back-off, and on each later call's answer.
+  Duration connect_timeout = std::chrono::seconds(30);
+  Duration call_timeout = std::chrono::seconds(10);
+};
+
+/// Opens the store that `url` names: "rendezvous://host:port", "inprocess://name" (one per process and name). Other
+/// schemes are Status::Invalid with a list of those that are built.
+arrow::Result<std::shared_ptr<Store>> OpenStore(const std::string& url, const StoreOptions& options);
+
+}  // namespace weft

@@ -1,0 +1,45 @@
+// How a backend is found by name and made.
+#pragma once
+
+#include <arrow/result.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "weft/bootstrap/membership.h"
+#include "weft/communicator/communicator.h"
+
+namespace weft {
+
+/// What a backend is made from. `membership` outlives the call, not the communicator.
+struct BackendContext {
+  Membership* membership = nullptr;
+  /// 32 bytes that only the ranks of the job know.
+  std::string secret;
+  /// "auto", "on" or "off".
+  std::string encryption = "auto";
+  /// Address that peers shall dial instead of those found; empty: find them.
+  std::string advertise;
+  /// Bound on linking up with all peers.
+  Duration connect_timeout = std::chrono::seconds(60);
+  CommunicatorOptions communicator;
+};
+
+using BackendFactory = arrow::Result<std::unique_ptr<Communicator>> (*)(const BackendContext&);
+
+/// One line about a backend, for `weft doctor`.
+struct BackendInfo {
+  std::string name;
+  bool built = false;
+  std::string detail;  // version, or why it is not built
+};
+
+/// Makes the communicator of the backend `name`. Collective over the membership's world. An unknown name is
+/// Status::Invalid with a list; a known one that was not built says how to get it.
+arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const std::string& name, const BackendContext& context);
+
+/// All backends that the build knows, built or not.
+std::vector<BackendInfo> ListBackends();
+
+}  // namespace weft

@@ -1,0 +1,20 @@
+// Grouping over all ranks: combine, shuffle, reduce.
+#pragma once
+
+#include <arrow/result.h>
+#include <arrow/table.h>
+
+#include <memory>
+
+#include "weft/base/context.h"
+#include "weft/communicator/communicator.h"
+#include "weft/kernels/groupby.h"
+
+namespace weft::distributed {
+
+/// Collective. Each group is a row of one rank. With options.sort the result is globally ordered by the keys, rank by
+/// rank.
+arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator, std::shared_ptr<arrow::Table> table,
+                                                     const kernels::GroupByOptions& options, const Context& context);
+
+}  // namespace weft::distributed

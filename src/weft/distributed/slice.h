@@ -1,0 +1,26 @@
+// Rows by their global position, rank order being row order.
+#pragma once
+
+#include <arrow/result.h>
+#include <arrow/table.h>
+
+#include <cstdint>
+#include <memory>
+
+#include "weft/base/context.h"
+#include "weft/communicator/communicator.h"
+
+namespace weft::distributed {
+
+/// Collective. This rank's part of the rows [offset, offset + length) of the whole; rows stay where they are.
+arrow::Result<std::shared_ptr<arrow::Table>> Slice(Communicator& communicator, std::shared_ptr<arrow::Table> table,
+                                                   int64_t offset, int64_t length);
+
+/// Collective. Rows moved between ranks, order kept, so that ranks' shares differ by at most one row.
+arrow::Result<std::shared_ptr<arrow::Table>> Repartition(Communicator& communicator,
+                                                         std::shared_ptr<arrow::Table> table, const Context& context);
+
+/// Collective. The number of rows of all ranks.
+arrow::Result<int64_t> TotalRows(Communicator& communicator, const arrow::Table& table);
+
+}  // namespace weft::distributed
