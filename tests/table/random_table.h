@@ -31,6 +31,8 @@ struct RandomTableOptions {
   double skew = 0;
   /// Among the values are NaN, -0.0, infinities, the least and the greatest.
   bool extremes = true;
+  /// Dictionaries hold nulls, too, which some of Arrow's own functions refuse.
+  bool dictionary_nulls = false;
   /// Chunks a column, the same cuts in all columns unless `ragged`.
   int chunks = 3;
   bool ragged = false;
@@ -322,7 +324,7 @@ class RandomArrays {
     // Values that differ from chunk to chunk and from seed to seed, in an order of their own, some of them twice.
     RandomTableOptions options = options_;
     options.seed = random_.Next();
-    options.sliced = false;
+    if (!options_.dictionary_nulls) options.null_share = 0;
     const int64_t size = 1 + random_.Below(std::min<int64_t>(100, std::max<int64_t>(1, options_.cardinality)));
     auto values = RandomArrays(options).Make(dictionary_type.value_type(), size);
     const auto& index_type = dictionary_type.index_type();
