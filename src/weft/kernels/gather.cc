@@ -67,13 +67,6 @@ void CopyValues(const uint8_t* from, const int64_t* rows, int64_t count, uint8_t
   for (; i < count; ++i) target[i] = source[rows[i]];
 }
 
-struct Wide128 {
-  uint64_t words[2];
-};
-struct Wide256 {
-  uint64_t words[4];
-};
-
 void CopyFixed(const uint8_t* from, int64_t width, const int64_t* rows, int64_t count, uint8_t* to) {
   switch (width) {
     case 1:
@@ -306,8 +299,8 @@ arrow::Result<arrow::ArrayVector> GatherOther(const std::shared_ptr<arrow::Array
   return out;
 }
 
-/// A dictionary column whose chunks have more values together than its index type can number: blocks of so few rows
-/// that each has a dictionary of its own.
+/// A dictionary column that Arrow cannot unify (its chunks have more values together than the index type can number, or
+/// a dictionary holds a null): blocks of so few rows that each has a dictionary of its own, a value a row.
 arrow::Result<arrow::ArrayVector> GatherSmallDictionaries(const arrow::ChunkedArray& column,
                                                           std::span<const int64_t> rows, int64_t block_rows,
                                                           const Context& context) {
@@ -353,7 +346,8 @@ arrow::Result<arrow::ArrayVector> GatherDictionary(const std::shared_ptr<arrow::
     if (!result.ok()) {
       if (result.status().IsOutOfMemory()) return result.status();
       const int bits = static_cast<const arrow::FixedWidthType&>(*type.index_type()).bit_width();
-      return GatherSmallDictionaries(*column, rows, bits == 8 ? 127 : 32767, context);
+      const int64_t most = bits == 8 ? 127 : (bits == 16 ? 32767 : std::numeric_limits<int32_t>::max());
+      return GatherSmallDictionaries(*column, rows, most, context);
     }
     unified = *std::move(result);
   }

@@ -131,16 +131,22 @@ uint64_t BinaryWord(std::string_view view, int piece) {
 void OrNanFlags(const arrow::ArrayData& data, int64_t begin, int64_t length, uint8_t* out) {
   switch (data.type->id()) {
     case Type::HALF_FLOAT:
-      for (int64_t i = 0; i < length; ++i) out[i] |= IsHalfNan(data.GetValues<uint16_t>(1)[begin + i]) ? 1 : 0;
+      for (int64_t i = 0; i < length; ++i) {
+        if (IsHalfNan(data.GetValues<uint16_t>(1)[begin + i])) out[i] = 1;
+      }
       return;
     case Type::FLOAT: {
       const auto* values = data.GetValues<float>(1) + begin;
-      for (int64_t i = 0; i < length; ++i) out[i] |= values[i] != values[i] ? 1 : 0;
+      for (int64_t i = 0; i < length; ++i) {
+        if (values[i] != values[i]) out[i] = 1;
+      }
       return;
     }
     default: {
       const auto* values = data.GetValues<double>(1) + begin;
-      for (int64_t i = 0; i < length; ++i) out[i] |= values[i] != values[i] ? 1 : 0;
+      for (int64_t i = 0; i < length; ++i) {
+        if (values[i] != values[i]) out[i] = 1;
+      }
     }
   }
 }
@@ -387,11 +393,11 @@ arrow::Result<KeyLayout> KeyLayout::Make(std::span<const KeyColumn> columns, std
       }
       if (field.min > field.max) field.min = field.max = 0;  // no row but null ones
       const uint64_t range = field.max - field.min;
-      field.width = std::bit_width(range);
+      field.width = static_cast<int>(std::bit_width(range));
       if (p == 0 && column.may_have_nulls()) {
         if (range < std::numeric_limits<uint64_t>::max()) {
           field.null_code = true;
-          field.width = std::bit_width(range + 1);
+          field.width = static_cast<int>(std::bit_width(range + 1));
         } else {
           layout.AddField({&column, -1, 0, 1, 1, direction, true}, &open);
         }

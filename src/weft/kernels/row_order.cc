@@ -249,7 +249,7 @@ class RadixSorter {
   /// are left.
   bool Scatter(Run* run, int64_t* counts) const {
     while (run->bits > 0) {
-      const int wanted = std::bit_width(static_cast<uint64_t>(run->length)) - 2;
+      const int wanted = static_cast<int>(std::bit_width(static_cast<uint64_t>(run->length))) - 2;
       const int digit = std::min({run->bits, kDigitBits, std::max(wanted, 4)});
       const int shift = run->bits - digit + row_bits_;
       const uint64_t mask = (uint64_t{1} << digit) - 1;
@@ -450,7 +450,7 @@ class RadixSorter {
 arrow::Result<PoolArray<int64_t>> OrderWords(const KeyLayout* layout, int levels, int bits, int64_t rows,
                                              const std::function<void(int64_t, int64_t, uint64_t*)>& words,
                                              const Context& context) {
-  const int row_bits = std::bit_width(static_cast<uint64_t>(std::max<int64_t>(rows - 1, 0)));
+  const auto row_bits = static_cast<int>(std::bit_width(static_cast<uint64_t>(std::max<int64_t>(rows - 1, 0))));
   const bool packed = levels <= 1 && bits > 0 && bits + row_bits <= 64;
   if (packed) return RadixSorter<PackedEntry>(nullptr, levels, row_bits, context).Sort(rows, bits, words);
   return RadixSorter<WideEntry>(layout, levels, 0, context).Sort(rows, bits, words);
