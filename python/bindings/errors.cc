@@ -1,9 +1,12 @@
 #include "errors.h"
 
 #include <arrow/util/io_util.h>
+#include <nanobind/stl/string.h>
 
 #include <cerrno>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "weft/base/communication_error.h"
 
@@ -13,8 +16,9 @@ namespace nb = nanobind;
 
 namespace {
 
-/// The Python exception that made C++ unwind on this thread.
-thread_local PyObject* kept_error = nullptr;
+/// The Python exception that made C++ unwind on this thread. A plain pointer: nothing of Python may be let go of when a
+/// thread ends after the interpreter has.
+thread_local nb::python_error* kept_error = nullptr;
 
 const char* ClassName(CommunicationFailure failure) {
   switch (failure) {
@@ -69,24 +73,24 @@ nb::object Own(const char* name) { return nb::module_::import_("weft.errors").at
 }  // namespace
 
 arrow::Status KeepPythonError(const char* where) {
-  Py_XDECREF(kept_error);
-  kept_error = PyErr_GetRaisedException();
-  std::string text = "an exception was raised";
-  if (kept_error != nullptr) {
-    text = Py_TYPE(kept_error)->tp_name;
-    if (PyObject* shown = PyObject_Str(kept_error); shown != nullptr) {
-      if (const char* words = PyUnicode_AsUTF8(shown); words != nullptr && *words != 0) text += std::string(": ") + words;
-      Py_DECREF(shown);
-    }
+  delete kept_error;
+  kept_error = new nb::python_error();
+  std::string text = nb::cast<std::string>(kept_error->type().attr("__name__"));
+  const nb::object words = nb::steal(PyObject_Str(kept_error->value().ptr()));
+  if (words.is_valid()) {
+    if (const auto shown = nb::cast<std::string>(words); !shown.empty()) text += ": " + shown;
+  } else {
     PyErr_Clear();
   }
   return arrow::Status::Cancelled(where, ": ", text);
 }
 
+bool HasKeptError() { return kept_error != nullptr; }
+
 void Raise(const arrow::Status& status, int rank) {
   if (kept_error != nullptr) {
-    PyErr_SetRaisedException(std::exchange(kept_error, nullptr));
-    throw nb::python_error();
+    const std::unique_ptr<nb::python_error> error(std::exchange(kept_error, nullptr));
+    throw nb::python_error(std::move(*error));
   }
   std::string text = status.message();
   if (rank >= 0 && text.find("rank ") == std::string::npos) text = "rank " + std::to_string(rank) + ": " + text;

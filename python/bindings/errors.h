@@ -17,13 +17,17 @@ arrow::Status KeepPythonError(const char* where);
 /// -1 where there is but one. The GIL is held.
 [[noreturn]] void Raise(const arrow::Status& status, int rank = -1);
 
+/// Whether KeepPythonError kept an exception that is not raised yet: also an operation that came to a good end after it
+/// must raise it, or a signal would be lost.
+bool HasKeptError();
+
 inline void Check(const arrow::Status& status, int rank = -1) {
-  if (!status.ok()) Raise(status, rank);
+  if (!status.ok() || HasKeptError()) Raise(status, rank);
 }
 
 template <typename T>
 T Check(arrow::Result<T> result, int rank = -1) {
-  if (!result.ok()) Raise(result.status(), rank);
+  if (!result.ok() || HasKeptError()) Raise(result.status(), rank);
   return *std::move(result);
 }
 
