@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "weft/base/context.h"
 #include "weft/communicator/communicator.h"
@@ -22,5 +23,9 @@ arrow::Result<std::shared_ptr<arrow::Table>> Repartition(Communicator& communica
 
 /// Collective. The number of rows of all ranks.
 arrow::Result<int64_t> TotalRows(Communicator& communicator, const arrow::Table& table);
+
+/// Where rank r's share of `total` rows ends when they are spread evenly and in order: shares differ by at most one
+/// row. Local.
+std::vector<int64_t> EvenEnds(int64_t total, int world);
 
 }  // namespace weft::distributed

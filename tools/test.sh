@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Every test: C++ (ctest), Python (pytest), style. Runs all of them even when one fails; fails if any did.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+failed=()
+ctest --test-dir build/release --output-on-failure -j "$(nproc)" || failed+=(ctest)
+.venv/bin/python -m pytest -q tests/python || failed+=(pytest)
+tools/lint.sh || failed+=(lint)
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "test: failed: ${failed[*]}" >&2
+  exit 1
+fi
