@@ -59,6 +59,8 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     program: list[str] = options.program
     if program[:1] == ["--"]:
         program = program[1:]
+    if program[1:2] == ["--"]:
+        del program[1]
     if not program:
         parser.error("weft run: name a script or -m module")
     if not options.module and not Path(program[0]).exists():
