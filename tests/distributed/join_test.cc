@@ -1,8 +1,6 @@
 // The join over ranks gives the rows of the join on one rank, whose oracle is in tests/kernels.
 #include "weft/distributed/join.h"
 
-#include <algorithm>
-
 #include "distributed/ranks.h"
 #include "table/random_table.h"
 #include "weft/distributed/slice.h"
@@ -24,17 +22,11 @@ TablePtr Side(const std::vector<std::shared_ptr<arrow::DataType>>& types, int64_
   return RandomTable(test::SchemaOf(types), options);
 }
 
-std::vector<std::string> SortedRows(const arrow::Table& table) {
-  auto rows = test::RowsAsText(table);
-  std::sort(rows.begin(), rows.end());
-  return rows;
-}
-
 void ExpectSameAsLocal(const TablePtr& left, const TablePtr& right, const JoinOptions& options) {
   const Context context;
   const auto expected = kernels::Join(left, right, options, context);
   ASSERT_TRUE(expected.ok()) << expected.status().ToString();
-  const auto expected_rows = SortedRows(**expected);
+  const auto expected_rows = test::SortedRows(**expected);
   for (const int world : test::Worlds()) {
     SCOPED_TRACE("world " + std::to_string(world));
     const auto results = test::OnRanks(world, [&](Communicator& communicator) {
@@ -44,13 +36,15 @@ void ExpectSameAsLocal(const TablePtr& left, const TablePtr& right, const JoinOp
     const auto together = test::Together(results);
     ASSERT_NE(together, nullptr);
     EXPECT_TRUE(together->schema()->Equals(*(*expected)->schema(), false));
-    EXPECT_EQ(SortedRows(*together), expected_rows);
+    EXPECT_EQ(test::SortedRows(*together), expected_rows);
     if (options.algorithm == JoinAlgorithm::kSort) {
       // Ordered over all ranks by the keys: the key column alone must read as on one rank.
       const auto key = [](const arrow::Table& table) {
         return test::RowsAsText(*table.SelectColumns({0}).ValueOrDie());
       };
-      if (options.type == JoinType::kInner) EXPECT_EQ(key(*together), key(**expected));
+      if (options.type == JoinType::kInner) {
+        EXPECT_EQ(key(*together), key(**expected));
+      }
     }
   }
 }

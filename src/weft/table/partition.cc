@@ -1,0 +1,336 @@
+#include "weft/table/partition.h"
+
+#include <arrow/array/array_base.h>
+#include <arrow/array/builder_base.h>
+#include <arrow/array/data.h>
+#include <arrow/array/util.h>
+#include <arrow/builder.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/compute/exec.h>
+#include <arrow/extension_type.h>
+#include <arrow/util/bit_util.h>
+
+#include <cstring>
+#include <string>
+#include <utility>
+
+namespace weft::table {
+namespace {
+
+using arrow::ArrayData;
+using ArrayDataPtr = std::shared_ptr<ArrayData>;
+
+/// A value moved as bytes: Arrow data of other producers need not be aligned.
+template <int width>
+struct Bytes {
+  uint8_t raw[width];
+};
+
+/// Copies `length` bytes. Both sides must have kCopySlack bytes after them that may be read (and, at `to`,
+/// overwritten).
+constexpr int64_t kCopySlack = 16;
+inline void CopyWithSlack(uint8_t* to, const uint8_t* from, int64_t length) {
+  if (length <= kCopySlack) {
+    std::memcpy(to, from, kCopySlack);
+  } else {
+    std::memcpy(to, from, static_cast<size_t>(length));
+  }
+}
+
+/// Where each row of one batch goes; columns are scattered one after the other.
+class Scatter {
+ public:
+  Scatter(std::span<const uint32_t> targets, int parts, arrow::MemoryPool* pool)
+      : targets_(targets), parts_(static_cast<size_t>(parts)), pool_(pool) {}
+
+  arrow::Status Init() {
+    counts_.assign(parts_, 0);
+    for (const uint32_t target : targets_) {
+      if (target >= parts_) {
+        return arrow::Status::Invalid("partition: a row's target is ", target, ", but there are ", parts_, " parts");
+      }
+      ++counts_[target];
+    }
+    return arrow::Status::OK();
+  }
+
+  int64_t count(size_t part) const { return counts_[part]; }
+
+  /// One array a part with the rows of `data`, which has as many rows as there are targets.
+  arrow::Result<std::vector<ArrayDataPtr>> Column(const ArrayData& data);
+
+ private:
+  int64_t rows() const { return static_cast<int64_t>(targets_.size()); }
+
+  /// Parts of a column without buffers: type, length, and a first buffer that is not there.
+  std::vector<ArrayDataPtr> Empty(const ArrayData& data, size_t buffers) const;
+  arrow::Status Validity(const ArrayData& data, std::vector<ArrayDataPtr>* out);
+  arrow::Status Bits(const uint8_t* bits, int64_t offset, size_t buffer, std::vector<ArrayDataPtr>* out);
+  arrow::Status FixedWidth(const ArrayData& data, int64_t width, std::vector<ArrayDataPtr>* out);
+  template <int width>
+  void FixedWidthLoop(const uint8_t* in, const std::vector<uint8_t*>& starts) const;
+  template <typename Offset>
+  arrow::Status Binary(const ArrayData& data, std::vector<ArrayDataPtr>* out);
+  arrow::Result<std::vector<ArrayDataPtr>> Take(const ArrayData& data);
+  arrow::Result<std::vector<ArrayDataPtr>> Build(const ArrayData& data);
+
+  /// The row numbers grouped by part, in row order inside a part: made when a column first needs them.
+  arrow::Status MakeOrder();
+  std::span<const int64_t> order(size_t part) const {
+    return std::span(reinterpret_cast<const int64_t*>(order_->data()) + begins_[part],
+                     static_cast<size_t>(counts_[part]));
+  }
+
+  std::span<const uint32_t> targets_;
+  size_t parts_;
+  arrow::MemoryPool* pool_;
+  std::vector<int64_t> counts_;
+  std::vector<int64_t> begins_;
+  std::shared_ptr<arrow::Buffer> order_;
+};
+
+arrow::Status Scatter::MakeOrder() {
+  if (order_ != nullptr) return arrow::Status::OK();
+  begins_.assign(parts_, 0);
+  for (size_t p = 1; p < parts_; ++p) begins_[p] = begins_[p - 1] + counts_[p - 1];
+  ARROW_ASSIGN_OR_RAISE(order_, arrow::AllocateBuffer(rows() * static_cast<int64_t>(sizeof(int64_t)), pool_));
+  auto* order = reinterpret_cast<int64_t*>(order_->mutable_data());
+  std::vector<int64_t> next = begins_;
+  for (size_t i = 0; i < targets_.size(); ++i) order[next[targets_[i]]++] = static_cast<int64_t>(i);
+  return arrow::Status::OK();
+}
+
+std::vector<ArrayDataPtr> Scatter::Empty(const ArrayData& data, size_t buffers) const {
+  std::vector<ArrayDataPtr> out(parts_);
+  for (size_t p = 0; p < parts_; ++p) {
+    out[p] = ArrayData::Make(data.type, counts_[p], std::vector<std::shared_ptr<arrow::Buffer>>(buffers), 0);
+    out[p]->dictionary = data.dictionary;
+  }
+  return out;
+}
+
+arrow::Status Scatter::Bits(const uint8_t* bits, int64_t offset, size_t buffer, std::vector<ArrayDataPtr>* out) {
+  ARROW_RETURN_NOT_OK(MakeOrder());
+  for (size_t p = 0; p < parts_; ++p) {
+    ARROW_ASSIGN_OR_RAISE(auto made, arrow::AllocateBuffer(arrow::bit_util::BytesForBits(counts_[p]), pool_));
+    uint8_t* to = made->mutable_data();
+    uint32_t byte = 0;
+    int filled = 0;
+    for (const int64_t row : order(p)) {
+      byte |= static_cast<uint32_t>(arrow::bit_util::GetBit(bits, offset + row)) << filled;
+      if (++filled == 8) {
+        *to++ = static_cast<uint8_t>(byte);
+        byte = 0;
+        filled = 0;
+      }
+    }
+    if (filled > 0) *to = static_cast<uint8_t>(byte);
+    (*out)[p]->buffers[buffer] = std::move(made);
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status Scatter::Validity(const ArrayData& data, std::vector<ArrayDataPtr>* out) {
+  if (data.GetNullCount() == 0 || data.buffers[0] == nullptr) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(Bits(data.buffers[0]->data(), data.offset, 0, out));
+  for (auto& part : *out) part->SetNullCount(arrow::kUnknownNullCount);
+  return arrow::Status::OK();
+}
+
+template <int width>
+void Scatter::FixedWidthLoop(const uint8_t* in, const std::vector<uint8_t*>& starts) const {
+  using Value = Bytes<width>;
+  std::vector<Value*> next(parts_);
+  for (size_t p = 0; p < parts_; ++p) next[p] = reinterpret_cast<Value*>(starts[p]);
+  Value** const cursors = next.data();
+  const auto* const values = reinterpret_cast<const Value*>(in);
+  const uint32_t* const targets = targets_.data();
+  const size_t n = targets_.size();
+  for (size_t i = 0; i < n; ++i) *cursors[targets[i]]++ = values[i];
+}
+
+arrow::Status Scatter::FixedWidth(const ArrayData& data, int64_t width, std::vector<ArrayDataPtr>* out) {
+  std::vector<uint8_t*> starts(parts_);
+  for (size_t p = 0; p < parts_; ++p) {
+    ARROW_ASSIGN_OR_RAISE((*out)[p]->buffers[1], arrow::AllocateBuffer(counts_[p] * width, pool_));
+    starts[p] = (*out)[p]->buffers[1]->mutable_data();
+  }
+  if (rows() == 0 || width == 0) return arrow::Status::OK();
+  const uint8_t* in = data.buffers[1]->data() + data.offset * width;
+  switch (width) {
+    case 1:
+      FixedWidthLoop<1>(in, starts);
+      break;
+    case 2:
+      FixedWidthLoop<2>(in, starts);
+      break;
+    case 4:
+      FixedWidthLoop<4>(in, starts);
+      break;
+    case 8:
+      FixedWidthLoop<8>(in, starts);
+      break;
+    case 16:
+      FixedWidthLoop<16>(in, starts);
+      break;
+    case 32:
+      FixedWidthLoop<32>(in, starts);
+      break;
+    default:
+      for (size_t i = 0; i < targets_.size(); ++i) {
+        uint8_t*& to = starts[targets_[i]];
+        std::memcpy(to, in + static_cast<int64_t>(i) * width, static_cast<size_t>(width));
+        to += width;
+      }
+  }
+  return arrow::Status::OK();
+}
+
+template <typename Offset>
+arrow::Status Scatter::Binary(const ArrayData& data, std::vector<ArrayDataPtr>* out) {
+  ARROW_RETURN_NOT_OK(MakeOrder());
+  // The offsets buffer of an array without rows may be empty.
+  const Offset* offsets = rows() == 0 ? nullptr : data.GetValues<Offset>(1);
+  std::vector<int64_t> bytes(parts_, 0);
+  for (size_t i = 0; i < targets_.size(); ++i) bytes[targets_[i]] += offsets[i + 1] - offsets[i];
+  const uint8_t* in = data.buffers[2] == nullptr ? nullptr : data.buffers[2]->data();
+  // A short value is copied by a fixed number of bytes, which must not run over the end of the input.
+  const int64_t readable = data.buffers[2] == nullptr ? 0 : data.buffers[2]->size() - kCopySlack;
+  for (size_t p = 0; p < parts_; ++p) {
+    ARROW_ASSIGN_OR_RAISE(auto made,
+                          arrow::AllocateBuffer((counts_[p] + 1) * static_cast<int64_t>(sizeof(Offset)), pool_));
+    ARROW_ASSIGN_OR_RAISE(auto values, arrow::AllocateResizableBuffer(bytes[p] + kCopySlack, pool_));
+    auto* to_offset = reinterpret_cast<Offset*>(made->mutable_data());
+    uint8_t* to = values->mutable_data();
+    Offset end = 0;
+    for (const int64_t row : order(p)) {
+      const Offset begin = offsets[row];
+      const Offset length = offsets[row + 1] - begin;
+      *to_offset++ = end;
+      if (begin <= readable) {
+        CopyWithSlack(to + end, in + begin, length);
+      } else if (length > 0) {
+        std::memcpy(to + end, in + begin, static_cast<size_t>(length));
+      }
+      end += length;
+    }
+    *to_offset = end;
+    ARROW_RETURN_NOT_OK(values->Resize(bytes[p], /*shrink_to_fit=*/false));
+    (*out)[p]->buffers[1] = std::move(made);
+    (*out)[p]->buffers[2] = std::move(values);
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Result<std::vector<ArrayDataPtr>> Scatter::Take(const ArrayData& data) {
+  ARROW_RETURN_NOT_OK(MakeOrder());
+  arrow::compute::ExecContext exec(pool_);
+  exec.set_use_threads(false);
+  std::vector<ArrayDataPtr> out(parts_);
+  for (size_t p = 0; p < parts_; ++p) {
+    const auto indices =
+        ArrayData::Make(arrow::int64(), counts_[p],
+                        {nullptr, arrow::SliceBuffer(order_, begins_[p] * static_cast<int64_t>(sizeof(int64_t)),
+                                                     counts_[p] * static_cast<int64_t>(sizeof(int64_t)))},
+                        0);
+    auto taken = arrow::compute::Take(arrow::Datum(data.Copy()), arrow::Datum(indices),
+                                      arrow::compute::TakeOptions::NoBoundsCheck(), &exec);
+    // Not every type has a kernel; a builder copes with all of them, row by row.
+    if (taken.status().IsNotImplemented()) return Build(data);
+    ARROW_RETURN_NOT_OK(taken.status());
+    out[p] = taken->array();
+  }
+  return out;
+}
+
+arrow::Result<std::vector<ArrayDataPtr>> Scatter::Build(const ArrayData& data) {
+  const arrow::ArraySpan span(data);
+  std::vector<ArrayDataPtr> out(parts_);
+  for (size_t p = 0; p < parts_; ++p) {
+    std::unique_ptr<arrow::ArrayBuilder> builder;
+    ARROW_RETURN_NOT_OK(arrow::MakeBuilderExactIndex(pool_, data.type, &builder));
+    for (const int64_t row : order(p)) ARROW_RETURN_NOT_OK(builder->AppendArraySlice(span, row, 1));
+    ARROW_RETURN_NOT_OK(builder->FinishInternal(&out[p]));
+  }
+  return out;
+}
+
+arrow::Result<std::vector<ArrayDataPtr>> Scatter::Column(const ArrayData& data) {
+  const arrow::DataType& type = *data.type;
+  switch (type.id()) {
+    case arrow::Type::NA: {
+      auto out = Empty(data, 1);
+      for (auto& part : out) part->SetNullCount(part->length);
+      return out;
+    }
+    case arrow::Type::BOOL: {
+      auto out = Empty(data, 2);
+      ARROW_RETURN_NOT_OK(Validity(data, &out));
+      ARROW_RETURN_NOT_OK(Bits(rows() == 0 ? nullptr : data.buffers[1]->data(), data.offset, 1, &out));
+      return out;
+    }
+    case arrow::Type::STRING:
+    case arrow::Type::BINARY: {
+      auto out = Empty(data, 3);
+      ARROW_RETURN_NOT_OK(Validity(data, &out));
+      ARROW_RETURN_NOT_OK(Binary<int32_t>(data, &out));
+      return out;
+    }
+    case arrow::Type::LARGE_STRING:
+    case arrow::Type::LARGE_BINARY: {
+      auto out = Empty(data, 3);
+      ARROW_RETURN_NOT_OK(Validity(data, &out));
+      ARROW_RETURN_NOT_OK(Binary<int64_t>(data, &out));
+      return out;
+    }
+    case arrow::Type::STRUCT: {
+      auto out = Empty(data, 1);
+      ARROW_RETURN_NOT_OK(Validity(data, &out));
+      for (const auto& child : data.child_data) {
+        ARROW_ASSIGN_OR_RAISE(auto parts, Column(*child->Slice(data.offset, data.length)));
+        for (size_t p = 0; p < parts_; ++p) out[p]->child_data.push_back(std::move(parts[p]));
+      }
+      return out;
+    }
+    case arrow::Type::EXTENSION: {
+      ArrayData storage = data;
+      storage.type = static_cast<const arrow::ExtensionType&>(type).storage_type();
+      ARROW_ASSIGN_OR_RAISE(auto out, Column(storage));
+      for (auto& part : out) part->type = data.type;
+      return out;
+    }
+    default:
+      if (!arrow::is_fixed_width(type.id())) return Take(data);
+      auto out = Empty(data, 2);
+      ARROW_RETURN_NOT_OK(Validity(data, &out));
+      ARROW_RETURN_NOT_OK(FixedWidth(data, type.byte_width(), &out));
+      return out;
+  }
+}
+
+}  // namespace
+
+arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> PartitionBatch(const arrow::RecordBatch& batch,
+                                                                               std::span<const uint32_t> targets,
+                                                                               int parts, const Context& context) {
+  if (parts < 1 || static_cast<int64_t>(targets.size()) != batch.num_rows()) {
+    return arrow::Status::Invalid("partition: ", targets.size(), " targets and ", parts, " parts for ",
+                                  batch.num_rows(), " rows");
+  }
+  Scatter scatter(targets, parts, context.pool);
+  ARROW_RETURN_NOT_OK(scatter.Init());
+  const auto count = static_cast<size_t>(parts);
+  std::vector<std::vector<ArrayDataPtr>> columns(count);
+  for (int c = 0; c < batch.num_columns(); ++c) {
+    ARROW_RETURN_NOT_OK(context.stop.Poll());
+    ARROW_ASSIGN_OR_RAISE(auto column, scatter.Column(*batch.column_data(c)));
+    for (size_t p = 0; p < count; ++p) columns[p].push_back(std::move(column[p]));
+  }
+  std::vector<std::shared_ptr<arrow::RecordBatch>> out(count);
+  for (size_t p = 0; p < count; ++p) {
+    out[p] = arrow::RecordBatch::Make(batch.schema(), scatter.count(p), std::move(columns[p]));
+  }
+  return out;
+}
+
+}  // namespace weft::table
