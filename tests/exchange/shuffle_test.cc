@@ -296,6 +296,37 @@ TEST(Shuffle, AnInterruptEndsItOnAllRanks) {
   other.join();
 }
 
+/// A string column of 2.5 GiB in many chunks, and a large_string column of as much in one.
+TEST(Shuffle, ColumnsBeyondTwoGigabytes) {
+  if (std::getenv("WEFT_SOAK") == nullptr) GTEST_SKIP() << "set WEFT_SOAK=1";
+  constexpr int64_t kChunkRows = 64;
+  constexpr int64_t kChunks = 40;
+  const std::string text(1 << 20, 'x');
+  for (const bool large : {false, true}) {
+    std::shared_ptr<arrow::ChunkedArray> column;
+    if (large) {
+      arrow::LargeStringBuilder builder;
+      for (int64_t i = 0; i < kChunkRows * kChunks; ++i) ASSERT_TRUE(builder.Append(text).ok());
+      column = std::make_shared<arrow::ChunkedArray>(builder.Finish().ValueOrDie());
+    } else {
+      arrow::StringBuilder builder;
+      for (int64_t i = 0; i < kChunkRows; ++i) ASSERT_TRUE(builder.Append(text).ok());
+      const auto chunk = builder.Finish().ValueOrDie();
+      column = std::make_shared<arrow::ChunkedArray>(arrow::ArrayVector(kChunks, chunk));
+    }
+    const auto schema = arrow::schema({arrow::field("s", column->type())});
+    OnRanks(2, [&](Communicator& c) -> arrow::Status {
+      ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::MakeEmpty(schema));
+      if (c.rank() == 0) table = arrow::Table::Make(schema, {column});
+      ARROW_ASSIGN_OR_RAISE(const auto result, Shuffle(c, table, ByPosition({10, kChunkRows * kChunks}, 0), Context{}));
+      EXPECT_EQ(result.table->num_rows(), c.rank() == 0 ? 10 : kChunkRows * kChunks - 10);
+      const auto expected = column->Slice(c.rank() == 0 ? 0 : 10, result.table->num_rows());
+      EXPECT_TRUE(result.table->column(0)->Equals(expected));
+      return arrow::Status::OK();
+    });
+  }
+}
+
 TEST(Shuffle, TracesItsPhases) {
   OnRanks(2, [&](Communicator& c) -> arrow::Status {
     Tracer tracer(false);
