@@ -8,7 +8,7 @@
 #include <string>
 
 #include "weft/bootstrap/store.h"
-#if 0
+#if WEFT_HAVE_RENDEZVOUS
 #include "weft/rendezvous/server.h"
 #endif
 
@@ -21,7 +21,7 @@ class StoreTest : public ::testing::TestWithParam<const char*> {
     static std::atomic<int> count{0};
     const std::string scheme = GetParam();
     url_ = "inprocess://test" + std::to_string(++count);
-#if 0
+#if WEFT_HAVE_RENDEZVOUS
     if (scheme == "rendezvous") {
       auto server = RendezvousServer::Start({});
       ASSERT_TRUE(server.ok()) << server.status().ToString();
@@ -40,12 +40,12 @@ class StoreTest : public ::testing::TestWithParam<const char*> {
   }
 
   std::string url_;
-#if 0
+#if WEFT_HAVE_RENDEZVOUS
   std::unique_ptr<RendezvousServer> server_;
 #endif
 };
 
-#if 0
+#if WEFT_HAVE_RENDEZVOUS
 #define WEFT_EVERY_STORE ::testing::Values("inprocess", "rendezvous")
 #else
 #define WEFT_EVERY_STORE ::testing::Values("inprocess")

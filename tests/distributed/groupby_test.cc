@@ -40,7 +40,9 @@ void ExpectSameAsLocal(const test::TablePtr& table, GroupByOptions options) {
       ASSERT_NE(together, nullptr);
       EXPECT_TRUE(together->schema()->Equals(*(*expected)->schema(), false));
       EXPECT_EQ(test::SortedRows(*together), test::SortedRows(**expected));
-      if (sort) EXPECT_EQ(test::RowsAsText(*together), test::RowsAsText(**expected));
+      if (sort) {
+        EXPECT_EQ(test::RowsAsText(*together), test::RowsAsText(**expected));
+      }
     }
   }
 }

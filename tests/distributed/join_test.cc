@@ -42,7 +42,9 @@ void ExpectSameAsLocal(const TablePtr& left, const TablePtr& right, const JoinOp
       const auto key = [](const arrow::Table& table) {
         return test::RowsAsText(*table.SelectColumns({0}).ValueOrDie());
       };
-      if (options.type == JoinType::kInner) EXPECT_EQ(key(*together), key(**expected));
+      if (options.type == JoinType::kInner) {
+        EXPECT_EQ(key(*together), key(**expected));
+      }
     }
   }
 }

@@ -1,6 +1,9 @@
 #include "weft/bootstrap/store.h"
 
 #include "weft/bootstrap/in_process_store.h"
+#if WEFT_HAVE_RENDEZVOUS
+#include "weft/bootstrap/rendezvous_store.h"
+#endif
 // RS1
 
 namespace weft {
@@ -20,6 +23,9 @@ arrow::Result<std::shared_ptr<Store>> OpenInProcess(const std::string& rest, con
 // To add a store: its file, and a line here.
 constexpr Scheme kSchemes[] = {
     {"inprocess", "inprocess://NAME", &OpenInProcess},
+#if WEFT_HAVE_RENDEZVOUS
+    {"rendezvous", "rendezvous://HOST:PORT", &RendezvousStore::Open},
+#endif
     // RS2
 };
 
