@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "weft/kernels/hash_join.h"
 #include "weft/kernels/join_plan.h"
 #include "weft/kernels/sort.h"
+#include "weft/kernels/sort_join.h"
 
 namespace weft::kernels {
 namespace {
@@ -139,6 +141,83 @@ void CheckHash(const TablePtr& left, const TablePtr& right, const JoinOptions& o
   }
 }
 
+/// The table with a column that numbers its rows.
+TablePtr Numbered(const TablePtr& table, const std::string& name) {
+  arrow::Int64Builder numbers;
+  for (int64_t i = 0; i < table->num_rows(); ++i) EXPECT_TRUE(numbers.Append(i).ok());
+  return table
+      ->AddColumn(table->num_columns(), arrow::field(name, arrow::int64()),
+                  std::make_shared<arrow::ChunkedArray>(numbers.Finish().ValueOrDie()))
+      .ValueOrDie();
+}
+
+/// Ranks of the rows' keys among those of both sides, so that order can be checked without comparing values: rows of
+/// equal keys have equal ranks. By kernels::SortIndices, which has tests of its own.
+std::unordered_map<std::string, size_t> KeyRanks(const TablePtr& left, const TablePtr& right,
+                                                 const JoinOptions& options) {
+  JoinOptions equal = options;
+  equal.nulls_equal = true;
+  arrow::FieldVector fields;
+  arrow::ChunkedArrayVector columns;
+  SortOptions sort;
+  sort.nan_is_null = options.nan_is_null;
+  for (size_t k = 0; k < options.left_keys.size(); ++k) {
+    auto chunks = left->column(options.left_keys[k])->chunks();
+    const auto& others = right->column(options.right_keys[k])->chunks();
+    chunks.insert(chunks.end(), others.begin(), others.end());
+    const auto& type = left->field(options.left_keys[k])->type();
+    columns.push_back(std::make_shared<arrow::ChunkedArray>(chunks, type));
+    fields.push_back(arrow::field("k" + std::to_string(k), type));
+    sort.keys.push_back({static_cast<int>(k), true});
+  }
+  const auto both = arrow::Table::Make(arrow::schema(fields), columns);
+  std::vector<int> keys(options.left_keys.size());
+  for (size_t k = 0; k < keys.size(); ++k) keys[k] = static_cast<int>(k);
+  const Texts texts = KeyTexts(*both, keys, equal);
+  std::unordered_map<std::string, size_t> ranks;
+  for (const int64_t row : SortIndices(*both, sort, Context()).ValueOrDie()) {
+    ranks.emplace(texts[static_cast<size_t>(row)], ranks.size());
+  }
+  return ranks;
+}
+
+/// Keys must be called alike on both sides.
+void CheckSort(const TablePtr& left_table, const TablePtr& right_table, const JoinOptions& options) {
+  const TablePtr left = Numbered(left_table, "left row");
+  const TablePtr right = Numbered(right_table, "right row");
+  const auto one = SortJoin(left, right, options, 64, Threads(1));
+  ASSERT_TRUE(one.ok()) << one.status();
+  ASSERT_TRUE((*one)->ValidateFull().ok()) << (*one)->ValidateFull();
+  ASSERT_TRUE(test::internal::SameText(test::SortedRows(**one), Oracle(*left, *right, options)));
+  const auto two = SortJoin(left, right, options, 1000, Threads(2));
+  ASSERT_TRUE(two.ok()) << two.status();
+  ASSERT_TRUE(SameRowsInOrder(**one, **two));
+
+  const auto ranks = KeyRanks(left, right, options);
+  JoinOptions equal = options;
+  equal.nulls_equal = true;
+  const Texts left_keys = KeyTexts(*left, options.left_keys, equal);
+  const Texts right_keys = KeyTexts(*right, options.right_keys, equal);
+  const auto numbers =
+      ColumnTexts(*(*one)->SelectColumns({left->num_columns() - 1, (*one)->num_columns() - 1}).ValueOrDie());
+  using Place = std::tuple<size_t, int64_t, int64_t>;
+  Place before{0, -1, -1};
+  for (size_t i = 0; i < numbers[0].size(); ++i) {
+    // A row without a left one comes after those that have one.
+    const int64_t l = numbers[0][i] == "null" ? INT64_MAX : std::stoll(numbers[0][i]);
+    const int64_t r = numbers[1][i] == "null" ? -1 : std::stoll(numbers[1][i]);
+    const auto& key = l == INT64_MAX ? right_keys[static_cast<size_t>(r)] : left_keys[static_cast<size_t>(l)];
+    const Place place{ranks.at(key), l, r};
+    ASSERT_LT(before, place) << "row " << i;
+    before = place;
+  }
+}
+
+void CheckBoth(const TablePtr& left, const TablePtr& right, const JoinOptions& options) {
+  CheckHash(left, right, options);
+  CheckSort(left, right, options);
+}
+
 TablePtr Rename(const TablePtr& table, const Texts& names) { return table->RenameColumns(names).ValueOrDie(); }
 
 RandomTableOptions Sized(int64_t rows, uint64_t seed) {
@@ -163,7 +242,7 @@ TEST(Join, EveryKeyTypeAndJoinType) {
       options.nulls_equal = (k + t) % 3 != 0;
       options.nan_is_null = (k + t) % 2 == 0;
       SCOPED_TRACE("join type " + std::to_string(t));
-      CheckHash(left, right, options);
+      CheckBoth(left, right, options);
     }
   }
 }
@@ -174,7 +253,7 @@ TEST(Join, EveryPayloadType) {
     const auto left = RandomTable(SchemaOf({arrow::int32(), type}), Sized(90, 5));
     const auto right = Rename(RandomTable(SchemaOf({arrow::int32(), type}), Sized(80, 6)), {"c0", "r1"});
     for (const JoinType join : kTypes) {
-      CheckHash(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
+      CheckBoth(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
     }
   }
 }
@@ -202,7 +281,7 @@ TEST(Join, SeveralKeys) {
       }
       for (const JoinType type : kTypes) {
         join.type = type;
-        CheckHash(left, right, join);
+        CheckBoth(left, right, join);
       }
     }
   }
@@ -229,7 +308,7 @@ TEST(Join, DictionariesWithNullValues) {
   const auto left = RandomTable(SchemaOf({type, type}), options);
   options.seed = 4;
   const auto right = RandomTable(SchemaOf({type, arrow::int16()}), options);
-  for (const JoinType join : kTypes) CheckHash(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
+  for (const JoinType join : kTypes) CheckBoth(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
 }
 
 TEST(Join, EmptySides) {
@@ -241,9 +320,9 @@ TEST(Join, EmptySides) {
     for (const JoinType type : kTypes) {
       const JoinOptions options{.left_keys = {key}, .right_keys = {key}, .type = type};
       for (const auto& none : {empty, no_chunks, some->Slice(7, 0)}) {
-        CheckHash(some, none, options);
-        CheckHash(none, some, options);
-        CheckHash(none, none, options);
+        CheckBoth(some, none, options);
+        CheckBoth(none, some, options);
+        CheckBoth(none, none, options);
       }
     }
   }
@@ -257,7 +336,7 @@ TEST(Join, NoColumnsBesidesKeysAndAllNull) {
     const auto right = RandomTable(SchemaOf({arrow::int64()}), options);
     for (const JoinType type : kTypes) {
       for (const bool equal : {true, false}) {
-        CheckHash(left, right, {.left_keys = {0}, .right_keys = {0}, .type = type, .nulls_equal = equal});
+        CheckBoth(left, right, {.left_keys = {0}, .right_keys = {0}, .type = type, .nulls_equal = equal});
       }
     }
   }
@@ -325,7 +404,7 @@ TEST(Join, TheExactWordOfNarrowKeysIsNotMistaken) {
   ASSERT_TRUE(a.AppendValues({-1, 0, 1, 65536}).ok());
   ASSERT_TRUE(b.AppendValues({0, -1, 256, 1}).ok());
   const auto table = arrow::Table::Make(schema, {a.Finish().ValueOrDie(), b.Finish().ValueOrDie()});
-  CheckHash(table, table, {.left_keys = {0, 1}, .right_keys = {0, 1}});
+  CheckBoth(table, table, {.left_keys = {0, 1}, .right_keys = {0, 1}});
 }
 
 TEST(JoinSchema, ColumnsNamesAndSuffixes) {
