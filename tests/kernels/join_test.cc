@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
 #include <tuple>
 #include <unordered_map>
@@ -296,7 +297,12 @@ TEST(Join, KeysOfOneTypeInSeveralEncodings) {
       SCOPED_TRACE(l->ToString() + " and " + r->ToString());
       const auto left = RandomTable(SchemaOf({l, arrow::int8()}), Sized(100, 3));
       const auto right = RandomTable(SchemaOf({r, arrow::int16()}), Sized(100, 4));
-      for (const JoinType type : kTypes) CheckHash(left, right, {.left_keys = {0}, .right_keys = {0}, .type = type});
+      for (const JoinType type : kTypes) {
+        const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = type};
+        CheckHash(left, right, options);
+        const auto sorted = SortJoin(left, right, options, 64, Threads(1)).ValueOrDie();
+        ASSERT_TRUE(test::internal::SameText(test::SortedRows(*sorted), Oracle(*left, *right, options)));
+      }
     }
   }
 }
@@ -379,8 +385,8 @@ TEST(Join, OneKeyHasEverything) {
 
 TEST(Join, LargerTablesInManyPartitions) {
   for (const double nulls : {0.0, 0.2}) {
-    auto options = Sized(40000, 1);
-    options.cardinality = 30000;
+    auto options = Sized(20000, 1);
+    options.cardinality = 15000;
     options.null_share = nulls;
     const auto left = RandomTable(SchemaOf({arrow::int64(), arrow::int32(), arrow::utf8()}), options);
     options.seed = 2;
@@ -389,10 +395,93 @@ TEST(Join, LargerTablesInManyPartitions) {
     for (const JoinType type : kTypes) {
       const JoinOptions join{.left_keys = {0}, .right_keys = {0}, .type = type};
       const auto got = Join(left, right, join, Threads(2)).ValueOrDie();
-      EXPECT_GT(got->num_rows(), 20000);
+      EXPECT_GT(got->num_rows(), 10000);
       ASSERT_TRUE(got->ValidateFull().ok());
       ASSERT_TRUE(test::internal::SameText(test::SortedRows(*got), Oracle(*left, *right, join)));
     }
+  }
+}
+
+/// Refuses the allocation with a given number, counting from 0, and all after it.
+class FailingPool : public arrow::ProxyMemoryPool {
+ public:
+  explicit FailingPool(int64_t allowed) : ProxyMemoryPool(arrow::default_memory_pool()), left_(allowed) {}
+  arrow::Status Allocate(int64_t size, int64_t alignment, uint8_t** out) override {
+    ARROW_RETURN_NOT_OK(Count());
+    return ProxyMemoryPool::Allocate(size, alignment, out);
+  }
+  arrow::Status Reallocate(int64_t old_size, int64_t new_size, int64_t alignment, uint8_t** ptr) override {
+    if (new_size > old_size) ARROW_RETURN_NOT_OK(Count());
+    return ProxyMemoryPool::Reallocate(old_size, new_size, alignment, ptr);
+  }
+
+ private:
+  arrow::Status Count() {
+    return left_.fetch_sub(1) > 0 ? arrow::Status::OK() : arrow::Status::OutOfMemory("the test's pool is exhausted");
+  }
+  std::atomic<int64_t> left_;
+};
+
+TEST(Join, EveryAllocationMayFail) {
+  const auto type = arrow::dictionary(arrow::int16(), arrow::utf8());
+  const auto left =
+      RandomTable(SchemaOf({arrow::utf8(), type, arrow::int32(), arrow::list(arrow::int8())}), Sized(60, 1));
+  const auto right = RandomTable(SchemaOf({arrow::utf8(), type, arrow::boolean()}), Sized(50, 2));
+  for (const int key : {0, 1}) {
+    for (const int bits : {0, 1, -1}) {
+      const JoinOptions options{.left_keys = {key}, .right_keys = {key}, .type = JoinType::kOuter};
+      HashJoinTuning tuning;
+      tuning.partition_bits = bits;
+      tuning.least_chunk_rows = bits == 1 ? 4096 : 0;
+      int64_t allowed = 0;
+      for (bool done = false; !done; ++allowed) {
+        ASSERT_LT(allowed, 5000);
+        FailingPool pool(allowed);
+        Context context = Threads(2);
+        context.pool = &pool;
+        {
+          const auto out =
+              bits < 0 ? SortJoin(left, right, options, 64, context) : HashJoin(left, right, options, tuning, context);
+          ASSERT_TRUE(out.ok() || out.status().IsOutOfMemory()) << out.status();
+          done = out.ok();
+        }
+        ASSERT_EQ(pool.bytes_allocated(), 0) << "after " << allowed << " allocations";
+      }
+      EXPECT_GT(allowed, 10);
+    }
+  }
+}
+
+TEST(Join, PeakMemoryIsOnePartitionedCopyAndTheResult) {
+  constexpr int64_t kRows = 1000000;
+  std::vector<std::vector<int64_t>> columns(4, std::vector<int64_t>(kRows));
+  test::Random random(5);
+  for (auto& column : columns) {
+    for (auto& value : column) value = random.Below(kRows * 9 / 10);
+  }
+  const auto left = Ints({columns[0], columns[1]}, "kl");
+  const auto right = Ints({columns[2], columns[3]}, "kr");
+  arrow::ProxyMemoryPool pool(arrow::default_memory_pool());
+  Context context = Threads(2);
+  context.pool = &pool;
+  const auto out = Join(left, right, {.left_keys = {0}, .right_keys = {0}}, context).ValueOrDie();
+  const int64_t copy = 2 * kRows * 16;
+  const int64_t result = out->num_rows() * 24;
+  EXPECT_GE(pool.max_memory(), copy);
+  // Partitions are freed while the result grows, so that both are never there in full.
+  EXPECT_LT(pool.max_memory(), copy + result / 2);
+  EXPECT_LT(pool.bytes_allocated(), result + result / 10);
+}
+
+TEST(Join, StopsWhenAsked) {
+  arrow::StopSource source;
+  Context context = Threads(2);
+  context.stop = source.token();
+  source.RequestStop();
+  const auto left = RandomTable(SchemaOf({arrow::int64()}), Sized(100, 1));
+  for (const auto algorithm : {JoinAlgorithm::kHash, JoinAlgorithm::kSort}) {
+    const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .algorithm = algorithm};
+    EXPECT_TRUE(Join(left, left, options, context).status().IsCancelled());
   }
 }
 
