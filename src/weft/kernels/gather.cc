@@ -1,0 +1,447 @@
+#include "weft/kernels/gather.h"
+
+#include <arrow/array.h>
+#include <arrow/array/array_dict.h>
+#include <arrow/array/concatenate.h>
+#include <arrow/array/util.h>
+#include <arrow/buffer.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/compute/exec.h>
+#include <arrow/extension_type.h>
+#include <arrow/util/bit_util.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <limits>
+#include <utility>
+#include <vector>
+
+namespace weft::kernels {
+namespace {
+
+using arrow::Type;
+
+/// Rows of one task; a multiple of 8, so that tasks write different bytes of a bitmap.
+constexpr int64_t kTaskRows = 1 << 15;
+/// Rows ahead that are asked for before they are read.
+constexpr int64_t kPrefetch = 16;
+
+int64_t TasksOf(int64_t rows) { return (rows + kTaskRows - 1) / kTaskRows; }
+
+/// The validity of the rows of one array, or nullptr where all are valid.
+arrow::Result<std::shared_ptr<arrow::Buffer>> GatherValidity(const arrow::ArrayData& data,
+                                                             std::span<const int64_t> rows, const Context& context,
+                                                             int64_t* null_count) {
+  *null_count = 0;
+  if (data.GetNullCount() == 0) return nullptr;
+  const auto count = static_cast<int64_t>(rows.size());
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> out, arrow::AllocateEmptyBitmap(count, context.pool));
+  const uint8_t* from = data.buffers[0]->data();
+  uint8_t* to = out->mutable_data();
+  std::atomic<int64_t> valid{0};
+  ARROW_RETURN_NOT_OK(ParallelFor(context, TasksOf(count), [&](int64_t task) {
+    const int64_t end = std::min(count, (task + 1) * kTaskRows);
+    int64_t found = 0;
+    for (int64_t i = task * kTaskRows; i < end; ++i) {
+      if (!arrow::bit_util::GetBit(from, data.offset + rows[static_cast<size_t>(i)])) continue;
+      arrow::bit_util::SetBit(to, i);
+      ++found;
+    }
+    valid += found;
+    return arrow::Status::OK();
+  }));
+  *null_count = count - valid;
+  return out;
+}
+
+template <typename T>
+void CopyValues(const uint8_t* from, const int64_t* rows, int64_t count, uint8_t* to) {
+  const T* source = reinterpret_cast<const T*>(from);
+  T* target = reinterpret_cast<T*>(to);
+  int64_t i = 0;
+  for (; i + kPrefetch < count; ++i) {
+    __builtin_prefetch(source + rows[i + kPrefetch]);
+    target[i] = source[rows[i]];
+  }
+  for (; i < count; ++i) target[i] = source[rows[i]];
+}
+
+void CopyFixed(const uint8_t* from, int64_t width, const int64_t* rows, int64_t count, uint8_t* to) {
+  switch (width) {
+    case 1:
+      return CopyValues<uint8_t>(from, rows, count, to);
+    case 2:
+      return CopyValues<uint16_t>(from, rows, count, to);
+    case 4:
+      return CopyValues<uint32_t>(from, rows, count, to);
+    case 8:
+      return CopyValues<uint64_t>(from, rows, count, to);
+    default:
+      for (int64_t i = 0; i < count; ++i) {
+        std::memcpy(to + i * width, from + rows[i] * width, static_cast<size_t>(width));
+      }
+  }
+}
+
+arrow::Result<std::shared_ptr<arrow::ArrayData>> GatherFixed(const arrow::ArrayData& data,
+                                                             std::span<const int64_t> rows, const Context& context) {
+  const auto count = static_cast<int64_t>(rows.size());
+  int64_t null_count = 0;
+  ARROW_ASSIGN_OR_RAISE(auto validity, GatherValidity(data, rows, context, &null_count));
+  const int bit_width = static_cast<const arrow::FixedWidthType&>(*data.type).bit_width();
+  std::shared_ptr<arrow::Buffer> values;
+  if (bit_width == 1) {
+    ARROW_ASSIGN_OR_RAISE(values, arrow::AllocateEmptyBitmap(count, context.pool));
+  } else {
+    ARROW_ASSIGN_OR_RAISE(values, arrow::AllocateBuffer(count * (bit_width / 8), context.pool));
+  }
+  const uint8_t* from = data.buffers[1]->data();
+  uint8_t* to = values->mutable_data();
+  ARROW_RETURN_NOT_OK(ParallelFor(context, TasksOf(count), [&](int64_t task) {
+    const int64_t begin = task * kTaskRows;
+    const int64_t end = std::min(count, begin + kTaskRows);
+    if (bit_width == 1) {
+      for (int64_t i = begin; i < end; ++i) {
+        if (arrow::bit_util::GetBit(from, data.offset + rows[static_cast<size_t>(i)])) arrow::bit_util::SetBit(to, i);
+      }
+    } else {
+      const int64_t width = bit_width / 8;
+      CopyFixed(from + data.offset * width, width, rows.data() + begin, end - begin, to + begin * width);
+    }
+    return arrow::Status::OK();
+  }));
+  auto result = arrow::ArrayData::Make(data.type, count, {std::move(validity), std::move(values)}, null_count);
+  result->dictionary = data.dictionary;
+  return result;
+}
+
+/// Where a row of a chunked column lies.
+class ChunkFinder {
+ public:
+  explicit ChunkFinder(const arrow::ArrayVector& chunks) {
+    for (const auto& chunk : chunks) starts_.push_back(starts_.back() + chunk->length());
+  }
+  /// The chunk, and in `row` its row; looks at the last chunk found first.
+  size_t Find(int64_t* row, size_t last) const {
+    if (*row < starts_[last] || *row >= starts_[last + 1]) {
+      last = static_cast<size_t>(std::upper_bound(starts_.begin(), starts_.end(), *row) - starts_.begin() - 1);
+    }
+    *row -= starts_[last];
+    return last;
+  }
+
+ private:
+  std::vector<int64_t> starts_{0};
+};
+
+/// Strings and binaries, from any number of chunks, into chunks that their offsets can address.
+template <typename Offset>
+class BinaryGather {
+ public:
+  BinaryGather(const arrow::ChunkedArray& column, std::span<const int64_t> rows, const Context& context)
+      : chunks_(column.chunks()), type_(column.type()), finder_(chunks_), rows_(rows), context_(context) {
+    for (const auto& chunk : chunks_) {
+      has_nulls_ |= chunk->null_count() > 0;
+      const auto& buffer = chunk->data()->buffers[2];
+      sources_.push_back({chunk->data()->template GetValues<Offset>(1), buffer == nullptr ? nullptr : buffer->data(),
+                          chunk->null_count() > 0 ? chunk.get() : nullptr});
+    }
+  }
+
+  arrow::Result<arrow::ArrayVector> Run() {
+    const auto count = static_cast<int64_t>(rows_.size());
+    const int64_t tasks = TasksOf(count);
+    std::vector<int64_t> bytes(static_cast<size_t>(tasks));
+    ARROW_RETURN_NOT_OK(ParallelFor(context_, tasks, [&](int64_t task) {
+      bytes[static_cast<size_t>(task)] = BytesOf(task * kTaskRows, std::min(count, (task + 1) * kTaskRows));
+      return arrow::Status::OK();
+    }));
+    arrow::ArrayVector out;
+    int64_t begin = 0;
+    int64_t sum = 0;
+    for (int64_t task = 0; task < tasks; ++task) {
+      const int64_t first = task * kTaskRows;
+      const int64_t end = std::min(count, first + kTaskRows);
+      const int64_t size = bytes[static_cast<size_t>(task)];
+      if (sum + size <= kLimit) {
+        sum += size;
+        continue;
+      }
+      if (begin < first) ARROW_RETURN_NOT_OK(Emit(begin, first, &out));
+      begin = first;
+      sum = size;
+      while (sum > kLimit) {  // one task alone is too much: cut it by rows
+        int64_t cut = begin;
+        for (int64_t part = 0; cut < end; ++cut) {
+          part += BytesOf(cut, cut + 1);
+          if (part > kLimit) break;
+        }
+        ARROW_RETURN_NOT_OK(Emit(begin, cut, &out));
+        begin = cut;
+        sum = BytesOf(begin, end);
+      }
+    }
+    if (begin < count || out.empty()) ARROW_RETURN_NOT_OK(Emit(begin, count, &out));
+    return out;
+  }
+
+ private:
+  static constexpr int64_t kLimit = std::numeric_limits<Offset>::max() - 1;
+
+  struct Source {
+    const Offset* offsets;
+    const uint8_t* data;
+    /// The array where it has nulls, else nullptr.
+    const arrow::Array* nulls;
+  };
+
+  /// Calls visit(row of the output, source or nullptr for null, row of the source).
+  template <typename Visit>
+  void VisitRows(int64_t begin, int64_t end, Visit&& visit) const {
+    size_t chunk = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t row = rows_[static_cast<size_t>(i)];
+      chunk = finder_.Find(&row, chunk);
+      const Source& source = sources_[chunk];
+      visit(i, source.nulls != nullptr && source.nulls->IsNull(row) ? nullptr : &source, row);
+    }
+  }
+
+  int64_t BytesOf(int64_t begin, int64_t end) const {
+    int64_t bytes = 0;
+    VisitRows(begin, end, [&](int64_t, const Source* source, int64_t row) {
+      if (source != nullptr) bytes += source->offsets[row + 1] - source->offsets[row];
+    });
+    return bytes;
+  }
+
+  arrow::Status Emit(int64_t begin, int64_t end, arrow::ArrayVector* out) {
+    const int64_t count = end - begin;
+    const int64_t tasks = TasksOf(count);
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> offsets,
+                          arrow::AllocateBuffer((count + 1) * static_cast<int64_t>(sizeof(Offset)), context_.pool));
+    std::shared_ptr<arrow::Buffer> validity;
+    if (has_nulls_) {
+      ARROW_ASSIGN_OR_RAISE(validity, arrow::AllocateEmptyBitmap(count, context_.pool));
+    }
+    auto* ends = reinterpret_cast<Offset*>(offsets->mutable_data()) + 1;
+    ends[-1] = 0;
+    std::vector<int64_t> starts(static_cast<size_t>(tasks) + 1);
+    std::atomic<int64_t> nulls{0};
+    // Ends within each task first; where the task begins is known afterwards.
+    ARROW_RETURN_NOT_OK(ParallelFor(context_, tasks, [&](int64_t task) {
+      const int64_t first = begin + task * kTaskRows;
+      int64_t sum = 0;
+      int64_t null_count = 0;
+      VisitRows(first, std::min(end, first + kTaskRows), [&](int64_t i, const Source* source, int64_t row) {
+        if (source != nullptr) {
+          sum += source->offsets[row + 1] - source->offsets[row];
+          if (validity != nullptr) arrow::bit_util::SetBit(validity->mutable_data(), i - begin);
+        } else {
+          ++null_count;
+        }
+        ends[i - begin] = static_cast<Offset>(sum);
+      });
+      starts[static_cast<size_t>(task) + 1] = sum;
+      nulls += null_count;
+      return arrow::Status::OK();
+    }));
+    for (size_t task = 1; task < starts.size(); ++task) starts[task] += starts[task - 1];
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> data, arrow::AllocateBuffer(starts.back(), context_.pool));
+    ARROW_RETURN_NOT_OK(ParallelFor(context_, tasks, [&](int64_t task) {
+      const int64_t first = begin + task * kTaskRows;
+      const int64_t start = starts[static_cast<size_t>(task)];
+      uint8_t* to = data->mutable_data() + start;
+      VisitRows(first, std::min(end, first + kTaskRows), [&](int64_t i, const Source* source, int64_t row) {
+        ends[i - begin] = static_cast<Offset>(ends[i - begin] + start);
+        if (source == nullptr) return;
+        const auto length = static_cast<size_t>(source->offsets[row + 1] - source->offsets[row]);
+        if (length == 0) return;
+        std::memcpy(to, source->data + source->offsets[row], length);
+        to += length;
+      });
+      return arrow::Status::OK();
+    }));
+    out->push_back(arrow::MakeArray(arrow::ArrayData::Make(
+        type_, count, {nulls > 0 ? std::move(validity) : nullptr, std::move(offsets), std::move(data)}, nulls)));
+    return arrow::Status::OK();
+  }
+
+  const arrow::ArrayVector& chunks_;
+  const std::shared_ptr<arrow::DataType> type_;
+  const ChunkFinder finder_;
+  const std::span<const int64_t> rows_;
+  const Context& context_;
+  std::vector<Source> sources_;
+  bool has_nulls_ = false;
+};
+
+/// Rows of one array of any type by Arrow's own kernel, in blocks.
+arrow::Result<arrow::ArrayVector> GatherOther(const std::shared_ptr<arrow::Array>& array, std::span<const int64_t> rows,
+                                              const Context& context) {
+  const auto count = static_cast<int64_t>(rows.size());
+  arrow::ArrayVector out(static_cast<size_t>(std::max<int64_t>(TasksOf(count), 1)));
+  ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(out.size()), [&](int64_t task) -> arrow::Status {
+    const int64_t begin = task * kTaskRows;
+    const int64_t length = std::min(count - begin, kTaskRows);
+    const auto indices = std::make_shared<arrow::Int64Array>(
+        length, std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(rows.data() + begin),
+                                                length * static_cast<int64_t>(sizeof(int64_t))));
+    arrow::compute::ExecContext exec(context.pool);
+    exec.set_use_threads(false);
+    ARROW_ASSIGN_OR_RAISE(
+        const arrow::Datum taken,
+        arrow::compute::Take(array, arrow::Datum(indices), arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
+    out[static_cast<size_t>(task)] = taken.make_array();
+    return arrow::Status::OK();
+  }));
+  return out;
+}
+
+/// A dictionary column that Arrow cannot unify (its chunks have more values together than the index type can number, or
+/// a dictionary holds a null): blocks of so few rows that each has a dictionary of its own, a value a row.
+arrow::Result<arrow::ArrayVector> GatherSmallDictionaries(const arrow::ChunkedArray& column,
+                                                          std::span<const int64_t> rows, int64_t block_rows,
+                                                          const Context& context) {
+  const auto& type = static_cast<const arrow::DictionaryType&>(*column.type());
+  arrow::ArrayVector decoded;
+  for (const auto& chunk : column.chunks()) {
+    const auto& encoded = static_cast<const arrow::DictionaryArray&>(*chunk);
+    arrow::compute::ExecContext exec(context.pool);
+    ARROW_ASSIGN_OR_RAISE(const arrow::Datum values,
+                          arrow::compute::Take(encoded.dictionary(), encoded.indices(),
+                                               arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
+    decoded.push_back(values.make_array());
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto plain,
+                        GatherColumn(std::make_shared<arrow::ChunkedArray>(decoded, type.value_type()), rows, context));
+  arrow::ArrayVector out;
+  for (const auto& chunk : plain->chunks()) {
+    for (int64_t begin = 0; begin < chunk->length(); begin += block_rows) {
+      const auto block = chunk->Slice(begin, std::min(block_rows, chunk->length() - begin));
+      std::unique_ptr<arrow::ArrayBuilder> builder;
+      ARROW_RETURN_NOT_OK(arrow::MakeBuilder(context.pool, type.index_type(), &builder));
+      for (int64_t i = 0; i < block->length(); ++i) {
+        if (block->IsNull(i)) {
+          ARROW_RETURN_NOT_OK(builder->AppendNull());
+        } else {
+          ARROW_ASSIGN_OR_RAISE(const auto index, arrow::MakeScalar(type.index_type(), i));
+          ARROW_RETURN_NOT_OK(builder->AppendScalar(*index));
+        }
+      }
+      ARROW_ASSIGN_OR_RAISE(const auto indices, builder->Finish());
+      out.push_back(std::make_shared<arrow::DictionaryArray>(column.type(), indices, block));
+    }
+  }
+  return out;
+}
+
+arrow::Result<arrow::ArrayVector> GatherDictionary(const std::shared_ptr<arrow::ChunkedArray>& column,
+                                                   std::span<const int64_t> rows, const Context& context) {
+  const auto& type = static_cast<const arrow::DictionaryType&>(*column->type());
+  auto unified = column;
+  if (column->num_chunks() > 1) {
+    auto result = arrow::DictionaryUnifier::UnifyChunkedArray(column, context.pool);
+    if (!result.ok()) {
+      if (result.status().IsOutOfMemory()) return result.status();
+      const int bits = static_cast<const arrow::FixedWidthType&>(*type.index_type()).bit_width();
+      const int64_t most = bits == 8 ? 127 : (bits == 16 ? 32767 : std::numeric_limits<int32_t>::max());
+      return GatherSmallDictionaries(*column, rows, most, context);
+    }
+    unified = *std::move(result);
+  }
+  arrow::ArrayVector indices;
+  for (const auto& chunk : unified->chunks()) {
+    indices.push_back(static_cast<const arrow::DictionaryArray&>(*chunk).indices());
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto gathered,
+                        GatherColumn(std::make_shared<arrow::ChunkedArray>(indices, type.index_type()), rows, context));
+  arrow::ArrayVector out;
+  for (const auto& chunk : gathered->chunks()) {
+    out.push_back(std::make_shared<arrow::DictionaryArray>(
+        column->type(), chunk, static_cast<const arrow::DictionaryArray&>(*unified->chunk(0)).dictionary()));
+  }
+  return out;
+}
+
+arrow::Result<arrow::ArrayVector> GatherExtension(const arrow::ChunkedArray& column, std::span<const int64_t> rows,
+                                                  const Context& context) {
+  const auto& type = static_cast<const arrow::ExtensionType&>(*column.type());
+  arrow::ArrayVector storage;
+  for (const auto& chunk : column.chunks()) {
+    storage.push_back(static_cast<const arrow::ExtensionArray&>(*chunk).storage());
+  }
+  ARROW_ASSIGN_OR_RAISE(
+      const auto gathered,
+      GatherColumn(std::make_shared<arrow::ChunkedArray>(storage, type.storage_type()), rows, context));
+  arrow::ArrayVector out;
+  for (const auto& chunk : gathered->chunks()) out.push_back(arrow::ExtensionType::WrapArray(column.type(), chunk));
+  return out;
+}
+
+bool IsFixedWidth(const arrow::DataType& type) {
+  return arrow::is_primitive(type.id()) || arrow::is_decimal(type.id()) || type.id() == Type::FIXED_SIZE_BINARY ||
+         type.id() == Type::INTERVAL_MONTH_DAY_NANO;
+}
+
+}  // namespace
+
+arrow::Result<std::shared_ptr<arrow::ChunkedArray>> GatherColumn(const std::shared_ptr<arrow::ChunkedArray>& column,
+                                                                 std::span<const int64_t> rows,
+                                                                 const Context& context) {
+  const auto& type = column->type();
+  const auto done = [&](arrow::ArrayVector chunks) {
+    return std::make_shared<arrow::ChunkedArray>(std::move(chunks), type);
+  };
+  if (rows.empty()) {
+    ARROW_ASSIGN_OR_RAISE(auto empty, arrow::MakeEmptyArray(type, context.pool));
+    return done({std::move(empty)});
+  }
+  switch (type->id()) {
+    case Type::NA:
+      return done({std::make_shared<arrow::NullArray>(static_cast<int64_t>(rows.size()))});
+    case Type::STRING:
+    case Type::BINARY: {
+      ARROW_ASSIGN_OR_RAISE(auto chunks, BinaryGather<int32_t>(*column, rows, context).Run());
+      return done(std::move(chunks));
+    }
+    case Type::LARGE_STRING:
+    case Type::LARGE_BINARY: {
+      ARROW_ASSIGN_OR_RAISE(auto chunks, BinaryGather<int64_t>(*column, rows, context).Run());
+      return done(std::move(chunks));
+    }
+    case Type::DICTIONARY: {
+      ARROW_ASSIGN_OR_RAISE(auto chunks, GatherDictionary(column, rows, context));
+      return done(std::move(chunks));
+    }
+    case Type::EXTENSION: {
+      ARROW_ASSIGN_OR_RAISE(auto chunks, GatherExtension(*column, rows, context));
+      return done(std::move(chunks));
+    }
+    default:
+      break;
+  }
+  auto array = column->chunk(0);
+  if (column->num_chunks() > 1) {
+    ARROW_ASSIGN_OR_RAISE(array, arrow::Concatenate(column->chunks(), context.pool));
+  }
+  if (IsFixedWidth(*type)) {
+    ARROW_ASSIGN_OR_RAISE(auto data, GatherFixed(*array->data(), rows, context));
+    return done({arrow::MakeArray(std::move(data))});
+  }
+  ARROW_ASSIGN_OR_RAISE(auto chunks, GatherOther(array, rows, context));
+  return done(std::move(chunks));
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> GatherRows(const std::shared_ptr<arrow::Table>& table,
+                                                        std::span<const int64_t> rows, const Context& context) {
+  std::vector<std::shared_ptr<arrow::ChunkedArray>> columns;
+  for (const auto& column : table->columns()) {
+    ARROW_ASSIGN_OR_RAISE(auto gathered, GatherColumn(column, rows, context));
+    columns.push_back(std::move(gathered));
+  }
+  return arrow::Table::Make(table->schema(), std::move(columns), static_cast<int64_t>(rows.size()));
+}
+
+}  // namespace weft::kernels

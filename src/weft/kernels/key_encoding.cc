@@ -1,0 +1,496 @@
+#include "weft/kernels/key_encoding.h"
+
+#include <arrow/array.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/compute/exec.h>
+#include <arrow/util/bit_util.h>
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <limits>
+
+namespace weft::kernels {
+namespace {
+
+using arrow::Type;
+
+constexpr uint64_t kSignBit = uint64_t{1} << 63;
+/// Rows of one parallel task.
+constexpr int64_t kTaskRows = 1 << 16;
+
+bool IsBinaryLike(Type::type id) {
+  return id == Type::STRING || id == Type::BINARY || id == Type::LARGE_STRING || id == Type::LARGE_BINARY ||
+         id == Type::FIXED_SIZE_BINARY;
+}
+
+bool IsFloating(Type::type id) { return id == Type::HALF_FLOAT || id == Type::FLOAT || id == Type::DOUBLE; }
+
+bool IsHalfNan(uint16_t bits) { return (bits & 0x7fff) > 0x7c00; }
+
+uint64_t OrderOf(double value) {
+  if (value != value) return std::numeric_limits<uint64_t>::max();
+  const auto bits = std::bit_cast<uint64_t>(value + 0.0);  // -0.0 + 0.0 is 0.0
+  return bits ^ ((bits & kSignBit) != 0 ? ~uint64_t{0} : kSignBit);
+}
+
+uint64_t OrderOf(float value) {
+  if (value != value) return std::numeric_limits<uint32_t>::max();
+  const auto bits = std::bit_cast<uint32_t>(value + 0.0F);
+  return bits ^ ((bits >> 31) != 0 ? ~uint32_t{0} : uint32_t{1} << 31);
+}
+
+uint64_t OrderOfHalf(uint16_t bits) {
+  if (IsHalfNan(bits)) return 0xffff;
+  if (bits == 0x8000) bits = 0;
+  return static_cast<uint64_t>((bits & 0x8000) != 0 ? 0xffff - bits : bits + 0x8000);
+}
+
+template <typename T>
+uint64_t OrderOfInteger(T value) {
+  if constexpr (std::is_signed_v<T>) {
+    return static_cast<uint64_t>(static_cast<int64_t>(value)) ^ kSignBit;
+  } else {
+    return value;
+  }
+}
+
+template <typename T>
+void IntegerPiece(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out) {
+  const T* values = data.GetValues<T>(1) + begin;
+  for (int64_t i = 0; i < length; ++i) out[i] = OrderOfInteger(values[i]);
+}
+
+template <typename T>
+void FloatPiece(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out) {
+  const T* values = data.GetValues<T>(1) + begin;
+  for (int64_t i = 0; i < length; ++i) out[i] = OrderOf(values[i]);
+}
+
+/// Word `piece` (0 is the most significant) of integers of kWords little-endian 64-bit words.
+template <int kWords>
+void WidePiece(const arrow::ArrayData& data, int piece, int64_t begin, int64_t length, uint64_t* out) {
+  const uint64_t* values = data.GetValues<uint64_t>(1, 0) + (data.offset + begin) * kWords + (kWords - 1 - piece);
+  const uint64_t flip = piece == 0 ? kSignBit : 0;
+  for (int64_t i = 0; i < length; ++i) out[i] = values[i * kWords] ^ flip;
+}
+
+void FixedPiece(const arrow::ArrayData& data, int piece, int64_t begin, int64_t length, uint64_t* out) {
+  switch (data.type->id()) {
+    case Type::BOOL: {
+      const uint8_t* bits = data.buffers[1]->data();
+      for (int64_t i = 0; i < length; ++i) out[i] = arrow::bit_util::GetBit(bits, data.offset + begin + i) ? 1 : 0;
+      return;
+    }
+    case Type::INT8:
+      return IntegerPiece<int8_t>(data, begin, length, out);
+    case Type::UINT8:
+      return IntegerPiece<uint8_t>(data, begin, length, out);
+    case Type::INT16:
+      return IntegerPiece<int16_t>(data, begin, length, out);
+    case Type::UINT16:
+      return IntegerPiece<uint16_t>(data, begin, length, out);
+    case Type::INT32:
+    case Type::DATE32:
+    case Type::TIME32:
+    case Type::DECIMAL32:
+      return IntegerPiece<int32_t>(data, begin, length, out);
+    case Type::UINT32:
+      return IntegerPiece<uint32_t>(data, begin, length, out);
+    case Type::UINT64:
+      return IntegerPiece<uint64_t>(data, begin, length, out);
+    case Type::HALF_FLOAT: {
+      const auto* values = data.GetValues<uint16_t>(1) + begin;
+      for (int64_t i = 0; i < length; ++i) out[i] = OrderOfHalf(values[i]);
+      return;
+    }
+    case Type::FLOAT:
+      return FloatPiece<float>(data, begin, length, out);
+    case Type::DOUBLE:
+      return FloatPiece<double>(data, begin, length, out);
+    case Type::DECIMAL128:
+      return WidePiece<2>(data, piece, begin, length, out);
+    case Type::DECIMAL256:
+      return WidePiece<4>(data, piece, begin, length, out);
+    default:  // 64-bit integers, dates, times, timestamps, durations, decimal64
+      return IntegerPiece<int64_t>(data, begin, length, out);
+  }
+}
+
+/// Bytes [8 * piece, 8 * piece + 8) as a big-endian number, zero after the end.
+uint64_t BinaryWord(std::string_view view, int piece) {
+  const size_t begin = static_cast<size_t>(piece) * 8;
+  if (begin >= view.size()) return 0;
+  uint64_t word = 0;
+  const size_t length = std::min<size_t>(view.size() - begin, 8);
+  std::memcpy(&word, view.data() + begin, length);
+  return __builtin_bswap64(word);
+}
+
+void OrNanFlags(const arrow::ArrayData& data, int64_t begin, int64_t length, uint8_t* out) {
+  switch (data.type->id()) {
+    case Type::HALF_FLOAT:
+      for (int64_t i = 0; i < length; ++i) {
+        if (IsHalfNan(data.GetValues<uint16_t>(1)[begin + i])) out[i] = 1;
+      }
+      return;
+    case Type::FLOAT: {
+      const auto* values = data.GetValues<float>(1) + begin;
+      for (int64_t i = 0; i < length; ++i) {
+        if (values[i] != values[i]) out[i] = 1;
+      }
+      return;
+    }
+    default: {
+      const auto* values = data.GetValues<double>(1) + begin;
+      for (int64_t i = 0; i < length; ++i) {
+        if (values[i] != values[i]) out[i] = 1;
+      }
+    }
+  }
+}
+
+template <typename Offset>
+std::string_view OffsetView(const arrow::ArrayData& data, int64_t row) {
+  const Offset* offsets = data.GetValues<Offset>(1) + row;
+  const auto length = static_cast<size_t>(offsets[1] - offsets[0]);
+  if (length == 0) return {"", 0};
+  return {reinterpret_cast<const char*>(data.buffers[2]->data()) + offsets[0], length};
+}
+
+/// The bytes of a valid row of a binary array.
+std::string_view ValueView(const arrow::ArrayData& data, int64_t row) {
+  switch (data.type->id()) {
+    case Type::STRING:
+    case Type::BINARY:
+      return OffsetView<int32_t>(data, row);
+    case Type::LARGE_STRING:
+    case Type::LARGE_BINARY:
+      return OffsetView<int64_t>(data, row);
+    default: {
+      const int width = static_cast<const arrow::FixedSizeBinaryType&>(*data.type).byte_width();
+      if (width == 0) return {"", 0};
+      return {reinterpret_cast<const char*>(data.buffers[1]->data()) + (data.offset + row) * width,
+              static_cast<size_t>(width)};
+    }
+  }
+}
+
+/// The views of rows [begin, end) of a binary array or a dictionary of one.
+void ArrayViews(const arrow::Array& array, const std::vector<std::string_view>& dictionary, int64_t begin, int64_t end,
+                std::string_view* out) {
+  const bool has_nulls = array.null_count() > 0;
+  if (array.type_id() == Type::DICTIONARY) {
+    const auto& encoded = static_cast<const arrow::DictionaryArray&>(array);
+    for (int64_t i = begin; i < end; ++i) {
+      out[i] =
+          has_nulls && array.IsNull(i) ? std::string_view() : dictionary[static_cast<size_t>(encoded.GetValueIndex(i))];
+    }
+    return;
+  }
+  const arrow::ArrayData& data = *array.data();
+  for (int64_t i = begin; i < end; ++i) {
+    out[i] = has_nulls && array.IsNull(i) ? std::string_view() : ValueView(data, i);
+  }
+}
+
+/// Calls visit(chunk, first row within it, rows, place in the output) for the chunks under [begin, begin + length).
+template <typename Visit>
+void VisitChunks(const std::vector<int64_t>& starts, int64_t begin, int64_t length, Visit&& visit) {
+  if (length == 0) return;
+  auto chunk = static_cast<size_t>(std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin() - 1);
+  for (int64_t done = 0; done < length; ++chunk) {
+    const int64_t first = begin + done - starts[chunk];
+    const int64_t rows = std::min(length - done, starts[chunk + 1] - starts[chunk] - first);
+    if (rows > 0) visit(chunk, first, rows, done);
+    done += rows;
+  }
+}
+
+int PiecesOf(Type::type id) {
+  if (id == Type::NA) return 0;
+  if (id == Type::DECIMAL128) return 2;
+  if (id == Type::DECIMAL256) return 4;
+  return 1;
+}
+
+}  // namespace
+
+arrow::Result<KeyColumn> KeyColumn::Make(const std::vector<std::shared_ptr<arrow::ChunkedArray>>& parts,
+                                         bool nan_is_null, const Context& context) {
+  KeyColumn column;
+  column.nan_is_null_ = nan_is_null;
+  Type::type id = Type::NA;
+  for (const auto& part : parts) {
+    const arrow::DataType* type = part->type().get();
+    const bool encoded = type->id() == Type::DICTIONARY;
+    if (encoded) type = static_cast<const arrow::DictionaryType*>(type)->value_type().get();
+    id = type->id();
+    for (std::shared_ptr<arrow::Array> chunk : part->chunks()) {
+      if (chunk->length() == 0) continue;
+      if (encoded && !IsBinaryLike(id)) {
+        const auto& array = static_cast<const arrow::DictionaryArray&>(*chunk);
+        arrow::compute::ExecContext exec(context.pool);
+        exec.set_use_threads(false);
+        ARROW_ASSIGN_OR_RAISE(const arrow::Datum decoded,
+                              arrow::compute::Take(array.dictionary(), array.indices(),
+                                                   arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
+        chunk = decoded.make_array();
+      }
+      column.starts_.push_back(column.starts_.back() + chunk->length());
+      column.may_have_nulls_ |= chunk->null_count() > 0 || id == Type::NA;
+      column.chunks_.push_back(std::move(chunk));
+    }
+  }
+  column.is_null_type_ = id == Type::NA;
+  column.is_binary_ = IsBinaryLike(id);
+  column.may_have_nulls_ |= nan_is_null && IsFloating(id) && column.rows() > 0;
+  column.pieces_ = PiecesOf(id);
+  if (column.is_binary_) ARROW_RETURN_NOT_OK(column.MakeViews(context));
+  return column;
+}
+
+arrow::Status KeyColumn::MakeViews(const Context& context) {
+  ARROW_ASSIGN_OR_RAISE(views_, PoolArray<std::string_view>::Make(rows(), context.pool));
+  struct Task {
+    size_t chunk;
+    int64_t begin;
+    int64_t end;
+    int64_t max_length = 0;
+    bool has_null = false;
+  };
+  std::vector<Task> tasks;
+  std::vector<std::vector<std::string_view>> dictionaries(chunks_.size());
+  for (size_t c = 0; c < chunks_.size(); ++c) {
+    if (chunks_[c]->type_id() == Type::DICTIONARY) {
+      const auto& dictionary = *static_cast<const arrow::DictionaryArray&>(*chunks_[c]).dictionary();
+      dictionaries[c].resize(static_cast<size_t>(dictionary.length()));
+      ArrayViews(dictionary, {}, 0, dictionary.length(), dictionaries[c].data());
+    }
+    for (int64_t begin = 0; begin < chunks_[c]->length(); begin += kTaskRows) {
+      tasks.push_back({c, begin, std::min(begin + kTaskRows, chunks_[c]->length())});
+    }
+  }
+  ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(tasks.size()), [&](int64_t t) {
+    Task& task = tasks[static_cast<size_t>(t)];
+    std::string_view* out = views_.data() + starts_[task.chunk];
+    ArrayViews(*chunks_[task.chunk], dictionaries[task.chunk], task.begin, task.end, out);
+    for (int64_t i = task.begin; i < task.end; ++i) {
+      task.max_length = std::max(task.max_length, static_cast<int64_t>(out[i].size()));
+      task.has_null |= out[i].data() == nullptr;
+    }
+    return arrow::Status::OK();
+  }));
+  may_have_nulls_ = false;
+  for (const Task& task : tasks) {
+    max_length_ = std::max(max_length_, task.max_length);
+    may_have_nulls_ |= task.has_null;
+  }
+  // The bytes in words, then the length, which tells "a" from "a\0".
+  pieces_ = static_cast<int>((max_length_ + 7) / 8) + 1;
+  return arrow::Status::OK();
+}
+
+void KeyColumn::Nulls(int64_t begin, int64_t length, uint8_t* out) const {
+  if (is_binary_) {
+    for (int64_t i = 0; i < length; ++i) out[i] = views_[begin + i].data() == nullptr ? 1 : 0;
+    return;
+  }
+  VisitChunks(starts_, begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t at) {
+    const arrow::Array& chunk = *chunks_[c];
+    if (is_null_type_) {
+      std::memset(out + at, 1, static_cast<size_t>(rows));
+      return;
+    }
+    if (chunk.null_count() == 0) {
+      std::memset(out + at, 0, static_cast<size_t>(rows));
+    } else {
+      const uint8_t* validity = chunk.null_bitmap_data();
+      for (int64_t i = 0; i < rows; ++i) {
+        out[at + i] = arrow::bit_util::GetBit(validity, chunk.offset() + first + i) ? 0 : 1;
+      }
+    }
+    if (nan_is_null_ && IsFloating(chunk.type_id())) OrNanFlags(*chunk.data(), first, rows, out + at);
+  });
+}
+
+bool KeyColumn::IsNull(int64_t row) const {
+  uint8_t flag = 0;
+  if (may_have_nulls_) Nulls(row, 1, &flag);
+  return flag != 0;
+}
+
+void KeyColumn::Piece(int piece, int64_t begin, int64_t length, uint64_t* out) const {
+  if (is_binary_) {
+    const std::string_view* views = views_.data() + begin;
+    if (piece == pieces_ - 1) {
+      for (int64_t i = 0; i < length; ++i) out[i] = views[i].size();
+    } else {
+      for (int64_t i = 0; i < length; ++i) out[i] = BinaryWord(views[i], piece);
+    }
+    return;
+  }
+  VisitChunks(starts_, begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t at) {
+    FixedPiece(*chunks_[c]->data(), piece, first, rows, out + at);
+  });
+}
+
+arrow::Result<KeyLayout> KeyLayout::Make(std::span<const KeyColumn> columns, std::span<const KeyDirection> directions,
+                                         const Context& context) {
+  KeyLayout layout;
+  if (columns.empty()) return layout;
+  const int64_t rows = columns[0].rows();
+  struct Range {
+    uint64_t min = std::numeric_limits<uint64_t>::max();
+    uint64_t max = 0;
+  };
+  using Ranges = std::array<Range, KeyColumn::kMaxPieceBytes / 8 + 1>;
+  const int64_t tasks = (rows + kTaskRows - 1) / kTaskRows;
+  bool open = false;
+  for (size_t c = 0; c < columns.size(); ++c) {
+    const KeyColumn& column = columns[c];
+    const KeyDirection direction = directions[c];
+    if (!column.fits_pieces()) {
+      layout.levels_.push_back({&column, direction, 0, {}});
+      open = false;
+      continue;
+    }
+    std::vector<Ranges> found(static_cast<size_t>(tasks));
+    ARROW_RETURN_NOT_OK(ParallelFor(context, tasks, [&](int64_t task) {
+      uint64_t codes[kBlock];
+      uint8_t nulls[kBlock];
+      Ranges& ranges = found[static_cast<size_t>(task)];
+      const int64_t end = std::min(rows, (task + 1) * kTaskRows);
+      for (int64_t begin = task * kTaskRows; begin < end; begin += kBlock) {
+        const int64_t length = std::min(kBlock, end - begin);
+        if (column.may_have_nulls()) column.Nulls(begin, length, nulls);
+        for (int p = 0; p < column.pieces(); ++p) {
+          column.Piece(p, begin, length, codes);
+          Range range = ranges[static_cast<size_t>(p)];
+          if (column.may_have_nulls()) {
+            for (int64_t i = 0; i < length; ++i) {
+              if (nulls[i] != 0) continue;
+              range.min = std::min(range.min, codes[i]);
+              range.max = std::max(range.max, codes[i]);
+            }
+          } else {
+            for (int64_t i = 0; i < length; ++i) {
+              range.min = std::min(range.min, codes[i]);
+              range.max = std::max(range.max, codes[i]);
+            }
+          }
+          ranges[static_cast<size_t>(p)] = range;
+        }
+      }
+      return arrow::Status::OK();
+    }));
+    for (int p = 0; p < column.pieces(); ++p) {
+      Field field{&column, p, std::numeric_limits<uint64_t>::max(), 0, 0, direction, false};
+      for (const Ranges& ranges : found) {
+        field.min = std::min(field.min, ranges[static_cast<size_t>(p)].min);
+        field.max = std::max(field.max, ranges[static_cast<size_t>(p)].max);
+      }
+      if (field.min > field.max) field.min = field.max = 0;  // no row but null ones
+      const uint64_t range = field.max - field.min;
+      field.width = static_cast<int>(std::bit_width(range));
+      if (p == 0 && column.may_have_nulls()) {
+        if (range < std::numeric_limits<uint64_t>::max()) {
+          field.null_code = true;
+          field.width = static_cast<int>(std::bit_width(range + 1));
+        } else {
+          layout.AddField({&column, -1, 0, 1, 1, direction, true}, &open);
+        }
+      }
+      layout.AddField(field, &open);
+    }
+  }
+  return layout;
+}
+
+bool KeyLayout::has_binary() const {
+  return std::any_of(levels_.begin(), levels_.end(), [](const Level& level) { return level.binary != nullptr; });
+}
+
+void KeyLayout::AddField(const Field& field, bool* open) {
+  if (field.width == 0) return;
+  fields_.push_back(field);
+  const int index = static_cast<int>(fields_.size()) - 1;
+  int left = field.width;
+  while (left > 0) {
+    if (!*open || levels_.back().bits == 64) {
+      levels_.emplace_back();
+      *open = true;
+    }
+    Level& level = levels_.back();
+    const int width = std::min(left, 64 - level.bits);
+    for (Slot& slot : level.slots) slot.shift += width;
+    level.slots.push_back({index, left - width, 0, width});
+    level.bits += width;
+    left -= width;
+  }
+}
+
+void KeyLayout::FieldCodes(const Field& field, int64_t begin, int64_t length, uint64_t* out) const {
+  uint8_t nulls[kBlock];
+  const bool with_nulls = field.column->may_have_nulls();
+  if (with_nulls) field.column->Nulls(begin, length, nulls);
+  if (field.piece < 0) {
+    const uint64_t of_null = field.direction.nulls_first ? 0 : 1;
+    for (int64_t i = 0; i < length; ++i) out[i] = nulls[i] != 0 ? of_null : 1 - of_null;
+    return;
+  }
+  field.column->Piece(field.piece, begin, length, out);
+  const uint64_t first = field.null_code && field.direction.nulls_first ? 1 : 0;
+  if (field.direction.ascending) {
+    const uint64_t base = field.min - first;
+    for (int64_t i = 0; i < length; ++i) out[i] -= base;
+  } else {
+    const uint64_t base = field.max + first;
+    for (int64_t i = 0; i < length; ++i) out[i] = base - out[i];
+  }
+  if (!with_nulls) return;
+  const uint64_t of_null = field.null_code && !field.direction.nulls_first ? field.max - field.min + 1 : 0;
+  for (int64_t i = 0; i < length; ++i) {
+    if (nulls[i] != 0) out[i] = of_null;
+  }
+}
+
+void KeyLayout::Words(int level, int64_t begin, int64_t length, uint64_t* out) const {
+  const std::vector<Slot>& slots = levels_[static_cast<size_t>(level)].slots;
+  if (slots.size() == 1 && slots[0].drop == 0 && slots[0].width == fields_[static_cast<size_t>(slots[0].field)].width) {
+    return FieldCodes(fields_[static_cast<size_t>(slots[0].field)], begin, length, out);
+  }
+  uint64_t codes[kBlock];
+  std::fill(out, out + length, 0);
+  for (const Slot& slot : slots) {
+    FieldCodes(fields_[static_cast<size_t>(slot.field)], begin, length, codes);
+    const uint64_t mask = slot.width == 64 ? ~uint64_t{0} : (uint64_t{1} << slot.width) - 1;
+    for (int64_t i = 0; i < length; ++i) out[i] |= ((codes[i] >> slot.drop) & mask) << slot.shift;
+  }
+}
+
+int CompareKeys(const KeyColumn& left, int64_t a, const KeyColumn& right, int64_t b, const KeyDirection& direction) {
+  const bool left_null = left.IsNull(a);
+  const bool right_null = right.IsNull(b);
+  if (left_null || right_null) {
+    if (left_null && right_null) return 0;
+    return left_null == direction.nulls_first ? -1 : 1;
+  }
+  int order = 0;
+  if (left.is_binary()) {
+    const int compared = left.View(a).compare(right.View(b));
+    order = compared < 0 ? -1 : (compared > 0 ? 1 : 0);
+  } else {
+    for (int p = 0; p < left.pieces() && order == 0; ++p) {
+      uint64_t x = 0;
+      uint64_t y = 0;
+      left.Piece(p, a, 1, &x);
+      right.Piece(p, b, 1, &y);
+      order = x < y ? -1 : (x > y ? 1 : 0);
+    }
+  }
+  return direction.ascending ? order : -order;
+}
+
+}  // namespace weft::kernels

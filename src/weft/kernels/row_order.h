@@ -1,0 +1,23 @@
+// Row numbers in the order of normalised keys: a stable, parallel radix sort from the most significant bits down.
+#pragma once
+
+#include <arrow/result.h>
+
+#include <cstdint>
+#include <span>
+
+#include "weft/base/context.h"
+#include "weft/kernels/key_encoding.h"
+#include "weft/kernels/pool_array.h"
+
+namespace weft::kernels {
+
+/// The numbers 0 ... rows - 1 ordered by their levels in `layout`; equal rows keep their order. The same for any number
+/// of threads. Needs 32 bytes a row (16 where key and row number fit one word together) besides the result, and 8
+/// for each further level.
+arrow::Result<PoolArray<int64_t>> OrderRows(const KeyLayout& layout, int64_t rows, const Context& context);
+
+/// The same for keys that are numbers below 2^bits.
+arrow::Result<PoolArray<int64_t>> OrderNumbers(std::span<const int64_t> numbers, int bits, const Context& context);
+
+}  // namespace weft::kernels

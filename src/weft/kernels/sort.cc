@@ -1,0 +1,135 @@
+#include "weft/kernels/sort.h"
+
+#include <arrow/table.h>
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "weft/kernels/gather.h"
+#include "weft/kernels/key_encoding.h"
+#include "weft/kernels/row_order.h"
+#include "weft/table/columns.h"
+
+namespace weft::kernels {
+namespace {
+
+std::vector<KeyDirection> Directions(const SortOptions& options) {
+  std::vector<KeyDirection> directions;
+  for (const SortKey& key : options.keys) directions.push_back({key.ascending, options.nulls_first});
+  return directions;
+}
+
+arrow::Result<PoolArray<int64_t>> SortedRows(const arrow::Table& table, const SortOptions& options,
+                                             const Context& context) {
+  ARROW_RETURN_NOT_OK(CheckSort(*table.schema(), options));
+  TraceSpan span(context.tracer, "sort.order");
+  span.AddRows(table.num_rows());
+  std::vector<KeyColumn> columns;
+  for (const SortKey& key : options.keys) {
+    ARROW_ASSIGN_OR_RAISE(auto column, KeyColumn::Make({table.column(key.column)}, options.nan_is_null, context));
+    columns.push_back(std::move(column));
+  }
+  const std::vector<KeyDirection> directions = Directions(options);
+  ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(columns, directions, context));
+  return OrderRows(layout, table.num_rows(), context);
+}
+
+}  // namespace
+
+arrow::Status CheckSort(const arrow::Schema& schema, const SortOptions& options) {
+  if (options.keys.empty()) return arrow::Status::Invalid("sort: no key is given; name at least one column");
+  std::vector<int> columns;
+  for (const SortKey& key : options.keys) {
+    if (key.column < 0 || key.column >= schema.num_fields()) {
+      return arrow::Status::Invalid("sort: key column ", key.column, " is out of range; the table has ",
+                                    schema.num_fields(), " columns");
+    }
+    columns.push_back(key.column);
+  }
+  return table::CheckKeyTypes(schema, columns, "sort");
+}
+
+arrow::Result<std::vector<int64_t>> SortIndices(const arrow::Table& table, const SortOptions& options,
+                                                const Context& context) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, SortedRows(table, options, context));
+  return std::vector<int64_t>(rows.begin(), rows.end());
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> Sort(const std::shared_ptr<arrow::Table>& table,
+                                                  const SortOptions& options, const Context& context) {
+  ARROW_ASSIGN_OR_RAISE(const auto rows, SortedRows(*table, options, context));
+  TraceSpan span(context.tracer, "sort.gather");
+  span.AddRows(table->num_rows());
+  return GatherRows(table, rows.span(), context);
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> MergeSorted(const std::vector<std::shared_ptr<arrow::Table>>& tables,
+                                                         const SortOptions& options, const Context& context) {
+  if (tables.empty()) return arrow::Status::Invalid("sort: no table to merge");
+  ARROW_RETURN_NOT_OK(CheckSort(*tables[0]->schema(), options));
+  std::vector<std::shared_ptr<arrow::Table>> filled;
+  for (const auto& table : tables) {
+    if (table->num_rows() > 0) filled.push_back(table);
+  }
+  if (filled.empty()) return tables[0];
+  if (filled.size() == 1) return filled[0];
+  // One stable sort of all rows: the radix sort does not ask more of a row than a merge of a few runs would.
+  ARROW_ASSIGN_OR_RAISE(const auto all, arrow::ConcatenateTables(filled, {}, context.pool));
+  return Sort(all, options, context);
+}
+
+arrow::Result<std::vector<SplitRange>> FindSplits(const arrow::Table& sorted, const SortOptions& options,
+                                                  const arrow::Table& splitters, const Context& context) {
+  ARROW_RETURN_NOT_OK(CheckSort(*sorted.schema(), options));
+  if (splitters.num_columns() != static_cast<int>(options.keys.size())) {
+    return arrow::Status::Invalid("sort: splitters have ", splitters.num_columns(), " columns where there are ",
+                                  options.keys.size(), " keys");
+  }
+  std::vector<KeyColumn> rows;
+  std::vector<KeyColumn> splits;
+  for (size_t k = 0; k < options.keys.size(); ++k) {
+    const auto& column = sorted.column(options.keys[k].column);
+    const auto& split = splitters.column(static_cast<int>(k));
+    if (!table::SameKeyType(*column->type(), *split->type())) {
+      return arrow::Status::TypeError("sort: splitters of column '",
+                                      sorted.schema()->field(options.keys[k].column)->name(), "' have type ",
+                                      split->type()->ToString(), " where the column has ", column->type()->ToString());
+    }
+    ARROW_ASSIGN_OR_RAISE(auto row_keys, KeyColumn::Make({column}, options.nan_is_null, context));
+    ARROW_ASSIGN_OR_RAISE(auto split_keys, KeyColumn::Make({split}, options.nan_is_null, context));
+    rows.push_back(std::move(row_keys));
+    splits.push_back(std::move(split_keys));
+  }
+  const std::vector<KeyDirection> directions = Directions(options);
+  const auto compare = [&](int64_t row, int64_t split) {
+    int order = 0;
+    for (size_t k = 0; k < rows.size() && order == 0; ++k) {
+      order = CompareKeys(rows[k], row, splits[k], split, directions[k]);
+    }
+    return order;
+  };
+  // The first row that is not ordered before (or, with `through`, not before and not equal to) the splitter.
+  const auto search = [&](int64_t split, bool through) {
+    int64_t low = 0;
+    int64_t high = sorted.num_rows();
+    while (low < high) {
+      const int64_t middle = low + (high - low) / 2;
+      const int order = compare(middle, split);
+      if (order < 0 || (through && order == 0)) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  };
+  std::vector<SplitRange> ranges;
+  for (int64_t split = 0; split < splitters.num_rows(); ++split) {
+    ARROW_RETURN_NOT_OK(context.stop.Poll());
+    ranges.push_back({search(split, false), search(split, true)});
+  }
+  return ranges;
+}
+
+}  // namespace weft::kernels

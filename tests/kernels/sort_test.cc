@@ -1,0 +1,285 @@
+#include "weft/kernels/sort.h"
+
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/oracle.h"
+#include "table/random_table.h"
+
+namespace weft::kernels {
+namespace {
+
+using test::Cell;
+using test::RandomTable;
+using test::RandomTableOptions;
+using test::SameRowsInOrder;
+using test::SchemaOf;
+
+Context Threads(int threads) {
+  Context context;
+  context.threads = threads;
+  return context;
+}
+
+std::vector<std::vector<Cell>> KeyCells(const arrow::Table& table, const SortOptions& options) {
+  std::vector<std::vector<Cell>> cells;
+  for (const SortKey& key : options.keys)
+    cells.push_back(test::CellsOf(*table.column(key.column), options.nan_is_null));
+  return cells;
+}
+
+int CompareRows(const std::vector<std::vector<Cell>>& a, size_t i, const std::vector<std::vector<Cell>>& b, size_t j,
+                const SortOptions& options) {
+  for (size_t k = 0; k < options.keys.size(); ++k) {
+    const int order = test::CompareSorted(a[k][i], b[k][j], options.keys[k].ascending, options.nulls_first);
+    if (order != 0) return order;
+  }
+  return 0;
+}
+
+std::vector<int64_t> Oracle(const arrow::Table& table, const SortOptions& options) {
+  const auto cells = KeyCells(table, options);
+  std::vector<int64_t> rows(static_cast<size_t>(table.num_rows()));
+  std::iota(rows.begin(), rows.end(), 0);
+  std::stable_sort(rows.begin(), rows.end(), [&](int64_t a, int64_t b) {
+    return CompareRows(cells, static_cast<size_t>(a), cells, static_cast<size_t>(b), options) < 0;
+  });
+  return rows;
+}
+
+void Check(const std::shared_ptr<arrow::Table>& table, const SortOptions& options) {
+  const auto expected = Oracle(*table, options);
+  for (const int threads : {1, 2}) {
+    const auto rows = SortIndices(*table, options, Threads(threads));
+    ASSERT_TRUE(rows.ok()) << rows.status();
+    ASSERT_EQ(*rows, expected) << "threads " << threads;
+  }
+}
+
+TEST(Sort, EveryKeyTypeAndDirection) {
+  for (const auto& type : test::KeyTypes()) {
+    for (int variant = 0; variant < 8; ++variant) {
+      RandomTableOptions random{.seed = 7, .rows = 700, .null_share = variant % 2 == 0 ? 0.1 : 0.0};
+      random.dictionary_nulls = variant == 4;
+      const auto table = RandomTable(SchemaOf({type}), random);
+      SCOPED_TRACE(type->ToString() + " variant " + std::to_string(variant));
+      Check(table, {{{0, (variant & 1) == 0}}, (variant & 2) != 0, (variant & 4) != 0});
+    }
+  }
+}
+
+TEST(Sort, TwoAndThreeKeys) {
+  const auto types = test::KeyTypes();
+  test::Random random(3);
+  for (int round = 0; round < 60; ++round) {
+    std::vector<std::shared_ptr<arrow::DataType>> chosen;
+    SortOptions options;
+    for (int k = 0; k < 2 + round % 2; ++k) {
+      chosen.push_back(types[static_cast<size_t>(random.Below(static_cast<int64_t>(types.size())))]);
+      options.keys.push_back({k, random.Below(2) == 0});
+    }
+    options.nulls_first = random.Below(2) == 0;
+    options.nan_is_null = random.Below(2) == 0;
+    const auto table = RandomTable(
+        SchemaOf(chosen),
+        {.seed = static_cast<uint64_t>(round), .rows = 500, .cardinality = 9, .skew = round % 3 == 0 ? 1.0 : 0.0});
+    SCOPED_TRACE(table->schema()->ToString());
+    Check(table, options);
+  }
+}
+
+std::shared_ptr<arrow::Table> Strings(const std::vector<std::string>& values) {
+  arrow::StringBuilder builder;
+  for (const auto& value : values) EXPECT_TRUE((value == "null" ? builder.AppendNull() : builder.Append(value)).ok());
+  return arrow::Table::Make(arrow::schema({arrow::field("s", arrow::utf8())}), {builder.Finish().ValueOrDie()});
+}
+
+TEST(Sort, StringsThatDifferLate) {
+  test::Random random(5);
+  for (const size_t prefix : {size_t{0}, size_t{3}, size_t{7}, size_t{30}, size_t{33}, size_t{1000}}) {
+    std::vector<std::string> values;
+    for (int i = 0; i < 3000; ++i) {
+      std::string text(prefix, 'x');
+      const auto length = static_cast<size_t>(random.Below(40));
+      for (size_t j = 0; j < length; ++j)
+        text += std::string("\0a\x7f\xff", 4)[static_cast<size_t>(random.Below(j < 30 ? 2 : 4))];
+      values.push_back(random.Below(30) == 0 ? "null" : text);
+    }
+    for (const bool ascending : {true, false}) {
+      for (const bool nulls_first : {true, false}) Check(Strings(values), {{{0, ascending}}, nulls_first, false});
+    }
+  }
+}
+
+TEST(Sort, EachStringThePrefixOfTheNext) {
+  std::vector<std::string> values;
+  for (size_t i = 0; i < 2000; ++i) values.push_back(std::string((i * 7919) % 2000, 'a'));
+  Check(Strings(values), {{{0, true}}, false, false});
+  Check(Strings(values), {{{0, false}}, false, false});
+}
+
+std::shared_ptr<arrow::Table> Numbers(const std::vector<std::vector<int64_t>>& columns) {
+  arrow::FieldVector fields;
+  arrow::ArrayVector arrays;
+  for (const auto& values : columns) {
+    arrow::Int64Builder builder;
+    EXPECT_TRUE(builder.AppendValues(values).ok());
+    arrays.push_back(builder.Finish().ValueOrDie());
+    fields.push_back(arrow::field("n" + std::to_string(fields.size()), arrow::int64()));
+  }
+  return arrow::Table::Make(arrow::schema(fields), arrays);
+}
+
+// Long enough for the paths of several threads: full range, narrow range, skewed, two words, one value, strings.
+TEST(Sort, ManyRows) {
+  constexpr size_t kRows = 300000;
+  test::Random random(11);
+  std::vector<int64_t> full(kRows), narrow(kRows), skewed(kRows), ones(kRows, 1), second(kRows);
+  std::vector<std::string> strings(kRows);
+  for (size_t i = 0; i < kRows; ++i) {
+    full[i] = static_cast<int64_t>(random.Next());
+    narrow[i] = random.Below(100000) - 50000;
+    skewed[i] = random.Below(10) < 9 ? 5 : static_cast<int64_t>(random.Next());
+    second[i] = static_cast<int64_t>(random.Next());
+    strings[i] = "https://example.org/a/rather/long/prefix/" + std::to_string(random.Below(70000));
+  }
+  Check(Numbers({full}), {{{0, true}}, false, false});
+  Check(Numbers({narrow}), {{{0, false}}, false, false});
+  Check(Numbers({skewed}), {{{0, true}}, false, false});
+  Check(Numbers({ones}), {{{0, true}}, false, false});
+  Check(Numbers({skewed, second}), {{{0, true}, {1, false}}, false, false});
+  Check(Numbers({ones, second, full}), {{{0, true}, {1, false}, {2, true}}, false, false});
+  Check(Strings(strings), {{{0, true}}, false, false});
+}
+
+TEST(Sort, TableOfEveryTypeFollowsTheOrder) {
+  auto types = test::AllTypes();
+  types.insert(types.begin(), arrow::int16());
+  for (const int chunks : {1, 4}) {
+    for (const int64_t rows : {0, 1, 777}) {
+      for (const bool dictionary_nulls : {false}) {
+        RandomTableOptions random{.seed = 5, .rows = rows, .cardinality = 50, .chunks = chunks, .ragged = true};
+        random.dictionary_nulls = dictionary_nulls;
+        const auto table = RandomTable(SchemaOf(types), random);
+        const SortOptions options{{{0, true}}, false, false};
+        const auto order = Oracle(*table, options);
+        const auto text = test::RowsAsText(*table);
+        for (const int threads : {1, 2}) {
+          const auto sorted = Sort(table, options, Threads(threads));
+          ASSERT_TRUE(sorted.ok()) << sorted.status();
+          ASSERT_TRUE((*sorted)->ValidateFull().ok()) << (*sorted)->ValidateFull();
+          ASSERT_TRUE((*sorted)->schema()->Equals(*table->schema()));
+          const auto found = test::RowsAsText(**sorted);
+          ASSERT_EQ(found.size(), order.size());
+          for (size_t i = 0; i < order.size(); ++i) ASSERT_EQ(found[i], text[static_cast<size_t>(order[i])]);
+        }
+      }
+    }
+  }
+}
+
+TEST(Sort, DictionariesThatDoNotFitTheIndexTogether) {
+  arrow::ArrayVector chunks;
+  const auto type = arrow::dictionary(arrow::int8(), arrow::utf8());
+  for (int c = 0; c < 3; ++c) {
+    arrow::StringBuilder values;
+    arrow::Int8Builder indices;
+    for (int i = 0; i < 100; ++i) {
+      ASSERT_TRUE(values.Append("v" + std::to_string(c * 100 + i)).ok());
+      ASSERT_TRUE((i == 50 ? indices.AppendNull() : indices.Append(static_cast<int8_t>(99 - i))).ok());
+    }
+    chunks.push_back(
+        std::make_shared<arrow::DictionaryArray>(type, indices.Finish().ValueOrDie(), values.Finish().ValueOrDie()));
+  }
+  const auto table =
+      arrow::Table::Make(arrow::schema({arrow::field("d", type)}), {std::make_shared<arrow::ChunkedArray>(chunks)});
+  const SortOptions options{{{0, true}}, false, false};
+  const auto sorted = Sort(table, options, Threads(2)).ValueOrDie();
+  ASSERT_TRUE(sorted->ValidateFull().ok()) << sorted->ValidateFull();
+  const auto order = Oracle(*table, options);
+  const auto text = test::RowsAsText(*table);
+  const auto found = test::RowsAsText(*sorted);
+  for (size_t i = 0; i < order.size(); ++i) ASSERT_EQ(found[i], text[static_cast<size_t>(order[i])]);
+}
+
+TEST(Sort, MergedTablesAreTheSortOfAllRows) {
+  const auto schema =
+      SchemaOf({arrow::int32(), arrow::utf8(), arrow::float64(), arrow::dictionary(arrow::int32(), arrow::utf8())});
+  const SortOptions options{{{1, true}, {0, false}}, false, true};
+  std::vector<std::shared_ptr<arrow::Table>> tables, sorted;
+  for (uint64_t t = 0; t < 5; ++t) {
+    tables.push_back(
+        RandomTable(schema, {.seed = t, .rows = t == 2 ? 0 : 300 + static_cast<int64_t>(t), .cardinality = 12}));
+    sorted.push_back(Sort(tables.back(), options, Threads(1)).ValueOrDie());
+  }
+  const auto all = Sort(arrow::ConcatenateTables(sorted).ValueOrDie(), options, Threads(1)).ValueOrDie();
+  for (const int threads : {1, 2}) {
+    const auto merged = MergeSorted(sorted, options, Threads(threads));
+    ASSERT_TRUE(merged.ok()) << merged.status();
+    EXPECT_TRUE(SameRowsInOrder(**merged, *all));
+  }
+}
+
+TEST(Sort, SplitsAreWhereTheOracleSeesThem) {
+  for (const auto& type : test::KeyTypes()) {
+    for (const bool nulls_first : {false, true}) {
+      const SortOptions options{{{1, false}, {0, true}}, nulls_first, nulls_first};
+      const auto schema = SchemaOf({type, arrow::int8(), arrow::utf8()});
+      const auto sorted =
+          Sort(RandomTable(schema, {.seed = 1, .rows = 400, .cardinality = 15}), options, Threads(1)).ValueOrDie();
+      const auto splitters = RandomTable(SchemaOf({arrow::int8(), type}), {.seed = 9, .rows = 25, .cardinality = 15});
+      const auto splits = FindSplits(*sorted, options, *splitters, Threads(1));
+      ASSERT_TRUE(splits.ok()) << splits.status();
+      const auto rows = KeyCells(*sorted, options);
+      SortOptions of_splitters = options;
+      of_splitters.keys = {{0, false}, {1, true}};
+      const auto keys = KeyCells(*splitters, of_splitters);
+      for (size_t s = 0; s < 25; ++s) {
+        int64_t before = 0;
+        int64_t through = 0;
+        for (size_t i = 0; i < 400; ++i) {
+          const int order = CompareRows(rows, i, keys, s, options);
+          before += order < 0 ? 1 : 0;
+          through += order <= 0 ? 1 : 0;
+        }
+        ASSERT_EQ((*splits)[s].before, before) << type->ToString();
+        ASSERT_EQ((*splits)[s].through, through) << type->ToString();
+      }
+    }
+  }
+}
+
+TEST(Sort, SaysWhatIsWrong) {
+  const auto table = RandomTable(SchemaOf({arrow::int32(), arrow::list(arrow::int32())}), {.rows = 10});
+  EXPECT_TRUE(Sort(table, {}, {}).status().IsInvalid());
+  EXPECT_TRUE(Sort(table, {{{2, true}}, false, false}, {}).status().IsInvalid());
+  EXPECT_TRUE(Sort(table, {{{-1, true}}, false, false}, {}).status().IsInvalid());
+  const auto status = Sort(table, {{{1, true}}, false, false}, {}).status();
+  EXPECT_TRUE(status.IsTypeError());
+  EXPECT_NE(status.message().find("c1"), std::string::npos) << status;
+  EXPECT_NE(status.message().find("list<"), std::string::npos) << status;
+  EXPECT_NE(status.message().find("sort"), std::string::npos) << status;
+  const auto text = RandomTable(SchemaOf({arrow::utf8()}), {.rows = 2});
+  EXPECT_TRUE(FindSplits(*table, {{{0, true}}, false, false}, *text, {}).status().IsTypeError());
+}
+
+TEST(Sort, StopsAndKeepsToThePool) {
+  arrow::StopSource source;
+  Context context;
+  context.stop = source.token();
+  source.RequestStop();
+  const auto table = RandomTable(SchemaOf({arrow::int32()}), {.rows = 1000});
+  EXPECT_TRUE(Sort(table, {{{0, true}}, false, false}, context).status().IsCancelled());
+  arrow::ProxyMemoryPool pool(arrow::default_memory_pool());
+  Context counted;
+  counted.pool = &pool;
+  const auto sorted = Sort(table, {{{0, true}}, false, false}, counted);
+  ASSERT_TRUE(sorted.ok());
+  EXPECT_GE(pool.max_memory(), 16 * 1000);
+}
+
+}  // namespace
+}  // namespace weft::kernels
