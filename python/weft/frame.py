@@ -599,7 +599,7 @@ class DataFrame:
         compression: Literal["snappy", "zstd", "gzip", "none"] | None = "snappy",
         index: bool | None = None,
         row_group_rows: int = 1 << 20,
-        overwrite: bool = False,
+        overwrite: bool | None = None,
     ) -> None:
         """Writes Parquet: a bound frame as a directory of one part a rank, visible whole or not at all; an unbound one
         as one file. Collective on a bound frame.
@@ -611,7 +611,7 @@ class DataFrame:
         index
             False leaves the index columns out.
         overwrite
-            Replace what is there; otherwise that is a FileExistsError or OSError.
+            Replace what is there. By default a file is replaced, as by pandas, and a directory is a FileExistsError.
         """
         from weft.files import write_parquet
 
@@ -626,7 +626,7 @@ class DataFrame:
         header: bool = True,
         index: bool = True,
         compression: Literal["none", "gzip"] | None = None,
-        overwrite: bool = False,
+        overwrite: bool | None = None,
     ) -> None:
         """Writes CSV, as `to_parquet` writes. The index columns come first unless `index` is False; positions are not
         written."""
