@@ -16,6 +16,7 @@
 #include "weft/backends/tcp/frame.h"
 #include "weft/backends/tcp/matching.h"
 #include "weft/backends/tcp/operation.h"
+#include "weft/base/communication_error.h"
 
 namespace weft::tcp {
 
