@@ -127,7 +127,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> Broadcast(Communicator& communicato
   }
   if (me == 0) {
     arrow::Status sent;
-  ARROW_RETURN_NOT_OK(SendTable(streams, table, context, &sent));
+    ARROW_RETURN_NOT_OK(SendTable(streams, table, context, &sent));
     ARROW_RETURN_NOT_OK(Finish(communicator, streams, sent, nullptr, "broadcast"));
     return table;
   }
