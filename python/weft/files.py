@@ -192,9 +192,7 @@ def write_parquet(
     frame: DataFrame, path: Any, compression: str | None, row_group_rows: int, overwrite: bool | None
 ) -> None:
     """See `DataFrame.to_parquet`."""
-    chosen = one_of(
-        frame.env, "to_parquet", "compression", compression or "none", ("snappy", "zstd", "gzip", "none")
-    )
+    chosen = one_of(frame.env, "to_parquet", "compression", compression or "none", ("snappy", "zstd", "gzip", "none"))
     if not isinstance(row_group_rows, int) or row_group_rows < 1:
         raise ValueError(f"{place(frame.env)}to_parquet: row_group_rows={row_group_rows!r} is not at least 1")
     _write(

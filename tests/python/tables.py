@@ -14,7 +14,12 @@ from hypothesis import strategies as st
 
 UTC = dt.UTC
 TEXTS = ["", "a", "equal eight bytes A", "equal eight bytes B", "Größe", "北京", "a\x00b", "z" * 300]
-MOMENTS = [dt.datetime(1970, 1, 1), dt.datetime(2013, 1, 1, 10), dt.datetime(1901, 12, 13, 1, 2, 3, 4), dt.datetime(2199, 1, 1)]
+MOMENTS = [
+    dt.datetime(1970, 1, 1),
+    dt.datetime(2013, 1, 1, 10),
+    dt.datetime(1901, 12, 13, 1, 2, 3, 4),
+    dt.datetime(2199, 1, 1),
+]
 
 #: For each type that can be a key, its name and values that matter: extremes, both zeros, NaN, equal beginnings.
 KEYS: dict[str, tuple[pa.DataType, list[Any]]] = {
@@ -66,7 +71,9 @@ def column(type: pa.DataType, values: list[Any], choice: list[int]) -> pa.Array:
 
 
 @st.composite
-def columns(draw: st.DrawFn, rows: int, kinds: dict[str, tuple[pa.DataType, list[Any]]], kind: str | None = None) -> pa.Array:
+def columns(
+    draw: st.DrawFn, rows: int, kinds: dict[str, tuple[pa.DataType, list[Any]]], kind: str | None = None
+) -> pa.Array:
     """A column; of one value, of few, or of all, with or without nulls."""
     name = kind or draw(st.sampled_from(sorted(kinds)))
     type, values = kinds[name]

@@ -20,12 +20,35 @@ def test_ten_lines(launch):
 @pytest.mark.parametrize("algorithm", ["sort", "hash"])
 @pytest.mark.parametrize("scaling", ["weak", "strong"])
 def test_scaling_join(launch, scaling, algorithm):
-    arguments = ["--scaling", scaling, "--rows", "5000", "--iterations", "2", "--csv", "out.csv", "--algorithm", algorithm]
+    arguments = [
+        "--scaling",
+        scaling,
+        "--rows",
+        "5000",
+        "--iterations",
+        "2",
+        "--csv",
+        "out.csv",
+        "--algorithm",
+        algorithm,
+    ]
     done = launch.ok(EXAMPLES / "scaling_join.py", ranks=3, arguments=arguments)
     assert len(done.out.splitlines()) == 2
     with (launch.folder / "out.csv").open() as file:
         lines = list(csv.DictReader(file))
-    names = "scaling,world,rows,max_value,rank,avg_t,tot_l,elapsed_t,max_t,com_init_t,barrier_t".split(",")
+    names = [
+        "scaling",
+        "world",
+        "rows",
+        "max_value",
+        "rank",
+        "avg_t",
+        "tot_l",
+        "elapsed_t",
+        "max_t",
+        "com_init_t",
+        "barrier_t",
+    ]
     assert list(lines[0]) == names and [line["rank"] for line in lines] == ["0", "1"]
     rows = 5000 if scaling == "weak" else int(5000 / 3)
     most = 15000 if scaling == "weak" else 5000

@@ -59,9 +59,7 @@ def test_from_numpy():
 
 
 def test_pandas_round_trip():
-    frame = pd.DataFrame(
-        {"i": [1, 2], "s": ["a", None], "t": pd.to_datetime(["2020-01-01", None]), 3: [True, False]}
-    )
+    frame = pd.DataFrame({"i": [1, 2], "s": ["a", None], "t": pd.to_datetime(["2020-01-01", None]), 3: [True, False]})
     made = weft.DataFrame(frame)
     assert made.columns == ["i", "s", "t", "3"] and made.index_names == ()
     pd.testing.assert_frame_equal(made.to_pandas(), frame.rename(columns={3: "3"}))
@@ -204,7 +202,7 @@ def test_groupby_forms():
         made.groupby("k").agg("median")
     with pytest.raises(ValueError, match="two columns"):
         made.groupby("k").agg({"k": "count"})
-    with pytest.raises(TypeError, match="'x' is no argument"):
+    with pytest.raises(TypeError, match="'x'"):
         made.groupby("k").sum(x=1)
 
 

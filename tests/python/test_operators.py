@@ -40,7 +40,9 @@ def local(spec: dict[str, Any], inputs: list[pa.Table]) -> weft.DataFrame:
     return operations.apply(dict(spec), [weft.DataFrame(table) for table in inputs])
 
 
-def check(data, servers: Servers, spec: dict[str, Any], inputs: list[pa.Table], ordered: bool = False) -> weft.DataFrame:
+def check(
+    data, servers: Servers, spec: dict[str, Any], inputs: list[pa.Table], ordered: bool = False
+) -> weft.DataFrame:
     """Runs it here and on the ranks of one world (all, when soaking); the rows must be the same. Returns the local
     result; where that is an error, every rank must have that error, and it is raised."""
     error: Exception | None = None
@@ -193,9 +195,7 @@ def test_sort_spreads_rows_evenly(servers, data):
     few = data.draw(st.sampled_from([1, 2, 1000]))
     table = pa.table({"k": pa.array([i * 7919 % few for i in range(rows)], pa.int64())})
     ranks = data.draw(st.sampled_from(WORLDS))
-    outcome = servers[ranks].run(
-        {"op": "sort_values", "by": "k"}, [table], [data.draw(tables.cuts(rows, ranks))]
-    )
+    outcome = servers[ranks].run({"op": "sort_values", "by": "k"}, [table], [data.draw(tables.cuts(rows, ranks))])
     assert outcome.errors == [None] * ranks
     assert sum(outcome.rows) == rows
     assert max(outcome.rows) <= 2 * rows / ranks + 8
@@ -307,9 +307,7 @@ def test_assign(servers, data):
     }
     made = check(data, servers, spec, [table], ordered=True)
     frame = table.to_pandas()
-    expected = frame.assign(
-        n=frame["n"] * 2, y=frame["n"] * 2 / 4 + frame["x"], big=frame["n"] * 2 > 3, c="text"
-    )
+    expected = frame.assign(n=frame["n"] * 2, y=frame["n"] * 2 / 4 + frame["x"], big=frame["n"] * 2 > 3, c="text")
     assert made.columns == list(expected.columns)
     assert tables.rows_of(made.to_arrow()) == tables.rows_of_pandas(expected)
 
@@ -381,5 +379,11 @@ def test_wrong_arguments(servers, kind, spec, ranks):
     outcome = servers[ranks].run(spec, inputs, cut)
     for rank, found in enumerate(outcome.errors):
         assert found is not None and found[0] == kind.__name__, found
-        if ranks > 1 and not found[1].split(": ")[0] in ("merge", "sort_values", "groupby", "drop_duplicates", "concat"):
+        if ranks > 1 and found[1].split(": ")[0] not in (
+            "merge",
+            "sort_values",
+            "groupby",
+            "drop_duplicates",
+            "concat",
+        ):
             assert f"rank {rank}" in found[1] or "rank 0" in found[1], found
