@@ -172,9 +172,11 @@ def test_different_collectives(launch):
 def test_ctrl_c_ends_a_wait(launch, wait_for):
     process = launch.start(
         """
-        import time, weft
+        import signal, time, weft
         env = weft.init()
         if env.rank == 0:
+            # Only the other rank's wait is to be interrupted, not ended by this rank's failure.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             time.sleep(1)
             open("ready", "w").close()
             time.sleep(600)
@@ -189,7 +191,7 @@ def test_ctrl_c_ends_a_wait(launch, wait_for):
     begin = time.monotonic()
     process.send_signal(signal.SIGINT)
     done = launch.finish(process, begin)
-    assert "interrupted" in done.out and done.code == 128 + signal.SIGINT and done.seconds < 15
+    assert "interrupted" in done.out and done.code == 128 + signal.SIGINT and done.seconds < 30
 
 
 def test_memory_limit_on_one_rank(launch):
