@@ -13,6 +13,7 @@
 #include <parquet/exception.h>
 #include <parquet/properties.h>
 
+#include <algorithm>
 #include <exception>
 #include <new>
 #include <optional>
@@ -73,12 +74,14 @@ Status WriteParquet(const arrow::Table& table, const WriteOptions& options, cons
   return writer->Close();
 }
 
-/// Arrow's writer takes no dictionaries.
+/// Arrow's writer takes no dictionaries, and wants binaries of a fixed size to be UTF-8.
 Result<std::shared_ptr<arrow::Schema>> PlainSchema(const arrow::Schema& schema) {
   arrow::FieldVector fields = schema.fields();
   for (auto& field : fields) {
-    if (field->type()->id() != arrow::Type::DICTIONARY) continue;
-    field = field->WithType(static_cast<const arrow::DictionaryType&>(*field->type()).value_type());
+    auto type = field->type();
+    if (type->id() == arrow::Type::DICTIONARY) type = static_cast<const arrow::DictionaryType&>(*type).value_type();
+    if (type->id() == arrow::Type::FIXED_SIZE_BINARY) type = arrow::binary();
+    field = field->WithType(std::move(type));
   }
   return arrow::schema(std::move(fields));
 }
@@ -102,7 +105,13 @@ Status WriteCsvText(const arrow::Table& table, const WriteOptions& options, cons
   auto csv = arrow::csv::WriteOptions::Defaults();
   csv.include_header = options.header;
   csv.delimiter = options.delimiter;
-  csv.quoting_header = arrow::csv::QuotingStyle::Needed;
+  // Arrow's "needed" quotes every name.
+  const std::string special = std::string("\"\r\n") + options.delimiter;
+  const auto names = table.schema()->field_names();
+  const bool plain = std::none_of(names.begin(), names.end(), [&](const std::string& name) {
+    return name.empty() || name.find_first_of(special) != std::string::npos;
+  });
+  if (plain) csv.quoting_header = arrow::csv::QuotingStyle::None;
   csv.io_context = arrow::io::IOContext(context.pool, context.stop);
   csv.batch_size = 16 << 10;
   // A blank line would be no row to a reader.
@@ -155,7 +164,8 @@ bool CsvCanHold(const arrow::DataType& type) {
   }
   const auto& id = type.id();
   return id == arrow::Type::NA || id == arrow::Type::BOOL || arrow::is_numeric(id) || arrow::is_decimal(id) ||
-         arrow::is_date(id) || arrow::is_time(id) || id == arrow::Type::TIMESTAMP || arrow::is_base_binary_like(id);
+         arrow::is_date(id) || arrow::is_time(id) || id == arrow::Type::TIMESTAMP || arrow::is_base_binary_like(id) ||
+         id == arrow::Type::FIXED_SIZE_BINARY;
 }
 
 }  // namespace
