@@ -74,15 +74,24 @@ Status WriteParquet(const arrow::Table& table, const WriteOptions& options, cons
   return writer->Close();
 }
 
-/// Arrow's writer takes no dictionaries, and wants binaries of a fixed size to be UTF-8.
-Result<std::shared_ptr<arrow::Schema>> PlainSchema(const arrow::Schema& schema) {
-  arrow::FieldVector fields = schema.fields();
-  for (auto& field : fields) {
-    auto type = field->type();
-    if (type->id() == arrow::Type::DICTIONARY) type = static_cast<const arrow::DictionaryType&>(*type).value_type();
-    if (type->id() == arrow::Type::FIXED_SIZE_BINARY) type = arrow::binary();
-    field = field->WithType(std::move(type));
+/// What Arrow's writer takes: no dictionaries, and text instead of binaries, whose bytes it would check.
+std::shared_ptr<arrow::DataType> PlainType(const std::shared_ptr<arrow::DataType>& type) {
+  switch (type->id()) {
+    case arrow::Type::DICTIONARY:
+      return PlainType(static_cast<const arrow::DictionaryType&>(*type).value_type());
+    case arrow::Type::BINARY:
+    case arrow::Type::FIXED_SIZE_BINARY:
+      return arrow::utf8();
+    case arrow::Type::LARGE_BINARY:
+      return arrow::large_utf8();
+    default:
+      return type;
   }
+}
+
+std::shared_ptr<arrow::Schema> PlainSchema(const arrow::Schema& schema) {
+  arrow::FieldVector fields = schema.fields();
+  for (auto& field : fields) field = field->WithType(PlainType(field->type()));
   return arrow::schema(std::move(fields));
 }
 
@@ -91,11 +100,22 @@ Result<std::shared_ptr<arrow::RecordBatch>> PlainBatch(const arrow::RecordBatch&
                                                        const Context& context) {
   arrow::ArrayVector columns = batch.columns();
   arrow::compute::ExecContext execution(context.pool);
+  const auto cast = [&](const arrow::Array& column, const std::shared_ptr<arrow::DataType>& type) {
+    return arrow::compute::Cast(column, type, arrow::compute::CastOptions::Safe(), &execution);
+  };
   for (int i = 0; i < batch.num_columns(); ++i) {
     auto& column = columns[static_cast<size_t>(i)];
+    if (column->type_id() == arrow::Type::DICTIONARY) {
+      ARROW_ASSIGN_OR_RAISE(column,
+                            cast(*column, static_cast<const arrow::DictionaryType&>(*column->type()).value_type()));
+    }
+    if (column->type_id() == arrow::Type::FIXED_SIZE_BINARY) {
+      ARROW_ASSIGN_OR_RAISE(column, cast(*column, arrow::binary()));
+    }
     const auto& type = schema->field(i)->type();
-    if (column->type()->Equals(*type)) continue;
-    ARROW_ASSIGN_OR_RAISE(column, arrow::compute::Cast(*column, type, arrow::compute::CastOptions::Safe(), &execution));
+    if (!column->type()->Equals(*type)) {
+      ARROW_ASSIGN_OR_RAISE(column, column->View(type));
+    }
   }
   return arrow::RecordBatch::Make(schema, batch.num_rows(), std::move(columns));
 }
@@ -116,7 +136,7 @@ Status WriteCsvText(const arrow::Table& table, const WriteOptions& options, cons
   csv.batch_size = 16 << 10;
   // A blank line would be no row to a reader.
   if (table.num_columns() == 1) csv.null_string = "NA";
-  ARROW_ASSIGN_OR_RAISE(const auto schema, PlainSchema(*table.schema()));
+  const auto schema = PlainSchema(*table.schema());
   ARROW_ASSIGN_OR_RAISE(auto writer, arrow::csv::MakeCSVWriter(sink, schema, csv));
   arrow::TableBatchReader reader(table);
   reader.set_chunksize(csv.batch_size);
