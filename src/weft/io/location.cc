@@ -7,7 +7,6 @@
 #include <dlfcn.h>
 
 #include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -50,8 +49,11 @@ Result<Root> MakeRoot(const std::string& scheme, const std::string& uri) {
     ARROW_RETURN_NOT_OK(LoadS3());
     loaded = true;
     made = arrow::fs::FileSystemFromUri(uri, &root.path);
-    // The AWS library must end before its static objects do, so this is registered after they are made.
-    std::atexit([] { arrow::fs::EnsureFinalized(); });
+    // The AWS library must end before its static objects do: this one is made after them, and so goes before.
+    struct Finalizer {
+      ~Finalizer() { arrow::fs::EnsureFinalized(); }
+    };
+    static const Finalizer finalizer;
   }
   if (!made.ok()) return made.status().WithMessage("cannot open ", scheme, "://: ", made.status().message());
   root.file_system = *std::move(made);
