@@ -342,6 +342,30 @@ TEST_P(Failures, TimeoutNamesTheRankThatDidNotCome) {
   EXPECT_GE(timed_out.load(), 1);
 }
 
+TEST_P(Failures, ProgressAndTestTimeOutToo) {
+  CommunicatorOptions options = Options();
+  options.timeout = 300ms;
+  World world = Make(options);
+  ASSERT_TRUE(world.ok());
+  world.Run([&](RankContext& c) {
+    ExpectOk(c->Barrier());
+    if (c->rank() == 1) return std::this_thread::sleep_for(900ms);
+    Bytes data(8);
+    auto request = c->Irecv(1, 3, {data});
+    ASSERT_TRUE(request.ok());
+    arrow::Status status;
+    while (status.ok()) {
+      auto tested = (*request)->Test();
+      status = tested.status();
+      if (status.ok()) status = c->Progress(20ms);
+    }
+    if (size() == 2) {
+      ExpectFailure(status, CommunicationFailure::kTimedOut);
+      EXPECT_EQ(GetCommunicationError(status)->peer, 1);
+    }
+  });
+}
+
 TEST_P(Failures, InterruptEndsAWaitWithItsOwnError) {
   std::atomic<bool> interrupt{false};
   CommunicatorOptions options = Options();

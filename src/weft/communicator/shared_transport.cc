@@ -137,6 +137,7 @@ void SharedTransport::Finish(Activity& activity, arrow::Status status) {
   activity.done = true;
   activity.status = std::move(status);
   ++activity.context->unseen;
+  activity.context->waited = Duration::zero();
   activity.unseen_epoch = activity.context->unseen_epoch;
   if (activity.collective) activity.context->history->End(activity.number);
   activity.schedule->Finish(activity.status.ok());
@@ -259,9 +260,20 @@ void SharedTransport::Cancel(Activity& activity, const std::string& why) {
   std::erase_if(active_, [](const auto& other) { return other->done; });
 }
 
+void SharedTransport::TimeOutProgress(CommunicatorContext& context) {
+  for (const auto& activity : active_) {
+    if (activity->context.get() != &context || activity->done) continue;
+    const arrow::Status timed_out = TimedOut(*activity);
+    FailActivity(*activity, timed_out, timed_out);
+    return;
+  }
+  context.waited = Duration::zero();  // nothing is under way
+}
+
 arrow::Status SharedTransport::Progress(CommunicatorContext& context, Duration max_wait) {
   const Deadline deadline = Deadline::After(max_wait);
-  Clock::time_point next_check = Clock::now() + kSlice;
+  Clock::time_point now = Clock::now();
+  Clock::time_point next_check = now + kSlice;
   bool passed = false;
   for (;;) {
     {
@@ -273,11 +285,16 @@ arrow::Status SharedTransport::Progress(CommunicatorContext& context, Duration m
         ++context.unseen_epoch;
         return transport_->failure();
       }
+      const Clock::time_point begin = Clock::now();
       ARROW_RETURN_NOT_OK(transport_->Progress(deadline.LeftUpTo(Slice())));
+      now = Clock::now();
+      context.waited += now - begin;
+      if (context.waited >= context.options.timeout) AdvanceAll();
+      if (context.waited >= context.options.timeout) TimeOutProgress(context);
     }
-    passed = deadline.Passed();
-    if (Clock::now() < next_check) continue;
-    next_check = Clock::now() + kSlice;
+    passed = !deadline.infinite() && now >= deadline.when();
+    if (now < next_check) continue;
+    next_check = now + kSlice;
     if (!context.options.check_interrupt) continue;
     const arrow::Status interrupted = context.options.check_interrupt();
     if (interrupted.ok()) continue;
