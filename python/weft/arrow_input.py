@@ -52,9 +52,7 @@ def read(data: Any, columns: Sequence[str] | None = None) -> tuple[_core.Table, 
         table = table.select([*index, *(name for name in table.column_names if name not in index)])
     arrays = [_plain(table.column(i), table.field(i)) for i in range(table.num_columns)]
     if table.num_columns:
-        fields = [
-            pa.field(table.field(i).name, array.type, nullable=True) for i, array in enumerate(arrays)
-        ]
+        fields = [pa.field(table.field(i).name, array.type, nullable=True) for i, array in enumerate(arrays)]
         table = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
     return _core.Table.from_stream(table.replace_schema_metadata(None)), index
 

@@ -243,7 +243,7 @@ class Env:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None:
+        if kind is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self.close()
         else:
             self.abort(f"{kind.__name__}: {error}")

@@ -235,7 +235,9 @@ def col(name: str) -> Expression:
 
 
 def lit(value: Any) -> Expression:
-    """A constant: a bool, number, text, bytes, date, time, datetime, timedelta, Decimal, or NumPy or Arrow scalar."""
-    if isinstance(value, list | tuple | dict | set) or hasattr(value, "__len__") and not isinstance(value, str | bytes):
+    """A constant: bool, number, text, bytes, date, time, datetime, timedelta, Decimal, NumPy or Arrow scalar."""
+    if isinstance(value, list | tuple | dict | set) or (
+        hasattr(value, "__len__") and not isinstance(value, str | bytes)
+    ):
         raise TypeError(f"a {type(value).__name__} cannot be a constant of an expression; for a list use isin")
     return Expression("literal", detail=value)

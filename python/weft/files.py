@@ -178,31 +178,31 @@ def read_csv(
     return DataFrame._wrap(table.with_metadata([], []), chosen)
 
 
-def _write(frame: DataFrame, path: Any, operation: str, **options: Any) -> None:
+def _write(frame: DataFrame, path: Any, operation: str, overwrite: bool | None, **options: Any) -> None:
     env = choose_env(operation, None, frame)
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"{place(env)}{operation}: a path is a text or a pathlib.Path, not {type(path).__name__}")
     session = None if env is None else env.session
-    _core.write(frame._with_metadata(), session, os.fspath(path), **options)
+    if env is None and overwrite is False and os.path.exists(path):
+        raise FileExistsError(f"{operation}: {os.fspath(path)!r} is there already; overwrite=True replaces it")
+    _core.write(frame._with_metadata(), session, os.fspath(path), overwrite=bool(overwrite), **options)
 
 
 def write_parquet(
-    frame: DataFrame, path: Any, compression: str | None, row_group_rows: int, overwrite: bool
+    frame: DataFrame, path: Any, compression: str | None, row_group_rows: int, overwrite: bool | None
 ) -> None:
     """See `DataFrame.to_parquet`."""
-    chosen = one_of(
-        frame.env, "to_parquet", "compression", compression or "none", ("snappy", "zstd", "gzip", "none")
-    )
+    chosen = one_of(frame.env, "to_parquet", "compression", compression or "none", ("snappy", "zstd", "gzip", "none"))
     if not isinstance(row_group_rows, int) or row_group_rows < 1:
         raise ValueError(f"{place(frame.env)}to_parquet: row_group_rows={row_group_rows!r} is not at least 1")
     _write(
         frame, path, "to_parquet", format="parquet", compression=chosen, row_group_rows=row_group_rows, delimiter=",",
-        header=True, overwrite=bool(overwrite),
+        header=True, overwrite=overwrite,
     )  # fmt: skip
 
 
 def write_csv(
-    frame: DataFrame, path: Any, sep: str, header: bool, compression: str | None, overwrite: bool
+    frame: DataFrame, path: Any, sep: str, header: bool, compression: str | None, overwrite: bool | None
 ) -> None:
     """See `DataFrame.to_csv`."""
     chosen = one_of(frame.env, "to_csv", "compression", compression or "none", ("gzip", "none"))
@@ -210,5 +210,5 @@ def write_csv(
         raise ValueError(f"{place(frame.env)}to_csv: sep={sep!r} is not one ASCII character")
     _write(
         frame, path, "to_csv", format="csv", compression=chosen, row_group_rows=1 << 20, delimiter=sep,
-        header=bool(header), overwrite=bool(overwrite),
+        header=bool(header), overwrite=overwrite,
     )  # fmt: skip

@@ -243,7 +243,8 @@ class DataFrame:
     def to_numpy(self) -> numpy.ndarray[Any, Any]:
         """This rank's rows as an array of shape (rows, columns), without the index, of the type that holds all
         columns."""
-        return self.reset_index(drop=True).to_pandas().to_numpy()
+        values: numpy.ndarray[Any, Any] = self.reset_index(drop=True).to_pandas().to_numpy()
+        return values
 
     def to_polars(self) -> polars.DataFrame:
         """This rank's rows as a Polars frame, index columns first."""
@@ -317,7 +318,9 @@ class DataFrame:
         if isinstance(value, Expression):
             return value
         if hasattr(value, "__len__") and not isinstance(value, str | bytes):
-            raise TypeError(f"{operation}: a column is given by an expression or a constant, not {type(value).__name__}")
+            raise TypeError(
+                f"{operation}: a column is given by an expression or a constant, not {type(value).__name__}"
+            )
         return lit(value)
 
     def _project(
@@ -505,7 +508,7 @@ class DataFrame:
         )
         if by is None:
             raise ValueError("groupby: name the key columns in by")
-        if callable(by) or isinstance(by, dict) or isinstance(by, Expression):
+        if callable(by) or isinstance(by, dict | Expression):
             raise ValueError("groupby: by is a column or a list of columns; assign an expression's column first")
         return GroupBy(self, by, as_index=bool(as_index), sort=bool(sort), dropna=bool(dropna))
 
@@ -550,12 +553,12 @@ class DataFrame:
                 f"{place(self._env)}sort_values: ascending has {len(directions)} entries for {len(keys)} columns"
             )
         if not all(isinstance(direction, bool) for direction in directions):
-            raise ValueError(f"{place(self._env)}sort_values: ascending={ascending!r} is no truth value or list of such")
+            raise ValueError(
+                f"{place(self._env)}sort_values: ascending={ascending!r} is no truth value or list of such"
+            )
         env = choose_env("sort_values", None, self)
         session = None if env is None else env.session
-        table = _core.sort(
-            self._table, session, keys=keys, ascending=directions, nulls_first=na_position == "first"
-        )
+        table = _core.sort(self._table, session, keys=keys, ascending=directions, nulls_first=na_position == "first")
         made = self._like(table)
         return made.reset_index(drop=True) if ignore_index else made
 
@@ -599,7 +602,7 @@ class DataFrame:
         compression: Literal["snappy", "zstd", "gzip", "none"] | None = "snappy",
         index: bool | None = None,
         row_group_rows: int = 1 << 20,
-        overwrite: bool = False,
+        overwrite: bool | None = None,
     ) -> None:
         """Writes Parquet: a bound frame as a directory of one part a rank, visible whole or not at all; an unbound one
         as one file. Collective on a bound frame.
@@ -611,7 +614,7 @@ class DataFrame:
         index
             False leaves the index columns out.
         overwrite
-            Replace what is there; otherwise that is a FileExistsError or OSError.
+            Replace what is there. By default a file is replaced, as by pandas, and a directory is a FileExistsError.
         """
         from weft.files import write_parquet
 
@@ -626,7 +629,7 @@ class DataFrame:
         header: bool = True,
         index: bool = True,
         compression: Literal["none", "gzip"] | None = None,
-        overwrite: bool = False,
+        overwrite: bool | None = None,
     ) -> None:
         """Writes CSV, as `to_parquet` writes. The index columns come first unless `index` is False; positions are not
         written."""

@@ -187,7 +187,8 @@ class _Run:
                 env=self._environment(rank, rendezvous, write),
                 pass_fds=[write],
                 start_new_session=True,
-                preexec_fn=lambda: _die_with_parent(parent),
+                # Only two system calls: nothing that a thread of the server may have locked at the fork.
+                preexec_fn=lambda: _die_with_parent(parent),  # noqa: PLW1509
             )
         finally:
             os.close(write)

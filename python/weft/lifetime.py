@@ -21,17 +21,16 @@ __all__ = ["latest", "watch"]
 
 _open: weakref.WeakSet[Env] = weakref.WeakSet()
 _roots: list[weakref.ref[Env]] = []
-_installed = False
+_installed: list[bool] = []
 
 
 def watch(env: Env, root: bool) -> None:
     """From now on `env` is closed or aborted when the script ends. `root` marks those made by `weft.init`."""
-    global _installed
     _open.add(env)
     if root:
         _roots.append(weakref.ref(env))
     if not _installed:
-        _installed = True
+        _installed.append(True)
         previous = sys.excepthook
 
         def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

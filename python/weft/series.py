@@ -80,7 +80,8 @@ class Series:
 
     def to_numpy(self) -> numpy.ndarray[Any, Any]:
         """This rank's values as NumPy has them."""
-        return self.to_pandas().to_numpy()
+        values: numpy.ndarray[Any, Any] = self.to_pandas().to_numpy()
+        return values
 
     def to_pandas(self) -> pandas.Series[Any]:
         """This rank's values, with the index, as pandas has them."""

@@ -68,8 +68,7 @@ def _pick(name: str, argument: Any) -> tuple[Any, str]:
     if argument is not None:
         return argument, f"{name}="
     variable = f"WEFT_{name.upper()}"
-    value = os.environ.get(variable)
-    return (None, variable) if value is None or value == "" else (value, variable)
+    return os.environ.get(variable) or None, f"{variable}="
 
 
 def _parse(name: str, argument: Any, default: T, parse: Callable[[Any], T]) -> T:

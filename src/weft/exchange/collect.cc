@@ -73,19 +73,30 @@ arrow::Result<std::shared_ptr<arrow::Table>> Collect(Communicator& communicator,
   ARROW_RETURN_NOT_OK(SendTable(streams, table, context, &sent));
   ARROW_RETURN_NOT_OK(Finish(communicator, streams, sent, schema.get(), operation));
   if (!receives) return TableOf(schema, {});
-  std::vector<std::shared_ptr<arrow::Table>> tables;
+  // Put together here, since Arrow's ConcatenateTables loses the rows of tables without columns.
+  int64_t rows = 0;
+  std::vector<arrow::ArrayVector> chunks(static_cast<size_t>(schema->num_fields()));
   size_t receiver = 0;
   for (Rank rank = 0; rank < world; ++rank) {
-    if (rank == me) {
-      tables.push_back(table);
-      continue;
+    auto part = table;
+    if (rank != me) {
+      auto& from = *streams.receivers()[receiver++];
+      span.AddRows(from.rows());
+      span.AddBytes(from.bytes());
+      part = TableOf(schema, CombineSmall(std::move(from.batches()), context.pool));
     }
-    auto& from = *streams.receivers()[receiver++];
-    span.AddRows(from.rows());
-    span.AddBytes(from.bytes());
-    tables.push_back(TableOf(schema, CombineSmall(std::move(from.batches()), context.pool)));
+    rows += part->num_rows();
+    for (size_t c = 0; c < chunks.size(); ++c) {
+      const auto& more = part->column(static_cast<int>(c))->chunks();
+      chunks[c].insert(chunks[c].end(), more.begin(), more.end());
+    }
   }
-  return arrow::ConcatenateTables(tables);
+  arrow::ChunkedArrayVector columns;
+  for (size_t c = 0; c < chunks.size(); ++c) {
+    columns.push_back(
+        std::make_shared<arrow::ChunkedArray>(std::move(chunks[c]), schema->field(static_cast<int>(c))->type()));
+  }
+  return arrow::Table::Make(schema, std::move(columns), rows);
 }
 
 }  // namespace
@@ -127,7 +138,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> Broadcast(Communicator& communicato
   }
   if (me == 0) {
     arrow::Status sent;
-  ARROW_RETURN_NOT_OK(SendTable(streams, table, context, &sent));
+    ARROW_RETURN_NOT_OK(SendTable(streams, table, context, &sent));
     ARROW_RETURN_NOT_OK(Finish(communicator, streams, sent, nullptr, "broadcast"));
     return table;
   }

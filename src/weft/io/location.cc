@@ -118,8 +118,13 @@ Result<Location> Locate(const std::string& path) {
     if (!location.path.empty() && location.path.back() != '/') location.path += '/';
     location.path += key;
   }
-  location.prefix = base.substr(0, base.size() - std::min(base.size(), root.path.size()));
-  if (location.prefix + root.path != base) location.prefix = base + "/";
+  if (root.path == "/") {
+    location.prefix = base;
+  } else if (!root.path.empty() && base.ends_with(root.path)) {
+    location.prefix = base.substr(0, base.size() - root.path.size());
+  } else {
+    location.prefix = base + "/";
+  }
   return location;
 }
 

@@ -70,7 +70,8 @@ class Lister {
       }
       files.push_back(info.path());
     }
-    ARROW_ASSIGN_OR_RAISE(files, Committed(files, manifests));
+    ARROW_ASSIGN_OR_RAISE(const Groups groups, Committed(files, manifests));
+    files = Flatten(groups);
     if (files.empty()) {
       return NotFound(kOperation, location_.Show(base), "no *" + extension_ + " file is in this directory");
     }
@@ -106,12 +107,11 @@ class Lister {
       ARROW_ASSIGN_OR_RAISE(const auto info, location_.file_system->GetFileInfo(ManifestPath(directory)));
       if (info.type() == FileType::File) manifests.insert(directory);
     }
-    ARROW_ASSIGN_OR_RAISE(files, Committed(files, manifests));
-    std::sort(directories.begin(), directories.end());
+    ARROW_ASSIGN_OR_RAISE(Groups groups, Committed(files, manifests));
     for (const std::string& directory : directories) {
-      ARROW_ASSIGN_OR_RAISE(const auto inside, Directory(directory));
-      files.insert(files.end(), inside.begin(), inside.end());
+      ARROW_ASSIGN_OR_RAISE(groups[directory], Directory(directory));
     }
+    files = Flatten(groups);
     if (files.empty()) return NotFound(kOperation, location_.Show(pattern), "no file fits this pattern");
     return files;
   }
@@ -121,31 +121,31 @@ class Lister {
     return (directory.empty() ? "" : directory + "/") + std::string(kManifestName);
   }
 
-  /// Sorted by path; in a directory with a manifest, exactly the parts it names, in its order.
-  Result<std::vector<std::string>> Committed(const std::vector<std::string>& files,
-                                             const std::set<std::string>& manifests) {
-    std::map<std::string, std::vector<std::string>> by_directory;
+  /// Files that stay together, by the name at which they stand among the others.
+  using Groups = std::map<std::string, std::vector<std::string>>;
+
+  static std::vector<std::string> Flatten(const Groups& groups) {
+    std::vector<std::string> files;
+    for (const auto& [name, group] : groups) files.insert(files.end(), group.begin(), group.end());
+    return files;
+  }
+
+  /// Each file by itself; of a directory with a manifest, exactly the parts it names, in its order.
+  Result<Groups> Committed(const std::vector<std::string>& files, const std::set<std::string>& manifests) {
+    Groups groups;
     for (const std::string& directory : manifests) {
       const std::string path = ManifestPath(directory);
       ARROW_ASSIGN_OR_RAISE(const auto manifest, ReadManifest(*location_.file_system, path, location_.Show(path)));
-      auto& parts = by_directory[directory];
+      std::vector<std::string> parts;
       for (const std::string& part : manifest.parts) {
         if (HasExtension(part, extension_)) parts.push_back((directory.empty() ? "" : directory + "/") + part);
       }
+      if (!parts.empty()) groups[parts.front()] = parts;
     }
-    std::vector<std::string> loose;
     for (const std::string& file : files) {
-      const std::string directory(DirectoryName(file));
-      if (!manifests.contains(directory) && !Uncommitted(BaseName(file))) loose.push_back(file);
+      if (!manifests.contains(std::string(DirectoryName(file))) && !Uncommitted(BaseName(file))) groups[file] = {file};
     }
-    std::sort(loose.begin(), loose.end());
-    // A directory's parts stand where its first part would by name.
-    for (auto& [directory, parts] : by_directory) {
-      if (parts.empty()) continue;
-      const auto where = std::lower_bound(loose.begin(), loose.end(), parts.front());
-      loose.insert(where, parts.begin(), parts.end());
-    }
-    return loose;
+    return groups;
   }
 
   const Location& location_;

@@ -51,18 +51,23 @@ void ServerSession::OnRead(size_t bytes) {
   }
   if (input_.empty()) frame_began_ = Clock::now();
   input_.append(buffer_.data(), bytes);
+  Proceed();
+}
+
+void ServerSession::Proceed() {
   if (!TakeFrames()) {
     input_ = std::string();
     if (state_ == State::kLeaving) Read();
     return;
   }
-  // A client that does not take its replies is not read either, until it does.
-  if (output_bytes_ <= options_->limits.output_bytes / 4) Read();
+  if (!held_back()) Read();
 }
+
+bool ServerSession::held_back() const { return output_bytes_ > options_->limits.output_bytes / 4; }
 
 bool ServerSession::TakeFrames() {
   size_t taken = 0;
-  while (input_.size() - taken >= kLengthBytes) {
+  while (input_.size() - taken >= kLengthBytes && !held_back()) {
     uint32_t length = 0;
     std::memcpy(&length, input_.data() + taken, kLengthBytes);
     // The cap is looked at before memory is taken for the frame.
@@ -189,7 +194,10 @@ void ServerSession::OnWritten() {
     asio::error_code error;
     socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
   }
-  if (output_bytes_ <= options_->limits.output_bytes / 4) Read();
+  if (state_ != State::kServing) return Read();
+  if (reading_ || held_back()) return;
+  frame_began_ = Clock::now();
+  Proceed();
 }
 
 void ServerSession::Close() {
@@ -214,7 +222,7 @@ void ServerSession::Tick(KeyTable::Time now) {
       Refuse(RefusalCode::kTooSlow, "the client did not introduce itself within the server's limit");
     }
   } else if (state_ == State::kServing) {
-    if (!input_.empty() && now - frame_began_ > limits.frame) {
+    if (!input_.empty() && !held_back() && now - frame_began_ > limits.frame) {
       Refuse(RefusalCode::kTooSlow, "a message did not come whole within the server's limit");
     } else if (input_.empty() && !waiting() && writing_.empty() && now - last_frame_ > limits.idle) {
       Refuse(RefusalCode::kIdle, "the connection was idle for longer than the server's limit");

@@ -57,6 +57,10 @@ class ServerSession : public StoreClient, public std::enable_shared_from_this<Se
 
   void Read();
   void OnRead(size_t bytes);
+  /// Does what the input asks for and reads on.
+  void Proceed();
+  /// A client that does not take its replies gets nothing done, and is not read, until it does.
+  bool held_back() const;
   /// Takes whole frames from the input; returns false when the session is leaving.
   bool TakeFrames();
   arrow::Status OnFrame(MessageType type, std::string_view body);

@@ -25,6 +25,7 @@ constexpr Duration kVerdictGrace = milliseconds(300);
 /// How often the others' notes are looked for, and how long a rank that fails stays to have its own read.
 constexpr Duration kNoteEvery = milliseconds(250);
 constexpr Duration kNoteLinger = seconds(1);
+constexpr int kLeastBacklog = 1024;
 constexpr Duration kLongestPoll = milliseconds(50);
 
 arrow::Status SystemError(const char* what) {
@@ -76,7 +77,7 @@ arrow::Status Linker::Listen() {
     any.size = family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
     if (family == AF_INET6) ::setsockopt(listener_.get(), IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
     if (::bind(listener_.get(), any.address(), any.size) != 0) continue;
-    if (::listen(listener_.get(), std::max(128, 2 * identity_.world_size)) != 0) continue;
+    if (::listen(listener_.get(), std::max(kLeastBacklog, 2 * identity_.world_size)) != 0) continue;
     if (::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&any.storage), &any.size) != 0) continue;
     port_ = ntohs(family == AF_INET6 ? reinterpret_cast<const sockaddr_in6*>(&any.storage)->sin6_port
                                      : reinterpret_cast<const sockaddr_in*>(&any.storage)->sin_port);
@@ -87,8 +88,13 @@ arrow::Status Linker::Listen() {
 
 arrow::Status Linker::ExchangeCandidates() {
   ARROW_ASSIGN_OR_RAISE(const Candidates own, GatherCandidates(port_, options_.advertise));
-  ARROW_ASSIGN_OR_RAISE(const auto values, membership_->ExchangeAll(kAddressName, own.Encode(), options_.deadline,
-                                                                    options_.check_interrupt));
+  const auto exchanged =
+      membership_->ExchangeAll(kAddressName, own.Encode(), options_.deadline, options_.check_interrupt);
+  // A rank that gives up takes its name back: not before the others, which give up now too, have looked who is missing.
+  if (IsCommunicationError(exchanged.status(), CommunicationFailure::kTimedOut)) {
+    std::this_thread::sleep_for(kVerdictGrace);
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto values, exchanged);
   link_began_ = Clock::now();
   next_note_ = link_began_ + kNoteEvery;
   for (Rank peer = 0; peer < identity_.world_size; ++peer) {

@@ -68,7 +68,8 @@ void Linker::Dial(Rank peer, size_t route_number) {
 }
 
 void Linker::AcceptAll() {
-  for (int count = 0; count < 256; ++count) {
+  // Fewer at a time than there is room for: each has its chance to greet before it may have to make room.
+  for (size_t count = 0; count < kSpareConnections / 2; ++count) {
     Endpoint remote;
     remote.size = sizeof(remote.storage);
     Descriptor socket(::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&remote.storage), &remote.size,

@@ -1,0 +1,454 @@
+#include "weft/kernels/group_table.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <numeric>
+#include <string_view>
+#include <utility>
+
+#include "weft/kernels/key_encoding.h"
+#include "weft/kernels/row_order.h"
+#include "weft/table/hash.h"
+
+namespace weft::kernels {
+namespace {
+
+/// Rows of a block when there are few groups. Fixed, so that sums of floats do not depend on threads.
+constexpr int64_t kBlockRows = 1 << 17;
+/// More blocks than this are not made; they grow instead.
+constexpr int64_t kMaxBlocks = 64;
+/// A block with more groups than this is a sign that there are many.
+constexpr int64_t kFewGroups = 1 << 14;
+/// Codes of at most so many bits index a table directly.
+constexpr int kDirectBits = 16;
+/// Rows looked at to tell few groups from many.
+constexpr int64_t kSampleRows = 1 << 13;
+/// Rows of one partition when there are many groups, and the most partitions.
+constexpr int64_t kPartitionRows = 24 * 1024;
+constexpr int kMaxPartitionBits = 11;
+
+/// The finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
+uint64_t Mix(uint64_t x) {
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+  return x ^ (x >> 31);
+}
+
+/// The keys of all rows as one 64-bit code each: the key itself where it fits (`exact`), else a hash, and then what is
+/// needed to compare two rows.
+class RowKeys {
+ public:
+  static arrow::Result<RowKeys> Make(const arrow::Table& table, std::span<const int> columns,
+                                     const GroupingOptions& options, const Context& context) {
+    RowKeys keys;
+    keys.rows_ = table.num_rows();
+    keys.mask_ = options.hash_mask;
+    for (const int column : columns) {
+      ARROW_ASSIGN_OR_RAISE(auto made, KeyColumn::Make({table.column(column)}, options.nan_is_null, context));
+      keys.columns_.push_back(std::move(made));
+    }
+    const std::vector<KeyDirection> directions(columns.size());
+    ARROW_ASSIGN_OR_RAISE(keys.layout_, KeyLayout::Make(keys.columns_, directions, context));
+    const int levels = keys.layout_.levels();
+    keys.exact_ = levels == 0 || (levels == 1 && keys.layout_.binary(0) == nullptr);
+    if (options.drop_nulls) {
+      for (const KeyColumn& column : keys.columns_) keys.drop_nulls_ |= column.may_have_nulls();
+    }
+    if (keys.exact_) return keys;
+    keys.words_.resize(static_cast<size_t>(levels));
+    for (int level = 0; level < levels; ++level) {
+      if (keys.layout_.binary(level) != nullptr) continue;
+      ARROW_ASSIGN_OR_RAISE(keys.words_[static_cast<size_t>(level)],
+                            PoolArray<uint64_t>::Make(keys.rows_, context.pool));
+    }
+    ARROW_ASSIGN_OR_RAISE(keys.hashes_, PoolArray<uint64_t>::Make(keys.rows_, context.pool));
+    if (keys.layout_.has_binary()) {
+      ARROW_RETURN_NOT_OK(
+          table::HashRows(table, columns, {.nan_is_null = options.nan_is_null}, context, keys.hashes_.data()));
+    }
+    const int64_t tasks = (keys.rows_ + kBlockRows - 1) / kBlockRows;
+    ARROW_RETURN_NOT_OK(ParallelFor(context, tasks, [&](int64_t task) {
+      const int64_t end = std::min(keys.rows_, (task + 1) * kBlockRows);
+      for (int64_t begin = task * kBlockRows; begin < end; begin += KeyLayout::kBlock) {
+        keys.EncodeBlock(begin, std::min(KeyLayout::kBlock, end - begin));
+      }
+      return arrow::Status::OK();
+    }));
+    return keys;
+  }
+
+  int64_t rows() const { return rows_; }
+  bool exact() const { return exact_; }
+  bool drops() const { return drop_nulls_; }
+  /// Bits of an exact code.
+  int bits() const { return layout_.levels() == 0 ? 0 : layout_.bits(0); }
+
+  /// The codes of at most KeyLayout::kBlock rows.
+  void Codes(int64_t begin, int64_t length, uint64_t* out) const {
+    if (!exact_) {
+      std::memcpy(out, hashes_.data() + begin, static_cast<size_t>(length) * sizeof(uint64_t));
+    } else if (layout_.levels() == 0) {
+      std::fill(out, out + length, 0);
+    } else {
+      layout_.Words(0, begin, length, out);
+    }
+  }
+  uint64_t HashOfCode(uint64_t code) const { return exact_ ? Mix(code) & mask_ : code; }
+
+  /// Sets out[i] to 1 for rows that belong to no group; only where drops().
+  void Dropped(int64_t begin, int64_t length, uint8_t* out) const {
+    uint8_t nulls[KeyLayout::kBlock];
+    std::memset(out, 0, static_cast<size_t>(length));
+    for (const KeyColumn& column : columns_) {
+      if (!column.may_have_nulls()) continue;
+      column.Nulls(begin, length, nulls);
+      for (int64_t i = 0; i < length; ++i) out[i] |= nulls[i];
+    }
+  }
+
+  /// Whether two rows with one code have one key. Only where codes are not exact.
+  bool Equal(int64_t a, int64_t b) const {
+    for (int level = 0; level < layout_.levels(); ++level) {
+      if (const KeyColumn* binary = layout_.binary(level)) {
+        const std::string_view x = binary->View(a);
+        const std::string_view y = binary->View(b);
+        if ((x.data() == nullptr) != (y.data() == nullptr) || x != y) return false;
+      } else {
+        const auto& words = words_[static_cast<size_t>(level)];
+        if (words[a] != words[b]) return false;
+      }
+    }
+    return true;
+  }
+
+ private:
+  void EncodeBlock(int64_t begin, int64_t length) {
+    const bool hashed = layout_.has_binary();
+    uint64_t* hashes = hashes_.data() + begin;
+    if (!hashed) std::fill(hashes, hashes + length, 0);
+    for (int level = 0; level < layout_.levels(); ++level) {
+      if (layout_.binary(level) != nullptr) continue;
+      uint64_t* words = words_[static_cast<size_t>(level)].data() + begin;
+      layout_.Words(level, begin, length, words);
+      if (hashed) continue;
+      for (int64_t i = 0; i < length; ++i) hashes[i] = Mix(hashes[i] ^ words[i]) + 0x9e3779b97f4a7c15ULL;
+    }
+    for (int64_t i = 0; i < length; ++i) hashes[i] = Mix(hashes[i]) & mask_;
+  }
+
+  std::vector<KeyColumn> columns_;
+  KeyLayout layout_;
+  int64_t rows_ = 0;
+  uint64_t mask_ = ~uint64_t{0};
+  bool exact_ = true;
+  bool drop_nulls_ = false;
+  std::vector<PoolArray<uint64_t>> words_;
+  PoolArray<uint64_t> hashes_;
+};
+
+/// Open addressing with linear probing; groups are numbered from 1 as they come.
+class CodeTable {
+ public:
+  CodeTable(const RowKeys& keys, arrow::MemoryPool* pool) : keys_(keys), pool_(pool) {}
+
+  /// `direct`: codes are below 2^bits and index the table.
+  arrow::Status Begin(int64_t expected, bool direct, int bits) {
+    direct_ = direct;
+    ARROW_ASSIGN_OR_RAISE(first_rows_, PoolArray<int64_t>::Make(1024, pool_));
+    if (direct) {
+      ARROW_ASSIGN_OR_RAISE(direct_ids_, PoolArray<uint32_t>::MakeZero(int64_t{1} << bits, pool_));
+      return arrow::Status::OK();
+    }
+    return Resize(std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(expected * 2, 64))));
+  }
+
+  /// The ids of entries with `codes`, of rows rows[i], or first + i where rows is nullptr. Dropped ones get 0.
+  arrow::Status Assign(const uint64_t* codes, const int64_t* rows, int64_t first, const uint8_t* dropped,
+                       int64_t length, uint32_t* ids) {
+    ARROW_RETURN_NOT_OK(MakeRoom(length));
+    if (direct_) {
+      for (int64_t i = 0; i < length; ++i) {
+        if (dropped != nullptr && dropped[i] != 0) {
+          ids[i] = 0;
+          continue;
+        }
+        uint32_t& id = direct_ids_[static_cast<int64_t>(codes[i])];
+        if (id == 0) id = Add(rows != nullptr ? rows[i] : first + i);
+        ids[i] = id;
+      }
+    } else if (keys_.exact()) {
+      AssignHashed<true>(codes, rows, first, dropped, length, ids);
+    } else {
+      AssignHashed<false>(codes, rows, first, dropped, length, ids);
+    }
+    return arrow::Status::OK();
+  }
+
+  int64_t groups() const { return groups_; }
+  /// By group, from 0.
+  const int64_t* first_rows() const { return first_rows_.data(); }
+
+ private:
+  struct Slot {
+    uint64_t code;
+    uint64_t id;
+  };
+
+  template <bool kExact>
+  void AssignHashed(const uint64_t* codes, const int64_t* rows, int64_t first, const uint8_t* dropped, int64_t length,
+                    uint32_t* ids) {
+    Slot* slots = slots_.data();
+    for (int64_t i = 0; i < length; ++i) {
+      if (dropped != nullptr && dropped[i] != 0) {
+        ids[i] = 0;
+        continue;
+      }
+      const uint64_t code = codes[i];
+      const int64_t row = rows != nullptr ? rows[i] : first + i;
+      uint64_t place = keys_.HashOfCode(code) & slot_mask_;
+      for (;; place = (place + 1) & slot_mask_) {
+        Slot& slot = slots[place];
+        if (slot.id == 0) {
+          slot = {code, Add(row)};
+          ids[i] = static_cast<uint32_t>(slot.id);
+          break;
+        }
+        if (slot.code == code && (kExact || keys_.Equal(first_rows_[static_cast<int64_t>(slot.id) - 1], row))) {
+          ids[i] = static_cast<uint32_t>(slot.id);
+          break;
+        }
+      }
+    }
+  }
+
+  uint32_t Add(int64_t row) {
+    first_rows_[groups_] = row;
+    return static_cast<uint32_t>(++groups_);
+  }
+
+  /// For `more` groups beyond those there are.
+  arrow::Status MakeRoom(int64_t more) {
+    const int64_t needed = groups_ + more;
+    if (needed > first_rows_.size()) {
+      ARROW_ASSIGN_OR_RAISE(auto larger, PoolArray<int64_t>::Make(needed * 2, pool_));
+      std::copy(first_rows_.data(), first_rows_.data() + groups_, larger.data());
+      first_rows_ = std::move(larger);
+    }
+    if (direct_ || static_cast<uint64_t>(needed) * 4 <= slots_count_ * 3) return arrow::Status::OK();
+    return Resize(std::bit_ceil(static_cast<uint64_t>(needed) * 2));
+  }
+
+  arrow::Status Resize(uint64_t count) {
+    ARROW_ASSIGN_OR_RAISE(auto larger, PoolArray<Slot>::MakeZero(static_cast<int64_t>(count), pool_));
+    std::swap(slots_, larger);
+    slots_count_ = count;
+    slot_mask_ = count - 1;
+    for (const Slot& slot : larger) {
+      if (slot.id == 0) continue;
+      uint64_t place = keys_.HashOfCode(slot.code) & slot_mask_;
+      while (slots_[static_cast<int64_t>(place)].id != 0) place = (place + 1) & slot_mask_;
+      slots_[static_cast<int64_t>(place)] = slot;
+    }
+    return arrow::Status::OK();
+  }
+
+  const RowKeys& keys_;
+  arrow::MemoryPool* pool_;
+  bool direct_ = false;
+  PoolArray<uint32_t> direct_ids_;
+  PoolArray<Slot> slots_;
+  uint64_t slots_count_ = 0;
+  uint64_t slot_mask_ = 0;
+  PoolArray<int64_t> first_rows_;
+  int64_t groups_ = 0;
+};
+
+/// Whether a sample of rows shows so many different keys that partitioning pays.
+arrow::Result<bool> LooksLikeManyGroups(const RowKeys& keys, const Context& context) {
+  if (keys.rows() <= kBlockRows) return false;
+  if (keys.exact() && keys.bits() <= kDirectBits - 2) return false;
+  CodeTable table(keys, context.pool);
+  ARROW_RETURN_NOT_OK(table.Begin(kSampleRows, false, 0));
+  const int64_t step = keys.rows() / kSampleRows;
+  for (int64_t i = 0; i < kSampleRows; ++i) {
+    uint64_t code = 0;
+    uint32_t id = 0;
+    keys.Codes(i * step, 1, &code);
+    ARROW_RETURN_NOT_OK(table.Assign(&code, nullptr, i * step, nullptr, 1, &id));
+  }
+  return table.groups() > kSampleRows / 2;
+}
+
+/// Groups by blocks of rows. Gives up, and returns false, where there are too many groups for that.
+arrow::Result<bool> GroupByBlocks(const RowKeys& keys, Grouping* grouping, const Context& context) {
+  const int64_t rows = keys.rows();
+  int64_t block_rows = std::max(kBlockRows, (rows + kMaxBlocks - 1) / kMaxBlocks);
+  block_rows = (block_rows + KeyLayout::kBlock - 1) / KeyLayout::kBlock * KeyLayout::kBlock;
+  const int64_t blocks = (rows + block_rows - 1) / block_rows;
+  const bool direct = keys.exact() && keys.bits() <= kDirectBits;
+  ARROW_ASSIGN_OR_RAISE(grouping->ids, PoolArray<uint32_t>::Make(rows, context.pool));
+  std::vector<CodeTable> tables;
+  for (int64_t b = 0; b < blocks; ++b) tables.emplace_back(keys, context.pool);
+  std::atomic<bool> too_many{false};
+  ARROW_RETURN_NOT_OK(ParallelFor(context, blocks, [&](int64_t b) -> arrow::Status {
+    CodeTable& table = tables[static_cast<size_t>(b)];
+    ARROW_RETURN_NOT_OK(table.Begin(1024, direct, keys.bits()));
+    uint64_t codes[KeyLayout::kBlock];
+    uint8_t dropped[KeyLayout::kBlock];
+    const int64_t end = std::min(rows, (b + 1) * block_rows);
+    for (int64_t begin = b * block_rows; begin < end && !too_many; begin += KeyLayout::kBlock) {
+      const int64_t length = std::min(KeyLayout::kBlock, end - begin);
+      keys.Codes(begin, length, codes);
+      if (keys.drops()) keys.Dropped(begin, length, dropped);
+      ARROW_RETURN_NOT_OK(
+          table.Assign(codes, nullptr, begin, keys.drops() ? dropped : nullptr, length, grouping->ids.data() + begin));
+      if (blocks > 1 && table.groups() > kFewGroups) too_many = true;
+    }
+    return arrow::Status::OK();
+  }));
+  if (too_many) return false;
+  // Blocks in their order, groups in theirs: first appearance.
+  CodeTable all(keys, context.pool);
+  ARROW_RETURN_NOT_OK(all.Begin(1024, direct, keys.bits()));
+  for (int64_t b = 0; b < blocks; ++b) {
+    const CodeTable& table = tables[static_cast<size_t>(b)];
+    GroupSection section{b * block_rows, std::min(rows, (b + 1) * block_rows), table.groups(), 0, {}};
+    for (int64_t group = 0; group < table.groups(); ++group) {
+      const int64_t row = table.first_rows()[group];
+      uint64_t code = 0;
+      uint32_t id = 0;
+      keys.Codes(row, 1, &code);
+      ARROW_RETURN_NOT_OK(all.Assign(&code, &row, 0, nullptr, 1, &id));
+      section.to_global.push_back(int64_t{id} - 1);
+    }
+    grouping->sections.push_back(std::move(section));
+  }
+  grouping->groups = all.groups();
+  ARROW_ASSIGN_OR_RAISE(grouping->first_rows, PoolArray<int64_t>::Make(all.groups(), context.pool));
+  std::copy(all.first_rows(), all.first_rows() + all.groups(), grouping->first_rows.data());
+  return true;
+}
+
+/// Codes and rows ordered by the upper bits of the hash, rows ascending within a partition.
+struct Partitions {
+  PoolArray<uint64_t> codes;
+  PoolArray<int64_t> rows;
+  std::vector<int64_t> starts;
+};
+
+arrow::Result<Partitions> PartitionRows(const RowKeys& keys, const Context& context) {
+  const int64_t rows = keys.rows();
+  const int bits =
+      std::clamp(static_cast<int>(std::bit_width(static_cast<uint64_t>(rows / kPartitionRows))), 1, kMaxPartitionBits);
+  const int64_t parts = int64_t{1} << bits;
+  const int64_t block_rows = std::max(kBlockRows, (rows + kMaxBlocks - 1) / kMaxBlocks);
+  const int64_t blocks = (rows + block_rows - 1) / block_rows;
+  std::vector<int64_t> places(static_cast<size_t>(blocks * parts));
+  // Calls visit(partition, code, row) for the rows of a block that are not dropped.
+  const auto visit_block = [&](int64_t block, auto&& visit) {
+    uint64_t codes[KeyLayout::kBlock];
+    uint8_t dropped[KeyLayout::kBlock];
+    const int64_t end = std::min(rows, (block + 1) * block_rows);
+    for (int64_t begin = block * block_rows; begin < end; begin += KeyLayout::kBlock) {
+      const int64_t length = std::min(KeyLayout::kBlock, end - begin);
+      keys.Codes(begin, length, codes);
+      if (keys.drops()) keys.Dropped(begin, length, dropped);
+      for (int64_t i = 0; i < length; ++i) {
+        if (keys.drops() && dropped[i] != 0) continue;
+        visit(static_cast<int64_t>(keys.HashOfCode(codes[i]) >> (64 - bits)), codes[i], begin + i);
+      }
+    }
+  };
+  ARROW_RETURN_NOT_OK(ParallelFor(context, blocks, [&](int64_t b) {
+    int64_t* counts = places.data() + b * parts;
+    visit_block(b, [&](int64_t part, uint64_t, int64_t) { ++counts[part]; });
+    return arrow::Status::OK();
+  }));
+  Partitions partitions;
+  int64_t sum = 0;
+  for (int64_t part = 0; part < parts; ++part) {
+    partitions.starts.push_back(sum);
+    for (int64_t b = 0; b < blocks; ++b) sum += std::exchange(places[static_cast<size_t>(b * parts + part)], sum);
+  }
+  partitions.starts.push_back(sum);
+  ARROW_ASSIGN_OR_RAISE(partitions.codes, PoolArray<uint64_t>::Make(sum, context.pool));
+  ARROW_ASSIGN_OR_RAISE(partitions.rows, PoolArray<int64_t>::Make(sum, context.pool));
+  ARROW_RETURN_NOT_OK(ParallelFor(context, blocks, [&](int64_t b) {
+    int64_t* next = places.data() + b * parts;
+    visit_block(b, [&](int64_t part, uint64_t code, int64_t row) {
+      const int64_t place = next[part]++;
+      partitions.codes[place] = code;
+      partitions.rows[place] = row;
+    });
+    return arrow::Status::OK();
+  }));
+  return partitions;
+}
+
+arrow::Status GroupByPartitions(const RowKeys& keys, Grouping* grouping, const Context& context) {
+  ARROW_ASSIGN_OR_RAISE(Partitions partitions, PartitionRows(keys, context));
+  const auto parts = static_cast<int64_t>(partitions.starts.size()) - 1;
+  ARROW_ASSIGN_OR_RAISE(grouping->ids, PoolArray<uint32_t>::Make(partitions.rows.size(), context.pool));
+  grouping->shared = false;
+  grouping->sections.assign(static_cast<size_t>(parts), {});
+  std::vector<PoolArray<int64_t>> first_rows(static_cast<size_t>(parts));
+  ARROW_RETURN_NOT_OK(ParallelFor(context, parts, [&](int64_t p) -> arrow::Status {
+    GroupSection& section = grouping->sections[static_cast<size_t>(p)];
+    section.begin = partitions.starts[static_cast<size_t>(p)];
+    section.end = partitions.starts[static_cast<size_t>(p) + 1];
+    CodeTable table(keys, context.pool);
+    ARROW_RETURN_NOT_OK(table.Begin(1024, false, 0));
+    for (int64_t begin = section.begin; begin < section.end; begin += KeyLayout::kBlock) {
+      ARROW_RETURN_NOT_OK(table.Assign(partitions.codes.data() + begin, partitions.rows.data() + begin, 0, nullptr,
+                                       std::min(KeyLayout::kBlock, section.end - begin), grouping->ids.data() + begin));
+    }
+    section.groups = table.groups();
+    auto& rows = first_rows[static_cast<size_t>(p)];
+    ARROW_ASSIGN_OR_RAISE(rows, PoolArray<int64_t>::Make(table.groups(), context.pool));
+    std::copy(table.first_rows(), table.first_rows() + table.groups(), rows.data());
+    return arrow::Status::OK();
+  }));
+  partitions.codes.Free();
+  grouping->rows = std::move(partitions.rows);
+  for (GroupSection& section : grouping->sections) {
+    section.first_group = grouping->groups;
+    grouping->groups += section.groups;
+  }
+  ARROW_ASSIGN_OR_RAISE(grouping->first_rows, PoolArray<int64_t>::Make(grouping->groups, context.pool));
+  for (int64_t p = 0; p < parts; ++p) {
+    const auto& rows = first_rows[static_cast<size_t>(p)];
+    std::copy(rows.begin(), rows.end(),
+              grouping->first_rows.data() + grouping->sections[static_cast<size_t>(p)].first_group);
+  }
+  return arrow::Status::OK();
+}
+
+}  // namespace
+
+arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int> columns,
+                                  const GroupingOptions& options, const Context& context) {
+  ARROW_RETURN_NOT_OK(context.stop.Poll());
+  ARROW_ASSIGN_OR_RAISE(const RowKeys keys, RowKeys::Make(table, columns, options, context));
+  Grouping grouping;
+  ARROW_ASSIGN_OR_RAISE(const bool many, LooksLikeManyGroups(keys, context));
+  if (!many) {
+    ARROW_ASSIGN_OR_RAISE(const bool done, GroupByBlocks(keys, &grouping, context));
+    if (done) return grouping;
+    grouping = Grouping();
+  }
+  ARROW_RETURN_NOT_OK(GroupByPartitions(keys, &grouping, context));
+  return grouping;
+}
+
+arrow::Result<PoolArray<int64_t>> GroupsByFirstRow(const Grouping& grouping, int64_t rows, const Context& context) {
+  if (!grouping.shared) {
+    return OrderNumbers(grouping.first_rows.span(), static_cast<int>(std::bit_width(static_cast<uint64_t>(rows))),
+                        context);
+  }
+  ARROW_ASSIGN_OR_RAISE(auto order, PoolArray<int64_t>::Make(grouping.groups, context.pool));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  return order;
+}
+
+}  // namespace weft::kernels
