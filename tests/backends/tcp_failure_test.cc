@@ -167,7 +167,9 @@ TEST(TcpFailure, HeartbeatsAreHeardAndTheirCheckFailsAllRanks) {
     EXPECT_TRUE(
         IsCommunicationError(status, rank == 1 ? CommunicationFailure::kAborted : CommunicationFailure::kMismatch))
         << rank << ": " << status;
-    if (rank == 0) EXPECT_GE(heard, 1);
+    if (rank == 0) {
+      EXPECT_GE(heard, 1);
+    }
   });
 }
 

@@ -27,7 +27,7 @@ constexpr Duration kLongestPause = milliseconds(500);
 
 void Linker::StartDials() {
   const Clock::time_point now = Clock::now();
-  for (Rank peer = 0; peer < identity_.rank; ++peer) {
+  for (Rank peer = 0; peer < identity_.world_size; ++peer) {
     PeerState& state = peers_[static_cast<size_t>(peer)];
     if (state.linked) continue;
     for (size_t route = 0; route < state.routes.size(); ++route) {
@@ -45,7 +45,8 @@ void Linker::Dial(Rank peer, size_t route_number) {
     route.next_try = Clock::now() + kLongestPause;
     return;
   }
-  ++state.tries;
+  const bool probe = peer > identity_.rank;
+  if (!probe) ++state.tries;
   route.busy = true;
   Connection connection{
       Descriptor(::socket(route.endpoint.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
@@ -61,6 +62,7 @@ void Linker::Dial(Rank peer, size_t route_number) {
   connection.output = connection.handshake.TakeOutput();
   const int failed = ::connect(connection.socket.get(), route.endpoint.address(), route.endpoint.size);
   if (failed != 0 && errno != EINPROGRESS) {
+    NoteConnect(route, errno);
     Close(connection, std::strerror(errno));
     return;
   }
@@ -84,7 +86,7 @@ void Linker::AcceptAll() {
     const int one = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     connections_.push_back(
-        {std::move(socket), *std::move(handshake), {}, false, Clock::now(), remote.ToString(), 0, -1});
+        {std::move(socket), *std::move(handshake), {}, false, Clock::now(), remote.ToString(), 0, -1, false});
   }
 }
 
@@ -112,17 +114,33 @@ void Linker::CloseOverdue() {
   }
 }
 
+/// Keeps in mind since when a port is closed.
+void Linker::NoteConnect(Route& route, int error) {
+  if (error != ECONNREFUSED) {
+    route.refused_since.reset();
+  } else if (!route.refused_since) {
+    route.refused_since = Clock::now();
+  }
+}
+
 bool Linker::Drive(Connection& connection, short events) {
   if (connection.connecting) {
     int error = 0;
     socklen_t size = sizeof(error);
     ::getsockopt(connection.socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0 || (events & POLLOUT) != 0) {
+      NoteConnect(peers_[static_cast<size_t>(connection.dialed)].routes[connection.candidate], error);
+    }
     if (error != 0) {
       Close(connection, std::strerror(error));
       return true;
     }
     if ((events & POLLOUT) == 0) return false;
     connection.connecting = false;
+    if (connection.probe) {
+      Close(connection, {});
+      return true;
+    }
   }
   if (!Write(connection)) return true;
   if ((events & (POLLIN | POLLHUP | POLLERR)) != 0 && !Read(connection)) return true;
@@ -213,7 +231,7 @@ void Linker::Close(Connection& connection, const std::string& trouble) {
   const Rank peer = connection.dialed >= 0 ? connection.dialed : connection.handshake.peer();
   if (peer < 0) return;
   PeerState& state = peers_[static_cast<size_t>(peer)];
-  state.last_trouble = connection.remote + ": " + trouble;
+  if (!trouble.empty()) state.last_trouble = connection.remote + ": " + trouble;
   if (connection.dialed < 0) return;
   Route& route = state.routes[connection.candidate];
   route.busy = false;
