@@ -94,7 +94,7 @@ void Write(const PyTable& table, const PySession* session, const std::string& pa
         return distributed::Write(communicator, path, table.table, options, session->session->token(), overwrite,
                                   context);
       },
-      [&](const Context& context) { return io::WriteFile(path, *table.table, options, context); });
+      [&](const Context& context) { return io::WriteFile(path, *table.table, options, context, overwrite); });
   Check(status, RankToName(session));
 }
 

@@ -8,7 +8,7 @@ namespace {
 using namespace std::chrono_literals;
 using Bytes = std::vector<std::byte>;
 
-constexpr Reduction kSumOfInts{.type = arrow::Type::INT64};
+const Reduction kSumOfInts{.type = arrow::Type::INT64};
 
 void ExpectOk(const arrow::Status& status) { EXPECT_TRUE(status.ok()) << status.ToString(); }
 
@@ -188,6 +188,7 @@ TEST_P(Failures, UncheckedCollectivesThatDifferAreFoundByHeartbeats) {
 }
 
 TEST_P(Failures, LagIsNoMismatch) {
+  if (size() != 3 && !Soak()) GTEST_SKIP() << "takes seconds: once is enough by default";
   World world = Make();
   ASSERT_TRUE(world.ok());
   world.Run([&](RankContext& c) {
@@ -210,7 +211,9 @@ TEST_P(Failures, LengthsThatDifferAreAMismatch) {
     const arrow::Status status = c->Broadcast(data, 0);
     if (c->rank() == 0) {
       // The root may be done before the others see it.
-      if (status.ok()) EXPECT_FALSE(c->Barrier().ok());
+      if (status.ok()) {
+        EXPECT_FALSE(c->Barrier().ok());
+      }
       return;
     }
     EXPECT_FALSE(status.ok());
@@ -320,7 +323,7 @@ TEST_P(Failures, TimeoutNamesTheRankThatDidNotCome) {
   world.Run([&](RankContext& c) {
     ExpectOk(c->Barrier());
     if (c->rank() == 1) {
-      std::this_thread::sleep_for(1500ms);
+      std::this_thread::sleep_for(900ms);
       EXPECT_FALSE(c->Barrier().ok());
       return;
     }
@@ -418,7 +421,6 @@ TEST_P(Failures, OneThreadAtATime) {
       std::thread waits([&] { ExpectOk(c->Barrier()); });
       std::this_thread::sleep_for(100ms);
       ExpectInvalid(c->Send(1, 0, {}));
-      std::atomic<bool> sent{false};
       waits.join();
       return;
     }

@@ -323,6 +323,10 @@ TEST_F(WriteFileTest, ReplacesAFile) {
   ASSERT_TRUE(WriteFile(directory_ / "a.parquet", *CountingTable(0, 3), {}, Context()).ok());
   EXPECT_EQ(ReadParquet({directory_ / "a.parquet"}, {}, Context()).ValueOrDie()->num_rows(), 3);
   EXPECT_EQ(directory_.Names(), (Names{"a.parquet"}));
+  const auto status = WriteFile(directory_ / "a.parquet", *CountingTable(0, 4), {}, Context(), false);
+  EXPECT_EQ(arrow::internal::ErrnoFromStatus(status), EEXIST) << status;
+  EXPECT_TRUE(WriteFile(directory_ / "b.parquet", *CountingTable(0, 4), {}, Context(), false).ok());
+  EXPECT_EQ(ReadParquet({directory_ / "a.parquet"}, {}, Context()).ValueOrDie()->num_rows(), 3);
 }
 
 TEST_F(WriteFileTest, WrongTargets) {

@@ -3,7 +3,9 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
@@ -11,6 +13,7 @@
 #include "weft/kernels/hash_join.h"
 #include "weft/kernels/join_plan.h"
 #include "weft/kernels/sort.h"
+#include "weft/kernels/sort_join.h"
 
 namespace weft::kernels {
 namespace {
@@ -139,6 +142,83 @@ void CheckHash(const TablePtr& left, const TablePtr& right, const JoinOptions& o
   }
 }
 
+/// The table with a column that numbers its rows.
+TablePtr Numbered(const TablePtr& table, const std::string& name) {
+  arrow::Int64Builder numbers;
+  for (int64_t i = 0; i < table->num_rows(); ++i) EXPECT_TRUE(numbers.Append(i).ok());
+  return table
+      ->AddColumn(table->num_columns(), arrow::field(name, arrow::int64()),
+                  std::make_shared<arrow::ChunkedArray>(numbers.Finish().ValueOrDie()))
+      .ValueOrDie();
+}
+
+/// Ranks of the rows' keys among those of both sides, so that order can be checked without comparing values: rows of
+/// equal keys have equal ranks. By kernels::SortIndices, which has tests of its own.
+std::unordered_map<std::string, size_t> KeyRanks(const TablePtr& left, const TablePtr& right,
+                                                 const JoinOptions& options) {
+  JoinOptions equal = options;
+  equal.nulls_equal = true;
+  arrow::FieldVector fields;
+  arrow::ChunkedArrayVector columns;
+  SortOptions sort;
+  sort.nan_is_null = options.nan_is_null;
+  for (size_t k = 0; k < options.left_keys.size(); ++k) {
+    auto chunks = left->column(options.left_keys[k])->chunks();
+    const auto& others = right->column(options.right_keys[k])->chunks();
+    chunks.insert(chunks.end(), others.begin(), others.end());
+    const auto& type = left->field(options.left_keys[k])->type();
+    columns.push_back(std::make_shared<arrow::ChunkedArray>(chunks, type));
+    fields.push_back(arrow::field("k" + std::to_string(k), type));
+    sort.keys.push_back({static_cast<int>(k), true});
+  }
+  const auto both = arrow::Table::Make(arrow::schema(fields), columns);
+  std::vector<int> keys(options.left_keys.size());
+  for (size_t k = 0; k < keys.size(); ++k) keys[k] = static_cast<int>(k);
+  const Texts texts = KeyTexts(*both, keys, equal);
+  std::unordered_map<std::string, size_t> ranks;
+  for (const int64_t row : SortIndices(*both, sort, Context()).ValueOrDie()) {
+    ranks.emplace(texts[static_cast<size_t>(row)], ranks.size());
+  }
+  return ranks;
+}
+
+/// Keys must be called alike on both sides.
+void CheckSort(const TablePtr& left_table, const TablePtr& right_table, const JoinOptions& options) {
+  const TablePtr left = Numbered(left_table, "left row");
+  const TablePtr right = Numbered(right_table, "right row");
+  const auto one = SortJoin(left, right, options, 64, Threads(1));
+  ASSERT_TRUE(one.ok()) << one.status();
+  ASSERT_TRUE((*one)->ValidateFull().ok()) << (*one)->ValidateFull();
+  ASSERT_TRUE(test::internal::SameText(test::SortedRows(**one), Oracle(*left, *right, options)));
+  const auto two = SortJoin(left, right, options, 1000, Threads(2));
+  ASSERT_TRUE(two.ok()) << two.status();
+  ASSERT_TRUE(SameRowsInOrder(**one, **two));
+
+  const auto ranks = KeyRanks(left, right, options);
+  JoinOptions equal = options;
+  equal.nulls_equal = true;
+  const Texts left_keys = KeyTexts(*left, options.left_keys, equal);
+  const Texts right_keys = KeyTexts(*right, options.right_keys, equal);
+  const auto numbers =
+      ColumnTexts(*(*one)->SelectColumns({left->num_columns() - 1, (*one)->num_columns() - 1}).ValueOrDie());
+  using Place = std::tuple<size_t, int64_t, int64_t>;
+  Place before{0, -1, -1};
+  for (size_t i = 0; i < numbers[0].size(); ++i) {
+    // A row without a left one comes after those that have one.
+    const int64_t l = numbers[0][i] == "null" ? INT64_MAX : std::stoll(numbers[0][i]);
+    const int64_t r = numbers[1][i] == "null" ? -1 : std::stoll(numbers[1][i]);
+    const auto& key = l == INT64_MAX ? right_keys[static_cast<size_t>(r)] : left_keys[static_cast<size_t>(l)];
+    const Place place{ranks.at(key), l, r};
+    ASSERT_LT(before, place) << "row " << i;
+    before = place;
+  }
+}
+
+void CheckBoth(const TablePtr& left, const TablePtr& right, const JoinOptions& options) {
+  CheckHash(left, right, options);
+  CheckSort(left, right, options);
+}
+
 TablePtr Rename(const TablePtr& table, const Texts& names) { return table->RenameColumns(names).ValueOrDie(); }
 
 RandomTableOptions Sized(int64_t rows, uint64_t seed) {
@@ -163,7 +243,7 @@ TEST(Join, EveryKeyTypeAndJoinType) {
       options.nulls_equal = (k + t) % 3 != 0;
       options.nan_is_null = (k + t) % 2 == 0;
       SCOPED_TRACE("join type " + std::to_string(t));
-      CheckHash(left, right, options);
+      CheckBoth(left, right, options);
     }
   }
 }
@@ -174,7 +254,7 @@ TEST(Join, EveryPayloadType) {
     const auto left = RandomTable(SchemaOf({arrow::int32(), type}), Sized(90, 5));
     const auto right = Rename(RandomTable(SchemaOf({arrow::int32(), type}), Sized(80, 6)), {"c0", "r1"});
     for (const JoinType join : kTypes) {
-      CheckHash(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
+      CheckBoth(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
     }
   }
 }
@@ -202,7 +282,7 @@ TEST(Join, SeveralKeys) {
       }
       for (const JoinType type : kTypes) {
         join.type = type;
-        CheckHash(left, right, join);
+        CheckBoth(left, right, join);
       }
     }
   }
@@ -217,7 +297,12 @@ TEST(Join, KeysOfOneTypeInSeveralEncodings) {
       SCOPED_TRACE(l->ToString() + " and " + r->ToString());
       const auto left = RandomTable(SchemaOf({l, arrow::int8()}), Sized(100, 3));
       const auto right = RandomTable(SchemaOf({r, arrow::int16()}), Sized(100, 4));
-      for (const JoinType type : kTypes) CheckHash(left, right, {.left_keys = {0}, .right_keys = {0}, .type = type});
+      for (const JoinType type : kTypes) {
+        const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = type};
+        CheckHash(left, right, options);
+        const auto sorted = SortJoin(left, right, options, 64, Threads(1)).ValueOrDie();
+        ASSERT_TRUE(test::internal::SameText(test::SortedRows(*sorted), Oracle(*left, *right, options)));
+      }
     }
   }
 }
@@ -229,7 +314,7 @@ TEST(Join, DictionariesWithNullValues) {
   const auto left = RandomTable(SchemaOf({type, type}), options);
   options.seed = 4;
   const auto right = RandomTable(SchemaOf({type, arrow::int16()}), options);
-  for (const JoinType join : kTypes) CheckHash(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
+  for (const JoinType join : kTypes) CheckBoth(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
 }
 
 TEST(Join, EmptySides) {
@@ -241,9 +326,9 @@ TEST(Join, EmptySides) {
     for (const JoinType type : kTypes) {
       const JoinOptions options{.left_keys = {key}, .right_keys = {key}, .type = type};
       for (const auto& none : {empty, no_chunks, some->Slice(7, 0)}) {
-        CheckHash(some, none, options);
-        CheckHash(none, some, options);
-        CheckHash(none, none, options);
+        CheckBoth(some, none, options);
+        CheckBoth(none, some, options);
+        CheckBoth(none, none, options);
       }
     }
   }
@@ -257,7 +342,7 @@ TEST(Join, NoColumnsBesidesKeysAndAllNull) {
     const auto right = RandomTable(SchemaOf({arrow::int64()}), options);
     for (const JoinType type : kTypes) {
       for (const bool equal : {true, false}) {
-        CheckHash(left, right, {.left_keys = {0}, .right_keys = {0}, .type = type, .nulls_equal = equal});
+        CheckBoth(left, right, {.left_keys = {0}, .right_keys = {0}, .type = type, .nulls_equal = equal});
       }
     }
   }
@@ -300,8 +385,8 @@ TEST(Join, OneKeyHasEverything) {
 
 TEST(Join, LargerTablesInManyPartitions) {
   for (const double nulls : {0.0, 0.2}) {
-    auto options = Sized(40000, 1);
-    options.cardinality = 30000;
+    auto options = Sized(20000, 1);
+    options.cardinality = 15000;
     options.null_share = nulls;
     const auto left = RandomTable(SchemaOf({arrow::int64(), arrow::int32(), arrow::utf8()}), options);
     options.seed = 2;
@@ -310,10 +395,93 @@ TEST(Join, LargerTablesInManyPartitions) {
     for (const JoinType type : kTypes) {
       const JoinOptions join{.left_keys = {0}, .right_keys = {0}, .type = type};
       const auto got = Join(left, right, join, Threads(2)).ValueOrDie();
-      EXPECT_GT(got->num_rows(), 20000);
+      EXPECT_GT(got->num_rows(), 10000);
       ASSERT_TRUE(got->ValidateFull().ok());
       ASSERT_TRUE(test::internal::SameText(test::SortedRows(*got), Oracle(*left, *right, join)));
     }
+  }
+}
+
+/// Refuses the allocation with a given number, counting from 0, and all after it.
+class FailingPool : public arrow::ProxyMemoryPool {
+ public:
+  explicit FailingPool(int64_t allowed) : ProxyMemoryPool(arrow::default_memory_pool()), left_(allowed) {}
+  arrow::Status Allocate(int64_t size, int64_t alignment, uint8_t** out) override {
+    ARROW_RETURN_NOT_OK(Count());
+    return ProxyMemoryPool::Allocate(size, alignment, out);
+  }
+  arrow::Status Reallocate(int64_t old_size, int64_t new_size, int64_t alignment, uint8_t** ptr) override {
+    if (new_size > old_size) ARROW_RETURN_NOT_OK(Count());
+    return ProxyMemoryPool::Reallocate(old_size, new_size, alignment, ptr);
+  }
+
+ private:
+  arrow::Status Count() {
+    return left_.fetch_sub(1) > 0 ? arrow::Status::OK() : arrow::Status::OutOfMemory("the test's pool is exhausted");
+  }
+  std::atomic<int64_t> left_;
+};
+
+TEST(Join, EveryAllocationMayFail) {
+  const auto type = arrow::dictionary(arrow::int16(), arrow::utf8());
+  const auto left =
+      RandomTable(SchemaOf({arrow::utf8(), type, arrow::int32(), arrow::list(arrow::int8())}), Sized(60, 1));
+  const auto right = RandomTable(SchemaOf({arrow::utf8(), type, arrow::boolean()}), Sized(50, 2));
+  for (const int key : {0, 1}) {
+    for (const int bits : {0, 1, -1}) {
+      const JoinOptions options{.left_keys = {key}, .right_keys = {key}, .type = JoinType::kOuter};
+      HashJoinTuning tuning;
+      tuning.partition_bits = bits;
+      tuning.least_chunk_rows = bits == 1 ? 4096 : 0;
+      int64_t allowed = 0;
+      for (bool done = false; !done; ++allowed) {
+        ASSERT_LT(allowed, 5000);
+        FailingPool pool(allowed);
+        Context context = Threads(2);
+        context.pool = &pool;
+        {
+          const auto out =
+              bits < 0 ? SortJoin(left, right, options, 64, context) : HashJoin(left, right, options, tuning, context);
+          ASSERT_TRUE(out.ok() || out.status().IsOutOfMemory()) << out.status();
+          done = out.ok();
+        }
+        ASSERT_EQ(pool.bytes_allocated(), 0) << "after " << allowed << " allocations";
+      }
+      EXPECT_GT(allowed, 10);
+    }
+  }
+}
+
+TEST(Join, PeakMemoryIsOnePartitionedCopyAndTheResult) {
+  constexpr int64_t kRows = 1000000;
+  std::vector<std::vector<int64_t>> columns(4, std::vector<int64_t>(kRows));
+  test::Random random(5);
+  for (auto& column : columns) {
+    for (auto& value : column) value = random.Below(kRows * 9 / 10);
+  }
+  const auto left = Ints({columns[0], columns[1]}, "kl");
+  const auto right = Ints({columns[2], columns[3]}, "kr");
+  arrow::ProxyMemoryPool pool(arrow::default_memory_pool());
+  Context context = Threads(2);
+  context.pool = &pool;
+  const auto out = Join(left, right, {.left_keys = {0}, .right_keys = {0}}, context).ValueOrDie();
+  const int64_t copy = 2 * kRows * 16;
+  const int64_t result = out->num_rows() * 24;
+  EXPECT_GE(pool.max_memory(), copy);
+  // Partitions are freed while the result grows, so that both are never there in full.
+  EXPECT_LT(pool.max_memory(), copy + result / 2);
+  EXPECT_LT(pool.bytes_allocated(), result + result / 10);
+}
+
+TEST(Join, StopsWhenAsked) {
+  arrow::StopSource source;
+  Context context = Threads(2);
+  context.stop = source.token();
+  source.RequestStop();
+  const auto left = RandomTable(SchemaOf({arrow::int64()}), Sized(100, 1));
+  for (const auto algorithm : {JoinAlgorithm::kHash, JoinAlgorithm::kSort}) {
+    const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .algorithm = algorithm};
+    EXPECT_TRUE(Join(left, left, options, context).status().IsCancelled());
   }
 }
 
@@ -325,7 +493,7 @@ TEST(Join, TheExactWordOfNarrowKeysIsNotMistaken) {
   ASSERT_TRUE(a.AppendValues({-1, 0, 1, 65536}).ok());
   ASSERT_TRUE(b.AppendValues({0, -1, 256, 1}).ok());
   const auto table = arrow::Table::Make(schema, {a.Finish().ValueOrDie(), b.Finish().ValueOrDie()});
-  CheckHash(table, table, {.left_keys = {0, 1}, .right_keys = {0, 1}});
+  CheckBoth(table, table, {.left_keys = {0, 1}, .right_keys = {0, 1}});
 }
 
 TEST(JoinSchema, ColumnsNamesAndSuffixes) {

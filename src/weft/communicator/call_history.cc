@@ -2,16 +2,24 @@
 
 #include <algorithm>
 #include <cstring>
+#include <sstream>
 #include <utility>
 
-#include "weft/base/byte_codec.h"
 #include "weft/base/communication_error.h"
 
 namespace weft {
 namespace {
 
 /// Collectives that one heartbeat names at most.
-constexpr int kNamed = 16;
+constexpr size_t kNamed = 16;
+
+/// A heartbeat is a list of these, little-endian.
+struct Beat {
+  uint32_t context;
+  uint32_t number;
+  CollectiveCall call;
+};
+static_assert(sizeof(Beat) == 40, "part of the wire protocol");
 
 }  // namespace
 
@@ -37,45 +45,40 @@ void CallHistories::Remove(uint32_t context) {
 }
 
 std::string CallHistories::MakeHeartbeat() {
-  ByteWriter writer;
-  int named = 0;
+  std::vector<Beat> beats;
   const std::lock_guard lock(mutex_);
   for (const auto& [id, history] : histories_) {
     const std::lock_guard history_lock(history->mutex_);
     for (const CallHistory::Entry& entry : history->entries_) {
-      if (!entry.active || named++ >= kNamed) continue;
-      writer.Put(id).Put(entry.number);
-      writer.PutString({reinterpret_cast<const char*>(&entry.call), sizeof(CollectiveCall)});
+      if (entry.active && beats.size() < kNamed) beats.push_back({id, entry.number, entry.call});
     }
   }
-  return writer.Take();
+  return {reinterpret_cast<const char*>(beats.data()), beats.size() * sizeof(Beat)};
 }
 
 arrow::Status CallHistories::CheckHeartbeat(Rank peer, std::string_view text) {
-  ByteReader reader(text);
+  if (text.size() % sizeof(Beat) != 0) return arrow::Status::Invalid("a heartbeat that this version does not know");
   const std::lock_guard lock(mutex_);
-  while (reader.left() > 0) {
-    ARROW_ASSIGN_OR_RAISE(const auto id, reader.Get<uint32_t>());
-    ARROW_ASSIGN_OR_RAISE(const auto number, reader.Get<uint32_t>());
-    ARROW_ASSIGN_OR_RAISE(const auto raw, reader.GetString());
-    CollectiveCall theirs;
-    if (raw.size() != sizeof(theirs)) return arrow::Status::Invalid("heartbeat of another version of Weft");
-    std::memcpy(&theirs, raw.data(), sizeof(theirs));
-    const auto found = histories_.find(id);
+  for (; !text.empty(); text.remove_prefix(sizeof(Beat))) {
+    Beat beat;
+    std::memcpy(&beat, text.data(), sizeof(beat));
+    const CollectiveCall& theirs = beat.call;
+    const auto found = histories_.find(beat.context);
     if (found == histories_.end()) continue;
     CallHistory& history = *found->second;
     const auto place = std::find(history.ranks_.begin(), history.ranks_.end(), peer);
     if (place == history.ranks_.end()) continue;
     const std::lock_guard history_lock(history.mutex_);
-    const CallHistory::Entry& entry = history.entries_[number % CallHistory::kLength];
+    const CallHistory::Entry& entry = history.entries_[beat.number % CallHistory::kLength];
     // Not there: this rank has not come so far, or is long past it.
-    if (entry.number != number || entry.call.collective == Collective::kNone || entry.call == theirs) continue;
+    if (entry.number != beat.number || entry.call.collective == Collective::kNone || entry.call == theirs) continue;
     const auto peer_rank = static_cast<Rank>(place - history.ranks_.begin());
+    std::ostringstream text;
+    text << kDifferentCollectives << ": as number " << beat.number << " rank " << history.rank_ << " called "
+         << entry.call.Describe() << ", rank " << peer_rank << " called " << theirs.Describe();
     return MakeCommunicationError(
         {.failure = CommunicationFailure::kMismatch, .phase = "heartbeat", .rank = history.rank_, .peer = peer_rank},
-        std::string(kDifferentCollectives) + ": as number " + std::to_string(number) + " rank " +
-            std::to_string(history.rank_) + " called " + entry.call.Describe() + ", rank " + std::to_string(peer_rank) +
-            " called " + theirs.Describe());
+        text.str());
   }
   return arrow::Status::OK();
 }

@@ -1,3 +1,4 @@
+#include <arrow/filesystem/filesystem.h>
 #include <arrow/io/file.h>
 #include <arrow/util/io_util.h>
 #include <fcntl.h>
@@ -218,9 +219,13 @@ Status WriteLocalFile(const std::string& path, const arrow::Table& table, const 
 }
 
 Status WriteFile(const std::string& path, const arrow::Table& table, const WriteOptions& options,
-                 const Context& context) {
+                 const Context& context, bool overwrite) {
   ARROW_ASSIGN_OR_RAISE(const Location location, Locate(path));
   if (!location.local) {
+    if (!overwrite) {
+      ARROW_ASSIGN_OR_RAISE(const auto info, location.file_system->GetFileInfo(location.path));
+      if (info.type() != arrow::fs::FileType::NotFound) return TargetExists(path);
+    }
     return WriteObject(*location.file_system, location.path, path, table, options, context);
   }
   std::error_code error;
@@ -232,11 +237,12 @@ Status WriteFile(const std::string& path, const arrow::Table& table, const Write
   if (!files::is_directory(directory, error)) {
     return NotFound("write", path, "there is no directory '" + directory + "'");
   }
+  if (!overwrite && Exists(location.path)) return TargetExists(path);
   static std::atomic<int> count{0};
   const std::string temporary = directory + "/." + std::string(BaseName(location.path)) + ".weft-file-" +
                                 std::to_string(::getpid()) + "-" + std::to_string(count.fetch_add(1));
   ARROW_RETURN_NOT_OK(WriteLocalFile(temporary, table, options, context));
-  const Status status = Rename(temporary, location.path);
+  const Status status = overwrite ? Rename(temporary, location.path) : RenameNew(temporary, location.path);
   if (!status.ok()) (void)::unlink(temporary.c_str());
   return status;
 }

@@ -49,8 +49,9 @@ class Output {
   virtual void Abandon() = 0;
 };
 
-/// One file, by this rank alone, under a temporary name and renamed; an existing file is replaced.
+/// One file, by this rank alone, under a temporary name and renamed. An existing file is replaced, or, without
+/// `overwrite`, an IOError with the detail of EEXIST.
 arrow::Status WriteFile(const std::string& path, const arrow::Table& table, const WriteOptions& options,
-                        const Context& context);
+                        const Context& context, bool overwrite = true);
 
 }  // namespace weft::io

@@ -17,6 +17,8 @@
 #include <utility>
 #include <vector>
 
+#include "weft/kernels/pool_array.h"
+
 namespace weft::kernels {
 namespace {
 
@@ -380,6 +382,139 @@ arrow::Result<arrow::ArrayVector> GatherExtension(const arrow::ChunkedArray& col
   return out;
 }
 
+/// Lists, maps, fixed-size lists and structs: the children are gathered as columns of their own, by the rows of the
+/// children that the rows chosen stand for.
+class NestedGather {
+ public:
+  NestedGather(const arrow::ChunkedArray& column, std::span<const int64_t> rows, const Context& context)
+      : chunks_(column.chunks()), type_(column.type()), finder_(chunks_), rows_(rows), context_(context) {
+    for (const auto& chunk : chunks_) has_nulls_ |= chunk->null_count() > 0;
+  }
+
+  arrow::Result<arrow::ArrayVector> Run() {
+    ARROW_RETURN_NOT_OK(Emit(0, static_cast<int64_t>(rows_.size())));
+    return std::move(out_);
+  }
+
+ private:
+  bool is_list() const { return type_->id() != Type::STRUCT; }
+
+  /// Calls visit(output row, chunk, row in the chunk).
+  template <typename Visit>
+  void VisitRows(int64_t begin, int64_t end, Visit&& visit) const {
+    size_t chunk = 0;
+    for (int64_t i = begin; i < end; ++i) {
+      int64_t row = rows_[static_cast<size_t>(i)];
+      chunk = finder_.Find(&row, chunk);
+      visit(i, *chunks_[chunk], chunk, row);
+    }
+  }
+
+  /// First child row and number of child rows of a list; none for null, but for those of fixed size.
+  std::pair<int64_t, int64_t> ListRange(const arrow::Array& array, int64_t row) const {
+    if (type_->id() == Type::FIXED_SIZE_LIST) {
+      const int64_t size = static_cast<const arrow::FixedSizeListType&>(*type_).list_size();
+      return {(array.offset() + row) * size, size};
+    }
+    if (array.IsNull(row)) return {0, 0};
+    if (type_->id() == Type::LARGE_LIST) {
+      const auto* offsets = array.data()->GetValues<int64_t>(1) + row;
+      return {offsets[0], offsets[1] - offsets[0]};
+    }
+    const auto* offsets = array.data()->GetValues<int32_t>(1) + row;
+    return {offsets[0], offsets[1] - offsets[0]};
+  }
+
+  /// One array a call, or two halves where a child does not fit one array.
+  arrow::Status Emit(int64_t begin, int64_t end) {
+    ARROW_RETURN_NOT_OK(context_.stop.Poll());
+    const int64_t count = end - begin;
+    std::vector<std::shared_ptr<arrow::Buffer>> buffers(1);
+    int64_t null_count = 0;
+    if (has_nulls_) {
+      ARROW_ASSIGN_OR_RAISE(buffers[0], arrow::AllocateEmptyBitmap(count, context_.pool));
+      VisitRows(begin, end, [&](int64_t i, const arrow::Array& array, size_t, int64_t row) {
+        if (array.IsNull(row)) {
+          ++null_count;
+        } else {
+          arrow::bit_util::SetBit(buffers[0]->mutable_data(), i - begin);
+        }
+      });
+    }
+    std::vector<std::shared_ptr<arrow::ArrayData>> children;
+    for (int c = 0; c < type_->num_fields(); ++c) {
+      ARROW_ASSIGN_OR_RAISE(const auto child, GatherChild(c, begin, end, c == 0 ? &buffers : nullptr));
+      if (child->num_chunks() > 1) {
+        if (count <= 1) {
+          return arrow::Status::CapacityError("a single value of type ", type_->ToString(), " does not fit one array");
+        }
+        ARROW_RETURN_NOT_OK(Emit(begin, begin + count / 2));
+        return Emit(begin + count / 2, end);
+      }
+      children.push_back(child->chunk(0)->data());
+    }
+    out_.push_back(
+        arrow::MakeArray(arrow::ArrayData::Make(type_, count, std::move(buffers), std::move(children), null_count)));
+    return arrow::Status::OK();
+  }
+
+  /// The child's rows for [begin, end) of the output; of lists, their offsets go to `buffers`. More than one chunk
+  /// where they do not fit one array.
+  arrow::Result<std::shared_ptr<arrow::ChunkedArray>> GatherChild(
+      int c, int64_t begin, int64_t end, std::vector<std::shared_ptr<arrow::Buffer>>* buffers) {
+    arrow::ArrayVector sources;
+    std::vector<int64_t> starts{0};
+    for (const auto& chunk : chunks_) {
+      const auto& child = chunk->data()->child_data[static_cast<size_t>(c)];
+      sources.push_back(arrow::MakeArray(child));
+      starts.push_back(starts.back() + sources.back()->length());
+    }
+    const auto source = std::make_shared<arrow::ChunkedArray>(sources, type_->field(c)->type());
+    if (!is_list()) {
+      ARROW_ASSIGN_OR_RAISE(auto child_rows, PoolArray<int64_t>::Make(end - begin, context_.pool));
+      VisitRows(begin, end, [&](int64_t i, const arrow::Array& array, size_t chunk, int64_t row) {
+        child_rows[i - begin] = starts[chunk] + array.offset() + row;
+      });
+      return GatherColumn(source, child_rows.span(), context_);
+    }
+    int64_t total = 0;
+    VisitRows(begin, end,
+              [&](int64_t, const arrow::Array& array, size_t, int64_t row) { total += ListRange(array, row).second; });
+    const bool wide = type_->id() == Type::LARGE_LIST;
+    const bool fixed = type_->id() == Type::FIXED_SIZE_LIST;
+    if (!wide && !fixed && total > std::numeric_limits<int32_t>::max()) {
+      ARROW_ASSIGN_OR_RAISE(const auto empty, arrow::MakeEmptyArray(source->type(), context_.pool));
+      return std::make_shared<arrow::ChunkedArray>(arrow::ArrayVector{empty, empty});
+    }
+    ARROW_ASSIGN_OR_RAISE(auto child_rows, PoolArray<int64_t>::Make(total, context_.pool));
+    std::shared_ptr<arrow::Buffer> offsets;
+    if (!fixed) {
+      ARROW_ASSIGN_OR_RAISE(offsets, arrow::AllocateBuffer((end - begin + 1) * (wide ? 8 : 4), context_.pool));
+    }
+    int64_t at = 0;
+    const auto set_offset = [&](int64_t i) {
+      if (wide) reinterpret_cast<int64_t*>(offsets->mutable_data())[i] = at;
+      if (!wide && !fixed) reinterpret_cast<int32_t*>(offsets->mutable_data())[i] = static_cast<int32_t>(at);
+    };
+    VisitRows(begin, end, [&](int64_t i, const arrow::Array& array, size_t chunk, int64_t row) {
+      set_offset(i - begin);
+      const auto [first, length] = ListRange(array, row);
+      for (int64_t j = 0; j < length; ++j) child_rows[at++] = starts[chunk] + first + j;
+    });
+    set_offset(end - begin);
+    if (!fixed) buffers->push_back(std::move(offsets));
+    return GatherColumn(source, child_rows.span(), context_);
+  }
+
+  const arrow::ArrayVector& chunks_;
+  const std::shared_ptr<arrow::DataType> type_;
+  const ChunkFinder finder_;
+  const std::span<const int64_t> rows_;
+  const Context& context_;
+  bool has_nulls_ = false;
+  arrow::ArrayVector out_;
+};
+
 bool IsFixedWidth(const arrow::DataType& type) {
   return arrow::is_primitive(type.id()) || arrow::is_decimal(type.id()) || type.id() == Type::FIXED_SIZE_BINARY ||
          type.id() == Type::INTERVAL_MONTH_DAY_NANO;
@@ -413,6 +548,14 @@ arrow::Result<std::shared_ptr<arrow::ChunkedArray>> GatherColumn(const std::shar
     }
     case Type::DICTIONARY: {
       ARROW_ASSIGN_OR_RAISE(auto chunks, GatherDictionary(column, rows, context));
+      return done(std::move(chunks));
+    }
+    case Type::LIST:
+    case Type::LARGE_LIST:
+    case Type::MAP:
+    case Type::FIXED_SIZE_LIST:
+    case Type::STRUCT: {
+      ARROW_ASSIGN_OR_RAISE(auto chunks, NestedGather(*column, rows, context).Run());
       return done(std::move(chunks));
     }
     case Type::EXTENSION: {

@@ -77,7 +77,7 @@ class HashJoiner {
   bool Keeps(Side s) const {
     return s == Side::kLeft ? KeepsUnmatchedLeft(options_.type) : KeepsUnmatchedRight(options_.type);
   }
-  arrow::Status Prepare(std::shared_ptr<arrow::Table> left, std::shared_ptr<arrow::Table> right);
+  arrow::Status Prepare(const std::shared_ptr<arrow::Table>& left, const std::shared_ptr<arrow::Table>& right);
   int ChoosePartitionBits();
   arrow::Status JoinPartitioned(int bits);
   arrow::Status JoinPartition(const JoinPartitions& partitions, int64_t p, int bits, Worker* worker);
@@ -118,19 +118,12 @@ arrow::Status HashJoiner::WithWorker(const std::function<arrow::Status(Worker*)>
   return arrow::Status::OK();
 }
 
-arrow::Status HashJoiner::Prepare(std::shared_ptr<arrow::Table> left, std::shared_ptr<arrow::Table> right) {
+arrow::Status HashJoiner::Prepare(const std::shared_ptr<arrow::Table>& left,
+                                  const std::shared_ptr<arrow::Table>& right) {
   const TraceSpan span(context_.tracer, "join.prepare");
-  for (const OutputColumn& column : plan_.columns) {
-    if (!column.coalesced) continue;
-    const int l = options_.left_keys[static_cast<size_t>(column.key)];
-    const int r = options_.right_keys[static_cast<size_t>(column.key)];
-    const auto& type = left->field(l)->type();
-    if (type->id() == arrow::Type::DICTIONARY && type->Equals(right->field(r)->type())) {
-      ARROW_RETURN_NOT_OK(UnifyAcross(&left, l, &right, r, context_));
-    }
-  }
-  ARROW_ASSIGN_OR_RAISE(sides_[0], JoinSide::Make(left, options_.left_keys, context_));
-  ARROW_ASSIGN_OR_RAISE(sides_[1], JoinSide::Make(right, options_.right_keys, context_));
+  ARROW_ASSIGN_OR_RAISE(auto sides, MakeSides(plan_, options_, left, right, context_));
+  sides_[0] = std::move(sides.first);
+  sides_[1] = std::move(sides.second);
   exact_ = tuning_.exact_words && sides_[0]->CanBeExact() && sides_[1]->CanBeExact();
   for (auto& side : sides_) {
     if (exact_) {

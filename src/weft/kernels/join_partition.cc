@@ -143,6 +143,10 @@ arrow::Result<RangeView> ViewRange(JoinSide* side, int64_t begin, int64_t end, a
   int blocks = 0;
   side->ForBlocks(begin, end, end - begin, [&](size_t, int64_t, int64_t, int64_t) { ++blocks; });
   for (const Slot& slot : side->slots()) {
+    if (slot.kind == Slot::Kind::kWord && side->word_kind() == WordKind::kNone) {
+      out.view.slots.push_back(nullptr);
+      continue;
+    }
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> memory, arrow::AllocateBuffer(0, pool));
     uint8_t* values = memory->mutable_data();
     const bool in_place =

@@ -2,6 +2,7 @@
 
 #include <arrow/array.h>
 #include <arrow/array/concatenate.h>
+#include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/compute/cast.h>
 #include <arrow/compute/exec.h>
@@ -84,6 +85,26 @@ arrow::Result<ChunkedPtr> Decode(const ChunkedPtr& column, const Context& contex
   }));
   return std::make_shared<ChunkedArray>(std::move(chunks),
                                         static_cast<const arrow::DictionaryType&>(*column->type()).value_type());
+}
+
+/// Makes the dictionaries of a key that both sides have, with one type, the same, so that it can be taken from either.
+arrow::Status UnifyAcross(std::shared_ptr<arrow::Table>* left, int left_column, std::shared_ptr<arrow::Table>* right,
+                          int right_column, const Context& context) {
+  const auto l = (*left)->column(left_column);
+  const auto r = (*right)->column(right_column);
+  arrow::ArrayVector chunks = l->chunks();
+  chunks.insert(chunks.end(), r->chunks().begin(), r->chunks().end());
+  if (chunks.empty()) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(auto both, UnifyDictionaries(std::make_shared<ChunkedArray>(chunks, l->type()),
+                                                     (*left)->field(left_column)->name(), context));
+  const auto middle = both->chunks().begin() + l->num_chunks();
+  ARROW_ASSIGN_OR_RAISE(*left, (*left)->SetColumn(left_column, (*left)->field(left_column),
+                                                  std::make_shared<ChunkedArray>(
+                                                      arrow::ArrayVector(both->chunks().begin(), middle), l->type())));
+  ARROW_ASSIGN_OR_RAISE(*right, (*right)->SetColumn(right_column, (*right)->field(right_column),
+                                                    std::make_shared<ChunkedArray>(
+                                                        arrow::ArrayVector(middle, both->chunks().end()), r->type())));
+  return arrow::Status::OK();
 }
 
 SideColumn Describe(const ChunkedArray& column) {
@@ -336,6 +357,7 @@ const uint8_t* JoinSide::Read(const Slot& slot, size_t piece, int64_t begin, int
 }
 
 const uint64_t* JoinSide::ReadWords(size_t piece, int64_t begin, int64_t n, uint64_t* scratch) const {
+  if (word_kind_ == WordKind::kNone) return nullptr;
   if (word_kind_ == WordKind::kHash) {
     return reinterpret_cast<const uint64_t*>(hashes_->data()) + pieces_[piece].first_row + begin;
   }
@@ -382,23 +404,21 @@ arrow::Result<std::shared_ptr<arrow::Array>> JoinSide::Whole(int column, arrow::
   return whole;
 }
 
-arrow::Status UnifyAcross(std::shared_ptr<arrow::Table>* left, int left_column, std::shared_ptr<arrow::Table>* right,
-                          int right_column, const Context& context) {
-  const auto l = (*left)->column(left_column);
-  const auto r = (*right)->column(right_column);
-  arrow::ArrayVector chunks = l->chunks();
-  chunks.insert(chunks.end(), r->chunks().begin(), r->chunks().end());
-  if (chunks.empty()) return arrow::Status::OK();
-  ARROW_ASSIGN_OR_RAISE(auto both, UnifyDictionaries(std::make_shared<ChunkedArray>(chunks, l->type()),
-                                                     (*left)->field(left_column)->name(), context));
-  const auto middle = both->chunks().begin() + l->num_chunks();
-  ARROW_ASSIGN_OR_RAISE(*left, (*left)->SetColumn(left_column, (*left)->field(left_column),
-                                                  std::make_shared<ChunkedArray>(
-                                                      arrow::ArrayVector(both->chunks().begin(), middle), l->type())));
-  ARROW_ASSIGN_OR_RAISE(*right, (*right)->SetColumn(right_column, (*right)->field(right_column),
-                                                    std::make_shared<ChunkedArray>(
-                                                        arrow::ArrayVector(middle, both->chunks().end()), r->type())));
-  return arrow::Status::OK();
+arrow::Result<std::pair<JoinSide, JoinSide>> MakeSides(const JoinPlan& plan, const JoinOptions& options,
+                                                       std::shared_ptr<arrow::Table> left,
+                                                       std::shared_ptr<arrow::Table> right, const Context& context) {
+  for (const OutputColumn& column : plan.columns) {
+    if (!column.coalesced) continue;
+    const int l = options.left_keys[static_cast<size_t>(column.key)];
+    const int r = options.right_keys[static_cast<size_t>(column.key)];
+    const auto& type = left->field(l)->type();
+    if (type->id() == arrow::Type::DICTIONARY && type->Equals(right->field(r)->type())) {
+      ARROW_RETURN_NOT_OK(UnifyAcross(&left, l, &right, r, context));
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(auto left_side, JoinSide::Make(left, options.left_keys, context));
+  ARROW_ASSIGN_OR_RAISE(auto right_side, JoinSide::Make(right, options.right_keys, context));
+  return std::pair(std::move(left_side), std::move(right_side));
 }
 
 }  // namespace weft::kernels

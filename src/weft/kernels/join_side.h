@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "weft/base/context.h"
@@ -59,6 +60,7 @@ struct Slot {
 
 /// How the word of a row is made.
 enum class WordKind : uint8_t {
+  kNone,   // there are none yet
   kExact,  // the values of the key columns side by side: equal words are equal keys
   kHash,   // a hash: equal words must be verified
 };
@@ -86,7 +88,7 @@ class JoinSide {
   WordKind word_kind() const { return word_kind_; }
   /// Whether the words of a piece lie in memory as they are.
   bool words_in_place() const {
-    return word_kind_ == WordKind::kHash || (key_columns_.size() == 1 && column(key_columns_[0]).width == 8);
+    return word_kind_ != WordKind::kExact || (key_columns_.size() == 1 && column(key_columns_[0]).width == 8);
   }
   /// Gives back the memory of hash words, once the slots have been read.
   void FreeWords() { hashes_.reset(); }
@@ -122,7 +124,7 @@ class JoinSide {
   std::vector<int> key_columns_;
   std::vector<Slot> slots_{{Slot::Kind::kWord, -1, 8}};
   int row_id_slot_ = -1;
-  WordKind word_kind_ = WordKind::kExact;
+  WordKind word_kind_ = WordKind::kNone;
   std::shared_ptr<arrow::Buffer> hashes_;
   std::vector<std::shared_ptr<arrow::Array>> whole_;
 };
@@ -142,8 +144,9 @@ void JoinSide::ForBlocks(int64_t begin, int64_t end, int64_t block, Visit&& visi
   }
 }
 
-/// Makes the dictionaries of a key that both sides have, with one type, the same, so that it can be taken from either.
-arrow::Status UnifyAcross(std::shared_ptr<arrow::Table>* left, int left_column, std::shared_ptr<arrow::Table>* right,
-                          int right_column, const Context& context);
+/// Both sides of a join, without words. Where the result takes a key from either side, their dictionaries are the same.
+arrow::Result<std::pair<JoinSide, JoinSide>> MakeSides(const JoinPlan& plan, const JoinOptions& options,
+                                                       std::shared_ptr<arrow::Table> left,
+                                                       std::shared_ptr<arrow::Table> right, const Context& context);
 
 }  // namespace weft::kernels

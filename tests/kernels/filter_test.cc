@@ -1,0 +1,118 @@
+#include "weft/kernels/filter.h"
+
+#include <arrow/api.h>
+#include <arrow/compute/initialize.h>
+#include <gtest/gtest.h>
+
+#include "kernels/oracle.h"
+#include "table/random_table.h"
+
+namespace weft::kernels {
+namespace {
+
+namespace ac = arrow::compute;
+using test::RandomTable;
+using test::SchemaOf;
+
+Context Threads(int threads) {
+  Context context;
+  context.threads = threads;
+  return context;
+}
+
+ac::Expression Less(const std::string& column, int32_t value) {
+  return ac::call("less", {ac::field_ref(column), ac::literal(value)});
+}
+
+TEST(Filter, RowsOfEveryTypeWhereTrue) {
+  auto types = test::AllTypes();
+  types.insert(types.begin(), arrow::int32());
+  for (const int64_t rows : {0, 1, 900}) {
+    for (const int chunks : {1, 5}) {
+      const auto table = RandomTable(
+          SchemaOf(types), {.rows = rows, .cardinality = 20, .extremes = false, .chunks = chunks, .ragged = true});
+      const auto cells = test::CellsOf(*table->column(0));
+      const auto text = test::RowsAsText(*table);
+      std::vector<std::string> expected;
+      for (size_t i = 0; i < text.size(); ++i) {
+        if (!cells[i].is_null() && cells[i].number < arrow::Decimal256(0)) expected.push_back(text[i]);
+      }
+      for (const int threads : {1, 2}) {
+        const auto kept = Filter(table, Less("c0", 0), Threads(threads));
+        ASSERT_TRUE(kept.ok()) << kept.status();
+        ASSERT_TRUE((*kept)->ValidateFull().ok());
+        ASSERT_TRUE((*kept)->schema()->Equals(*table->schema()));
+        EXPECT_EQ(test::RowsAsText(**kept), expected);
+      }
+    }
+  }
+}
+
+TEST(Filter, ManyBatchesAndScalars) {
+  const auto table = RandomTable(SchemaOf({arrow::int32()}), {.rows = 400000, .cardinality = 1000});
+  const auto some = Filter(table, Less("c0", 0), Threads(2)).ValueOrDie();
+  int64_t expected = 0;
+  for (const auto& cell : test::CellsOf(*table->column(0))) {
+    expected += !cell.is_null() && cell.number < arrow::Decimal256(0) ? 1 : 0;
+  }
+  EXPECT_EQ(some->num_rows(), expected);
+  EXPECT_EQ(Filter(table, ac::literal(true), Threads(2)).ValueOrDie()->num_rows(), 400000);
+  EXPECT_EQ(Filter(table, ac::literal(false), Threads(2)).ValueOrDie()->num_rows(), 0);
+}
+
+TEST(Filter, SaysWhatIsWrong) {
+  const auto table = RandomTable(SchemaOf({arrow::int32(), arrow::utf8()}), {.rows = 10});
+  auto status = Filter(table, Less("c7", 0), {}).status();
+  EXPECT_TRUE(status.IsKeyError()) << status;
+  for (const char* part : {"filter", "c7", "c0", "c1"}) {
+    EXPECT_NE(status.message().find(part), std::string::npos) << status;
+  }
+  EXPECT_TRUE(Filter(table, ac::field_ref(5), {}).status().IsKeyError());
+  status = Filter(table, ac::field_ref("c0"), {}).status();
+  EXPECT_TRUE(status.IsTypeError()) << status;
+  status = Filter(table, ac::call("less", {ac::field_ref("c1"), ac::field_ref("c0")}), {}).status();
+  EXPECT_TRUE(status.IsTypeError()) << status;
+  EXPECT_TRUE(Filter(table, ac::call("no_such_function", {ac::field_ref("c1")}), {}).status().IsInvalid());
+}
+
+TEST(Project, ColumnsAndExpressions) {
+  const auto schema = SchemaOf({arrow::int32(), arrow::utf8()});
+  for (const int64_t rows : {0, 5, 300000}) {
+    const auto table = RandomTable(schema, {.rows = rows, .cardinality = 50, .extremes = false});
+    for (const int threads : {1, 2}) {
+      const auto out =
+          Project(table, {{"text", ac::field_ref("c1")}, {"negative", Less("c0", 0)}, {"one", ac::literal("x")}},
+                  Threads(threads));
+      ASSERT_TRUE(out.ok()) << out.status();
+      ASSERT_TRUE((*out)->ValidateFull().ok());
+      ASSERT_EQ((*out)->num_rows(), rows);
+      EXPECT_EQ((*out)->schema()->field_names(), (std::vector<std::string>{"text", "negative", "one"}));
+      EXPECT_TRUE((*out)->column(0)->Equals(*table->column(1)));
+      const auto before = test::CellsOf(*table->column(0));
+      const auto after = test::CellsOf(*(*out)->column(1));
+      const auto ones = test::CellsOf(*(*out)->column(2));
+      for (size_t i = 0; i < before.size(); ++i) {
+        ASSERT_EQ(after[i].is_null(), before[i].is_null());
+        if (!after[i].is_null()) {
+          ASSERT_EQ(after[i].number, arrow::Decimal256(before[i].number < arrow::Decimal256(0) ? 1 : 0));
+        }
+        ASSERT_EQ(ones[i].bytes, "x");
+      }
+    }
+  }
+}
+
+TEST(Project, SaysWhatIsWrong) {
+  const auto table = RandomTable(SchemaOf({arrow::int32()}), {.rows = 10});
+  const auto status = Project(table, {{"x", ac::field_ref("c")}}, {}).status();
+  EXPECT_TRUE(status.IsKeyError()) << status;
+  EXPECT_NE(status.message().find("project"), std::string::npos);
+  // An error while computing names the operator.
+  const auto zero =
+      Project(table, {{"x", ac::call("divide", {ac::field_ref("c0"), ac::literal(int32_t{0})})}}, {}).status();
+  EXPECT_TRUE(zero.IsInvalid()) << zero;
+  EXPECT_NE(zero.message().find("project"), std::string::npos) << zero;
+}
+
+}  // namespace
+}  // namespace weft::kernels
