@@ -15,7 +15,7 @@ run() {
 }
 echo "build: $preset"
 run cmake --preset "$preset" -DWEFT_TESTS=$tests -DWEFT_BENCHMARKS=$benchmarks
-run cmake --build "build/$preset"
+run cmake --build "build/$preset" -- -k 0
 run cmake --install "build/$preset" --component python --prefix "$PWD/python"
 # The package is imported from this tree; its console script is made here, as pip would make it.
 site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')

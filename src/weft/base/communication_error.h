@@ -28,11 +28,11 @@ std::string_view CommunicationFailureName(CommunicationFailure failure);
 /// The facts of a communication error. Fields that do not apply keep their defaults and are not printed.
 struct CommunicationError {
   CommunicationFailure failure = CommunicationFailure::kOther;
-  std::string operation;  // "alltoallv", "shuffle", "init" ...
-  std::string phase;      // "rendezvous", "connect", "handshake", "header", "payload", "wait"
-  Rank rank = -1;         // the rank on which the error arose
-  Rank peer = -1;         // the rank it is about
-  int64_t bytes = -1;     // moved before it arose
+  std::string operation = {};  // "alltoallv", "shuffle", "init" ...
+  std::string phase = {};      // "rendezvous", "connect", "handshake", "header", "payload", "wait"
+  Rank rank = -1;              // the rank on which the error arose
+  Rank peer = -1;              // the rank it is about
+  int64_t bytes = -1;          // moved before it arose
   Duration elapsed = Duration::zero();
 };
 

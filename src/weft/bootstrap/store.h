@@ -53,6 +53,8 @@ struct StoreOptions {
   /// Bound on making the first connection, retried with back-off, and on each later call's answer.
   Duration connect_timeout = std::chrono::seconds(30);
   Duration call_timeout = std::chrono::seconds(10);
+  /// Polled while the first connection is made; its error ends the attempt.
+  std::function<arrow::Status()> check_interrupt = {};
 };
 
 /// Opens the store that `url` names: "rendezvous://host:port", "inprocess://name" (one per process and name). Other

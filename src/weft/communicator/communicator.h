@@ -48,7 +48,7 @@ struct Reduction {
   arrow::Type::type type;
   ReduceOp op = ReduceOp::kSum;
   /// Where set, `type` and `op` are not looked at.
-  ReduceFunction function;
+  ReduceFunction function = {};
   int64_t element_size = 0;
 };
 
@@ -128,11 +128,12 @@ class Communicator {
                                           Owner owner = {}) = 0;
 
   // The same with equal blocks: gather and allgather receive world_size blocks of send.size(), scatter and alltoall
-  // send world_size blocks of recv.size() (alltoall: recv.size() / world_size).
+  // send world_size blocks of recv.size() (alltoall: recv.size() / world_size). They stand on the forms above; alltoall
+  // is virtual because only here all ranks know that the blocks are equal, which allows other algorithms.
   arrow::Result<RequestPtr> Igather(ConstBytes send, MutableBytes recv, Rank root, Owner owner = {});
   arrow::Result<RequestPtr> Iallgather(ConstBytes send, MutableBytes recv, Owner owner = {});
   arrow::Result<RequestPtr> Iscatter(ConstBytes send, MutableBytes recv, Rank root, Owner owner = {});
-  arrow::Result<RequestPtr> Ialltoall(ConstBytes send, MutableBytes recv, Owner owner = {});
+  virtual arrow::Result<RequestPtr> Ialltoall(ConstBytes send, MutableBytes recv, Owner owner = {});
 
   arrow::Status Barrier();
   arrow::Status Broadcast(MutableBytes data, Rank root);

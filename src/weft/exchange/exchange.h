@@ -31,7 +31,8 @@ arrow::Status AgreeSchema(Communicator& communicator, const arrow::Result<std::s
                           std::string_view operation);
 
 /// Writes to `targets` (one entry a row of `batch`) the rank each row goes to. `first_row` is the number of the batch's
-/// first row in this rank's table.
+/// first row in this rank's table. Called in the order of the rows, by the calling thread; not at all in a world of one
+/// rank.
 using Partitioner =
     std::function<arrow::Status(const arrow::RecordBatch& batch, int64_t first_row, std::span<uint32_t> targets)>;
 

@@ -15,8 +15,8 @@ enum class FileFormat { kParquet, kCsv };
 
 struct WriteOptions {
   FileFormat format = FileFormat::kParquet;
-  /// Parquet: "snappy", "zstd", "gzip", "none". CSV: "none", "gzip".
-  std::string compression = "snappy";
+  /// Parquet: "snappy" (the default), "zstd", "gzip", "none". CSV: "none" (the default), "gzip". Empty: the default.
+  std::string compression;
   int64_t row_group_rows = 1 << 20;
   char delimiter = ',';
   bool header = true;
@@ -26,29 +26,32 @@ struct WriteOptions {
 /// renamed by Commit. Not collective: distributed::Write calls Begin on rank 0, WritePart on all, Commit on rank 0 or
 /// Abandon, with agreements between.
 ///
-/// On S3 there is no rename: parts go to their final prefix with the token in their names, and Commit writes
-/// `_weft_manifest.json` by a conditional put (If-None-Match where the target must be new); readers look only at what
-/// it names.
+/// On S3 there is no rename: parts go to their final prefix with the token in their names ("part-00003.weft-TOKEN..."),
+/// and Commit writes `_weft_manifest.json` (where the target must be new, only if there is none; see PutManifest);
+/// readers look only at what it names.
 class Output {
  public:
-  /// `token` is the same on all ranks and differs between attempts (job and epoch). An existing target is an IOError
-  /// unless `overwrite`; it is replaced at Commit, not before.
+  /// `token` is the same on all ranks and differs between attempts: "JOB-EPOCH", of letters, digits and ".", "_", "-".
+  /// An existing target is an IOError with the detail of EEXIST unless `overwrite`; it is replaced at Commit, not
+  /// before, and only where it is a file or holds nothing but files that Weft could have written.
   static arrow::Result<std::unique_ptr<Output>> Make(const std::string& path, const std::string& token, bool overwrite);
   virtual ~Output() = default;
 
-  /// Checks the target and makes the temporary directory.
+  /// Checks the target, removes what lower epochs of the same job left beside it, and makes the temporary directory.
   virtual arrow::Status Begin() = 0;
   /// Writes this rank's part ("part-00003.parquet") and returns its name. Removes what it wrote when it fails.
   virtual arrow::Result<std::string> WritePart(int rank, const arrow::Table& table, const WriteOptions& options,
                                                const Context& context) = 0;
   /// Makes the parts visible, all at once.
   virtual arrow::Status Commit(const std::vector<std::string>& parts) = 0;
-  /// Removes whatever was written. Never fails loudly.
+  /// Removes what this object wrote, and after Begin all of the attempt. To be called on every rank. Nothing after
+  /// Commit. Never fails loudly.
   virtual void Abandon() = 0;
 };
 
-/// One file, by this rank alone, under a temporary name and renamed.
+/// One file, by this rank alone, under a temporary name and renamed. An existing file is replaced, or, without
+/// `overwrite`, an IOError with the detail of EEXIST.
 arrow::Status WriteFile(const std::string& path, const arrow::Table& table, const WriteOptions& options,
-                        const Context& context);
+                        const Context& context, bool overwrite = true);
 
 }  // namespace weft::io

@@ -16,6 +16,9 @@
 
 namespace weft::table {
 
+/// A header is never longer; a receiver refuses what claims to be before it takes memory.
+constexpr int64_t kMaxWireHeaderBytes = int64_t{256} << 20;
+
 /// One block ready to be sent: a small header of its own memory, and a body that refers to the columns' buffers (with
 /// padding between them), so that nothing is copied. `body_owner` keeps the buffers alive.
 struct WireBlock {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "weft/communicator/backend.h"
 #include "weft/communicator/communicator.h"
 #include "weft/communicator/transport.h"
 
@@ -18,5 +19,9 @@ arrow::Result<std::vector<std::unique_ptr<Transport>>> MakeTransports(int world_
 /// The same, each as a communicator with backend() "local".
 arrow::Result<std::vector<std::unique_ptr<Communicator>>> MakeCommunicators(int world_size,
                                                                             const CommunicatorOptions& options);
+
+/// The factory of the backend "local": a world of 1. A larger one is Status::Invalid, for its ranks are threads that
+/// only C++ can start (MakeCommunicators).
+arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendContext& context);
 
 }  // namespace weft::local

@@ -1,0 +1,18 @@
+#include <nanobind/nanobind.h>
+
+#include "expression.h"
+#include "operators.h"
+#include "rendezvous.h"
+#include "session.h"
+#include "table.h"
+
+NB_MODULE(_core, module) {
+  module.attr("__version__") = WEFT_VERSION;
+  module.attr("arrow_version") = WEFT_ARROW_VERSION;
+  weft::python::BindTable(module);
+  weft::python::BindExpression(module);
+  weft::python::BindSession(module);
+  weft::python::BindOperators(module);
+  weft::python::BindFiles(module);
+  weft::python::BindRendezvous(module);
+}

@@ -1,0 +1,47 @@
+"""Weft: one dataframe woven from many workers.
+
+>>> import weft
+>>> env = weft.init()
+>>> flights = weft.read_parquet("flights/*.parquet", env=env)
+>>> flights.groupby("carrier").agg({"dep_delay": ["mean", "max"]}).show()
+
+Start the same script on several ranks with ``weft run -n 4 script.py``.
+"""
+
+from weft import _core
+from weft.combine import concat
+from weft.env import Env, init
+from weft.errors import (
+    AuthenticationFailed,
+    CommunicatorError,
+    MemoryLimitExceeded,
+    PeerLost,
+    Superseded,
+    TimedOut,
+)
+from weft.expression import Expression, col, lit
+from weft.files import read_csv, read_parquet
+from weft.frame import DataFrame
+from weft.series import Series
+
+__version__ = _core.__version__
+
+__all__ = [
+    "AuthenticationFailed",
+    "CommunicatorError",
+    "DataFrame",
+    "Env",
+    "Expression",
+    "MemoryLimitExceeded",
+    "PeerLost",
+    "Series",
+    "Superseded",
+    "TimedOut",
+    "__version__",
+    "col",
+    "concat",
+    "init",
+    "lit",
+    "read_csv",
+    "read_parquet",
+]

@@ -1,0 +1,205 @@
+"""The door for data: anything Arrow-like, NumPy, pandas or a dict becomes a `_core.Table` of plain types."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from weft import _core
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["INDEX_KEY", "index_names", "is_unnamed_index", "read"]
+
+#: Key of the schema's metadata under which the names of the index columns lie, as a JSON list.
+INDEX_KEY = "weft.index"
+
+
+def index_names(metadata: Mapping[str, str]) -> list[str]:
+    """The index columns that a schema's metadata names: Weft's own, else those of pandas."""
+    if INDEX_KEY in metadata:
+        return [str(name) for name in json.loads(metadata[INDEX_KEY])]
+    if "pandas" not in metadata:
+        return []
+    # A RangeIndex is described by a dict: it has no column, and Weft's rows go by position anyway.
+    columns = json.loads(metadata["pandas"]).get("index_columns", [])
+    return [name for name in columns if isinstance(name, str)]
+
+
+def is_unnamed_index(name: str) -> bool:
+    """Whether `name` is what an index without a name is called by pandas' Arrow form."""
+    return name.startswith("__index_level_") and name.endswith("__")
+
+
+def read(data: Any, columns: Sequence[str] | None = None) -> tuple[_core.Table, tuple[str, ...]]:
+    """The table, its index columns first, and their names."""
+    import pyarrow as pa
+
+    table = _to_arrow(data, columns)
+    schema_metadata = {
+        key.decode(): value.decode()
+        for key, value in (table.schema.metadata or {}).items()
+        if key in (b"pandas", INDEX_KEY.encode())
+    }
+    index = tuple(name for name in index_names(schema_metadata) if name in table.column_names)
+    if len(set(table.column_names)) != len(table.column_names):
+        twice = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+        raise ValueError(f"weft.DataFrame: column names are there twice: {', '.join(map(repr, twice))}")
+    if index and tuple(table.column_names[: len(index)]) != index:
+        table = table.select([*index, *(name for name in table.column_names if name not in index)])
+    arrays = [_plain(table.column(i), table.field(i)) for i in range(table.num_columns)]
+    if table.num_columns:
+        fields = [pa.field(table.field(i).name, array.type, nullable=True) for i, array in enumerate(arrays)]
+        table = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
+    return _core.Table.from_stream(table.replace_schema_metadata(None)), index
+
+
+def _to_arrow(data: Any, columns: Sequence[str] | None) -> pa.Table:
+    import pyarrow as pa
+
+    try:
+        if isinstance(data, Mapping):
+            return _pick(_from_dict(data), columns)
+        pandas = sys.modules.get("pandas")
+        if pandas is not None and isinstance(data, pandas.DataFrame):
+            return _pick(_from_pandas(data), columns)
+        if pandas is not None and isinstance(data, pandas.Series):
+            return _from_pandas(data.to_frame("0" if data.name is None else data.name))
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(data, numpy.ndarray):
+            return _from_numpy(data, columns)
+        if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
+            return _pick(pa.table(data), columns)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as problem:
+        raise TypeError(f"weft.DataFrame: the data cannot be taken: {problem}") from None
+    raise TypeError(
+        f"weft.DataFrame takes a dict of columns, a pandas, NumPy or Polars table, or anything with "
+        f"__arrow_c_stream__, not {type(data).__name__}"
+    )
+
+
+def _pick(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    if columns is None:
+        return table
+    missing = [name for name in columns if name not in table.column_names]
+    if missing:
+        raise KeyError(f"weft.DataFrame: the data has no column {missing[0]!r}; it has {table.column_names}")
+    return table.select(list(columns))
+
+
+def _from_dict(data: Mapping[Any, Any]) -> pa.Table:
+    import pyarrow as pa
+
+    made: dict[str, Any] = {}
+    scalars: dict[str, Any] = {}
+    for key, value in data.items():
+        name = str(key)
+        if isinstance(value, str | bytes) or not (hasattr(value, "__len__") or hasattr(value, "__arrow_c_array__")):
+            scalars[name] = value
+            made[name] = None
+        elif hasattr(value, "__arrow_c_stream__"):
+            made[name] = pa.chunked_array(value)
+        else:
+            made[name] = pa.array(value, from_pandas=True)
+    lengths = {name: len(array) for name, array in made.items() if array is not None}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"weft.DataFrame: columns have unequal lengths: {lengths}")
+    if scalars and not lengths:
+        raise ValueError("weft.DataFrame: a dict of scalars alone has no length; put each in a list")
+    for name, value in scalars.items():
+        made[name] = pa.repeat(pa.scalar(value), next(iter(lengths.values())))
+    return pa.table(made)
+
+
+def _from_pandas(data: Any) -> pa.Table:
+    import pyarrow as pa
+
+    names = [str(name) for name in data.columns]
+    if len(set(names)) != len(names):
+        raise ValueError("weft.DataFrame: column names are there twice; rename them first")
+    if getattr(data.columns, "nlevels", 1) > 1:
+        raise ValueError(
+            "weft.DataFrame: there are no multi-level column names; join them first, for example "
+            "df.columns = ['_'.join(levels) for levels in df.columns]"
+        )
+    return pa.Table.from_pandas(data)
+
+
+def _from_numpy(data: Any, columns: Sequence[str] | None) -> pa.Table:
+    import pyarrow as pa
+
+    if data.dtype.names is not None:
+        return _pick(pa.table({name: pa.array(data[name].copy()) for name in data.dtype.names}), columns)
+    if data.ndim == 1:
+        data = data.reshape(-1, 1)
+    if data.ndim != 2:
+        raise ValueError(f"weft.DataFrame: an array of {data.ndim} dimensions is no table; it takes one or two")
+    names = [str(i) for i in range(data.shape[1])] if columns is None else [str(name) for name in columns]
+    if len(names) != data.shape[1]:
+        raise ValueError(f"weft.DataFrame: {len(names)} columns are named, the array has {data.shape[1]}")
+    import numpy
+
+    return pa.table({name: pa.array(numpy.ascontiguousarray(data[:, i])) for i, name in enumerate(names)})
+
+
+def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
+    """The type without layouts that operators do not know: views, run ends, extensions, narrow decimals."""
+    import pyarrow as pa
+
+    types = pa.types
+    if isinstance(type, pa.BaseExtensionType):
+        return _plain_type(type.storage_type, big)
+    if types.is_string_view(type):
+        return pa.large_string() if big else pa.string()
+    if types.is_binary_view(type):
+        return pa.large_binary() if big else pa.binary()
+    if types.is_run_end_encoded(type):
+        return _plain_type(type.value_type, big)
+    if types.is_decimal32(type) or types.is_decimal64(type):
+        return pa.decimal128(type.precision, type.scale)
+    if types.is_dictionary(type):
+        value = _plain_type(type.value_type, big)
+        return type if value == type.value_type else pa.dictionary(type.index_type, value, type.ordered)
+    if types.is_list_view(type) or types.is_list(type):
+        return pa.list_(type.value_field.with_type(_plain_type(type.value_type, big)))
+    if types.is_large_list_view(type) or types.is_large_list(type):
+        return pa.large_list(type.value_field.with_type(_plain_type(type.value_type, big)))
+    if types.is_fixed_size_list(type):
+        return pa.list_(type.value_field.with_type(_plain_type(type.value_type, big)), type.list_size)
+    if types.is_struct(type):
+        fields = [type.field(i) for i in range(type.num_fields)]
+        return pa.struct([field.with_type(_plain_type(field.type, big)) for field in fields])
+    return type
+
+
+def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    target = _plain_type(column.type, column.nbytes > 2**31 - 1)
+    if target == column.type:
+        return column
+    try:
+        if pa.types.is_dictionary(target):
+            chunks = [
+                pa.DictionaryArray.from_arrays(
+                    chunk.indices, chunk.dictionary.cast(target.value_type), ordered=target.ordered
+                )
+                for chunk in column.chunks
+            ]
+            return pa.chunked_array(chunks, type=target)
+        if isinstance(column.type, pa.BaseExtensionType):
+            column = pa.chunked_array([chunk.storage for chunk in column.chunks], type=column.type.storage_type)
+            return _plain(column, field)
+        if pa.types.is_run_end_encoded(column.type):
+            import pyarrow.compute as pc
+
+            decoded = [pc.run_end_decode(chunk) for chunk in column.chunks]
+            return _plain(pa.chunked_array(decoded, type=column.type.value_type), field)
+        return column.cast(target)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as problem:
+        raise TypeError(
+            f"weft.DataFrame: column {field.name!r} of type {column.type} cannot become {target}: {problem}"
+        ) from None

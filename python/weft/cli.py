@@ -1,0 +1,134 @@
+"""The command line: ``weft run``, ``weft rendezvous``, ``weft doctor``, ``weft --version``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+__all__ = ["main"]
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value
+
+
+def _parser() -> argparse.ArgumentParser:
+    from weft import __version__
+
+    parser = argparse.ArgumentParser(prog="weft", description="One dataframe woven from many workers.")
+    parser.add_argument("--version", action="version", version=f"weft {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    run = commands.add_parser(
+        "run",
+        help="start a script on several ranks of this host",
+        usage="weft run [-n N] [--threads T] [--backend B] [--tag-output] (script.py | -m module) [argument ...]",
+        description="Starts a script as the ranks of a job, with a rendezvous server inside. The first rank that fails "
+        "ends the others.",
+    )
+    run.add_argument("-n", "--ranks", type=_positive, default=1, metavar="N", help="number of ranks (default 1)")
+    run.add_argument("--threads", type=_positive, metavar="T", help="threads a rank (default: cores / N, at least 1)")
+    run.add_argument("--backend", metavar="B", help="how ranks talk (default: tcp for more than one)")
+    run.add_argument("--tag-output", action="store_true", help="lead each line by its rank")
+    run.add_argument("-m", dest="module", action="store_true", help="run a module instead of a script")
+    run.add_argument("program", nargs=argparse.REMAINDER, help="script or module, and its arguments")
+
+    rendezvous = commands.add_parser("rendezvous", help="hold a rendezvous server for ranks on several hosts")
+    rendezvous.add_argument(
+        "--listen", default="127.0.0.1:0", metavar="ADDRESS:PORT", help="where (default 127.0.0.1 and a free port)"
+    )
+    rendezvous.add_argument("--key-file", metavar="FILE", help="file with the key that ranks must know")
+    rendezvous.add_argument("--open", action="store_true", help="allow a public address without a key")
+
+    commands.add_parser("doctor", help="what is built, what this host is, whether two ranks can talk")
+    return parser
+
+
+def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from weft.launcher import Launch, run
+
+    program: list[str] = options.program
+    if program[:1] == ["--"]:
+        program = program[1:]
+    if program[1:2] == ["--"]:
+        del program[1]
+    if not program:
+        parser.error("weft run: name a script or -m module")
+    if not options.module and not Path(program[0]).exists():
+        print(f"weft run: there is no script {program[0]!r}", file=sys.stderr)
+        return 2
+    return run(
+        Launch(
+            command=program,
+            ranks=options.ranks,
+            module=options.module,
+            threads=options.threads,
+            backend=options.backend,
+            tag_output=options.tag_output,
+        )
+    )
+
+
+def _rendezvous(options: argparse.Namespace) -> int:
+    from weft import _core
+
+    host, colon, port = options.listen.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        print(f"weft rendezvous: --listen {options.listen!r} is no ADDRESS:PORT", file=sys.stderr)
+        return 2
+    key = ""
+    if options.key_file:
+        try:
+            path = Path(options.key_file)
+            key = path.read_text(encoding="utf-8").strip()
+            if stat.S_IMODE(path.stat().st_mode) & 0o077:
+                print(f"weft rendezvous: others can read {options.key_file}: chmod 600 it", file=sys.stderr)
+        except OSError as problem:
+            print(f"weft rendezvous: --key-file {options.key_file!r}: {problem.strerror}", file=sys.stderr)
+            return 2
+        if not key:
+            print(f"weft rendezvous: --key-file {options.key_file!r} is empty", file=sys.stderr)
+            return 2
+    try:
+        server = _core.RendezvousServer.start(host.strip("[]"), int(port), key, options.open)
+    except (ValueError, OSError) as problem:
+        print(f"weft rendezvous: {problem}", file=sys.stderr)
+        return 1
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: ended.set())
+    print(f"listening on {server.address}", flush=True)
+    ended.wait()
+    server.stop()
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line and returns its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "run":
+        return _run(options, parser)
+    if options.command == "rendezvous":
+        return _rendezvous(options)
+    from weft.doctor import report
+
+    return report()
+
+
+if __name__ == "__main__":
+    code = main()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(code)

@@ -1,0 +1,378 @@
+"""``weft run``: starts the ranks of a job on this host, passes on what they print, and ends them together.
+
+The rendezvous server lives in this process. Each rank is the leader of a session of its own, so that a signal reaches
+a rank and all that it started, once. Nothing is left behind: a rank's end is followed by SIGKILL to its session's
+process group; ranks ask the kernel for SIGKILL when this process dies; and a warden, a small process that waits at a
+pipe for this one's end, kills their groups even after ``kill -9`` of this process.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import secrets
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+from weft import settings
+
+__all__ = ["Launch", "run"]
+
+#: Seconds that the other ranks have, after the first failure, to fail by themselves with an error of their own.
+FAIL_BY_THEMSELVES = 2.0
+#: Seconds between SIGTERM and SIGKILL.
+GRACE = 5.0
+#: Lines of a failed rank's output that are shown again.
+LAST_LINES = 20
+#: A line without an end is passed on when it is this long.
+LINE_BYTES = 1 << 16
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass
+class Launch:
+    """What to start.
+
+    command
+        A script and its arguments, or with `module` a module's name and its arguments.
+    """
+
+    command: Sequence[str]
+    ranks: int
+    module: bool = False
+    threads: int | None = None
+    backend: str | None = None
+    tag_output: bool = False
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class _Rank:
+    rank: int
+    process: subprocess.Popen[bytes]
+    last: deque[bytes] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
+    pending: dict[int, bytearray] = field(default_factory=dict)
+    code: int | None = None
+    report: dict[str, Any] | None = None
+    open_files: int = 0
+
+
+def _die_with_parent(parent: int) -> None:
+    """Runs in the child before exec: SIGKILL when the thread that started it ends."""
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(137)
+
+
+class _Warden:
+    """A process that kills what is left of the ranks when this process has died without doing so."""
+
+    def __init__(self) -> None:
+        read, write = os.pipe()
+        child = os.fork()
+        if child == 0:
+            self._watch(read, write)
+        os.close(read)
+        self._pid = child
+        self._pipe = write
+
+    @staticmethod
+    def _watch(read: int, write: int) -> None:
+        try:
+            os.setsid()
+            os.close(write)
+            os.closerange(3, read)
+            os.closerange(read + 1, 4096)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
+            null = os.open(os.devnull, os.O_RDWR)
+            for descriptor in range(3):
+                os.dup2(null, descriptor)
+            groups: set[int] = set()
+            with os.fdopen(read, "r") as lines:
+                for line in lines:
+                    group = int(line[1:])
+                    (groups.add if line[0] == "+" else groups.discard)(group)
+            for group in groups:
+                _kill_group(group, signal.SIGKILL)
+        finally:
+            os._exit(0)
+
+    def add(self, group: int) -> None:
+        os.write(self._pipe, b"+%d\n" % group)
+
+    def remove(self, group: int) -> None:
+        os.write(self._pipe, b"-%d\n" % group)
+
+    def close(self) -> None:
+        os.close(self._pipe)
+        os.waitpid(self._pid, 0)
+
+
+def _kill_group(group: int, number: int) -> None:
+    try:
+        os.killpg(group, number)
+    except (ProcessLookupError, PermissionError):
+        pass
+
+
+def _say(text: str) -> None:
+    print(f"weft run: {text}", file=sys.stderr, flush=True)
+
+
+def describe_code(code: int) -> str:
+    """An exit code of `subprocess` in words."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return f"signal {-code} ({signal.Signals(-code).name})"
+    except ValueError:
+        return f"signal {-code}"
+
+
+class _Run:
+    """One job from start to end."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._ranks: list[_Rank] = []
+        self._selector = selectors.DefaultSelector()
+        self._failed: list[_Rank] = []
+        self._signals: list[int] = []
+        self._asked_at: float | None = None  # when the ranks were asked to end
+        self._first_failure_at: float | None = None
+        self._killed = False
+
+    # -- starting ------------------------------------------------------------------------------------------------
+
+    def _command(self) -> list[str]:
+        head = [sys.executable, "-m"] if self._launch.module else [sys.executable]
+        return [*head, *self._launch.command]
+
+    def _environment(self, rank: int, rendezvous: dict[str, str], report: int) -> dict[str, str]:
+        launch = self._launch
+        threads = launch.threads or int(os.environ.get("WEFT_THREADS") or max(1, settings.cores() // launch.ranks))
+        environment = {**os.environ, **launch.environment, **rendezvous}
+        environment.update(
+            WEFT_RANK=str(rank),
+            WEFT_WORLD_SIZE=str(launch.ranks),
+            WEFT_THREADS=str(threads),
+            WEFT_FAILURE_FD=str(report),
+        )
+        # Lines are seen when they are printed, and those of a rank that is killed are not lost.
+        environment.setdefault("PYTHONUNBUFFERED", "1")
+        if launch.backend is not None:
+            environment["WEFT_BACKEND"] = launch.backend
+        return environment
+
+    def _start(self, rank: int, rendezvous: dict[str, str], warden: _Warden) -> None:
+        parent = os.getpid()
+        read, write = os.pipe()
+        try:
+            process = subprocess.Popen(
+                self._command(),
+                stdin=None if rank == 0 and not sys.stdin.isatty() else subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=self._environment(rank, rendezvous, write),
+                pass_fds=[write],
+                start_new_session=True,
+                # Only two system calls: nothing that a thread of the server may have locked at the fork.
+                preexec_fn=lambda: _die_with_parent(parent),  # noqa: PLW1509
+            )
+        finally:
+            os.close(write)
+        warden.add(process.pid)
+        state = _Rank(rank, process)
+        self._ranks.append(state)
+        for stream, out in ((process.stdout, sys.stdout.buffer), (process.stderr, sys.stderr.buffer)):
+            assert stream is not None
+            self._watch(stream.fileno(), ("output", state, out))
+        self._watch(read, ("report", state, None))
+
+    def _watch(self, descriptor: int, data: tuple[str, _Rank, BinaryIO | None]) -> None:
+        os.set_blocking(descriptor, False)
+        data[1].pending[descriptor] = bytearray()
+        data[1].open_files += 1
+        self._selector.register(descriptor, selectors.EVENT_READ, data)
+
+    # -- output --------------------------------------------------------------------------------------------------
+
+    def _read(self, descriptor: int, kind: str, state: _Rank, out: BinaryIO | None) -> None:
+        try:
+            data = os.read(descriptor, 1 << 16)
+        except BlockingIOError:
+            return
+        buffer = state.pending[descriptor]
+        buffer += data
+        if not data:
+            self._selector.unregister(descriptor)
+            state.open_files -= 1
+            if kind == "report":
+                os.close(descriptor)
+        end = len(buffer) if not data or len(buffer) > LINE_BYTES else buffer.rfind(b"\n") + 1
+        lines = bytes(buffer[:end]).splitlines(keepends=True)
+        del buffer[:end]
+        for line in lines:
+            if kind == "report":
+                state.report = state.report or _parse_report(line)
+                continue
+            assert out is not None
+            self._pass_on(state, line if line.endswith(b"\n") else line + b"\n", out)
+
+    def _pass_on(self, state: _Rank, line: bytes, out: BinaryIO) -> None:
+        state.last.append(line)
+        try:
+            out.write(b"[%d] %s" % (state.rank, line) if self._launch.tag_output else line)
+            out.flush()
+        except (BrokenPipeError, ValueError):
+            # Nobody reads our output any more; the job ends as by SIGPIPE.
+            if signal.SIGPIPE not in self._signals:
+                self._signals.append(signal.SIGPIPE)
+
+    # -- ending --------------------------------------------------------------------------------------------------
+
+    def _forward(self, number: int) -> None:
+        for state in self._ranks:
+            if state.code is None:
+                _kill_group(state.process.pid, number)
+
+    def _reap(self, warden: _Warden) -> None:
+        for state in self._ranks:
+            if state.code is not None:
+                continue
+            code = state.process.poll()
+            if code is None:
+                continue
+            state.code = code
+            # What the rank has started goes with it.
+            _kill_group(state.process.pid, signal.SIGKILL)
+            warden.remove(state.process.pid)
+            if code != 0:
+                self._failed.append(state)
+                if self._first_failure_at is None:
+                    self._first_failure_at = time.monotonic()
+
+    def _press(self) -> None:
+        """Ends the ranks that are left, gently first."""
+        now = time.monotonic()
+        if self._asked_at is None:
+            if self._first_failure_at is None or now - self._first_failure_at < FAIL_BY_THEMSELVES:
+                return
+            self._forward(signal.SIGTERM)
+            # A stopped process takes SIGTERM only when it goes on.
+            self._forward(signal.SIGCONT)
+            self._asked_at = now
+        elif now - self._asked_at > GRACE and not self._killed:
+            self._forward(signal.SIGKILL)
+            self._killed = True
+
+    def _loop(self, warden: _Warden) -> None:
+        handled = 0
+        drained_by: float | None = None
+        while True:
+            for key, _ in self._selector.select(0.05):
+                self._read(key.fd, *key.data)
+            while handled < len(self._signals):
+                number = self._signals[handled]
+                handled += 1
+                # The second signal of a person who is tired of waiting is SIGKILL.
+                self._forward(signal.SIGKILL if handled > 2 else signal.SIGTERM if number == signal.SIGPIPE else number)
+                if self._asked_at is None:
+                    self._asked_at = time.monotonic()
+            self._reap(warden)
+            if any(state.code is None for state in self._ranks):
+                self._press()
+                continue
+            # All have ended; their last words may still be in the pipes, or a stranger holds these open.
+            drained_by = drained_by or time.monotonic() + 1.0
+            if all(state.open_files == 0 for state in self._ranks) or time.monotonic() > drained_by:
+                return
+
+    def _culprit(self) -> _Rank | None:
+        """The rank with which it began: one that a signal killed unasked, else one whose own error was not about
+        another rank, else the first to end."""
+        if not self._failed:
+            return None
+        by_signal = [s for s in self._failed if s.code in (-signal.SIGKILL, -signal.SIGSEGV, -signal.SIGABRT)]
+        if by_signal and not self._killed:
+            return by_signal[0]
+        own = [state for state in self._failed if state.report is not None and state.report.get("own")]
+        unreported = [state for state in self._failed if state.report is None]
+        return (own or unreported or self._failed)[0]
+
+    def _summary(self) -> int:
+        culprit = self._culprit()
+        if self._signals:
+            number = self._signals[0]
+            _say(f"ended by signal {number} ({signal.Signals(number).name})")
+            return 128 + number
+        if culprit is None:
+            return 0
+        assert culprit.code is not None
+        _say(f"rank {culprit.rank} failed first: {describe_code(culprit.code)}")
+        others = [f"rank {s.rank}: {describe_code(s.code or 0)}" for s in self._failed if s is not culprit]
+        if others:
+            shown = "; ".join(others[:8]) + (f" and {len(others) - 8} more" if len(others) > 8 else "")
+            _say(f"then {shown}")
+        if culprit.last:
+            _say(f"last lines of rank {culprit.rank}:")
+            for line in culprit.last:
+                sys.stderr.buffer.write(b"  | " + line)
+            sys.stderr.flush()
+        return culprit.code if culprit.code > 0 else 128 - culprit.code
+
+    def run(self) -> int:
+        from weft import _core
+
+        key = secrets.token_hex(32)
+        warden = _Warden()
+        server = None
+        previous = {}
+        try:
+            server = _core.RendezvousServer.start("127.0.0.1", 0, key, False)
+            rendezvous = {
+                "WEFT_RENDEZVOUS": f"127.0.0.1:{server.port}",
+                "WEFT_RENDEZVOUS_KEY": key,
+                "WEFT_JOB": os.environ.get("WEFT_JOB") or f"run-{secrets.token_hex(8)}",
+                "WEFT_SECRET": secrets.token_hex(32),
+            }
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                previous[number] = signal.signal(number, lambda got, _: self._signals.append(got))
+            for rank in range(self._launch.ranks):
+                self._start(rank, rendezvous, warden)
+            self._loop(warden)
+        finally:
+            self._forward(signal.SIGKILL)
+            for state in self._ranks:
+                state.process.wait()
+            if server is not None:
+                server.stop()
+            warden.close()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        return self._summary()
+
+
+def _parse_report(line: bytes) -> dict[str, Any] | None:
+    try:
+        report = json.loads(line)
+    except ValueError:
+        return None
+    return report if isinstance(report, dict) else None
+
+
+def run(launch: Launch) -> int:
+    """Runs a job to its end and returns the exit code: 0, the code of the rank that failed first, or 128 and the
+    number of the signal that ended it."""
+    return _Run(launch).run()

@@ -1,0 +1,43 @@
+#include "weft/backends/tcp/abort_text.h"
+
+#include "weft/backends/tcp/frame.h"
+#include "weft/base/byte_codec.h"
+#include "weft/base/communication_error.h"
+
+namespace weft::tcp {
+
+std::string EncodeAbort(const arrow::Status& cause, bool own_finding) {
+  const CommunicationError* facts = GetCommunicationError(cause);
+  const bool keep =
+      own_finding && facts != nullptr &&
+      (facts->failure == CommunicationFailure::kPeerLost || facts->failure == CommunicationFailure::kMismatch);
+  ByteWriter writer;
+  writer.Put(keep ? facts->failure : CommunicationFailure::kAborted);
+  writer.Put(keep ? facts->peer : Rank{-1});
+  const std::string text = cause.ToString();
+  writer.PutString(std::string_view(text).substr(0, kMaxText - 9));
+  return writer.Take();
+}
+
+arrow::Status DecodeAbort(std::string_view payload, Rank from, Rank self) {
+  ByteReader reader(payload);
+  const auto failure = reader.Get<CommunicationFailure>();
+  const auto peer = reader.Get<Rank>();
+  const auto text = reader.GetString();
+  CommunicationError error;
+  error.rank = self;
+  error.phase = "wait";
+  error.failure = CommunicationFailure::kAborted;
+  error.peer = from;
+  const std::string said = text.ok() ? std::string(*text) : "no reason that could be read";
+  const std::string by = "rank " + std::to_string(from);
+  if (!failure.ok() || !peer.ok() || *peer < 0 || *peer == self ||
+      (*failure != CommunicationFailure::kPeerLost && *failure != CommunicationFailure::kMismatch)) {
+    return MakeCommunicationError(std::move(error), by + " has failed: " + said);
+  }
+  error.failure = *failure;
+  error.peer = *peer;
+  return MakeCommunicationError(std::move(error), by + " says: " + said);
+}
+
+}  // namespace weft::tcp

@@ -1,0 +1,75 @@
+// The frames of a link: a header of 48 bytes, then `length` bytes of payload. docs/protocol-links.md is the reference.
+#pragma once
+
+#include <arrow/result.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+#include "weft/base/types.h"
+
+namespace weft::tcp {
+
+enum class FrameType : uint8_t {
+  kEager = 1,          // a whole short message
+  kRequestToSend = 2,  // announces a message; its number is the frame's sequence
+  kClearToSend = 3,    // asks for the announced message
+  kData = 4,           // a piece of the announced message
+  kAcknowledge = 5,    // nothing but the acknowledgement and the credit that every header has
+  kHeartbeat = 6,      // a text, and a clock that the answer returns
+  kAbort = 7,          // the sender has failed
+  kBye = 8,            // the last frame of a sender that leaves in good order
+};
+
+// Flags; each has its meaning for one type alone.
+inline constexpr uint8_t kFlagLast = 1;     // kData: the message ends with this frame
+inline constexpr uint8_t kFlagRefused = 1;  // kClearToSend: the message is too long for its receive and not wanted
+inline constexpr uint8_t kFlagAsk = 1;      // kHeartbeat: please answer
+inline constexpr uint8_t kFlagAnswer = 2;   // kHeartbeat: an answer, `tag` is the asker's clock
+
+inline constexpr size_t kHeaderSize = 48;
+/// Longest payload of a kData frame: short enough for heartbeats to go in between.
+inline constexpr uint32_t kMaxDataPayload = 1 << 20;
+/// Longest message that is sent without being asked for.
+inline constexpr uint32_t kMaxEagerPayload = 64 << 10;
+/// Longest text of a heartbeat or an abort.
+inline constexpr uint32_t kMaxText = 4 << 10;
+/// What an unreceived message costs its receiver besides its bytes; counted against the credit.
+inline constexpr int64_t kEagerOverhead = 128;
+/// Most announced messages of one peer that wait for their receives.
+inline constexpr size_t kMaxAnnounced = 1 << 20;
+
+struct FrameHeader {
+  FrameType type = FrameType::kAcknowledge;
+  uint8_t flags = 0;
+  uint32_t length = 0;
+  uint64_t tag = 0;
+  uint64_t sequence = 0;
+  uint64_t acknowledgement = 0;
+  uint64_t credit = 0;
+  uint64_t size = 0;
+};
+
+using HeaderBytes = std::array<std::byte, kHeaderSize>;
+
+/// True for the types that have a sequence number of their own and are kept until they are acknowledged.
+constexpr bool IsNumbered(FrameType type) {
+  return type == FrameType::kEager || type == FrameType::kRequestToSend || type == FrameType::kClearToSend ||
+         type == FrameType::kData || type == FrameType::kBye;
+}
+
+HeaderBytes EncodeHeader(const FrameHeader& header);
+
+/// Status::Invalid for anything that no correct peer sends: an unknown type or flag, a length above its cap, reserved
+/// bits that are set. Reads kHeaderSize bytes.
+arrow::Result<FrameHeader> DecodeHeader(const std::byte* bytes);
+
+/// Bytes of eager messages, each with kEagerOverhead, that a rank takes from one peer before they are received: bounded
+/// for a peer, and for all peers of a large world together. Both ends know it from the world's size.
+constexpr int64_t EagerWindow(int world_size) {
+  const int64_t share = (int64_t{64} << 20) / (world_size < 1 ? 1 : world_size);
+  return share<(256 << 10) ? (256 << 10) : share>(4 << 20) ? (4 << 20) : share;
+}
+
+}  // namespace weft::tcp

@@ -1,0 +1,312 @@
+// The sending half of a link.
+#include <sys/uio.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "weft/backends/tcp/link.h"
+#include "weft/base/communication_error.h"
+
+namespace weft::tcp {
+namespace {
+
+constexpr size_t kMaxSpans = 256;
+/// Pieces of long messages are put in frames only while fewer frames than this wait, so that others do not wait long.
+constexpr size_t kFramesAhead = 3;
+/// What one call writes at most.
+constexpr int64_t kWriteBudget = 8 << 20;
+/// Numbered frames that may be unacknowledged before an acknowledgement of its own is sent.
+constexpr uint64_t kAcknowledgeEvery = 64;
+
+}  // namespace
+
+Link::Link(LinkContext* context, LinkInfo info, std::unique_ptr<ByteStream> stream)
+    : context_(context),
+      info_(std::move(info)),
+      stream_(std::move(stream)),
+      window_(EagerWindow(context->world_size)),
+      eager_granted_(window_),
+      eager_advertised_(window_) {}
+
+arrow::Status Link::Send(OperationRef operation) {
+  if (peer_left_ || ended()) return Lost("has left the job (closed its communicator)");
+  const int64_t size = operation->size;
+  const int64_t charge = size + kEagerOverhead;
+  if (size <= int64_t{kMaxEagerPayload} && eager_sent_ + charge <= eager_granted_) {
+    eager_sent_ += charge;
+    auto frame = Queue(FrameType::kEager, 0, operation->tag, static_cast<uint64_t>(size));
+    auto payload = std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(size));
+    operation->send_cursor.CopyTo(payload.get(), size);
+    QueueOwned(frame, std::move(payload), static_cast<size_t>(size));
+    ++info_.messages_sent;
+    context_->ledger.Complete(*operation, arrow::Status::OK(), size);
+  } else {
+    const auto frame = Queue(FrameType::kRequestToSend, 0, operation->tag, static_cast<uint64_t>(size));
+    operation->number = frame->header.sequence;
+    announced_.emplace(operation->number, std::move(operation));
+  }
+  return blocked_ ? arrow::Status::OK() : Flush();
+}
+
+Link::OutFrameRef Link::Queue(FrameType type, uint8_t flags, uint64_t tag, uint64_t size) {
+  auto frame = std::make_shared<OutFrame>();
+  frame->header.type = type;
+  frame->header.flags = flags;
+  frame->header.tag = tag;
+  frame->header.size = size;
+  if (IsNumbered(type)) {
+    frame->header.sequence = next_sequence_++;
+    kept_.push_back(frame);
+  }
+  wire_.push_back(frame);
+  return frame;
+}
+
+void Link::QueueOwned(const OutFrameRef& frame, std::unique_ptr<std::byte[]> payload, size_t length) {
+  frame->header.length = static_cast<uint32_t>(length);
+  frame->payload_left = static_cast<int64_t>(length);
+  frame->owned = std::move(payload);
+}
+
+void Link::QueueText(FrameType type, uint8_t flags, uint64_t tag, std::string_view text) {
+  text = text.substr(0, kMaxText);
+  auto payload = std::make_unique_for_overwrite<std::byte[]>(text.size());
+  if (!text.empty()) std::memcpy(payload.get(), text.data(), text.size());
+  QueueOwned(Queue(type, flags, tag, 0), std::move(payload), text.size());
+}
+
+void Link::QueueHeartbeat(std::string_view text) {
+  if (peer_left_ || ended() || leaving_) return;
+  const auto clock = static_cast<uint64_t>(Clock::now().time_since_epoch().count());
+  QueueText(FrameType::kHeartbeat, kFlagAsk, clock, text);
+}
+
+bool Link::settled() const { return ended() || (wire_.empty() && (kept_.empty() || peer_left_)); }
+
+/// Queues pieces of long messages, in turn, and answers and acknowledgements that nothing else carries.
+void Link::FillWire() {
+  if (answer_due_) {
+    answer_due_ = false;
+    QueueText(FrameType::kHeartbeat, kFlagAnswer, answer_clock_, {});
+  }
+  while (!clear_.empty() && wire_.size() < kFramesAhead) {
+    const OperationRef operation = clear_.front();
+    clear_.pop_front();
+    if (operation->done()) continue;  // cancelled
+    const int64_t length = std::min(operation->size - operation->moved, int64_t{kMaxDataPayload});
+    const bool last = operation->moved + length == operation->size;
+    auto frame =
+        Queue(FrameType::kData, last ? kFlagLast : 0, operation->number, static_cast<uint64_t>(operation->moved));
+    frame->header.length = static_cast<uint32_t>(length);
+    frame->payload_left = length;
+    frame->operation = operation;
+    frame->cursor = operation->send_cursor;
+    operation->send_cursor.Advance(length);
+    operation->moved += length;
+    if (!last) clear_.push_back(operation);
+  }
+  if (!wire_.empty()) return;  // what waits there will carry the acknowledgement
+  const int64_t credit = eager_consumed_ + window_;
+  if (acknowledge_now_ || received_sequence_ - acknowledged_sequence_ >= kAcknowledgeEvery ||
+      credit - eager_advertised_ >= window_ / 4) {
+    Queue(FrameType::kAcknowledge, 0, 0, 0);
+  }
+}
+
+void Link::Stamp(OutFrame& frame) {
+  eager_advertised_ = eager_consumed_ + window_;
+  acknowledged_sequence_ = received_sequence_;
+  acknowledge_now_ = false;
+  frame.header.acknowledgement = received_sequence_;
+  frame.header.credit = static_cast<uint64_t>(eager_advertised_);
+  frame.head = EncodeHeader(frame.header);
+  frame.stamped = true;
+}
+
+arrow::Status Link::Flush() {
+  blocked_ = false;
+  if (ended() || write_failed_) return arrow::Status::OK();
+  int64_t budget = kWriteBudget;
+  for (FillWire(); !wire_.empty(); FillWire()) {
+    if (budget <= 0) {
+      blocked_ = true;
+      return arrow::Status::OK();
+    }
+    iovec spans[kMaxSpans];
+    size_t count = 0;
+    int64_t bytes = 0;
+    for (const auto& frame : wire_) {
+      if (count + 2 > kMaxSpans) break;
+      if (!frame->stamped) Stamp(*frame);
+      if (frame->head_left > 0) {
+        spans[count++] = {frame->head.data() + (kHeaderSize - static_cast<size_t>(frame->head_left)),
+                          static_cast<size_t>(frame->head_left)};
+        bytes += frame->head_left;
+      }
+      if (frame->payload_left == 0) continue;
+      if (frame->owned) {
+        const int64_t done = int64_t{frame->header.length} - frame->payload_left;
+        spans[count++] = {frame->owned.get() + done, static_cast<size_t>(frame->payload_left)};
+        bytes += frame->payload_left;
+        continue;
+      }
+      int64_t filled = 0;
+      count += frame->cursor.Fill(spans + count, kMaxSpans - count, frame->payload_left, &filled);
+      bytes += filled;
+      if (filled < frame->payload_left) break;  // more spans than fit in one call
+    }
+    const IoResult result = stream_->Write({spans, count});
+    if (result.kind == IoResult::Kind::kFailed) return WriteFailed(result.error);
+    if (result.kind != IoResult::Kind::kMoved) {
+      blocked_ = true;
+      return arrow::Status::OK();
+    }
+    Written(result.bytes);
+    budget -= result.bytes;
+  }
+  return arrow::Status::OK();
+}
+
+/// What the peer said before it went is still to be read, and tells more than the error of a write.
+arrow::Status Link::WriteFailed(int error) {
+  write_failed_ = true;
+  wire_.clear();
+  ARROW_RETURN_NOT_OK(OnReadable());
+  if (ended() || leaving_ || peer_left_) return arrow::Status::OK();
+  return Lost(std::string("is gone: ") + std::strerror(error) + " on the link to it");
+}
+
+void Link::Written(int64_t bytes) {
+  info_.bytes_sent += bytes;
+  last_written_ = Clock::now();
+  while (bytes > 0 && !wire_.empty()) {
+    OutFrame& frame = *wire_.front();
+    const int64_t head = std::min(frame.head_left, bytes);
+    frame.head_left -= head;
+    bytes -= head;
+    const int64_t payload = std::min(frame.payload_left, bytes);
+    if (payload > 0 && !frame.owned) frame.cursor.Advance(payload);
+    frame.payload_left -= payload;
+    bytes -= payload;
+    if (frame.head_left > 0 || frame.payload_left > 0) return;
+    if (frame.header.sequence != 0) written_sequence_ = frame.header.sequence;
+    wire_.pop_front();
+  }
+}
+
+arrow::Status Link::TakeAcknowledgement(uint64_t acknowledgement) {
+  if (acknowledgement > written_sequence_) return ProtocolError("acknowledges a frame that was not sent");
+  while (!kept_.empty() && kept_.front()->header.sequence <= acknowledgement) {
+    const OutFrameRef frame = std::move(kept_.front());
+    kept_.pop_front();
+    if (frame->operation == nullptr || (frame->header.flags & kFlagLast) == 0) continue;
+    Operation& operation = *frame->operation;
+    ++info_.messages_sent;
+    context_->ledger.Complete(operation, arrow::Status::OK(), operation.size);
+    announced_.erase(operation.number);
+  }
+  return arrow::Status::OK();
+}
+
+/// Copies what is left of the frame, so that the caller's memory is no longer needed.
+void Link::Detach(OutFrame& frame) {
+  if (frame.operation == nullptr || frame.payload_left == 0) return;
+  frame.owned = std::make_unique_for_overwrite<std::byte[]>(frame.header.length);
+  frame.cursor.CopyTo(frame.owned.get() + (int64_t{frame.header.length} - frame.payload_left), frame.payload_left);
+}
+
+void Link::CompleteAll(const arrow::Status& status) {
+  Ledger& ledger = context_->ledger;
+  matching_.ForEachPosted([&](const OperationRef& operation) { ledger.Complete(*operation, status, 0); });
+  for (auto& [number, incoming] : incoming_) ledger.Complete(*incoming.operation, status, incoming.received);
+  for (auto& [number, operation] : announced_) ledger.Complete(*operation, status, 0);
+  if (target_operation_) ledger.Complete(*target_operation_, status, 0);
+  target_operation_ = nullptr;
+  target_ = Target::kDiscard;
+  matching_.Clear();
+  incoming_.clear();
+  announced_.clear();
+  clear_.clear();
+  leaving_ = true;
+}
+
+void Link::Fail(const arrow::Status& status, const std::string* abort) {
+  // A frame that is half written must be finished before anything else makes sense to the peer.
+  OutFrameRef begun;
+  if (!wire_.empty() && wire_.front()->stamped &&
+      wire_.front()->head_left + wire_.front()->payload_left < int64_t{kHeaderSize} + wire_.front()->header.length) {
+    begun = wire_.front();
+    Detach(*begun);
+  }
+  wire_.clear();
+  kept_.clear();
+  answer_due_ = false;
+  acknowledge_now_ = false;
+  if (begun) wire_.push_back(begun);
+  CompleteAll(status);
+  if (abort != nullptr && !peer_left_ && !ended()) QueueText(FrameType::kAbort, 0, 0, *abort);
+}
+
+void Link::Leave(const arrow::Status& status) {
+  for (const auto& frame : wire_) Detach(*frame);
+  CompleteAll(status);
+  if (ended() || peer_left_) return;
+  Queue(FrameType::kBye, 0, 0, 0);
+}
+
+void Link::Cancel(const OperationRef& operation, const arrow::Status& status) {
+  if (operation->is_send) {
+    for (const auto& frame : wire_) {
+      if (frame->operation == operation) Detach(*frame);
+    }
+  } else {
+    matching_.Remove(*operation);  // one that is matched stays and has its bytes discarded
+  }
+  context_->ledger.Complete(*operation, status, operation->moved);
+}
+
+void Link::Disconnect() {
+  if (stream_ == nullptr) return;
+  stream_->ShutdownWrite();
+  // Unread bytes would turn the close into a reset, which may overtake what was written.
+  iovec sink = {context_->stage.data(), context_->stage.size()};
+  for (int reads = 0; reads < 64 && stream_->Read({&sink, 1}).kind == IoResult::Kind::kMoved; ++reads) {
+  }
+  stream_ = nullptr;
+  ended_ = true;
+  blocked_ = false;
+  wire_.clear();
+}
+
+arrow::Status Link::Error(CommunicationFailure failure, const std::string& message) const {
+  CommunicationError error;
+  error.failure = failure;
+  error.rank = context_->rank;
+  error.peer = info_.peer;
+  error.phase = "wait";
+  const Operation* oldest = nullptr;
+  const auto look = [&](const Operation& operation, int64_t moved) {
+    if (operation.done() || (oldest != nullptr && oldest->started <= operation.started)) return;
+    oldest = &operation;
+    error.operation = operation.is_send ? "send" : "recv";
+    error.bytes = moved;
+    error.phase = moved > 0 ? "payload" : "wait";
+  };
+  const_cast<Matching&>(matching_).ForEachPosted([&](const OperationRef& operation) { look(*operation, 0); });
+  for (const auto& [number, incoming] : incoming_) look(*incoming.operation, incoming.received);
+  for (const auto& [number, operation] : announced_) look(*operation, operation->moved);
+  if (oldest != nullptr) error.elapsed = Clock::now() - oldest->started;
+  return MakeCommunicationError(std::move(error), message);
+}
+
+arrow::Status Link::Lost(const std::string& how) const {
+  return Error(CommunicationFailure::kPeerLost, "rank " + std::to_string(info_.peer) + " " + how);
+}
+
+arrow::Status Link::ProtocolError(const std::string& what) const {
+  return Error(CommunicationFailure::kOther, "rank " + std::to_string(info_.peer) +
+                                                 " broke the protocol of the link: it " + what +
+                                                 "; do all ranks run the same version of weft?");
+}
+
+}  // namespace weft::tcp

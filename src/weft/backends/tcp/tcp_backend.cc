@@ -1,0 +1,45 @@
+#include "weft/backends/tcp/tcp_backend.h"
+
+#include <utility>
+
+#include "weft/backends/tcp/linker.h"
+#include "weft/backends/tcp/tcp_transport.h"
+#include "weft/communicator/p2p_communicator.h"
+
+namespace weft::tcp {
+namespace {
+
+arrow::Status CheckEncryption(const std::string& encryption) {
+  if (encryption == "auto" || encryption == "off") return arrow::Status::OK();
+  if (encryption == "on") {
+    return arrow::Status::Invalid(
+        "encryption=on: this build of tcp has no TLS; on private host paths encryption=auto sends authenticated links "
+        "in the clear");
+  }
+  return arrow::Status::Invalid("encryption=\"", encryption, "\" is not one of auto, on, off");
+}
+
+}  // namespace
+
+arrow::Result<std::unique_ptr<Transport>> MakeTransport(const BackendContext& context) {
+  ARROW_RETURN_NOT_OK(CheckEncryption(context.encryption));
+  if (context.membership == nullptr) return arrow::Status::Invalid("tcp needs a membership");
+  Membership& membership = *context.membership;
+  if (membership.world_size() == 1) return TcpTransport::Make(0, std::vector<LinkedPeer>(1));
+  ARROW_ASSIGN_OR_RAISE(LinkIdentity identity, LinkIdentity::Make(context.secret, membership.job(), membership.epoch(),
+                                                                  membership.rank(), membership.world_size()));
+  Linker::Options options;
+  options.advertise = context.advertise;
+  options.deadline = Deadline::After(context.connect_timeout);
+  options.check_interrupt = context.communicator.check_interrupt;
+  Linker linker(&membership, std::move(identity), std::move(options));
+  ARROW_ASSIGN_OR_RAISE(std::vector<LinkedPeer> links, linker.Run());
+  return TcpTransport::Make(membership.rank(), std::move(links));
+}
+
+arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendContext& context) {
+  ARROW_ASSIGN_OR_RAISE(std::unique_ptr<Transport> transport, MakeTransport(context));
+  return MakeP2PCommunicator("tcp", std::move(transport), context.communicator);
+}
+
+}  // namespace weft::tcp

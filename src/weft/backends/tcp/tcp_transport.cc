@@ -1,0 +1,341 @@
+#include "weft/backends/tcp/tcp_transport.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include "weft/backends/tcp/timing.h"
+#include "weft/base/communication_error.h"
+
+namespace weft::tcp {
+namespace {
+
+arrow::Status SystemError(const char* what) {
+  return arrow::Status::IOError("tcp: ", what, ": ", std::strerror(errno));
+}
+
+}  // namespace
+
+arrow::Result<std::unique_ptr<Transport>> TcpTransport::Make(Rank rank, std::vector<LinkedPeer> peers) {
+  std::unique_ptr<TcpTransport> transport(new TcpTransport(rank, static_cast<int>(peers.size())));
+  ARROW_RETURN_NOT_OK(transport->Start(std::move(peers)));
+  return transport;
+}
+
+TcpTransport::TcpTransport(Rank rank, int world_size) {
+  context_.rank = rank;
+  context_.world_size = world_size;
+  context_.stage.resize(kStageSize);
+  self_info_.peer = rank;
+  self_info_.path = "self";
+}
+
+arrow::Status TcpTransport::Start(std::vector<LinkedPeer> peers) {
+  poll_ = Descriptor(::epoll_create1(EPOLL_CLOEXEC));
+  if (!poll_.valid()) return SystemError("epoll_create1");
+  wake_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!wake_.valid()) return SystemError("eventfd");
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.u32 = kWakeSlot;
+  if (::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) return SystemError("epoll_ctl");
+  slots_.resize(peers.size());
+  for (size_t i = 0; i < peers.size(); ++i) {
+    if (static_cast<Rank>(i) == rank()) continue;
+    slots_[i].link = std::make_unique<Link>(&context_, std::move(peers[i].info), std::move(peers[i].stream));
+    event.events = EPOLLIN;
+    event.data.u32 = static_cast<uint32_t>(i);
+    if (::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, slots_[i].link->descriptor(), &event) != 0) {
+      return SystemError("epoll_ctl");
+    }
+    slots_[i].interest = EPOLLIN;
+    slots_[i].polled = true;
+  }
+  last_timers_ = Clock::now();
+  if (peers.size() == 1) return arrow::Status::OK();  // no one to talk to
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  arrow::Status status;
+  try {
+    io_ = std::thread([this] { RunIo(); });
+    ::pthread_setname_np(io_.native_handle(), "weft-tcp");
+  } catch (const std::system_error& error) {
+    status = arrow::Status::IOError("tcp: no I/O thread: ", error.what());
+  }
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return status;
+}
+
+TcpTransport::~TcpTransport() {
+  if (::getpid() == process_) {
+    (void)Close(Deadline::After(Duration::zero()));
+    return;
+  }
+  // A forked child has neither the thread nor any right to the links; what it holds ends with it.
+  if (io_.joinable()) io_.detach();
+  new std::vector<Slot>(std::move(slots_));
+  (void)stand_by_.release();  // its destructor would wait for the thread
+}
+
+arrow::Status TcpTransport::CheckCall(Rank peer) const {
+  if (::getpid() != process_) {
+    return arrow::Status::Invalid(
+        "this communicator belongs to the process that was forked; make a new one in the child");
+  }
+  if (peer < 0 || peer >= world_size()) {
+    return arrow::Status::Invalid("rank ", peer, " is not in this world of ", world_size());
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Result<OperationPtr> TcpTransport::Send(Rank to, Tag tag, std::vector<ConstBytes> parts, Owner owner) {
+  ARROW_RETURN_NOT_OK(CheckCall(to));
+  auto operation = std::make_shared<Operation>();
+  operation->is_send = true;
+  operation->peer = to;
+  operation->tag = tag;
+  operation->send_parts = std::move(parts);
+  for (const ConstBytes& part : operation->send_parts) operation->size += static_cast<int64_t>(part.size());
+  operation->send_cursor = PartCursor<ConstBytes>(&operation->send_parts);
+  operation->owner = std::move(owner);
+  return Begin(std::move(operation));
+}
+
+arrow::Result<OperationPtr> TcpTransport::Recv(Rank from, Tag tag, std::vector<MutableBytes> parts, Owner owner) {
+  ARROW_RETURN_NOT_OK(CheckCall(from));
+  auto operation = std::make_shared<Operation>();
+  operation->peer = from;
+  operation->tag = tag;
+  operation->recv_parts = std::move(parts);
+  for (const MutableBytes& part : operation->recv_parts) operation->size += static_cast<int64_t>(part.size());
+  operation->recv_cursor = PartCursor<MutableBytes>(&operation->recv_parts);
+  operation->owner = std::move(owner);
+  return Begin(std::move(operation));
+}
+
+arrow::Result<OperationPtr> TcpTransport::Begin(OperationRef operation) {
+  std::vector<Owner> released;  // let go of without the mutex
+  const Lock lock(mutex_);
+  if (closing_) return arrow::Status::Invalid("this communicator is closed");
+  if (!failure_.ok()) return failure_;
+  operation->started = Clock::now();
+  if (context_.ledger.pending++ == 0) wait_began_ = operation->started;
+  arrow::Status status;
+  if (operation->peer == rank()) {
+    status = operation->is_send ? BeginSelfSend(operation) : BeginSelfRecv(operation);
+  } else {
+    Slot& slot = slots_[static_cast<size_t>(operation->peer)];
+    status = operation->is_send ? slot.link->Send(operation) : slot.link->Recv(operation);
+    UpdateInterest(slot);
+    if (!status.ok()) {
+      context_.ledger.Complete(*operation, status, 0);
+      Fail(status, !slot.link->peer_aborted(), true);
+    }
+  }
+  released.swap(context_.ledger.released);
+  return operation;
+}
+
+namespace {
+
+void CopyToSelf(Operation& send, Operation& receive) {
+  iovec span;
+  int64_t left = send.size;
+  while (left > 0) {
+    int64_t piece = 0;
+    send.send_cursor.Fill(&span, 1, left, &piece);
+    receive.recv_cursor.CopyFrom(static_cast<const std::byte*>(span.iov_base), piece);
+    send.send_cursor.Advance(piece);
+    left -= piece;
+  }
+}
+
+}  // namespace
+
+arrow::Status TcpTransport::BeginSelfSend(const OperationRef& operation) {
+  Ledger& ledger = context_.ledger;
+  const int64_t size = operation->size;
+  self_info_.bytes_sent += size;
+  ++self_info_.messages_sent;
+  if (const OperationRef receive = self_.TakePosted(operation->tag)) {
+    if (size > receive->size) {
+      ledger.Complete(*receive, MismatchError(rank(), *receive, size), 0);
+    } else {
+      CopyToSelf(*operation, *receive);
+      ledger.Complete(*receive, arrow::Status::OK(), size);
+    }
+    ledger.Complete(*operation, arrow::Status::OK(), size);
+  } else if (size <= int64_t{kMaxEagerPayload} && self_buffered_ + size + kEagerOverhead <= EagerWindow(world_size())) {
+    self_buffered_ += size + kEagerOverhead;
+    auto bytes = std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(size));
+    operation->send_cursor.CopyTo(bytes.get(), size);
+    self_.AddUnexpected(operation->tag, {std::move(bytes), size, 0, nullptr});
+    ledger.Complete(*operation, arrow::Status::OK(), size);
+  } else {
+    self_.AddUnexpected(operation->tag, {nullptr, size, 0, operation});
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status TcpTransport::BeginSelfRecv(const OperationRef& operation) {
+  Ledger& ledger = context_.ledger;
+  std::optional<Unexpected> message = self_.TakeUnexpected(operation->tag);
+  while (message && message->send && message->send->done())
+    message = self_.TakeUnexpected(operation->tag);  // cancelled
+  if (!message) {
+    self_.Post(operation);
+    return arrow::Status::OK();
+  }
+  if (message->bytes) self_buffered_ -= message->size + kEagerOverhead;
+  if (message->size > operation->size) {
+    ledger.Complete(*operation, MismatchError(rank(), *operation, message->size), 0);
+  } else {
+    if (message->bytes) {
+      operation->recv_cursor.CopyFrom(message->bytes.get(), message->size);
+    } else {
+      CopyToSelf(*message->send, *operation);
+    }
+    self_info_.bytes_received += message->size;
+    ++self_info_.messages_received;
+    ledger.Complete(*operation, arrow::Status::OK(), message->size);
+  }
+  if (message->send) ledger.Complete(*message->send, arrow::Status::OK(), message->size);
+  return arrow::Status::OK();
+}
+
+arrow::Status TcpTransport::Progress(Duration max_wait) {
+  ARROW_RETURN_NOT_OK(CheckCall(rank()));
+  std::vector<Owner> released;
+  const Deadline deadline = Deadline::After(max_wait);
+  Lock lock(mutex_);
+  if (closing_) return arrow::Status::Invalid("this communicator is closed");
+  driver_present_ = true;
+  ++driver_comes_;
+  epoll_event events[64];
+  while (failure_.ok()) {
+    const Duration wait = context_.ledger.completed > 0 ? Duration::zero() : deadline.LeftUpTo(kTimersWhileWaiting);
+    const int count = Poll(lock, wait, events);
+    Handle({events, static_cast<size_t>(count)});
+    Settle(lock);
+    if (context_.ledger.completed > 0 || deadline.Passed()) break;
+  }
+  context_.ledger.completed = 0;
+  driver_present_ = false;
+  driver_left_ = Clock::now();
+  if (deep_stand_by_) stand_by_->notify_one();
+  released.swap(context_.ledger.released);
+  return failure_;
+}
+
+void TcpTransport::Cancel(const OperationPtr& operation) {
+  if (!CheckCall(rank()).ok()) return;
+  std::vector<Owner> released;
+  const Lock lock(mutex_);
+  const auto own = std::dynamic_pointer_cast<Operation>(operation);
+  if (own == nullptr || own->done()) return;
+  CommunicationError error;
+  error.failure = CommunicationFailure::kCancelled;
+  error.operation = own->is_send ? "send" : "recv";
+  error.rank = rank();
+  error.peer = own->peer;
+  error.bytes = own->moved;
+  error.elapsed = Clock::now() - own->started;
+  const arrow::Status status = MakeCommunicationError(std::move(error), "given up by this rank");
+  if (own->peer == rank()) {
+    if (!own->is_send) self_.Remove(*own);
+    context_.ledger.Complete(*own, status, 0);
+  } else {
+    slots_[static_cast<size_t>(own->peer)].link->Cancel(own, status);
+  }
+  released.swap(context_.ledger.released);
+}
+
+void TcpTransport::Abort(const arrow::Status& cause) {
+  if (!CheckCall(rank()).ok() || cause.ok()) return;
+  const Lock lock(mutex_);
+  if (failure_.ok() && !closing_) Fail(cause, true, false);
+}
+
+arrow::Status TcpTransport::failure() const {
+  if (::getpid() != process_) return CheckCall(rank());
+  const Lock lock(mutex_);
+  return failure_;
+}
+
+void TcpTransport::SetHeartbeat(std::function<std::string()> make,
+                                std::function<arrow::Status(Rank, std::string_view)> check) {
+  const Lock lock(mutex_);
+  make_heartbeat_ = std::move(make);
+  check_heartbeat_ = std::move(check);
+}
+
+std::vector<LinkInfo> TcpTransport::links() const {
+  std::vector<LinkInfo> infos;
+  if (::getpid() != process_) return infos;
+  const Lock lock(mutex_);
+  for (const Slot& slot : slots_) infos.push_back(slot.link == nullptr ? self_info_ : slot.link->info());
+  return infos;
+}
+
+arrow::Status TcpTransport::Close(Deadline deadline) {
+  ARROW_RETURN_NOT_OK(CheckCall(rank()));
+  std::vector<Owner> released;
+  Lock lock(mutex_);
+  if (closed_) return arrow::Status::OK();
+  if (!closing_) {
+    closing_ = true;
+    CommunicationError error;
+    error.failure = CommunicationFailure::kCancelled;
+    error.rank = rank();
+    const arrow::Status status = MakeCommunicationError(std::move(error), "the communicator was closed");
+    self_.ForEachPosted([&](const OperationRef& it) { context_.ledger.Complete(*it, status, 0); });
+    self_.ForEachUnexpected([&](const Unexpected& it) {
+      if (it.send) context_.ledger.Complete(*it.send, status, 0);
+    });
+    self_.Clear();
+    if (failure_.ok()) {
+      for (Slot& slot : slots_) {
+        if (slot.link != nullptr) slot.link->Leave(status);
+      }
+    } else {
+      deadline = Earlier(deadline, Deadline::After(kAbortLinger));
+    }
+  }
+  WaitForPeers(lock, deadline);
+  stop_ = true;
+  stand_by_->notify_all();
+  Wake();
+  lock.unlock();
+  if (io_.joinable()) io_.join();
+  lock.lock();
+  for (Slot& slot : slots_) {
+    if (slot.link != nullptr) slot.link->Disconnect();
+  }
+  closed_ = true;
+  released.swap(context_.ledger.released);
+  return arrow::Status::OK();
+}
+
+void TcpTransport::WaitForPeers(Lock& lock, Deadline deadline) {
+  const auto settled = [this](const Slot& slot) {
+    return slot.link == nullptr || (failure_.ok() ? slot.link->settled() : slot.link->quiet());
+  };
+  driver_present_ = true;
+  epoll_event events[64];
+  FlushAll();
+  while (!std::all_of(slots_.begin(), slots_.end(), settled)) {
+    const int count = Poll(lock, deadline.LeftUpTo(kTimersWhileWaiting), events);
+    Handle({events, static_cast<size_t>(count)});
+    if (deadline.Passed()) break;
+  }
+  driver_present_ = false;
+}
+
+}  // namespace weft::tcp

@@ -1,0 +1,109 @@
+// The transport: all links of a rank, one poll set, and the two threads that may drive them.
+#pragma once
+
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "weft/backends/tcp/link.h"
+#include "weft/communicator/transport.h"
+
+namespace weft::tcp {
+
+/// A peer and the authenticated stream to it; the entry of this rank itself has no stream.
+struct LinkedPeer {
+  LinkInfo info;
+  std::unique_ptr<ByteStream> stream;
+};
+
+/// Threads: the calling thread drives the links while it is in Progress, and an I/O thread while it is not, so that
+/// data, heartbeats and aborts move while the caller computes. Only one of them polls: the I/O thread stands by while
+/// the caller comes often, and takes over when it has been away for kStandBy. The I/O thread never runs code of the
+/// caller's but the two functions of SetHeartbeat, and blocks all signals.
+class TcpTransport : public Transport {
+ public:
+  /// `peers` by rank.
+  static arrow::Result<std::unique_ptr<Transport>> Make(Rank rank, std::vector<LinkedPeer> peers);
+  ~TcpTransport() override;
+
+  Rank rank() const override { return context_.rank; }
+  int world_size() const override { return context_.world_size; }
+  arrow::Result<OperationPtr> Send(Rank to, Tag tag, std::vector<ConstBytes> parts, Owner owner) override;
+  arrow::Result<OperationPtr> Recv(Rank from, Tag tag, std::vector<MutableBytes> parts, Owner owner) override;
+  arrow::Status Progress(Duration max_wait) override;
+  void Cancel(const OperationPtr& operation) override;
+  void Abort(const arrow::Status& cause) override;
+  arrow::Status failure() const override;
+  void SetHeartbeat(std::function<std::string()> make,
+                    std::function<arrow::Status(Rank, std::string_view)> check) override;
+  arrow::Status Close(Deadline deadline) override;
+  std::vector<LinkInfo> links() const override;
+
+ private:
+  struct Slot {
+    std::unique_ptr<Link> link;  // nullptr for this rank itself
+    uint32_t interest = 0;       // what is polled for
+    bool polled = false;
+  };
+  using Lock = std::unique_lock<std::mutex>;
+
+  TcpTransport(Rank rank, int world_size);
+  arrow::Status Start(std::vector<LinkedPeer> peers);
+  arrow::Status CheckCall(Rank peer) const;
+  arrow::Result<OperationPtr> Begin(OperationRef operation);
+  arrow::Status BeginSelfSend(const OperationRef& operation);
+  arrow::Status BeginSelfRecv(const OperationRef& operation);
+
+  // All below need the mutex.
+  int Poll(Lock& lock, Duration wait, std::span<epoll_event> events);
+  void Handle(std::span<const epoll_event> events);
+  void UpdateInterest(Slot& slot);
+  void Settle(Lock& lock);
+  void RunTimers(Lock& lock);
+  void SendHeartbeats(Lock& lock, Clock::time_point now);
+  void LookForSilence(Clock::time_point now);
+  void CheckHeard(Lock& lock);
+  void Fail(const arrow::Status& status, bool tell, bool own_finding);
+  void FlushAll();
+  void Wake() const;
+  void WaitForPeers(Lock& lock, Deadline deadline);
+  void RunIo();
+
+  const pid_t process_ = ::getpid();
+  mutable std::mutex mutex_;
+  std::unique_ptr<std::condition_variable> stand_by_ = std::make_unique<std::condition_variable>();
+  LinkContext context_;
+  std::vector<Slot> slots_;
+  Matching self_;
+  LinkInfo self_info_;
+  int64_t self_buffered_ = 0;
+  Descriptor poll_;
+  Descriptor wake_;
+  arrow::Status failure_;
+  bool closing_ = false;
+  bool closed_ = false;
+  bool stop_ = false;
+
+  // Who drives.
+  bool driver_present_ = false;
+  uint64_t driver_comes_ = 0;
+  Clock::time_point driver_left_;
+  bool deep_stand_by_ = false;
+
+  // Timers.
+  Clock::time_point wait_began_;
+  Clock::time_point last_beat_;
+  Clock::time_point last_timers_;
+  std::function<std::string()> make_heartbeat_;
+  std::function<arrow::Status(Rank, std::string_view)> check_heartbeat_;
+
+  std::thread io_;
+};
+
+}  // namespace weft::tcp

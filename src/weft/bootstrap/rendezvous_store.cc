@@ -1,0 +1,41 @@
+#include "weft/bootstrap/rendezvous_store.h"
+
+#include <utility>
+
+namespace weft {
+
+arrow::Result<std::shared_ptr<Store>> RendezvousStore::Open(const std::string& address, const StoreOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(const Endpoint server, ParseEndpoint(address));
+  if (server.port == 0) return arrow::Status::Invalid("the rendezvous address '", address, "' has port 0");
+  RendezvousClientOptions client_options;
+  client_options.key = options.rendezvous_key;
+  client_options.connect_timeout = options.connect_timeout;
+  client_options.call_timeout = options.call_timeout;
+  client_options.check_interrupt = options.check_interrupt;
+  ARROW_ASSIGN_OR_RAISE(auto client, RendezvousClient::Connect(server, client_options));
+  return std::make_shared<RendezvousStore>(std::move(client));
+}
+
+arrow::Status RendezvousStore::Set(const std::string& key, const std::string& value, Duration time_to_live) {
+  return client_->Set(key, value, time_to_live);
+}
+
+arrow::Result<bool> RendezvousStore::CompareAndSet(const std::string& key, const std::optional<std::string>& expected,
+                                                   const std::string& desired, Duration time_to_live) {
+  return client_->CompareAndSet(key, expected, desired, time_to_live);
+}
+
+arrow::Result<std::optional<std::string>> RendezvousStore::Get(const std::string& key) { return client_->Get(key); }
+
+arrow::Result<int64_t> RendezvousStore::Add(const std::string& key, int64_t delta, Duration time_to_live) {
+  return client_->Add(key, delta, time_to_live);
+}
+
+arrow::Result<std::string> RendezvousStore::Wait(const std::string& key, Deadline deadline,
+                                                 const std::function<arrow::Status()>& check_interrupt) {
+  return client_->Wait(key, deadline, check_interrupt);
+}
+
+arrow::Status RendezvousStore::Delete(const std::string& key) { return client_->Delete(key); }
+
+}  // namespace weft

@@ -1,0 +1,139 @@
+// One transport used by a communicator and by those made from it with Dup and Split.
+#pragma once
+
+#include <arrow/result.h>
+#include <arrow/status.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "weft/base/communication_error.h"
+#include "weft/communicator/agreement.h"
+#include "weft/communicator/call_history.h"
+#include "weft/communicator/communicator.h"
+#include "weft/communicator/schedule.h"
+#include "weft/communicator/transport.h"
+
+namespace weft {
+
+/// A mutex whose waiters get it in the order in which they asked, so that a thread that waits in short slices does not
+/// keep others out.
+class TurnLock {
+ public:
+  void lock();
+  void unlock();
+  bool held_by_this_thread() const { return holder_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  uint64_t next_ = 0;
+  uint64_t serving_ = 0;
+  std::atomic<std::thread::id> holder_{};
+};
+
+/// What one communicator is on a shared transport.
+struct CommunicatorContext {
+  uint32_t id = 0;
+  Rank rank = 0;
+  /// The transport's rank of each rank of this communicator.
+  std::vector<Rank> ranks;
+  CommunicatorOptions options;
+  /// A call is under way: the check that one thread at a time uses it.
+  std::atomic<bool> busy{false};
+  std::atomic<bool> closed{false};
+  /// Requests that were done since the last Progress and have not been seen by Test or Wait. Under the turn lock.
+  int64_t unseen = 0;
+  uint64_t unseen_epoch = 0;  // counts how often `unseen` was set back
+  /// Time spent in Progress since a request was done.
+  Duration waited = Duration::zero();
+  uint32_t next_number = 0;
+  std::shared_ptr<CallHistory> history;
+
+  arrow::Status failure() const;
+  /// Only the first counts.
+  void Fail(const arrow::Status& status);
+
+ private:
+  mutable std::mutex mutex_;
+  std::atomic<bool> failed_{false};
+  arrow::Status failure_;
+};
+
+/// An operation under way on a communicator: a schedule and what its errors need.
+struct Activity {
+  std::shared_ptr<CommunicatorContext> context;
+  std::shared_ptr<Schedule> schedule;
+  const char* name = "";  // of the operation
+  Tag tag = 0;
+  Rank peer = -1;  // of a message
+  uint32_t number = 0;
+  bool collective = false;
+  Clock::time_point begin;
+  bool done = false;
+  bool seen = false;
+  uint64_t unseen_epoch = 0;
+  arrow::Status status;
+};
+
+/// Runs the activities of all communicators on one transport. Any wait moves all of them. Thread-safe.
+class SharedTransport {
+ public:
+  explicit SharedTransport(std::unique_ptr<Transport> transport);
+
+  Transport& transport() { return *transport_; }
+  const Transport& transport() const { return *transport_; }
+
+  void AddContext(const std::shared_ptr<CommunicatorContext>& context);
+  /// Cancels the context's activities. The last one closes the transport, waiting for peers until `deadline`.
+  arrow::Status RemoveContext(CommunicatorContext& context, Deadline deadline);
+
+  /// The next context id that no communicator of this rank has had.
+  uint32_t next_context_id() const { return next_context_id_.load(std::memory_order_relaxed); }
+  void set_next_context_id(uint32_t id) { next_context_id_.store(id, std::memory_order_relaxed); }
+
+  /// Starts a collective; errors show in Test and Wait.
+  void Start(const std::shared_ptr<Activity>& activity, const CollectiveCall& call);
+  /// Starts a message.
+  void StartMessage(const std::shared_ptr<Activity>& activity, bool receive, std::vector<ConstBytes> send_parts,
+                    std::vector<MutableBytes> recv_parts);
+
+  arrow::Result<bool> Test(Activity& activity);
+  arrow::Status Wait(Activity& activity);
+  void Cancel(Activity& activity, const std::string& why);
+  arrow::Status Progress(CommunicatorContext& context, Duration max_wait);
+
+  bool held_by_this_thread() const { return turn_.held_by_this_thread(); }
+
+ private:
+  Route RouteOf(const Activity& activity) const;
+  void AdvanceAll();
+  /// True when it is done.
+  bool Advance(Activity& activity);
+  void Finish(Activity& activity, arrow::Status status);
+  /// Ends the activity with `status`, its communicator with `failure`, and tells the other ranks.
+  void FailActivity(Activity& activity, arrow::Status status, const arrow::Status& failure);
+  arrow::Status Wrap(const Activity& activity, const arrow::Status& status) const;
+  arrow::Status TimedOut(const Activity& activity) const;
+  /// Fails the first activity of a communicator whose Progress has waited for the timeout in vain.
+  void TimeOutProgress(CommunicatorContext& context);
+  void See(Activity& activity);
+  Duration Slice();
+
+  std::unique_ptr<Transport> transport_;
+  TurnLock turn_;
+  std::vector<std::shared_ptr<Activity>> active_;
+  std::atomic<uint32_t> next_context_id_{1};
+  std::atomic<std::thread::id> first_thread_{};
+  std::atomic<bool> several_threads_{false};
+  int64_t open_ = 0;
+
+  std::shared_ptr<CallHistories> histories_ = std::make_shared<CallHistories>();
+};
+
+}  // namespace weft

@@ -1,0 +1,150 @@
+#include <algorithm>
+
+#include "weft/exchange/block_stream.h"
+#include "weft/exchange/blocks.h"
+#include "weft/exchange/exchange.h"
+
+namespace weft::exchange {
+namespace {
+
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+constexpr int64_t kBatchBytes = 4 << 20;
+constexpr int64_t kMaxInFlightBytes = 16 << 20;
+
+/// Sends all of a table to each of the streams' senders: every block is made once. Gives the local error, if any, in
+/// `local`; fails for communication.
+arrow::Status SendTable(Streams& streams, std::shared_ptr<arrow::Table> table, const Context& context,
+                        arrow::Status* local) {
+  if (streams.senders().empty()) return arrow::Status::OK();
+  const auto send = [&](const OutgoingBlock& block) {
+    for (const auto& sender : streams.senders()) {
+      ARROW_RETURN_NOT_OK(streams.WaitUntil([&] { return sender->HasRoom(block.body_bytes); }));
+      ARROW_RETURN_NOT_OK(sender->Send(block));
+    }
+    return arrow::Status::OK();
+  };
+  BatchSource source(std::move(table), kBatchBytes);
+  auto writer = table::WireWriter::Make(source.schema(), context);
+  arrow::Status status = writer.status();
+  while (status.ok() && streams.error().ok()) {
+    status = context.stop.Poll();
+    if (!status.ok()) break;
+    const BatchPtr batch = source.Next();
+    if (batch == nullptr) break;
+    auto block = (*writer)->Write(batch);
+    status = block.status();
+    if (status.ok()) ARROW_RETURN_NOT_OK(send(MakeOutgoing(*std::move(block), /*last=*/false)));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto end, EndOfStream(writer.ok() ? writer->get() : nullptr, status));
+  *local = status;
+  return send(end);
+}
+
+/// Drives the streams to their end and agrees with the other ranks on how it went.
+arrow::Status Finish(Communicator& communicator, Streams& streams, arrow::Status local, const arrow::Schema* schema,
+                     std::string_view operation) {
+  ARROW_RETURN_NOT_OK(streams.Drain());
+  if (local.ok()) local = streams.error();
+  for (const auto& receiver : streams.receivers()) {
+    if (local.ok() && schema != nullptr) local = CheckSameColumns(*schema, *receiver->schema(), receiver->from());
+  }
+  return Agree(communicator, local, operation);
+}
+
+/// All ranks' rows on the ranks that receive, by rank.
+arrow::Result<std::shared_ptr<arrow::Table>> Collect(Communicator& communicator, std::shared_ptr<arrow::Table> table,
+                                                     bool to_all, Rank root, const Context& context,
+                                                     std::string_view operation) {
+  const Rank me = communicator.rank();
+  const int world = communicator.world_size();
+  const bool receives = to_all || me == root;
+  const auto schema = table->schema();
+  TraceSpan span(context.tracer, operation);
+  Streams streams(communicator, context, std::string(operation));
+  for (Rank rank = 0; rank < world; ++rank) {
+    if (rank != me && receives) ARROW_RETURN_NOT_OK(streams.AddReceiver(rank).status());
+  }
+  for (int step = 1; step < world; ++step) {
+    const Rank to = (me + step) % world;
+    if (to_all || to == root) streams.AddSender(to, kMaxInFlightBytes);
+  }
+  arrow::Status sent;
+  ARROW_RETURN_NOT_OK(SendTable(streams, table, context, &sent));
+  ARROW_RETURN_NOT_OK(Finish(communicator, streams, sent, schema.get(), operation));
+  if (!receives) return TableOf(schema, {});
+  // Put together here, since Arrow's ConcatenateTables loses the rows of tables without columns.
+  int64_t rows = 0;
+  std::vector<arrow::ArrayVector> chunks(static_cast<size_t>(schema->num_fields()));
+  size_t receiver = 0;
+  for (Rank rank = 0; rank < world; ++rank) {
+    auto part = table;
+    if (rank != me) {
+      auto& from = *streams.receivers()[receiver++];
+      span.AddRows(from.rows());
+      span.AddBytes(from.bytes());
+      part = TableOf(schema, CombineSmall(std::move(from.batches()), context.pool));
+    }
+    rows += part->num_rows();
+    for (size_t c = 0; c < chunks.size(); ++c) {
+      const auto& more = part->column(static_cast<int>(c))->chunks();
+      chunks[c].insert(chunks[c].end(), more.begin(), more.end());
+    }
+  }
+  arrow::ChunkedArrayVector columns;
+  for (size_t c = 0; c < chunks.size(); ++c) {
+    columns.push_back(
+        std::make_shared<arrow::ChunkedArray>(std::move(chunks[c]), schema->field(static_cast<int>(c))->type()));
+  }
+  return arrow::Table::Make(schema, std::move(columns), rows);
+}
+
+}  // namespace
+
+arrow::Result<std::shared_ptr<arrow::Table>> Gather(Communicator& communicator, std::shared_ptr<arrow::Table> table,
+                                                    Rank root, const Context& context) {
+  if (root < 0 || root >= communicator.world_size()) {
+    return arrow::Status::Invalid("gather: root ", root, " in a world of ", communicator.world_size());
+  }
+  if (communicator.world_size() == 1) return table;
+  return Collect(communicator, std::move(table), /*to_all=*/false, root, context, "gather");
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> Allgather(Communicator& communicator, std::shared_ptr<arrow::Table> table,
+                                                       const Context& context) {
+  if (communicator.world_size() == 1) return table;
+  return Collect(communicator, std::move(table), /*to_all=*/true, 0, context, "allgather");
+}
+
+/// Blocks go down a binomial tree, each passed on as it comes.
+arrow::Result<std::shared_ptr<arrow::Table>> Broadcast(Communicator& communicator, std::shared_ptr<arrow::Table> table,
+                                                       Rank root, const Context& context) {
+  const int world = communicator.world_size();
+  if (root < 0 || root >= world) {
+    return arrow::Status::Invalid("broadcast: root ", root, " in a world of ", world);
+  }
+  if (world == 1) return table;
+  const TraceSpan span(context.tracer, "broadcast");
+  Streams streams(communicator, context, "broadcast");
+  // Ranks counted from the root: the parent lacks the lowest bit, the children have one more below it.
+  const int me = (communicator.rank() - root + world) % world;
+  const auto rank_of = [&](int relative) { return (relative + root) % world; };
+  const int lowest = me == 0 ? world : me & -me;
+  std::vector<BlockSender*> children;
+  int top = 1;
+  while (top * 2 < std::min(lowest, world)) top *= 2;
+  for (int bit = top; bit > 0; bit /= 2) {
+    if (bit < lowest && me + bit < world) children.push_back(streams.AddSender(rank_of(me + bit), kMaxInFlightBytes));
+  }
+  if (me == 0) {
+    arrow::Status sent;
+    ARROW_RETURN_NOT_OK(SendTable(streams, table, context, &sent));
+    ARROW_RETURN_NOT_OK(Finish(communicator, streams, sent, nullptr, "broadcast"));
+    return table;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto* receiver, streams.AddReceiver(rank_of(me & (me - 1)), children));
+  ARROW_RETURN_NOT_OK(Finish(communicator, streams, arrow::Status::OK(), nullptr, "broadcast"));
+  return TableOf(receiver->schema(), CombineSmall(std::move(receiver->batches()), context.pool));
+}
+
+}  // namespace weft::exchange

@@ -1,0 +1,48 @@
+#include <algorithm>
+
+#include "weft/exchange/exchange.h"
+#include "weft/table/hash.h"
+
+namespace weft::exchange {
+
+Partitioner ByHash(std::vector<int> columns, bool nan_is_null, int world_size) {
+  return [columns = std::move(columns), nan_is_null, ranks = static_cast<uint32_t>(world_size)](
+             const arrow::RecordBatch& batch, int64_t /*first_row*/, std::span<uint32_t> targets) {
+    // In pieces whose hashes stay in the cache.
+    constexpr int64_t kPiece = 16 * 1024;
+    std::vector<uint64_t> hashes(static_cast<size_t>(std::min(kPiece, batch.num_rows())));
+    for (int64_t begin = 0; begin < batch.num_rows(); begin += kPiece) {
+      const auto piece = batch.Slice(begin, std::min(kPiece, batch.num_rows() - begin));
+      ARROW_RETURN_NOT_OK(table::HashRows(*piece, columns, {.nan_is_null = nan_is_null}, hashes.data()));
+      uint32_t* out = targets.data() + begin;
+      for (int64_t i = 0; i < piece->num_rows(); ++i) {
+        out[i] = table::RankOfHash(hashes[static_cast<size_t>(i)], ranks);
+      }
+    }
+    return arrow::Status::OK();
+  };
+}
+
+Partitioner ByPosition(std::vector<int64_t> ends, int64_t offset) {
+  return [ends = std::move(ends), offset](const arrow::RecordBatch& batch, int64_t first_row,
+                                          std::span<uint32_t> targets) {
+    int64_t row = offset + first_row;
+    const int64_t end = row + batch.num_rows();
+    size_t at = 0;
+    while (row < end) {
+      const auto owner = std::upper_bound(ends.begin(), ends.end(), row);
+      if (owner == ends.end()) {
+        return arrow::Status::Invalid("row ", row, " lies beyond the last rank's end, ",
+                                      ends.empty() ? 0 : ends.back());
+      }
+      const auto count = static_cast<size_t>(std::min(end, *owner) - row);
+      std::fill_n(targets.begin() + static_cast<std::ptrdiff_t>(at), count,
+                  static_cast<uint32_t>(owner - ends.begin()));
+      at += count;
+      row += static_cast<int64_t>(count);
+    }
+    return arrow::Status::OK();
+  };
+}
+
+}  // namespace weft::exchange

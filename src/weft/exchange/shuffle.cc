@@ -1,0 +1,208 @@
+#include <arrow/type.h>
+
+#include <algorithm>
+
+#include "weft/exchange/block_stream.h"
+#include "weft/exchange/blocks.h"
+#include "weft/exchange/exchange.h"
+#include "weft/table/partition.h"
+
+namespace weft::exchange {
+namespace {
+
+using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+
+/// One rank's side of a shuffle.
+class ShuffleRun {
+ public:
+  ShuffleRun(Communicator& communicator, std::shared_ptr<arrow::Table> table, const Partitioner& partitioner,
+             const Context& context, const ShuffleOptions& options)
+      : communicator_(communicator),
+        partitioner_(partitioner),
+        context_(context),
+        options_(options),
+        source_(std::move(table), options.batch_bytes),
+        streams_(communicator, context, "shuffle"),
+        world_(communicator.world_size()),
+        me_(communicator.rank()) {}
+
+  arrow::Result<ShuffleResult> Run() {
+    ARROW_RETURN_NOT_OK(Open());
+    // From here to the end of Drain only errors of communication are returned: others go into the last blocks.
+    arrow::Status status;
+    ARROW_RETURN_NOT_OK(SendAll(&status));
+    ARROW_RETURN_NOT_OK(Close(status));
+    {
+      TraceSpan span(context_.tracer, "shuffle.wait");
+      ARROW_RETURN_NOT_OK(streams_.Drain());
+      for (const auto& receiver : streams_.receivers()) {
+        span.AddRows(receiver->rows());
+        span.AddBytes(receiver->bytes());
+      }
+    }
+    if (status.ok()) status = streams_.error();
+    for (const auto& receiver : streams_.receivers()) {
+      if (!status.ok()) break;
+      status = CheckSameColumns(*source_.schema(), *receiver->schema(), receiver->from());
+    }
+    // What went wrong while receiving is known on this rank alone.
+    ARROW_RETURN_NOT_OK(Agree(communicator_, status, "shuffle"));
+    return Assemble();
+  }
+
+ private:
+  arrow::Status Open() {
+    for (Rank rank = 0; rank < world_; ++rank) {
+      if (rank != me_) ARROW_RETURN_NOT_OK(streams_.AddReceiver(rank).status());
+    }
+    senders_.resize(static_cast<size_t>(world_));
+    writers_.resize(static_cast<size_t>(world_));
+    for (Rank rank = 0; rank < world_; ++rank) {
+      if (rank == me_) continue;
+      senders_[static_cast<size_t>(rank)] = streams_.AddSender(rank, options_.max_in_flight_bytes);
+    }
+    return arrow::Status::OK();
+  }
+
+  /// Gives the local error, if any, in `local`; fails for communication.
+  arrow::Status SendAll(arrow::Status* local) {
+    for (Rank rank = 0; rank < world_; ++rank) {
+      if (rank == me_) continue;
+      auto writer = table::WireWriter::Make(source_.schema(), context_);
+      *local = writer.status();
+      if (!local->ok()) return arrow::Status::OK();
+      writers_[static_cast<size_t>(rank)] = *std::move(writer);
+    }
+    for (;;) {
+      // Where another rank has failed, all of this is for nothing.
+      if (!streams_.error().ok()) return arrow::Status::OK();
+      *local = context_.stop.Poll();
+      if (!local->ok()) return arrow::Status::OK();
+      const int64_t first_row = source_.position();
+      BatchPtr batch = source_.Next();
+      if (batch == nullptr) return arrow::Status::OK();
+      auto parts = Partition(std::move(batch), first_row);
+      *local = parts.status();
+      if (!local->ok()) return arrow::Status::OK();
+      BatchPtr& own = (*parts)[static_cast<size_t>(me_)];
+      if (own->num_rows() > 0) own_.push_back(std::move(own));
+      ARROW_RETURN_NOT_OK(streams_.Poll());
+      // Every rank begins with the next one, so that not all send to the same.
+      for (int step = 1; step < world_; ++step) {
+        const Rank to = (me_ + step) % world_;
+        ARROW_RETURN_NOT_OK(Send(to, std::move((*parts)[static_cast<size_t>(to)]), local));
+        if (!local->ok()) return arrow::Status::OK();
+      }
+    }
+  }
+
+  arrow::Result<std::vector<BatchPtr>> Partition(BatchPtr batch, int64_t first_row) {
+    TraceSpan span(context_.tracer, "shuffle.partition");
+    span.AddRows(batch->num_rows());
+    targets_.assign(static_cast<size_t>(batch->num_rows()), 0);
+    ARROW_RETURN_NOT_OK(partitioner_(*batch, first_row, targets_));
+    std::vector<int64_t> counts(static_cast<size_t>(world_));
+    bool rising = true;
+    uint32_t before = 0;
+    for (const uint32_t target : targets_) {
+      if (target >= static_cast<uint32_t>(world_)) {
+        return arrow::Status::Invalid("shuffle: a row is for rank ", target, " in a world of ", world_);
+      }
+      ++counts[target];
+      rising &= before <= target;
+      before = target;
+    }
+    if (!rising) return table::PartitionBatch(*batch, targets_, world_, context_);
+    // The rows of each rank lie together: nothing is copied to send them.
+    std::vector<BatchPtr> parts;
+    int64_t at = 0;
+    for (Rank rank = 0; rank < world_; ++rank) {
+      const int64_t count = counts[static_cast<size_t>(rank)];
+      parts.push_back(batch->Slice(at, count));
+      at += count;
+      // A small part that stays would hold all of the batch.
+      if (rank == me_ && count > 0 && count * 2 < batch->num_rows()) {
+        ARROW_ASSIGN_OR_RAISE(parts.back(), CopyBatch(*parts.back(), context_.pool));
+      }
+    }
+    return parts;
+  }
+
+  arrow::Status Send(Rank to, BatchPtr part, arrow::Status* local) {
+    if (part->num_rows() == 0) return arrow::Status::OK();
+    auto block = writers_[static_cast<size_t>(to)]->Write(part);
+    *local = block.status();
+    if (!local->ok()) return arrow::Status::OK();
+    const int64_t rows = part->num_rows();
+    part = nullptr;
+    return SendBlock(to, MakeOutgoing(*std::move(block), /*last=*/false), rows);
+  }
+
+  arrow::Status SendBlock(Rank to, OutgoingBlock block, int64_t rows) {
+    BlockSender* sender = senders_[static_cast<size_t>(to)];
+    if (!sender->HasRoom(block.body_bytes)) {
+      const TraceSpan span(context_.tracer, "shuffle.wait");
+      ARROW_RETURN_NOT_OK(streams_.WaitUntil([&] { return sender->HasRoom(block.body_bytes); }));
+    }
+    TraceSpan span(context_.tracer, "shuffle.send");
+    span.AddRows(rows);
+    span.AddBytes(block.header->size() + block.body_bytes);
+    return sender->Send(block);
+  }
+
+  /// The last block to every rank.
+  arrow::Status Close(const arrow::Status& status) {
+    for (int step = 1; step < world_; ++step) {
+      const Rank to = (me_ + step) % world_;
+      ARROW_ASSIGN_OR_RAISE(auto block, EndOfStream(writers_[static_cast<size_t>(to)].get(), status));
+      ARROW_RETURN_NOT_OK(SendBlock(to, std::move(block), 0));
+    }
+    return arrow::Status::OK();
+  }
+
+  arrow::Result<ShuffleResult> Assemble() {
+    ShuffleResult result;
+    result.rows_from.resize(static_cast<size_t>(world_));
+    std::vector<BatchPtr> all;
+    size_t receiver = 0;
+    for (Rank rank = 0; rank < world_; ++rank) {
+      auto batches = std::move(rank == me_ ? own_ : streams_.receivers()[receiver++]->batches());
+      for (auto& batch : CombineSmall(std::move(batches), context_.pool)) {
+        result.rows_from[static_cast<size_t>(rank)] += batch->num_rows();
+        all.push_back(std::move(batch));
+      }
+    }
+    result.table = TableOf(source_.schema(), all);
+    return result;
+  }
+
+  Communicator& communicator_;
+  const Partitioner& partitioner_;
+  const Context& context_;
+  const ShuffleOptions& options_;
+  BatchSource source_;
+  Streams streams_;
+  int world_;
+  Rank me_;
+  // By rank; the own place is empty.
+  std::vector<BlockSender*> senders_;
+  std::vector<std::unique_ptr<table::WireWriter>> writers_;
+  std::vector<BatchPtr> own_;
+  std::vector<uint32_t> targets_;
+};
+
+}  // namespace
+
+arrow::Result<ShuffleResult> Shuffle(Communicator& communicator, std::shared_ptr<arrow::Table> table,
+                                     const Partitioner& partitioner, const Context& context,
+                                     const ShuffleOptions& options) {
+  if (communicator.world_size() == 1) {
+    ShuffleResult result;
+    result.rows_from = {table->num_rows()};
+    result.table = std::move(table);
+    return result;
+  }
+  return ShuffleRun(communicator, std::move(table), partitioner, context, options).Run();
+}
+
+}  // namespace weft::exchange

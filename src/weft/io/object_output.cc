@@ -1,0 +1,168 @@
+#include <arrow/filesystem/filesystem.h>
+#include <arrow/io/interfaces.h>
+
+#include <utility>
+
+#include "weft/base/logging.h"
+#include "weft/io/encode.h"
+#include "weft/io/manifest.h"
+#include "weft/io/output.h"
+
+namespace weft::io {
+namespace {
+
+using arrow::Result;
+using arrow::Status;
+using arrow::fs::FileInfo;
+using arrow::fs::FileSelector;
+using arrow::fs::FileType;
+
+/// The token in the name of a part, empty where it is no such name.
+std::string_view TokenOf(std::string_view name) {
+  const size_t mark = name.find(kUncommittedMark);
+  if (!name.starts_with("part-") || mark == std::string_view::npos) return {};
+  name.remove_prefix(mark + kUncommittedMark.size());
+  for (const std::string_view extension : {".parquet", ".csv.gz", ".csv"}) {
+    if (name.ends_with(extension)) return name.substr(0, name.size() - extension.size());
+  }
+  return {};
+}
+
+class ObjectOutput : public Output {
+ public:
+  ObjectOutput(Location location, std::string token, bool overwrite)
+      : location_(std::move(location)), token_(std::move(token)), overwrite_(overwrite) {}
+
+  Status Begin() override {
+    ARROW_ASSIGN_OR_RAISE(const auto entries, List());
+    const std::string shown = location_.Show(location_.path);
+    Manifest manifest;
+    bool committed = false;
+    for (const FileInfo& entry : entries) {
+      if (entry.base_name() != kManifestName) continue;
+      committed = true;
+      if (!overwrite_) return TargetExists(shown);
+      // A broken manifest names nothing that is to be removed.
+      manifest = ReadManifest(*location_.file_system, entry.path(), location_.Show(entry.path())).ValueOr(Manifest());
+    }
+    for (const FileInfo& entry : entries) {
+      const std::string name = entry.base_name();
+      const std::string_view token = TokenOf(name);
+      if (name == kManifestName) continue;
+      if (!token.empty()) {
+        const bool named = std::find(manifest.parts.begin(), manifest.parts.end(), name) != manifest.parts.end();
+        if (named) old_.push_back(entry.path());
+        if (!named && (token == token_ || IsEarlierAttempt(token, token_))) Remove(entry.path());
+        continue;
+      }
+      if (!overwrite_ && !committed) return TargetExists(shown);
+      if (entry.type() != FileType::File || !MayBeReplaced(name)) return NotReplaced(shown, name);
+      old_.push_back(entry.path());
+    }
+    // An object store needs no directories.
+    if (location_.file_system->type_name() != "s3") {
+      ARROW_RETURN_NOT_OK(location_.file_system->CreateDir(location_.path, true));
+    }
+    began_ = true;
+    return Status::OK();
+  }
+
+  Result<std::string> WritePart(int rank, const arrow::Table& table, const WriteOptions& options,
+                                const Context& context) override {
+    const std::string name = PartName(rank) + std::string(kUncommittedMark) + token_ + FileExtension(options);
+    const std::string path = location_.path + "/" + name;
+    ARROW_RETURN_NOT_OK(WriteObject(*location_.file_system, path, location_.Show(path), table, options, context));
+    written_.push_back(path);
+    return name;
+  }
+
+  Status Commit(const std::vector<std::string>& parts) override {
+    const std::string path = location_.path + "/" + std::string(kManifestName);
+    const Status status = PutManifest(*location_.file_system, path, {token_, parts}, !overwrite_);
+    if (!status.ok() && !Committed(path)) {
+      return status.WithMessage("write: '", location_.Show(path), "': ", status.message());
+    }
+    began_ = false;
+    written_.clear();
+    for (const std::string& old : old_) Remove(old);
+    return Status::OK();
+  }
+
+  void Abandon() override {
+    for (const std::string& part : written_) Remove(part);
+    written_.clear();
+    if (!began_) return;
+    began_ = false;
+    const auto entries = List();
+    if (!entries.ok()) return;
+    for (const FileInfo& entry : *entries) {
+      if (TokenOf(entry.base_name()) == token_) Remove(entry.path());
+    }
+  }
+
+ private:
+  Result<std::vector<FileInfo>> List() {
+    ARROW_ASSIGN_OR_RAISE(const auto info, location_.file_system->GetFileInfo(location_.path));
+    if (info.type() == FileType::File) {
+      return Status::IOError("write: '", location_.Show(location_.path), "' is an object, not a prefix for parts");
+    }
+    FileSelector selector;
+    selector.base_dir = location_.path;
+    selector.allow_not_found = true;
+    return location_.file_system->GetFileInfo(selector);
+  }
+
+  /// After a put that failed: it may have arrived all the same. Where that cannot be found out, the parts are left to
+  /// lie, so that a manifest that names them is not left without them.
+  bool Committed(const std::string& path) {
+    const auto info = location_.file_system->GetFileInfo(path);
+    if (info.ok() && info->type() == FileType::NotFound) return false;
+    const auto manifest = ReadManifest(*location_.file_system, path, location_.Show(path));
+    if (manifest.ok()) return manifest->token == token_;
+    began_ = false;
+    written_.clear();
+    return false;
+  }
+
+  void Remove(const std::string& path) {
+    const Status status = location_.file_system->DeleteFile(path);
+    if (!status.ok()) WEFT_LOG(kWarning, "cannot remove '" << location_.Show(path) << "': " << status.message());
+  }
+
+  const Location location_;
+  const std::string token_;
+  const bool overwrite_;
+  bool began_ = false;
+  /// Objects that the commit makes obsolete.
+  std::vector<std::string> old_;
+  std::vector<std::string> written_;
+};
+
+}  // namespace
+
+std::unique_ptr<Output> MakeObjectOutput(Location location, const std::string& token, bool overwrite) {
+  return std::make_unique<ObjectOutput>(std::move(location), token, overwrite);
+}
+
+Status WriteObject(arrow::fs::FileSystem& file_system, const std::string& path, const std::string& shown,
+                   const arrow::Table& table, const WriteOptions& options, const Context& context) {
+  ARROW_RETURN_NOT_OK(CheckEncodable(*table.schema(), options));
+  TraceSpan span(context.tracer, "write.part");
+  const auto write = [&]() -> Status {
+    ARROW_ASSIGN_OR_RAISE(const auto stream, file_system.OpenOutputStream(path));
+    const Status status = Encode(table, options, context, stream);
+    if (!status.ok()) {
+      // What was sent so far never becomes an object.
+      (void)stream->Abort();
+      return status;
+    }
+    span.AddBytes(stream->Tell().ValueOr(0));
+    return stream->Close();
+  };
+  const Status status = write();
+  if (!status.ok()) return status.WithMessage("write: '", shown, "': ", status.message());
+  span.AddRows(table.num_rows());
+  return Status::OK();
+}
+
+}  // namespace weft::io

@@ -1,0 +1,147 @@
+#include "weft/io/parquet_file.h"
+
+#include <arrow/compute/expression.h>
+#include <arrow/dataset/file_parquet.h>
+#include <arrow/filesystem/filesystem.h>
+#include <parquet/arrow/reader.h>
+#include <parquet/arrow/schema.h>
+#include <parquet/exception.h>
+#include <parquet/file_reader.h>
+#include <parquet/metadata.h>
+#include <parquet/statistics.h>
+
+#include <exception>
+#include <new>
+#include <utility>
+
+#include "weft/io/location.h"
+
+namespace weft::io {
+namespace {
+
+using arrow::Result;
+using arrow::Status;
+
+/// The Parquet library throws, most of all on damaged files; here it stops.
+template <typename T, typename Function>
+Result<T> NoThrow(const Function& function) {
+  try {
+    return function();
+  } catch (const parquet::ParquetStatusException& e) {
+    return e.status();
+  } catch (const std::bad_alloc&) {
+    return Status::OutOfMemory("out of memory");
+  } catch (const std::exception& e) {
+    return Status::IOError(e.what());
+  }
+}
+
+Result<std::unique_ptr<parquet::arrow::FileReader>> OpenReader(const std::string& path,
+                                                               std::shared_ptr<parquet::FileMetaData> metadata,
+                                                               bool use_threads, const Context& context) {
+  ARROW_ASSIGN_OR_RAISE(const Location location, Locate(path));
+  ARROW_ASSIGN_OR_RAISE(auto file, location.file_system->OpenInputFile(location.path));
+  parquet::ReaderProperties properties(context.pool);
+  properties.set_page_checksum_verification(true);
+  parquet::ArrowReaderProperties arrow_properties(use_threads);
+  // Ranges are fetched together from afar; a local file is read as it is decoded.
+  arrow_properties.set_pre_buffer(!location.local);
+  arrow_properties.set_io_context(arrow::io::IOContext(context.pool, context.stop));
+  parquet::arrow::FileReaderBuilder builder;
+  ARROW_RETURN_NOT_OK(builder.Open(std::move(file), properties, std::move(metadata)));
+  builder.memory_pool(context.pool);
+  builder.properties(arrow_properties);
+  return builder.Build();
+}
+
+void CollectLeaves(const parquet::arrow::SchemaField& field, std::vector<int>* leaves) {
+  if (field.is_leaf()) leaves->push_back(field.column_index);
+  for (const auto& child : field.children) CollectLeaves(child, leaves);
+}
+
+}  // namespace
+
+Result<ParquetFile> ParquetFile::Open(const std::string& path, const Context& context) {
+  auto opened = NoThrow<ParquetFile>([&]() -> Result<ParquetFile> {
+    ParquetFile made;
+    made.path_ = path;
+    ARROW_ASSIGN_OR_RAISE(const auto reader, OpenReader(path, nullptr, false, context));
+    made.metadata_ = reader->parquet_reader()->metadata();
+    ARROW_RETURN_NOT_OK(reader->GetSchema(&made.schema_));
+    for (const auto& field : reader->manifest().schema_fields) CollectLeaves(field, &made.leaves_.emplace_back());
+    if (static_cast<int>(made.leaves_.size()) != made.schema_->num_fields()) {
+      return Status::IOError("its two schemas differ");
+    }
+    for (int i = 0; i < made.row_groups(); ++i) {
+      if (made.rows(i) < 0) return Status::IOError("row group ", i, " has ", made.rows(i), " rows");
+    }
+    return made;
+  });
+  if (!opened.ok()) return FileError(opened.status(), "Parquet file '" + path + "', metadata");
+  return opened;
+}
+
+int ParquetFile::row_groups() const { return metadata_->num_row_groups(); }
+
+int64_t ParquetFile::rows(int row_group) const { return metadata_->RowGroup(row_group)->num_rows(); }
+
+Result<bool> ParquetFile::MayPassUnguarded(int row_group, const RowFilter& filter) const {
+  const auto group = metadata_->RowGroup(row_group);
+  std::vector<arrow::compute::Expression> facts;
+  for (const auto& field : filter.schema()->fields()) {
+    const int column = schema_->GetFieldIndex(field->name());
+    if (column < 0 || leaves_[static_cast<size_t>(column)].size() != 1 || field->type()->num_fields() > 0) continue;
+    const int leaf = leaves_[static_cast<size_t>(column)][0];
+    if (leaf >= group->num_columns()) continue;
+    const auto statistics = group->ColumnChunk(leaf)->statistics();
+    if (statistics == nullptr) continue;
+    auto fact = arrow::dataset::ParquetFileFragment::EvaluateStatisticsAsExpression(*field, *statistics);
+    if (fact.has_value()) facts.push_back(*std::move(fact));
+  }
+  if (facts.empty()) return true;
+  ARROW_ASSIGN_OR_RAISE(const auto known, arrow::compute::and_(std::move(facts)).Bind(*filter.schema()));
+  ARROW_ASSIGN_OR_RAISE(const auto left, arrow::compute::SimplifyWithGuarantee(filter.bound(), known));
+  return left.IsSatisfiable();
+}
+
+Result<bool> ParquetFile::MayPass(int row_group, const RowFilter& filter) const {
+  if (filter.trivial()) return true;
+  auto may = NoThrow<bool>([&] { return MayPassUnguarded(row_group, filter); });
+  // Statistics that cannot be used prove nothing.
+  return may.ok() ? *may : true;
+}
+
+Result<std::shared_ptr<arrow::Table>> ParquetFile::Read(int row_group, std::span<const std::string> columns,
+                                                        bool use_threads, const Context& context) const {
+  const auto read = [&]() -> Result<std::shared_ptr<arrow::Table>> {
+    ARROW_ASSIGN_OR_RAISE(const auto reader, OpenReader(path_, metadata_, use_threads, context));
+    std::vector<int> leaves;
+    for (const std::string& name : columns) {
+      const auto& own = leaves_[static_cast<size_t>(schema_->GetFieldIndex(name))];
+      leaves.insert(leaves.end(), own.begin(), own.end());
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto table, reader->ReadRowGroup(row_group, leaves));
+    if (!columns.empty() && table->num_rows() != rows(row_group)) {
+      return Status::IOError("it has ", table->num_rows(), " rows, its metadata says ", rows(row_group));
+    }
+    std::vector<std::shared_ptr<arrow::Field>> fields;
+    std::vector<std::shared_ptr<arrow::ChunkedArray>> data;
+    for (const std::string& name : columns) {
+      const int i = table->schema()->GetFieldIndex(name);
+      if (i < 0) return Status::IOError("column '", name, "' is not in it");
+      fields.push_back(table->schema()->field(i));
+      data.push_back(table->column(i));
+    }
+    auto chosen = arrow::Table::Make(arrow::schema(std::move(fields)), std::move(data), rows(row_group));
+    // What a damaged file decodes to must not harm later operators.
+    ARROW_RETURN_NOT_OK(chosen->ValidateFull());
+    return chosen;
+  };
+  auto table = NoThrow<std::shared_ptr<arrow::Table>>(read);
+  if (!table.ok()) {
+    return FileError(table.status(), "Parquet file '" + path_ + "', row group " + std::to_string(row_group));
+  }
+  return table;
+}
+
+}  // namespace weft::io

@@ -1,0 +1,66 @@
+// Columns of a join's result, made from pairs of row numbers.
+#pragma once
+
+#include <arrow/array/data.h>
+#include <arrow/result.h>
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "weft/kernels/join_side.h"
+
+namespace weft::kernels {
+
+/// A row number that stands for no row.
+constexpr uint32_t kNoRow = UINT32_MAX;
+
+/// Rows of one side whose slots lie in contiguous memory: a partition, or rows of one piece.
+struct SideView {
+  JoinSide* side = nullptr;
+  int64_t rows = 0;
+  /// By slot; slot 0 has the words.
+  std::vector<const uint8_t*> slots;
+
+  const uint64_t* words() const { return reinterpret_cast<const uint64_t*>(slots[0]); }
+};
+
+/// One column of a view.
+struct ColumnView {
+  ColumnView(const SideView& view, int column_number);
+
+  JoinSide* side;
+  int column;
+  Layout layout;
+  const uint8_t* values = nullptr;
+  int64_t stride = 0;
+  /// One byte a row; nullptr where all are valid.
+  const uint8_t* valid = nullptr;
+  const uint64_t* row_ids = nullptr;
+};
+
+/// Where a result column's values come from: `first` by first_rows; where that has kNoRow and there is a second, that
+/// by its rows; else null.
+struct GatherSource {
+  ColumnView first;
+  const uint32_t* first_rows;
+  const ColumnView* second = nullptr;
+  const uint32_t* second_rows = nullptr;
+  /// Whether first_rows may have kNoRow.
+  bool padded = false;
+};
+
+/// The column's `n` values as `type` (of the layout that the source has, or strings of other offset width).
+/// Status::CapacityError where the values are too many bytes for the type's offsets: then gather fewer at a time.
+arrow::Result<std::shared_ptr<arrow::ArrayData>> GatherColumn(const std::shared_ptr<arrow::DataType>& type,
+                                                              const GatherSource& source, int64_t n,
+                                                              arrow::MemoryPool* pool);
+
+/// A value of a string or binary column.
+struct BytesRef {
+  const uint8_t* data;
+  int64_t length;
+};
+BytesRef BytesAt(const ColumnView& view, uint32_t row);
+
+}  // namespace weft::kernels

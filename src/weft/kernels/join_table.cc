@@ -1,0 +1,129 @@
+#include "weft/kernels/join_table.h"
+
+#include <algorithm>
+#include <bit>
+#include <numeric>
+#include <utility>
+
+#include "weft/kernels/radix_partition.h"
+
+namespace weft::kernels {
+
+inline uint32_t JoinTable::Bucket(uint64_t word) const {
+  return static_cast<uint32_t>((MixWord(word) << shift_left_) >> shift_right_);
+}
+
+arrow::Status JoinTable::Build(const uint64_t* words, uint32_t n, int bits) {
+  // Two to four buckets a row, so that most look-ups end within the words compared without a branch.
+  const int bucket_bits = std::bit_width(n) + 1;
+  shift_left_ = bits;
+  shift_right_ = 64 - bucket_bits;
+  const size_t buckets = size_t{1} << bucket_bits;
+  ARROW_ASSIGN_OR_RAISE(uint32_t* const begins, begins_.Reserve(static_cast<int64_t>(buckets) + 1));
+  ARROW_ASSIGN_OR_RAISE(uint64_t* const table_words, words_.Reserve(int64_t{n} + kUnrolled));
+  ARROW_ASSIGN_OR_RAISE(uint32_t* const table_rows, rows_.Reserve(int64_t{n} + kUnrolled));
+  std::fill(begins, begins + buckets, 0);
+  for (uint32_t i = 0; i < n; ++i) ++begins[Bucket(words[i])];
+  uint32_t end = 0;
+  uint32_t largest = 0;
+  for (size_t b = 0; b < buckets; ++b) {
+    largest = std::max(largest, begins[b]);
+    end += begins[b];
+    begins[b] = end;
+  }
+  begins[buckets] = n;
+  // From the last row to the first, so that what was a bucket's end becomes its begin and rows ascend in it.
+  for (uint32_t i = n; i-- > 0;) {
+    const uint32_t at = --begins[Bucket(words[i])];
+    table_words[at] = words[i];
+    table_rows[at] = i;
+  }
+  for (uint32_t k = 0; k < kUnrolled; ++k) {
+    table_words[n + k] = 0;
+    table_rows[n + k] = 0;
+  }
+  has_large_ = largest > kLargeBucket;
+  return has_large_ ? SortLargeBuckets(buckets) : arrow::Status::OK();
+}
+
+arrow::Status JoinTable::SortLargeBuckets(size_t buckets) {
+  using Entry = std::pair<uint64_t, uint32_t>;
+  Scratch<Entry> sorted(pool_);
+  for (size_t b = 0; b < buckets; ++b) {
+    const uint32_t begin = begins_.data()[b];
+    const uint32_t size = begins_.data()[b + 1] - begin;
+    if (size <= kLargeBucket) continue;
+    uint64_t* const words = words_.data() + begin;
+    uint32_t* const rows = rows_.data() + begin;
+    // Most often it is one key that has them all.
+    if (std::is_sorted(words, words + size)) continue;
+    ARROW_ASSIGN_OR_RAISE(Entry* const entries, sorted.Reserve(size));
+    for (uint32_t i = 0; i < size; ++i) entries[i] = {words[i], rows[i]};
+    std::sort(entries, entries + size);
+    for (uint32_t i = 0; i < size; ++i) {
+      words[i] = entries[i].first;
+      rows[i] = entries[i].second;
+    }
+  }
+  return arrow::Status::OK();
+}
+
+uint32_t JoinTable::Probe(const uint64_t* words, uint32_t n, ProbeCursor* cursor, uint32_t* built, uint32_t* probing,
+                          uint32_t capacity) const {
+  const uint32_t* const begins = begins_.data();
+  const uint64_t* const table_words = words_.data();
+  const uint32_t* const table_rows = rows_.data();
+  uint32_t out = 0;
+  uint32_t row = cursor->row;
+  uint32_t within = cursor->within;
+  while (row < n && out + kUnrolled <= capacity) {
+    const uint64_t word = words[row];
+    const uint32_t bucket = Bucket(word);
+    uint32_t at = begins[bucket];
+    const uint32_t end = begins[bucket + 1];
+    if (within == 0) {
+      // Behind the last bucket lie kUnrolled words that are never counted.
+      for (uint32_t k = 0; k < kUnrolled; ++k) {
+        built[out] = table_rows[at + k];
+        probing[out] = row;
+        out += static_cast<uint32_t>((at + k < end) & (table_words[at + k] == word));
+      }
+      if (at + kUnrolled >= end) [[likely]] {
+        ++row;
+        continue;
+      }
+      if (has_large_ && end - at > kLargeBucket) {
+        // Sorted: the first words may have matched, the others stand next to them or further on.
+        const auto* found = std::lower_bound(table_words + at + kUnrolled, table_words + end, word);
+        at = static_cast<uint32_t>(found - table_words);
+      } else {
+        at += kUnrolled;
+      }
+    } else {
+      at += within;
+    }
+    const bool sorted = has_large_ && end - begins[bucket] > kLargeBucket;
+    while (at < end && out < capacity) {
+      const bool same = table_words[at] == word;
+      if (sorted && !same) {
+        at = end;
+        break;
+      }
+      built[out] = table_rows[at];
+      probing[out] = row;
+      out += same;
+      ++at;
+    }
+    if (at < end) {
+      within = at - begins[bucket];
+      break;
+    }
+    within = 0;
+    ++row;
+  }
+  cursor->row = row;
+  cursor->within = within;
+  return out;
+}
+
+}  // namespace weft::kernels

@@ -1,0 +1,55 @@
+// The hash table of one partition: rows grouped by bucket, so that a look-up reads two neighbouring bounds and then
+// contiguous words.
+#pragma once
+
+#include <arrow/memory_pool.h>
+#include <arrow/status.h>
+
+#include <cstdint>
+
+#include "weft/kernels/scratch.h"
+
+namespace weft::kernels {
+
+/// Where Probe goes on.
+struct ProbeCursor {
+  /// The probing row.
+  uint32_t row = 0;
+  /// Words of its bucket that have been compared already.
+  uint32_t within = 0;
+};
+
+/// Not thread-safe while it is built; any number of threads may probe. Memory is kept for the next Build.
+class JoinTable {
+ public:
+  explicit JoinTable(arrow::MemoryPool* pool) : begins_(pool), words_(pool), rows_(pool), pool_(pool) {}
+
+  /// Groups rows 0 ... n - 1 by bucket. `bits` are the upper bits of the mixed word that all rows share.
+  arrow::Status Build(const uint64_t* words, uint32_t n, int bits);
+
+  /// Finds rows with the word of probing rows: writes pairs to `built` and `probing` (room for `capacity` >= 8 each)
+  /// from cursor->row on, until all `n` probing rows are done or there may be no room. Returns the number of pairs;
+  /// probing rows ascend, and built rows ascend for one probing row.
+  uint32_t Probe(const uint64_t* words, uint32_t n, ProbeCursor* cursor, uint32_t* built, uint32_t* probing,
+                 uint32_t capacity) const;
+
+ private:
+  /// Words of a bucket that are compared without a branch.
+  static constexpr uint32_t kUnrolled = 3;
+  /// Buckets beyond this many rows are sorted by word and searched, so that look-ups that find nothing stay cheap when
+  /// one key has very many rows.
+  static constexpr uint32_t kLargeBucket = 64;
+
+  uint32_t Bucket(uint64_t word) const;
+  arrow::Status SortLargeBuckets(size_t buckets);
+
+  int shift_left_ = 0;
+  int shift_right_ = 63;
+  bool has_large_ = false;
+  Scratch<uint32_t> begins_;
+  Scratch<uint64_t> words_;
+  Scratch<uint32_t> rows_;
+  arrow::MemoryPool* pool_;
+};
+
+}  // namespace weft::kernels

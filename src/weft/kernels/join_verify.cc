@@ -1,0 +1,141 @@
+#include "weft/kernels/join_verify.h"
+
+#include <arrow/type.h>
+#include <arrow/util/float16.h>
+
+#include <cmath>
+#include <cstring>
+
+namespace weft::kernels {
+namespace {
+
+struct Pairs {
+  const uint32_t* left;
+  const uint32_t* right;
+  uint32_t n;
+};
+
+bool IsNull(const ColumnView& view, uint32_t row) {
+  if (view.layout == Layout::kBinary32 || view.layout == Layout::kBinary64) {
+    if (!view.side->column(view.column).has_nulls) return false;
+    const uint64_t id = view.row_ids[row];
+    return view.side->pieces()[PieceOfRowId(id)].columns[static_cast<size_t>(view.column)]->IsNull(PlaceOfRowId(id));
+  }
+  return view.valid != nullptr && view.valid[row] == 0;
+}
+
+/// Clears ok[k] where the pair's values differ. `equal` compares two valid values by their rows, `missing` says whether
+/// a row has no value.
+template <typename Missing, typename Equal>
+void Compare(const KeyPair& key, bool nulls_equal, const Pairs& pairs, uint8_t* ok, Missing&& missing, Equal&& equal) {
+  for (uint32_t k = 0; k < pairs.n; ++k) {
+    const uint32_t l = pairs.left[k];
+    const uint32_t r = pairs.right[k];
+    const bool left_missing = missing(key.left, l);
+    const bool right_missing = missing(key.right, r);
+    const bool same = left_missing || right_missing ? nulls_equal && left_missing && right_missing : equal(l, r);
+    ok[k] &= static_cast<uint8_t>(same);
+  }
+}
+
+template <int width>
+void CompareBits(const KeyPair& key, bool nulls_equal, const Pairs& pairs, uint8_t* ok) {
+  const auto equal = [&](uint32_t l, uint32_t r) {
+    return std::memcmp(key.left.values + l * key.left.stride, key.right.values + r * key.right.stride, width) == 0;
+  };
+  if (key.left.valid != nullptr || key.right.valid != nullptr) {
+    return Compare(key, nulls_equal, pairs, ok, IsNull, equal);
+  }
+  for (uint32_t k = 0; k < pairs.n; ++k) ok[k] &= static_cast<uint8_t>(equal(pairs.left[k], pairs.right[k]));
+}
+
+float ToFloat(const uint8_t* at, const arrow::util::Float16*) {
+  uint16_t bits;
+  std::memcpy(&bits, at, sizeof(bits));
+  return arrow::util::Float16::FromBits(bits).ToFloat();
+}
+
+template <typename T>
+T ToFloat(const uint8_t* at, const T*) {
+  T value;
+  std::memcpy(&value, at, sizeof(T));
+  return value;
+}
+
+template <typename T>
+void CompareFloats(const KeyPair& key, const JoinOptions& options, const Pairs& pairs, uint8_t* ok) {
+  const auto value = [](const ColumnView& view, uint32_t row) {
+    return ToFloat(view.values + row * view.stride, static_cast<const T*>(nullptr));
+  };
+  const auto missing = [&](const ColumnView& view, uint32_t row) {
+    return IsNull(view, row) || (options.nan_is_null && std::isnan(value(view, row)));
+  };
+  Compare(key, options.nulls_equal, pairs, ok, missing, [&](uint32_t l, uint32_t r) {
+    const auto a = value(key.left, l);
+    const auto b = value(key.right, r);
+    return a == b || (std::isnan(a) && std::isnan(b));
+  });
+}
+
+void CompareKey(const KeyPair& key, const JoinOptions& options, const Pairs& pairs, uint8_t* ok) {
+  const SideColumn& column = key.left.side->column(key.left.column);
+  const bool nulls_equal = options.nulls_equal;
+  switch (column.layout) {
+    case Layout::kNull:
+      if (!nulls_equal) std::memset(ok, 0, pairs.n);
+      return;
+    case Layout::kBinary32:
+    case Layout::kBinary64:
+      return Compare(key, nulls_equal, pairs, ok, IsNull, [&](uint32_t l, uint32_t r) {
+        const BytesRef a = BytesAt(key.left, l);
+        const BytesRef b = BytesAt(key.right, r);
+        return a.length == b.length && std::memcmp(a.data, b.data, static_cast<size_t>(a.length)) == 0;
+      });
+    default:
+      break;
+  }
+  switch (column.type->id()) {
+    case arrow::Type::HALF_FLOAT:
+      return CompareFloats<arrow::util::Float16>(key, options, pairs, ok);
+    case arrow::Type::FLOAT:
+      return CompareFloats<float>(key, options, pairs, ok);
+    case arrow::Type::DOUBLE:
+      return CompareFloats<double>(key, options, pairs, ok);
+    default:
+      break;
+  }
+  switch (column.width) {
+    case 1:
+      return CompareBits<1>(key, nulls_equal, pairs, ok);
+    case 2:
+      return CompareBits<2>(key, nulls_equal, pairs, ok);
+    case 4:
+      return CompareBits<4>(key, nulls_equal, pairs, ok);
+    case 8:
+      return CompareBits<8>(key, nulls_equal, pairs, ok);
+    case 16:
+      return CompareBits<16>(key, nulls_equal, pairs, ok);
+    default:
+      return Compare(key, nulls_equal, pairs, ok, IsNull, [&](uint32_t l, uint32_t r) {
+        return std::memcmp(key.left.values + l * key.left.stride, key.right.values + r * key.right.stride,
+                           static_cast<size_t>(column.width)) == 0;
+      });
+  }
+}
+
+}  // namespace
+
+uint32_t KeepEqualPairs(std::span<const KeyPair> keys, const JoinOptions& options, uint32_t* left, uint32_t* right,
+                        uint32_t n, uint8_t* scratch) {
+  std::memset(scratch, 1, n);
+  for (const KeyPair& key : keys) CompareKey(key, options, {left, right, n}, scratch);
+  uint32_t kept = 0;
+  for (uint32_t k = 0; k < n; ++k) {
+    left[kept] = left[k];
+    right[kept] = right[k];
+    kept += scratch[k];
+  }
+  return kept;
+}
+
+}  // namespace weft::kernels

@@ -1,0 +1,120 @@
+#include "weft/kernels/radix_partition.h"
+
+#include <cstring>
+#include <utility>
+
+#if defined(__x86_64__)
+#include <emmintrin.h>
+#endif
+
+namespace weft::kernels {
+namespace {
+
+/// One line of 64 bytes, past the caches: it is not read again before the next phase.
+inline void StoreLine(uint8_t* to, const uint8_t* from) {
+#if defined(__x86_64__)
+  for (int i = 0; i < 4; ++i) {
+    _mm_stream_si128(reinterpret_cast<__m128i*>(to) + i, _mm_load_si128(reinterpret_cast<const __m128i*>(from) + i));
+  }
+#else
+  std::memcpy(to, from, PartitionWriter::kLine);
+#endif
+}
+
+inline void StoreFence() {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
+
+inline uintptr_t PlaceInLine(const uint8_t* address) {
+  return reinterpret_cast<uintptr_t>(address) & static_cast<uintptr_t>(PartitionWriter::kLine - 1);
+}
+
+}  // namespace
+
+void CountPartitions(const uint64_t* words, int64_t n, int bits, int64_t* counts) {
+  for (int64_t i = 0; i < n; ++i) ++counts[PartitionOf(words[i], bits)];
+}
+
+void FindPartitions(const uint64_t* words, int64_t n, int bits, uint16_t* out) {
+  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint16_t>(PartitionOf(words[i], bits));
+}
+
+arrow::Result<PartitionWriter> PartitionWriter::Make(int width, std::vector<uint8_t*> next, arrow::MemoryPool* pool) {
+  PartitionWriter writer;
+  writer.width_ = width;
+  // Lines hold whole values only where the width divides them.
+  writer.combine_ = width > 0 && kLine % width == 0;
+  writer.next_ = std::move(next);
+  if (writer.combine_) {
+    writer.first_ = writer.next_;
+    ARROW_ASSIGN_OR_RAISE(writer.lines_buffer_,
+                          arrow::AllocateBuffer(static_cast<int64_t>(writer.next_.size()) * kLine, pool));
+    writer.lines_ = writer.lines_buffer_->mutable_data();
+  }
+  return writer;
+}
+
+void PartitionWriter::Flush(uint32_t partition, uint8_t* line_begin) {
+  const uint8_t* line = lines_ + partition * static_cast<size_t>(kLine);
+  uint8_t* const first = first_[partition];
+  if (line_begin >= first) {
+    StoreLine(line_begin, line);
+  } else {
+    // The line's head belongs to the rows of another writer.
+    const auto skip = static_cast<size_t>(first - line_begin);
+    std::memcpy(first, line + skip, static_cast<size_t>(kLine) - skip);
+  }
+}
+
+template <int width>
+void PartitionWriter::AppendLines(const uint16_t* partitions, const uint8_t* values, int64_t n) {
+  uint8_t* const lines = lines_;
+  uint8_t** const next = next_.data();
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t p = partitions[i];
+    uint8_t* const to = next[p];
+    const uintptr_t place = PlaceInLine(to);
+    std::memcpy(lines + p * static_cast<size_t>(kLine) + place, values + i * width, width);
+    next[p] = to + width;
+    if (place == static_cast<uintptr_t>(kLine) - width) Flush(p, to + width - kLine);
+  }
+}
+
+void PartitionWriter::Append(const uint16_t* partitions, const uint8_t* values, int64_t n) {
+  switch (width_) {
+    case 1:
+      return AppendLines<1>(partitions, values, n);
+    case 2:
+      return AppendLines<2>(partitions, values, n);
+    case 4:
+      return AppendLines<4>(partitions, values, n);
+    case 8:
+      return AppendLines<8>(partitions, values, n);
+    case 16:
+      return AppendLines<16>(partitions, values, n);
+    case 32:
+      return AppendLines<32>(partitions, values, n);
+    case 64:
+      return AppendLines<64>(partitions, values, n);
+    default:
+      for (int64_t i = 0; i < n; ++i) {
+        std::memcpy(next_[partitions[i]], values + i * width_, static_cast<size_t>(width_));
+        next_[partitions[i]] += width_;
+      }
+  }
+}
+
+void PartitionWriter::Finish() {
+  if (!combine_) return;
+  for (size_t p = 0; p < next_.size(); ++p) {
+    uint8_t* const begin = next_[p] - PlaceInLine(next_[p]);
+    uint8_t* const from = begin < first_[p] ? first_[p] : begin;
+    if (from == next_[p]) continue;
+    std::memcpy(from, lines_ + p * static_cast<size_t>(kLine) + (from - begin), static_cast<size_t>(next_[p] - from));
+  }
+  StoreFence();
+}
+
+}  // namespace weft::kernels

@@ -1,0 +1,62 @@
+// Moving the rows of a column to their partitions at the speed of memory: values gather in one cache line a partition,
+// and whole lines go out at once, past the caches where the machine can do so. Source: Balkesen et al., "Main-memory
+// hash joins on multi-core CPUs", ICDE 2013 (software write-combining buffers, after Intel and Wassenberg/Sanders).
+#pragma once
+
+#include <arrow/buffer.h>
+#include <arrow/memory_pool.h>
+#include <arrow/result.h>
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+namespace weft::kernels {
+
+/// The most partitions that one pass makes.
+constexpr int kMaxPartitionBits = 11;
+
+/// Mixes a word whose bits may be badly spread; partitions are the top bits of the result.
+inline uint64_t MixWord(uint64_t word) {
+  word ^= word >> 33;
+  return word * 0x9e3779b97f4a7c15ULL;
+}
+inline uint32_t PartitionOf(uint64_t word, int bits) {
+  return static_cast<uint32_t>((MixWord(word) >> 1) >> (63 - bits));
+}
+
+/// Adds the partition of each word to `counts` (2^bits entries).
+void CountPartitions(const uint64_t* words, int64_t n, int bits, int64_t* counts);
+
+/// Writes the partition of each word.
+void FindPartitions(const uint64_t* words, int64_t n, int bits, uint16_t* out);
+
+/// Scatters one column of fixed width. Not thread-safe; several writers may fill neighbouring ranges at a time.
+class PartitionWriter {
+ public:
+  static constexpr int64_t kLine = 64;
+
+  /// `next[p]` is where this writer's first value of partition p goes. Memory comes from `pool`.
+  static arrow::Result<PartitionWriter> Make(int width, std::vector<uint8_t*> next, arrow::MemoryPool* pool);
+
+  /// Appends `n` values, the i-th to partition partitions[i].
+  void Append(const uint16_t* partitions, const uint8_t* values, int64_t n);
+
+  /// Writes out what is left in the lines. Must be called once, after the last Append.
+  void Finish();
+
+ private:
+  template <int width>
+  void AppendLines(const uint16_t* partitions, const uint8_t* values, int64_t n);
+  void Flush(uint32_t partition, uint8_t* line_begin);
+
+  int width_ = 0;
+  bool combine_ = false;
+  std::vector<uint8_t*> first_;
+  std::vector<uint8_t*> next_;
+  std::unique_ptr<arrow::Buffer> lines_buffer_;
+  uint8_t* lines_ = nullptr;
+};
+
+}  // namespace weft::kernels

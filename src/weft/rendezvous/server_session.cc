@@ -1,0 +1,233 @@
+#include "weft/rendezvous/server_session.h"
+
+#include <asio/buffer.hpp>
+#include <asio/write.hpp>
+#include <cstring>
+#include <utility>
+
+#include "weft/base/logging.h"
+
+namespace weft::rendezvous {
+namespace {
+
+/// How long a client that was refused may take to read why.
+constexpr Duration kLeaveTime = std::chrono::seconds(1);
+/// A client that is refused and goes on sending is closed after this many bytes.
+constexpr size_t kMaxDiscarded = size_t{1} << 20;
+constexpr int64_t kWriteBatchBytes = 256 << 10;
+constexpr size_t kWriteBatchFrames = 64;
+/// An input buffer that grew beyond this is given back when it is empty.
+constexpr size_t kKeptInputBytes = 16 << 10;
+
+}  // namespace
+
+ServerSession::ServerSession(asio::ip::tcp::socket socket, SessionHost* host, StoreService* service,
+                             const RendezvousServerOptions* options, std::string address)
+    : socket_(std::move(socket)),
+      host_(host),
+      service_(service),
+      options_(options),
+      address_(std::move(address)),
+      began_(Clock::now()),
+      last_frame_(began_) {}
+
+void ServerSession::Start() { Read(); }
+
+void ServerSession::Read() {
+  if (reading_ || state_ == State::kClosed) return;
+  reading_ = true;
+  socket_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](asio::error_code error, size_t bytes) {
+    self->reading_ = false;
+    if (error) return self->Close();
+    self->OnRead(bytes);
+  });
+}
+
+void ServerSession::OnRead(size_t bytes) {
+  if (state_ == State::kClosed) return;
+  if (state_ == State::kLeaving) {
+    discarded_ += bytes;
+    return discarded_ > kMaxDiscarded ? Close() : Read();
+  }
+  if (input_.empty()) frame_began_ = Clock::now();
+  input_.append(buffer_.data(), bytes);
+  Proceed();
+}
+
+void ServerSession::Proceed() {
+  if (!TakeFrames()) {
+    input_ = std::string();
+    if (state_ == State::kLeaving) Read();
+    return;
+  }
+  if (!held_back()) Read();
+}
+
+bool ServerSession::held_back() const { return output_bytes_ > options_->limits.output_bytes / 4; }
+
+bool ServerSession::TakeFrames() {
+  size_t taken = 0;
+  while (input_.size() - taken >= kLengthBytes && !held_back()) {
+    uint32_t length = 0;
+    std::memcpy(&length, input_.data() + taken, kLengthBytes);
+    // The cap is looked at before memory is taken for the frame.
+    const uint32_t cap = state_ == State::kServing ? kMaxFrameBytes : kMaxGreetingBytes;
+    if (length == 0 || length > cap) {
+      Refuse(RefusalCode::kMalformed, "a frame says that it has " + std::to_string(length) + " bytes, 1 to " +
+                                          std::to_string(cap) + " are allowed");
+      return false;
+    }
+    if (input_.size() - taken - kLengthBytes < length) break;
+    const std::string_view frame = std::string_view(input_).substr(taken + kLengthBytes, length);
+    const arrow::Status status = OnFrame(static_cast<MessageType>(frame.front()), frame.substr(1));
+    if (!status.ok()) Refuse(RefusalCode::kMalformed, status.message());
+    if (state_ == State::kLeaving || state_ == State::kClosed) return false;
+    taken += kLengthBytes + length;
+    frame_began_ = last_frame_ = Clock::now();
+  }
+  input_.erase(0, taken);
+  if (input_.empty() && input_.capacity() > kKeptInputBytes) input_ = std::string();
+  return true;
+}
+
+arrow::Status ServerSession::OnFrame(MessageType type, std::string_view body) {
+  if (state_ == State::kServing) return service_->Handle(this, type, body, Clock::now());
+  if (state_ == State::kHello && type == MessageType::kHello) return OnHello(body);
+  if (state_ == State::kProof && type == MessageType::kProof) return OnProof(body);
+  return arrow::Status::Invalid("a message of type ", static_cast<int>(type), " does not come at this point");
+}
+
+arrow::Status ServerSession::OnHello(std::string_view body) {
+  ARROW_ASSIGN_OR_RAISE(const Hello hello, DecodeHello(body));
+  if (hello.version != kVersion) {
+    Refuse(RefusalCode::kVersion, "the server speaks version " + std::to_string(kVersion) + " of the protocol (Weft " +
+                                      WEFT_VERSION + "), the client version " + std::to_string(hello.version));
+    return arrow::Status::OK();
+  }
+  client_nonce_ = hello.nonce;
+  ARROW_ASSIGN_OR_RAISE(server_nonce_, MakeNonce());
+  state_ = State::kProof;
+  Send(Encode(Challenge{.version = kVersion, .wants_key = !options_->key.empty(), .nonce = server_nonce_}));
+  return arrow::Status::OK();
+}
+
+arrow::Status ServerSession::OnProof(std::string_view body) {
+  ARROW_ASSIGN_OR_RAISE(const Proof proof, DecodeProof(body));
+  Welcome welcome;
+  if (!options_->key.empty()) {
+    ARROW_ASSIGN_OR_RAISE(const Proof expected, MakeProof(Side::kClient, options_->key, client_nonce_, server_nonce_));
+    if (!SameProof(proof, expected)) {
+      WEFT_LOG(kInfo, "rendezvous: a client at " << address_ << " does not know the admission key");
+      Refuse(RefusalCode::kNotAdmitted, "the client does not know the server's admission key");
+      return arrow::Status::OK();
+    }
+    ARROW_ASSIGN_OR_RAISE(welcome.proof, MakeProof(Side::kServer, options_->key, client_nonce_, server_nonce_));
+  }
+  asio::error_code error;
+  const auto remote = socket_.remote_endpoint(error);
+  if (error) {
+    Close();
+    return arrow::Status::OK();
+  }
+  auto host = remote.address();
+  if (host.is_v6() && host.to_v6().is_v4_mapped()) {
+    host = asio::ip::make_address_v4(asio::ip::v4_mapped, host.to_v6());
+  }
+  welcome.observed_host = host.to_string();
+  welcome.observed_port = remote.port();
+  welcome.idle_seconds =
+      static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(options_->limits.idle).count());
+  welcome.server_version = WEFT_VERSION;
+  state_ = State::kServing;
+  admitted_ = true;
+  host_->OnAdmitted(this);
+  Send(Encode(welcome));
+  return arrow::Status::OK();
+}
+
+void ServerSession::Send(std::string frame) {
+  if (state_ == State::kLeaving || state_ == State::kClosed) return;
+  output_bytes_ += static_cast<int64_t>(frame.size());
+  if (output_bytes_ > options_->limits.output_bytes) {
+    WEFT_LOG(kInfo, "rendezvous: a client at " << address_ << " does not take its replies and is dropped");
+    return Close();
+  }
+  output_.push_back(std::move(frame));
+  if (writing_.empty()) Write();
+}
+
+void ServerSession::Refuse(RefusalCode code, const std::string& message) {
+  if (state_ == State::kLeaving || state_ == State::kClosed) return;
+  WEFT_LOG(kInfo, "rendezvous: refused a client at " << address_ << ": " << message);
+  service_->Remove(this);
+  Send(Encode(Refusal{code, message}));
+  if (state_ == State::kClosed) return;
+  state_ = State::kLeaving;
+  leave_by_ = Clock::now() + kLeaveTime;
+  Read();
+}
+
+void ServerSession::Write() {
+  int64_t bytes = 0;
+  while (!output_.empty() && writing_.size() < kWriteBatchFrames && bytes < kWriteBatchBytes) {
+    bytes += static_cast<int64_t>(output_.front().size());
+    writing_.push_back(std::move(output_.front()));
+    output_.pop_front();
+  }
+  std::vector<asio::const_buffer> buffers;
+  for (const std::string& frame : writing_) buffers.emplace_back(frame.data(), frame.size());
+  write_began_ = Clock::now();
+  asio::async_write(socket_, buffers, [self = shared_from_this()](asio::error_code error, size_t written) {
+    if (error) return self->Close();
+    self->output_bytes_ -= static_cast<int64_t>(written);
+    self->writing_.clear();
+    self->OnWritten();
+  });
+}
+
+void ServerSession::OnWritten() {
+  if (state_ == State::kClosed) return;
+  if (!output_.empty()) {
+    Write();
+  } else if (state_ == State::kLeaving) {
+    // Half closed, so that the client reads the refusal before it could meet a reset.
+    asio::error_code error;
+    socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
+  }
+  if (state_ != State::kServing) return Read();
+  if (reading_ || held_back()) return;
+  frame_began_ = Clock::now();
+  Proceed();
+}
+
+void ServerSession::Close() {
+  if (state_ == State::kClosed) return;
+  state_ = State::kClosed;
+  service_->Remove(this);
+  asio::error_code error;
+  socket_.close(error);
+  output_.clear();
+  host_->OnClosed(this);
+}
+
+void ServerSession::Tick(KeyTable::Time now) {
+  const RendezvousLimits& limits = options_->limits;
+  if (state_ == State::kLeaving && now >= leave_by_) return Close();
+  if (!writing_.empty() && now - write_began_ > limits.write) {
+    WEFT_LOG(kInfo, "rendezvous: a client at " << address_ << " takes its replies too slowly and is dropped");
+    return Close();
+  }
+  if (state_ == State::kHello || state_ == State::kProof) {
+    if (now - began_ > limits.authenticate) {
+      Refuse(RefusalCode::kTooSlow, "the client did not introduce itself within the server's limit");
+    }
+  } else if (state_ == State::kServing) {
+    if (!input_.empty() && !held_back() && now - frame_began_ > limits.frame) {
+      Refuse(RefusalCode::kTooSlow, "a message did not come whole within the server's limit");
+    } else if (input_.empty() && !waiting() && writing_.empty() && now - last_frame_ > limits.idle) {
+      Refuse(RefusalCode::kIdle, "the connection was idle for longer than the server's limit");
+    }
+  }
+}
+
+}  // namespace weft::rendezvous

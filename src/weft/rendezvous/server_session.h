@@ -1,0 +1,98 @@
+// One connection of the rendezvous server. Its states, in order:
+//
+//   kHello --Hello--> kProof --Proof--> kServing --any frame of a request--> kServing
+//     |                  |                 |
+//     +------------------+-----------------+--Refuse--> kLeaving --refusal written, end of file or 1 s--> kClosed
+//
+// A read or write error, and a stalled write, lead from any state to kClosed.
+#pragma once
+
+#include <array>
+#include <asio/ip/tcp.hpp>
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "weft/rendezvous/protocol.h"
+#include "weft/rendezvous/server.h"
+#include "weft/rendezvous/store_service.h"
+
+namespace weft::rendezvous {
+
+class ServerSession;
+
+/// What a session needs of the server.
+class SessionHost {
+ public:
+  virtual ~SessionHost() = default;
+  virtual void OnAdmitted(ServerSession* session) = 0;
+  /// Called once, when the session's socket has been closed. The host lets go of it later, not in this call.
+  virtual void OnClosed(ServerSession* session) = 0;
+};
+
+/// Runs on the server's thread alone.
+class ServerSession : public StoreClient, public std::enable_shared_from_this<ServerSession> {
+ public:
+  ServerSession(asio::ip::tcp::socket socket, SessionHost* host, StoreService* service,
+                const RendezvousServerOptions* options, std::string address);
+
+  /// Begins to read.
+  void Start();
+  void Send(std::string frame) override;
+  /// Tells the client why and closes when it has read it, or soon.
+  void Refuse(RefusalCode code, const std::string& message);
+  void Close();
+  /// Looks at the limits of time.
+  void Tick(KeyTable::Time now);
+
+  /// What connections are counted by.
+  const std::string& address() const { return address_; }
+  bool admitted() const { return admitted_; }
+  bool leaving() const { return state_ == State::kLeaving; }
+
+ private:
+  enum class State { kHello, kProof, kServing, kLeaving, kClosed };
+
+  void Read();
+  void OnRead(size_t bytes);
+  /// Does what the input asks for and reads on.
+  void Proceed();
+  /// A client that does not take its replies gets nothing done, and is not read, until it does.
+  bool held_back() const;
+  /// Takes whole frames from the input; returns false when the session is leaving.
+  bool TakeFrames();
+  arrow::Status OnFrame(MessageType type, std::string_view body);
+  arrow::Status OnHello(std::string_view body);
+  arrow::Status OnProof(std::string_view body);
+  void Write();
+  void OnWritten();
+
+  asio::ip::tcp::socket socket_;
+  SessionHost* const host_;
+  StoreService* const service_;
+  const RendezvousServerOptions* const options_;
+  const std::string address_;
+  State state_ = State::kHello;
+  bool admitted_ = false;
+
+  std::array<char, 4096> buffer_;
+  std::string input_;
+  bool reading_ = false;
+  size_t discarded_ = 0;
+
+  std::deque<std::string> output_;
+  std::vector<std::string> writing_;
+  int64_t output_bytes_ = 0;  // queued and being written
+
+  Nonce client_nonce_{};
+  Nonce server_nonce_{};
+  KeyTable::Time began_;
+  KeyTable::Time last_frame_;
+  KeyTable::Time frame_began_;
+  KeyTable::Time write_began_;
+  KeyTable::Time leave_by_;
+};
+
+}  // namespace weft::rendezvous

@@ -1,0 +1,50 @@
+// Plain non-blocking sockets whose waits have deadlines, for the rendezvous client.
+#pragma once
+
+#include <arrow/status.h>
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "weft/base/deadline.h"
+#include "weft/rendezvous/endpoint.h"
+
+namespace weft::rendezvous {
+
+/// Owns a file descriptor.
+class Socket {
+ public:
+  explicit Socket(int fd = -1) : fd_(fd) {}
+  ~Socket();
+  Socket(Socket&& other) noexcept : fd_(other.Release()) {}
+  Socket& operator=(Socket&& other) noexcept;
+  int fd() const { return fd_; }
+  int Release();
+
+ private:
+  int fd_;
+};
+
+/// How a wait on a socket ended. Anything but kReady sets the cause.
+enum class SocketResult { kReady, kTimedOut, kFailed, kInterrupted };
+
+/// What the waits below are bounded by and report to.
+struct SocketWait {
+  Deadline deadline;
+  const std::function<arrow::Status()>& check_interrupt;
+  std::string cause;
+  arrow::Status interrupted;
+};
+
+/// Connects to one of the server's addresses, tried in turn. The socket is non-blocking, closed on exec, without delay
+/// and with TCP keepalive.
+SocketResult Connect(const Endpoint& server, SocketWait* wait, Socket* socket);
+
+SocketResult SendAll(int fd, std::string_view bytes, SocketWait* wait);
+
+/// Appends exactly `bytes`.
+SocketResult ReceiveExactly(int fd, size_t bytes, SocketWait* wait, std::string* received);
+
+}  // namespace weft::rendezvous

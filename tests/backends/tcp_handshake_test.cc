@@ -1,0 +1,276 @@
+// The handshake without sockets: what it accepts, and everything that it must not.
+#include <gtest/gtest.h>
+
+#include <random>
+#include <string>
+
+#include "weft/backends/tcp/address.h"
+#include "weft/backends/tcp/frame.h"
+#include "weft/backends/tcp/handshake.h"
+
+namespace weft::tcp {
+namespace {
+
+using State = Handshake::State;
+
+LinkIdentity Identity(Rank rank, const std::string& secret = std::string(32, 's'), const std::string& job = "job",
+                      int64_t epoch = 3, int world = 4) {
+  return *LinkIdentity::Make(secret, job, epoch, rank, world);
+}
+
+/// Carries bytes between the two until neither has more to say; in pieces of `piece` bytes.
+void Talk(Handshake& a, Handshake& b, size_t piece = 1000) {
+  for (int round = 0; round < 10; ++round) {
+    for (auto [from, to] : {std::pair{&a, &b}, std::pair{&b, &a}}) {
+      std::string bytes = from->TakeOutput();
+      for (size_t at = 0; at < bytes.size(); at += piece) {
+        std::string_view left = std::string_view(bytes).substr(at, piece);
+        while (!left.empty() && to->wanted() > 0) {
+          const std::string_view taken = left.substr(0, to->wanted());
+          to->Consume(taken);
+          left.remove_prefix(taken.size());
+        }
+      }
+    }
+    if (b.state() == State::kAuthenticated) b.Nominate();
+  }
+}
+
+TEST(TcpHandshake, TwoRanksOfOneJob) {
+  for (const size_t piece : {size_t{1}, size_t{7}, size_t{1000}}) {
+    Handshake dialer = *Handshake::Dial(Identity(2), 1);
+    Handshake acceptor = *Handshake::Accept(Identity(1));
+    Talk(dialer, acceptor, piece);
+    EXPECT_EQ(dialer.state(), State::kDone);
+    EXPECT_EQ(acceptor.state(), State::kDone);
+    EXPECT_EQ(acceptor.peer(), 2);
+    EXPECT_EQ(dialer.wanted(), 0u);  // what follows belongs to the link
+  }
+}
+
+TEST(TcpHandshake, TheDialerWaitsForTheNomination) {
+  Handshake dialer = *Handshake::Dial(Identity(2), 1);
+  Handshake acceptor = *Handshake::Accept(Identity(1));
+  acceptor.Consume(dialer.TakeOutput());
+  dialer.Consume(acceptor.TakeOutput());
+  acceptor.Consume(dialer.TakeOutput());
+  EXPECT_EQ(acceptor.state(), State::kAuthenticated);
+  EXPECT_EQ(dialer.state(), State::kAwaitNomination);
+  EXPECT_TRUE(acceptor.TakeOutput().empty());
+}
+
+TEST(TcpHandshake, AnotherSecret) {
+  Handshake dialer = *Handshake::Dial(Identity(2, std::string(32, 'x')), 1);
+  Handshake acceptor = *Handshake::Accept(Identity(1));
+  Talk(dialer, acceptor);
+  EXPECT_EQ(dialer.state(), State::kFailed);
+  EXPECT_EQ(dialer.failure(), HandshakeFailure::kWrongProof);
+  EXPECT_NE(dialer.failure_text().find("secret"), std::string::npos);
+  EXPECT_EQ(acceptor.state(), State::kFailed);
+  EXPECT_EQ(acceptor.failure(), HandshakeFailure::kWrongProof);
+}
+
+TEST(TcpHandshake, AnotherJobHearsNothing) {
+  Handshake dialer = *Handshake::Dial(Identity(2, std::string(32, 's'), "other"), 1);
+  Handshake acceptor = *Handshake::Accept(Identity(1));
+  acceptor.Consume(dialer.TakeOutput());
+  EXPECT_EQ(acceptor.failure(), HandshakeFailure::kJunk);
+  EXPECT_TRUE(acceptor.TakeOutput().empty());
+}
+
+TEST(TcpHandshake, RefusalsSayWhy) {
+  const auto refused = [](const LinkIdentity& dialing, Rank to, const LinkIdentity& accepting) {
+    Handshake dialer = *Handshake::Dial(dialing, to);
+    Handshake acceptor = *Handshake::Accept(accepting);
+    Talk(dialer, acceptor);
+    EXPECT_EQ(acceptor.state(), State::kFailed);
+    EXPECT_EQ(dialer.state(), State::kFailed);
+    EXPECT_EQ(dialer.failure(), acceptor.failure());
+    EXPECT_NE(dialer.failure_text().find("refused by the peer"), std::string::npos);
+    return dialer.failure();
+  };
+  const std::string secret(32, 's');
+  EXPECT_EQ(refused(Identity(2, secret, "job", 2), 1, Identity(1)), HandshakeFailure::kEpoch);
+  EXPECT_EQ(refused(Identity(2, secret, "job", 4), 1, Identity(1)), HandshakeFailure::kEpoch);
+  EXPECT_EQ(refused(Identity(2, secret, "job", 3, 5), 1, Identity(1)), HandshakeFailure::kWorld);
+  EXPECT_EQ(refused(Identity(2), 0, Identity(1)), HandshakeFailure::kWrongRank);
+  EXPECT_EQ(refused(Identity(1), 2, Identity(2)), HandshakeFailure::kWrongRank);  // the lower rank never dials
+  LinkIdentity newer = Identity(2);
+  newer.version = kLinkVersion + 1;
+  EXPECT_EQ(refused(newer, 1, Identity(1)), HandshakeFailure::kVersion);
+}
+
+TEST(TcpHandshake, ARankThatLies) {
+  // Rank 3 of the job claims to be rank 2: without rank 2's part there is nothing to tell them apart but the address,
+  // so the claim is bound to the connection. Somebody who answers as another rank than the one dialed is refused.
+  Handshake dialer = *Handshake::Dial(Identity(2), 1);
+  Handshake wrong = *Handshake::Accept(Identity(0));
+  wrong.Consume(dialer.TakeOutput());
+  EXPECT_EQ(wrong.failure(), HandshakeFailure::kWrongRank);
+  // A rank outside the world.
+  LinkIdentity outside = Identity(9);
+  Handshake far = *Handshake::Dial(outside, 1);
+  Handshake acceptor = *Handshake::Accept(Identity(1));
+  acceptor.Consume(far.TakeOutput());
+  EXPECT_EQ(acceptor.failure(), HandshakeFailure::kWrongRank);
+}
+
+TEST(TcpHandshake, ReflectionFails) {
+  Handshake dialer = *Handshake::Dial(Identity(2), 1);
+  const std::string hello = dialer.TakeOutput();
+  dialer.Consume(hello);  // its own greeting comes back
+  EXPECT_EQ(dialer.state(), State::kFailed);
+
+  // The acceptor's proof sent back as the dialer's.
+  Handshake again = *Handshake::Dial(Identity(2), 1);
+  Handshake acceptor = *Handshake::Accept(Identity(1));
+  acceptor.Consume(again.TakeOutput());
+  const std::string answer = acceptor.TakeOutput();
+  acceptor.Consume(std::string_view(answer).substr(answer.size() - acceptor.wanted() - 32));
+  EXPECT_EQ(acceptor.state(), State::kFailed);
+  EXPECT_EQ(acceptor.failure(), HandshakeFailure::kWrongProof);
+}
+
+TEST(TcpHandshake, ReplayFails) {
+  Handshake dialer = *Handshake::Dial(Identity(2), 1);
+  Handshake acceptor = *Handshake::Accept(Identity(1));
+  const std::string hello = dialer.TakeOutput();
+  acceptor.Consume(hello);
+  const std::string answer = acceptor.TakeOutput();
+  dialer.Consume(answer);
+  const std::string proof = dialer.TakeOutput();
+  acceptor.Consume(proof);
+  acceptor.Nominate();
+  const std::string nomination = acceptor.TakeOutput();
+
+  // All that was said, said again to another acceptor.
+  Handshake second = *Handshake::Accept(Identity(1));
+  second.Consume(hello);
+  second.Consume(proof);
+  EXPECT_EQ(second.failure(), HandshakeFailure::kWrongProof);
+  // And to another dialer.
+  Handshake third = *Handshake::Dial(Identity(2), 1);
+  third.Consume(answer);
+  EXPECT_EQ(third.failure(), HandshakeFailure::kWrongProof);
+  // A nomination that is not of this connection.
+  Handshake fourth = *Handshake::Dial(Identity(2), 1);
+  Handshake fifth = *Handshake::Accept(Identity(1));
+  fifth.Consume(fourth.TakeOutput());
+  fourth.Consume(fifth.TakeOutput());
+  ASSERT_EQ(fourth.state(), State::kAwaitNomination);
+  fourth.Consume(nomination);
+  EXPECT_EQ(fourth.failure(), HandshakeFailure::kWrongProof);
+}
+
+TEST(TcpHandshake, EveryByteOfTheGreetingCounts) {
+  Handshake reference = *Handshake::Dial(Identity(2), 1);
+  const size_t size = reference.TakeOutput().size();
+  for (size_t at = 0; at < size; ++at) {
+    Handshake dialer = *Handshake::Dial(Identity(2), 1);
+    Handshake acceptor = *Handshake::Accept(Identity(1));
+    std::string hello = dialer.TakeOutput();
+    hello[at] = static_cast<char>(hello[at] ^ 1);
+    acceptor.Consume(hello);
+    if (acceptor.state() == State::kAwaitHello) continue;  // a longer message announced: waits, and is closed by time
+    Talk(dialer, acceptor);
+    EXPECT_NE(acceptor.state(), State::kDone) << at;
+    EXPECT_NE(dialer.state(), State::kDone) << at;
+  }
+}
+
+TEST(TcpHandshake, JunkFailsAtOnceAndTakesNoMemory) {
+  std::mt19937 random(7);
+  for (int i = 0; i < 2000; ++i) {
+    Handshake acceptor = *Handshake::Accept(Identity(1));
+    Handshake dialer = *Handshake::Dial(Identity(2), 1);
+    (void)dialer.TakeOutput();
+    std::string junk(random() % 600, ' ');
+    for (char& c : junk) c = static_cast<char>(random());
+    if (i % 2 == 0 && junk.size() > 8) junk.replace(0, 4, "WEFT");
+    if (i % 4 == 0 && junk.size() > 8) junk[4] = kLinkVersion;
+    acceptor.Consume(junk);
+    dialer.Consume(junk);
+    EXPECT_NE(acceptor.state(), State::kAuthenticated);
+    EXPECT_NE(dialer.state(), State::kAwaitNomination);
+    EXPECT_LE(acceptor.wanted(), 520u);
+  }
+  Handshake acceptor = *Handshake::Accept(Identity(1));
+  acceptor.Consume("G");
+  EXPECT_EQ(acceptor.state(), State::kFailed);
+}
+
+TEST(TcpHandshake, SecretsHave32Bytes) {
+  EXPECT_TRUE(LinkIdentity::Make("short", "job", 0, 0, 2).status().IsInvalid());
+}
+
+TEST(TcpHandshake, KeysDifferByJobAndEpoch) {
+  const std::string secret(32, 's');
+  EXPECT_NE(*DeriveLinkKey(secret, "a", 0), *DeriveLinkKey(secret, "b", 0));
+  EXPECT_NE(*DeriveLinkKey(secret, "a", 0), *DeriveLinkKey(secret, "a", 1));
+  EXPECT_EQ(*DeriveLinkKey(secret, "a", 0), *DeriveLinkKey(secret, "a", 0));
+}
+
+TEST(TcpCandidates, RoundTripAndHostileBytes) {
+  Candidates own;
+  own.host_identity = "boot net";
+  own.list = {{CandidateKind::kHost, "10.0.0.1", 80}, {CandidateKind::kLoopback, "127.0.0.1", 80}};
+  const std::string bytes = own.Encode();
+  const Candidates back = *Candidates::Decode(bytes);
+  EXPECT_EQ(back.host_identity, own.host_identity);
+  ASSERT_EQ(back.list.size(), 2u);
+  EXPECT_EQ(back.list[0].host, "10.0.0.1");
+  for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(Candidates::Decode(bytes.substr(0, size)).ok());
+  std::string newer = bytes;
+  newer[0] = 9;
+  EXPECT_NE(Candidates::Decode(newer).status().message().find("version 9"), std::string::npos);
+}
+
+TEST(TcpCandidates, LoopbackIsForTheSameHostOnly) {
+  Candidates own{"a", {}};
+  Candidates peer{"a", {{CandidateKind::kHost, "10.0.0.1", 80}, {CandidateKind::kLoopback, "127.0.0.1", 80}}};
+  ASSERT_EQ(Dialable(own, peer).size(), 1u);
+  EXPECT_EQ(Dialable(own, peer)[0].host, "127.0.0.1");
+  peer.host_identity = "b";
+  ASSERT_EQ(Dialable(own, peer).size(), 1u);
+  EXPECT_EQ(Dialable(own, peer)[0].host, "10.0.0.1");
+}
+
+TEST(TcpCandidates, Advertise) {
+  EXPECT_EQ((*GatherCandidates(7, "10.1.2.3")).list[0].port, 7);
+  EXPECT_EQ((*GatherCandidates(7, "10.1.2.3:99")).list[0].port, 99);
+  EXPECT_EQ((*GatherCandidates(7, "[fd00::1]:99")).list[0].host, "fd00::1");
+  EXPECT_EQ((*GatherCandidates(7, "fd00::1")).list[0].host, "fd00::1");
+  for (const char* wrong : {"10.1.2.3:", "10.1.2.3:x", "10.1.2.3:99999", "[fd00::1", "no such host.invalid"}) {
+    EXPECT_TRUE(GatherCandidates(7, wrong).status().IsInvalid()) << wrong;
+  }
+}
+
+TEST(TcpFrame, RoundTrip) {
+  FrameHeader header{FrameType::kData, kFlagLast, 77, 1, 2, 3, 4, 5};
+  const HeaderBytes bytes = EncodeHeader(header);
+  const FrameHeader back = *DecodeHeader(bytes.data());
+  EXPECT_EQ(back.type, header.type);
+  EXPECT_EQ(back.flags, header.flags);
+  EXPECT_EQ(back.length, 77u);
+  EXPECT_EQ(back.tag, 1u);
+  EXPECT_EQ(back.sequence, 2u);
+  EXPECT_EQ(back.acknowledgement, 3u);
+  EXPECT_EQ(back.credit, 4u);
+  EXPECT_EQ(back.size, 5u);
+}
+
+TEST(TcpFrame, HostileHeaders) {
+  const auto decoded = [](FrameHeader header) { return DecodeHeader(EncodeHeader(header).data()).ok(); };
+  EXPECT_TRUE(decoded({FrameType::kEager, 0, kMaxEagerPayload, 0, 1, 0, 0, 0}));
+  EXPECT_FALSE(decoded({FrameType::kEager, 0, kMaxEagerPayload + 1, 0, 1, 0, 0, 0}));
+  EXPECT_FALSE(decoded({FrameType::kData, 0, kMaxDataPayload + 1, 0, 1, 0, 0, 0}));
+  EXPECT_FALSE(decoded({FrameType::kHeartbeat, 0, UINT32_MAX, 0, 0, 0, 0, 0}));
+  EXPECT_FALSE(decoded({FrameType::kBye, 0, 1, 0, 1, 0, 0, 0}));
+  EXPECT_FALSE(decoded({FrameType::kEager, 1, 0, 0, 1, 0, 0, 0}));
+  EXPECT_FALSE(decoded({static_cast<FrameType>(0), 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_FALSE(decoded({static_cast<FrameType>(9), 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_FALSE(decoded({FrameType::kHeartbeat, 0, 0, 0, 5, 0, 0, 0}));
+}
+
+}  // namespace
+}  // namespace weft::tcp

@@ -1,0 +1,220 @@
+// Linking up: who may, who may not, and that strangers change nothing.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <random>
+
+#include "backends/tcp_world.h"
+#include "weft/backends/tcp/address.h"
+#include "weft/backends/tcp/handshake.h"
+
+namespace weft::tcp {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+int ConnectTo(uint16_t port) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return socket;
+  ::close(socket);
+  return -1;
+}
+
+/// The port that `rank` has published.
+uint16_t PortOf(const std::string& job, Rank rank) {
+  const auto value =
+      TestStore(job)->Wait("weft:" + job + ":0:all/tcp/address/" + std::to_string(rank), Deadline::After(seconds(10)));
+  if (!value.ok()) return 0;
+  return Candidates::Decode(*value)->list.front().port;
+}
+
+void SendText(int socket, std::string_view text) {
+  [[maybe_unused]] const ssize_t sent = ::send(socket, text.data(), text.size(), MSG_NOSIGNAL);
+}
+
+void PingAll(Transport& t) {
+  std::vector<std::string> in(static_cast<size_t>(t.world_size()), std::string(4, ' '));
+  std::vector<OperationPtr> operations;
+  for (Rank peer = 0; peer < t.world_size(); ++peer) {
+    operations.push_back(Recv(t, peer, 1, in[static_cast<size_t>(peer)]));
+    operations.push_back(Send(t, peer, 1, "ping"));
+  }
+  ASSERT_OK(AwaitAll(t, operations));
+}
+
+TEST(TcpLinking, WrongSecretFailsEveryRankSoon) {
+  for (const Rank wrong : {0, 1, 2, 3}) {
+    WorldOptions options;
+    options.secret = [wrong](Rank rank) { return rank == wrong ? std::string(32, 'x') : kTestSecret; };
+    const auto began = Clock::now();
+    RunThreads(4, [&](Rank rank) {
+      const auto transport = JoinWorld(options, rank, 4);
+      ASSERT_TRUE(IsCommunicationError(transport.status(), CommunicationFailure::kAuthenticationFailed))
+          << rank << ": " << transport.status();
+      EXPECT_NE(transport.status().message().find("WEFT_SECRET"), std::string::npos) << transport.status();
+      EXPECT_GE(GetCommunicationError(transport.status())->peer, 0);
+    });
+    EXPECT_LT(Clock::now() - began, seconds(10));
+  }
+}
+
+TEST(TcpLinking, ARankThatNeverComesIsNamed) {
+  WorldOptions options;
+  options.connect_timeout = milliseconds(500);
+  RunThreads(2, [&](Rank rank) {
+    const auto transport = JoinWorld(options, rank, 3);
+    ASSERT_TRUE(IsCommunicationError(transport.status(), CommunicationFailure::kTimedOut)) << transport.status();
+    EXPECT_EQ(GetCommunicationError(transport.status())->peer, 2) << transport.status();
+  });
+}
+
+TEST(TcpLinking, OptionsAreChecked) {
+  const std::string job = FreshJob();
+  JobIdentity identity;
+  identity.job = job;
+  identity.epoch = 0;
+  identity.world_size = 2;
+  identity.rank = 0;
+  const auto membership = *Membership::Join(TestStore(job), identity);
+  BackendContext context;
+  context.membership = membership.get();
+  context.secret = kTestSecret;
+  context.encryption = "on";
+  EXPECT_TRUE(MakeTransport(context).status().IsInvalid());
+  context.encryption = "yes";
+  EXPECT_TRUE(MakeTransport(context).status().IsInvalid());
+  context.encryption = "off";
+  context.secret = "short";
+  EXPECT_TRUE(MakeTransport(context).status().IsInvalid());
+  context.secret = kTestSecret;
+  context.advertise = "nobody.invalid:1";
+  EXPECT_TRUE(MakeTransport(context).status().IsInvalid());
+}
+
+TEST(TcpLinking, InterruptEndsIt) {
+  WorldOptions options;
+  const std::string job = FreshJob();
+  JobIdentity identity{job, 0, 2, 0};
+  const auto membership = *Membership::Join(TestStore(job), identity);
+  BackendContext context;
+  context.membership = membership.get();
+  context.secret = kTestSecret;
+  const auto began = Clock::now();
+  context.communicator.check_interrupt = [&] {
+    return Clock::now() - began > milliseconds(200) ? arrow::Status::Cancelled("ctrl-c") : arrow::Status::OK();
+  };
+  EXPECT_TRUE(MakeTransport(context).status().IsCancelled());
+  EXPECT_LT(Clock::now() - began, seconds(5));
+}
+
+TEST(TcpLinking, AdvertisedAddressIsDialed) {
+  WorldOptions options;
+  options.advertise = "127.0.0.1";
+  RunWorld(3, [](Transport& t) { PingAll(t); }, options);
+}
+
+/// Runs a world of three in which rank 2 comes only when `attack` on the ports of the others has begun.
+void LinkUnderAttack(const std::function<void(const std::string& job, const std::atomic<bool>& over)>& attack) {
+  WorldOptions options;
+  std::atomic<bool> over{false};
+  std::thread attacker([&] { attack(options.job, over); });
+  RunThreads(3, [&](Rank rank) {
+    if (rank == 2) std::this_thread::sleep_for(milliseconds(300));
+    auto transport = JoinWorld(options, rank, 3);
+    ASSERT_OK(transport.status());
+    PingAll(**transport);
+    ASSERT_OK((*transport)->Close(Deadline::After(seconds(10))));
+  });
+  over = true;
+  attacker.join();
+}
+
+TEST(TcpLinking, JunkClosesOnlyItsOwnConnection) {
+  LinkUnderAttack([](const std::string& job, const std::atomic<bool>& over) {
+    const uint16_t port = PortOf(job, 0);
+    std::mt19937 random(1);
+    while (!over) {
+      const int socket = ConnectTo(port);
+      if (socket < 0) return;  // linked, the port is closed
+      std::string junk(random() % 300, ' ');
+      for (char& c : junk) c = static_cast<char>(random());
+      if (random() % 2 == 0) junk.insert(0, "WEFT\x01\x01");
+      SendText(socket, junk);
+      ::close(socket);
+    }
+  });
+}
+
+TEST(TcpLinking, HalfOpenFloodDoesNotKeepRanksOut) {
+  LinkUnderAttack([](const std::string& job, const std::atomic<bool>& over) {
+    const uint16_t port = PortOf(job, 0);
+    std::vector<int> sockets;
+    while (!over && sockets.size() < 500) {
+      const int socket = ConnectTo(port);
+      if (socket < 0) break;
+      sockets.push_back(socket);
+    }
+    for (const int socket : sockets) ::close(socket);
+  });
+}
+
+TEST(TcpLinking, AStrangerWhoKnowsTheJobsNameCannotFailIt) {
+  LinkUnderAttack([](const std::string& job, const std::atomic<bool>& over) {
+    const uint16_t port = PortOf(job, 0);
+    const LinkIdentity stranger = *LinkIdentity::Make(std::string(32, 'x'), job, 0, 2, 3);
+    while (!over) {
+      const int socket = ConnectTo(port);
+      if (socket < 0) return;
+      Handshake handshake = *Handshake::Dial(stranger, 0);
+      SendText(socket, handshake.TakeOutput());
+      SendText(socket, std::string("WEFT\x01\x02\x20\x00", 8) + std::string(32, 'p'));  // a wrong proof
+      char buffer[512];
+      (void)!::recv(socket, buffer, sizeof(buffer), 0);
+      ::close(socket);
+    }
+  });
+}
+
+TEST(TcpLinking, ThePortIsClosedAfterwards) {
+  const WorldOptions options;
+  std::atomic<int> ports{0};
+  RunThreads(2, [&](Rank rank) {
+    uint16_t port = 0;
+    std::thread reader([&] { port = rank == 0 ? PortOf(options.job, 0) : uint16_t{0}; });
+    auto transport = JoinWorld(options, rank, 2);
+    reader.join();
+    ASSERT_OK(transport.status());
+    if (rank == 0 && port != 0) {
+      ++ports;
+      EXPECT_LT(ConnectTo(port), 0);
+    }
+    PingAll(**transport);
+    ASSERT_OK((*transport)->Close(Deadline::After(seconds(10))));
+  });
+}
+
+TEST(TcpLinking, AHigherEpochSupersedes) {
+  const std::string job = FreshJob();
+  std::thread late([&] {
+    std::this_thread::sleep_for(milliseconds(300));
+    JobIdentity identity{job, 5, 2, 0};
+    const auto higher = Membership::Join(TestStore(job), identity);
+    ASSERT_OK(higher.status());
+    std::this_thread::sleep_for(seconds(3));
+  });
+  WorldOptions options;
+  options.job = job;
+  const auto transport = JoinWorld(options, 0, 2);
+  EXPECT_TRUE(IsCommunicationError(transport.status(), CommunicationFailure::kSuperseded)) << transport.status();
+  late.join();
+}
+
+}  // namespace
+}  // namespace weft::tcp

@@ -1,0 +1,532 @@
+#include "weft/kernels/join.h"
+
+#include <arrow/api.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "table/random_table.h"
+#include "weft/kernels/hash_join.h"
+#include "weft/kernels/join_plan.h"
+#include "weft/kernels/sort.h"
+#include "weft/kernels/sort_join.h"
+
+namespace weft::kernels {
+namespace {
+
+using test::RandomTable;
+using test::RandomTableOptions;
+using test::SameRows;
+using test::SameRowsInOrder;
+using test::SchemaOf;
+using TablePtr = std::shared_ptr<arrow::Table>;
+using Texts = std::vector<std::string>;
+
+constexpr JoinType kTypes[] = {JoinType::kInner, JoinType::kLeft, JoinType::kRight, JoinType::kOuter};
+
+/// Every value as text, by column.
+std::vector<Texts> ColumnTexts(const arrow::Table& table) {
+  std::vector<Texts> out;
+  for (const auto& column : table.columns()) {
+    Texts& texts = out.emplace_back();
+    for (const auto& chunk : column->chunks()) {
+      for (int64_t i = 0; i < chunk->length(); ++i) test::AppendValue(*chunk, i, &texts.emplace_back());
+    }
+  }
+  return out;
+}
+
+/// What a key compares by, one text a row; empty for a key that matches nothing.
+Texts KeyTexts(const arrow::Table& table, const std::vector<int>& keys, const JoinOptions& options) {
+  const auto columns = ColumnTexts(table);
+  Texts out(static_cast<size_t>(table.num_rows()));
+  std::vector<bool> nothing(out.size(), false);
+  for (const int key : keys) {
+    const bool floating = arrow::is_floating(table.field(key)->type()->id());
+    for (size_t i = 0; i < out.size(); ++i) {
+      std::string text = columns[static_cast<size_t>(key)][i];
+      if (floating && text == "-0") text = "0";
+      if (floating && text == "nan" && options.nan_is_null) text = "null";
+      if (text == "null" && !options.nulls_equal) nothing[i] = true;
+      out[i] += text + "|";
+    }
+  }
+  for (size_t i = 0; i < out.size(); ++i) {
+    if (nothing[i]) out[i].clear();
+  }
+  return out;
+}
+
+/// The join by a look-up of texts: the rows as text, sorted.
+Texts Oracle(const arrow::Table& left, const arrow::Table& right, const JoinOptions& options) {
+  const JoinPlan plan = PlanJoin(*left.schema(), *right.schema(), options).ValueOrDie();
+  const auto left_texts = ColumnTexts(left);
+  const auto right_texts = ColumnTexts(right);
+  const Texts left_keys = KeyTexts(left, options.left_keys, options);
+  const Texts right_keys = KeyTexts(right, options.right_keys, options);
+  Texts out;
+  const auto add = [&](int64_t l, int64_t r) {
+    std::string row;
+    for (const OutputColumn& column : plan.columns) {
+      const auto value = [&](Side side, int c) {
+        const int64_t i = side == Side::kLeft ? l : r;
+        return i < 0 ? std::string("null")
+                     : (side == Side::kLeft ? left_texts : right_texts)[static_cast<size_t>(c)][static_cast<size_t>(i)];
+      };
+      const bool other = column.coalesced && l < 0;
+      row += other ? value(Side::kRight, options.right_keys[static_cast<size_t>(column.key)])
+                   : value(column.side, column.column);
+      row += "|";
+    }
+    out.push_back(std::move(row));
+  };
+  std::unordered_map<std::string, std::vector<int64_t>> by_key;
+  for (size_t r = 0; r < right_keys.size(); ++r) {
+    if (!right_keys[r].empty()) by_key[right_keys[r]].push_back(static_cast<int64_t>(r));
+  }
+  std::vector<bool> right_matched(right_keys.size(), false);
+  for (size_t l = 0; l < left_keys.size(); ++l) {
+    const auto found = by_key.find(left_keys[l]);
+    if (found == by_key.end()) {
+      if (KeepsUnmatchedLeft(options.type)) add(static_cast<int64_t>(l), -1);
+      continue;
+    }
+    for (const int64_t r : found->second) {
+      add(static_cast<int64_t>(l), r);
+      right_matched[static_cast<size_t>(r)] = true;
+    }
+  }
+  if (KeepsUnmatchedRight(options.type)) {
+    for (size_t r = 0; r < right_keys.size(); ++r) {
+      if (!right_matched[r]) add(-1, static_cast<int64_t>(r));
+    }
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+Context Threads(int threads) {
+  Context context;
+  context.threads = threads;
+  return context;
+}
+
+void CheckHash(const TablePtr& left, const TablePtr& right, const JoinOptions& options) {
+  const Texts expected = Oracle(*left, *right, options);
+  std::vector<HashJoinTuning> tunings(5);
+  tunings[1].partition_bits = 3;
+  tunings[2].partition_bits = 2;
+  tunings[2].exact_words = false;
+  tunings[3].partition_bits = 2;
+  tunings[3].exact_words = false;
+  tunings[3].hash_mask = 3;
+  tunings[3].least_chunk_rows = 0;
+  tunings[4].chunk_rows = 64;
+  tunings[4].least_chunk_rows = 0;
+  for (size_t t = 0; t < tunings.size(); ++t) {
+    SCOPED_TRACE("tuning " + std::to_string(t));
+    const auto one = HashJoin(left, right, options, tunings[t], Threads(1));
+    ASSERT_TRUE(one.ok()) << one.status();
+    ASSERT_TRUE((*one)->ValidateFull().ok()) << (*one)->ValidateFull();
+    const auto schema = JoinSchema(*left->schema(), *right->schema(), options).ValueOrDie();
+    ASSERT_TRUE((*one)->schema()->Equals(*schema));
+    const auto got = test::SortedRows(**one);
+    ASSERT_TRUE(test::internal::SameText(got, expected));
+    const auto two = HashJoin(left, right, options, tunings[t], Threads(2));
+    ASSERT_TRUE(two.ok()) << two.status();
+    ASSERT_TRUE(SameRowsInOrder(**one, **two));
+  }
+}
+
+/// The table with a column that numbers its rows.
+TablePtr Numbered(const TablePtr& table, const std::string& name) {
+  arrow::Int64Builder numbers;
+  for (int64_t i = 0; i < table->num_rows(); ++i) EXPECT_TRUE(numbers.Append(i).ok());
+  return table
+      ->AddColumn(table->num_columns(), arrow::field(name, arrow::int64()),
+                  std::make_shared<arrow::ChunkedArray>(numbers.Finish().ValueOrDie()))
+      .ValueOrDie();
+}
+
+/// Ranks of the rows' keys among those of both sides, so that order can be checked without comparing values: rows of
+/// equal keys have equal ranks. By kernels::SortIndices, which has tests of its own.
+std::unordered_map<std::string, size_t> KeyRanks(const TablePtr& left, const TablePtr& right,
+                                                 const JoinOptions& options) {
+  JoinOptions equal = options;
+  equal.nulls_equal = true;
+  arrow::FieldVector fields;
+  arrow::ChunkedArrayVector columns;
+  SortOptions sort;
+  sort.nan_is_null = options.nan_is_null;
+  for (size_t k = 0; k < options.left_keys.size(); ++k) {
+    auto chunks = left->column(options.left_keys[k])->chunks();
+    const auto& others = right->column(options.right_keys[k])->chunks();
+    chunks.insert(chunks.end(), others.begin(), others.end());
+    const auto& type = left->field(options.left_keys[k])->type();
+    columns.push_back(std::make_shared<arrow::ChunkedArray>(chunks, type));
+    fields.push_back(arrow::field("k" + std::to_string(k), type));
+    sort.keys.push_back({static_cast<int>(k), true});
+  }
+  const auto both = arrow::Table::Make(arrow::schema(fields), columns);
+  std::vector<int> keys(options.left_keys.size());
+  for (size_t k = 0; k < keys.size(); ++k) keys[k] = static_cast<int>(k);
+  const Texts texts = KeyTexts(*both, keys, equal);
+  std::unordered_map<std::string, size_t> ranks;
+  for (const int64_t row : SortIndices(*both, sort, Context()).ValueOrDie()) {
+    ranks.emplace(texts[static_cast<size_t>(row)], ranks.size());
+  }
+  return ranks;
+}
+
+/// Keys must be called alike on both sides.
+void CheckSort(const TablePtr& left_table, const TablePtr& right_table, const JoinOptions& options) {
+  const TablePtr left = Numbered(left_table, "left row");
+  const TablePtr right = Numbered(right_table, "right row");
+  const auto one = SortJoin(left, right, options, 64, Threads(1));
+  ASSERT_TRUE(one.ok()) << one.status();
+  ASSERT_TRUE((*one)->ValidateFull().ok()) << (*one)->ValidateFull();
+  ASSERT_TRUE(test::internal::SameText(test::SortedRows(**one), Oracle(*left, *right, options)));
+  const auto two = SortJoin(left, right, options, 1000, Threads(2));
+  ASSERT_TRUE(two.ok()) << two.status();
+  ASSERT_TRUE(SameRowsInOrder(**one, **two));
+
+  const auto ranks = KeyRanks(left, right, options);
+  JoinOptions equal = options;
+  equal.nulls_equal = true;
+  const Texts left_keys = KeyTexts(*left, options.left_keys, equal);
+  const Texts right_keys = KeyTexts(*right, options.right_keys, equal);
+  const auto numbers =
+      ColumnTexts(*(*one)->SelectColumns({left->num_columns() - 1, (*one)->num_columns() - 1}).ValueOrDie());
+  using Place = std::tuple<size_t, int64_t, int64_t>;
+  Place before{0, -1, -1};
+  for (size_t i = 0; i < numbers[0].size(); ++i) {
+    // A row without a left one comes after those that have one.
+    const int64_t l = numbers[0][i] == "null" ? INT64_MAX : std::stoll(numbers[0][i]);
+    const int64_t r = numbers[1][i] == "null" ? -1 : std::stoll(numbers[1][i]);
+    const auto& key = l == INT64_MAX ? right_keys[static_cast<size_t>(r)] : left_keys[static_cast<size_t>(l)];
+    const Place place{ranks.at(key), l, r};
+    ASSERT_LT(before, place) << "row " << i;
+    before = place;
+  }
+}
+
+void CheckBoth(const TablePtr& left, const TablePtr& right, const JoinOptions& options) {
+  CheckHash(left, right, options);
+  CheckSort(left, right, options);
+}
+
+TablePtr Rename(const TablePtr& table, const Texts& names) { return table->RenameColumns(names).ValueOrDie(); }
+
+RandomTableOptions Sized(int64_t rows, uint64_t seed) {
+  RandomTableOptions options;
+  options.rows = rows;
+  options.seed = seed;
+  options.cardinality = 60;
+  return options;
+}
+
+TEST(Join, EveryKeyTypeAndJoinType) {
+  const auto all = test::AllTypes();
+  const auto keys = test::KeyTypes();
+  for (size_t k = 0; k < keys.size(); ++k) {
+    SCOPED_TRACE(keys[k]->ToString());
+    const int64_t rows = keys[k]->id() == arrow::Type::NA ? 20 : 120;
+    const auto left = RandomTable(SchemaOf({keys[k], all[k % all.size()], arrow::int64()}), Sized(rows, 2 * k));
+    const auto right =
+        Rename(RandomTable(SchemaOf({all[(k + 17) % all.size()], keys[k]}), Sized(rows - 11, 2 * k + 1)), {"r0", "c0"});
+    for (size_t t = 0; t < 4; ++t) {
+      JoinOptions options{.left_keys = {0}, .right_keys = {1}, .type = kTypes[t]};
+      options.nulls_equal = (k + t) % 3 != 0;
+      options.nan_is_null = (k + t) % 2 == 0;
+      SCOPED_TRACE("join type " + std::to_string(t));
+      CheckBoth(left, right, options);
+    }
+  }
+}
+
+TEST(Join, EveryPayloadType) {
+  for (const auto& type : test::AllTypes()) {
+    SCOPED_TRACE(type->ToString());
+    const auto left = RandomTable(SchemaOf({arrow::int32(), type}), Sized(90, 5));
+    const auto right = Rename(RandomTable(SchemaOf({arrow::int32(), type}), Sized(80, 6)), {"c0", "r1"});
+    for (const JoinType join : kTypes) {
+      CheckBoth(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
+    }
+  }
+}
+
+TEST(Join, SeveralKeys) {
+  const std::vector<std::vector<std::shared_ptr<arrow::DataType>>> keys = {
+      {arrow::int32(), arrow::date32()},
+      {arrow::int64(), arrow::utf8()},
+      {arrow::int64(), arrow::int64(), arrow::boolean()},
+      {arrow::int8(), arrow::int16(), arrow::uint32()}};
+  for (size_t k = 0; k < keys.size(); ++k) {
+    for (const double nulls : {0.0, 0.3}) {
+      auto options = Sized(200, k);
+      options.null_share = nulls;
+      options.cardinality = 8;
+      auto types = keys[k];
+      types.push_back(arrow::float64());
+      const auto left = RandomTable(SchemaOf(types), options);
+      options.seed += 100;
+      const auto right = RandomTable(SchemaOf(types), options);
+      JoinOptions join;
+      for (int c = 0; c < static_cast<int>(keys[k].size()); ++c) {
+        join.left_keys.push_back(c);
+        join.right_keys.push_back(c);
+      }
+      for (const JoinType type : kTypes) {
+        join.type = type;
+        CheckBoth(left, right, join);
+      }
+    }
+  }
+}
+
+TEST(Join, KeysOfOneTypeInSeveralEncodings) {
+  const std::vector<std::shared_ptr<arrow::DataType>> types = {arrow::utf8(), arrow::large_utf8(),
+                                                               arrow::dictionary(arrow::int16(), arrow::utf8()),
+                                                               arrow::dictionary(arrow::int32(), arrow::large_utf8())};
+  for (const auto& l : types) {
+    for (const auto& r : types) {
+      SCOPED_TRACE(l->ToString() + " and " + r->ToString());
+      const auto left = RandomTable(SchemaOf({l, arrow::int8()}), Sized(100, 3));
+      const auto right = RandomTable(SchemaOf({r, arrow::int16()}), Sized(100, 4));
+      for (const JoinType type : kTypes) {
+        const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = type};
+        CheckHash(left, right, options);
+        const auto sorted = SortJoin(left, right, options, 64, Threads(1)).ValueOrDie();
+        ASSERT_TRUE(test::internal::SameText(test::SortedRows(*sorted), Oracle(*left, *right, options)));
+      }
+    }
+  }
+}
+
+TEST(Join, DictionariesWithNullValues) {
+  auto options = Sized(100, 3);
+  options.dictionary_nulls = true;
+  const auto type = arrow::dictionary(arrow::int16(), arrow::utf8());
+  const auto left = RandomTable(SchemaOf({type, type}), options);
+  options.seed = 4;
+  const auto right = RandomTable(SchemaOf({type, arrow::int16()}), options);
+  for (const JoinType join : kTypes) CheckBoth(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
+}
+
+TEST(Join, EmptySides) {
+  const auto schema = SchemaOf({arrow::int64(), arrow::utf8(), arrow::dictionary(arrow::int8(), arrow::utf8())});
+  const auto some = RandomTable(schema, Sized(50, 1));
+  const TablePtr empty = RandomTable(schema, Sized(0, 1));
+  const TablePtr no_chunks = arrow::Table::MakeEmpty(schema).ValueOrDie();
+  for (const int key : {0, 1, 2}) {
+    for (const JoinType type : kTypes) {
+      const JoinOptions options{.left_keys = {key}, .right_keys = {key}, .type = type};
+      for (const auto& none : {empty, no_chunks, some->Slice(7, 0)}) {
+        CheckBoth(some, none, options);
+        CheckBoth(none, some, options);
+        CheckBoth(none, none, options);
+      }
+    }
+  }
+}
+
+TEST(Join, NoColumnsBesidesKeysAndAllNull) {
+  auto options = Sized(70, 1);
+  for (const double nulls : {0.0, 1.0}) {
+    options.null_share = nulls;
+    const auto left = RandomTable(SchemaOf({arrow::int64()}), options);
+    const auto right = RandomTable(SchemaOf({arrow::int64()}), options);
+    for (const JoinType type : kTypes) {
+      for (const bool equal : {true, false}) {
+        CheckBoth(left, right, {.left_keys = {0}, .right_keys = {0}, .type = type, .nulls_equal = equal});
+      }
+    }
+  }
+}
+
+TablePtr Ints(const std::vector<std::vector<int64_t>>& columns, const std::string& names) {
+  arrow::FieldVector fields;
+  arrow::ArrayVector arrays;
+  for (size_t c = 0; c < columns.size(); ++c) {
+    arrow::Int64Builder builder;
+    EXPECT_TRUE(builder.AppendValues(columns[c]).ok());
+    fields.push_back(arrow::field(std::string(1, names[c]), arrow::int64()));
+    arrays.push_back(builder.Finish().ValueOrDie());
+  }
+  return arrow::Table::Make(arrow::schema(fields), arrays);
+}
+
+TEST(Join, OneKeyHasEverything) {
+  // 300,000 rows of one key against few: linear, whichever side has them, with and without partitions.
+  std::vector<int64_t> many(300000, 42);
+  for (size_t i = 0; i < many.size(); i += 10) many[i] = static_cast<int64_t>(1000 + i);
+  const auto left = Ints({many, many}, "kl");
+  const auto right = Ints({{42, 7, 1010, 42}, {0, 1, 2, 3}}, "kr");
+  for (const int bits : {0, 4}) {
+    HashJoinTuning tuning;
+    tuning.partition_bits = bits;
+    for (const bool exact : {true, false}) {
+      tuning.exact_words = exact;
+      const JoinOptions options{.left_keys = {0}, .right_keys = {0}};
+      EXPECT_EQ(HashJoin(left, right, options, tuning, Threads(2)).ValueOrDie()->num_rows(), 2 * 270000 + 1);
+      EXPECT_EQ(HashJoin(right, left, options, tuning, Threads(2)).ValueOrDie()->num_rows(), 2 * 270000 + 1);
+    }
+  }
+  // Many against many: 2,000 x 3,000 of one key.
+  const auto a = Ints({std::vector<int64_t>(2000, 1)}, "k");
+  const auto b = Ints({std::vector<int64_t>(3000, 1)}, "k");
+  const auto product = Join(a, b, {.left_keys = {0}, .right_keys = {0}}, Threads(2)).ValueOrDie();
+  EXPECT_EQ(product->num_rows(), 6000000);
+}
+
+TEST(Join, LargerTablesInManyPartitions) {
+  for (const double nulls : {0.0, 0.2}) {
+    auto options = Sized(20000, 1);
+    options.cardinality = 15000;
+    options.null_share = nulls;
+    const auto left = RandomTable(SchemaOf({arrow::int64(), arrow::int32(), arrow::utf8()}), options);
+    options.seed = 2;
+    options.null_share = 0;
+    const auto right = Rename(RandomTable(SchemaOf({arrow::int64(), arrow::int8()}), options), {"c0", "r"});
+    for (const JoinType type : kTypes) {
+      const JoinOptions join{.left_keys = {0}, .right_keys = {0}, .type = type};
+      const auto got = Join(left, right, join, Threads(2)).ValueOrDie();
+      EXPECT_GT(got->num_rows(), 10000);
+      ASSERT_TRUE(got->ValidateFull().ok());
+      ASSERT_TRUE(test::internal::SameText(test::SortedRows(*got), Oracle(*left, *right, join)));
+    }
+  }
+}
+
+/// Refuses the allocation with a given number, counting from 0, and all after it.
+class FailingPool : public arrow::ProxyMemoryPool {
+ public:
+  explicit FailingPool(int64_t allowed) : ProxyMemoryPool(arrow::default_memory_pool()), left_(allowed) {}
+  arrow::Status Allocate(int64_t size, int64_t alignment, uint8_t** out) override {
+    ARROW_RETURN_NOT_OK(Count());
+    return ProxyMemoryPool::Allocate(size, alignment, out);
+  }
+  arrow::Status Reallocate(int64_t old_size, int64_t new_size, int64_t alignment, uint8_t** ptr) override {
+    if (new_size > old_size) ARROW_RETURN_NOT_OK(Count());
+    return ProxyMemoryPool::Reallocate(old_size, new_size, alignment, ptr);
+  }
+
+ private:
+  arrow::Status Count() {
+    return left_.fetch_sub(1) > 0 ? arrow::Status::OK() : arrow::Status::OutOfMemory("the test's pool is exhausted");
+  }
+  std::atomic<int64_t> left_;
+};
+
+TEST(Join, EveryAllocationMayFail) {
+  const auto type = arrow::dictionary(arrow::int16(), arrow::utf8());
+  const auto left =
+      RandomTable(SchemaOf({arrow::utf8(), type, arrow::int32(), arrow::list(arrow::int8())}), Sized(60, 1));
+  const auto right = RandomTable(SchemaOf({arrow::utf8(), type, arrow::boolean()}), Sized(50, 2));
+  for (const int key : {0, 1}) {
+    for (const int bits : {0, 1, -1}) {
+      const JoinOptions options{.left_keys = {key}, .right_keys = {key}, .type = JoinType::kOuter};
+      HashJoinTuning tuning;
+      tuning.partition_bits = bits;
+      tuning.least_chunk_rows = bits == 1 ? 4096 : 0;
+      int64_t allowed = 0;
+      for (bool done = false; !done; ++allowed) {
+        ASSERT_LT(allowed, 5000);
+        FailingPool pool(allowed);
+        Context context = Threads(2);
+        context.pool = &pool;
+        {
+          const auto out =
+              bits < 0 ? SortJoin(left, right, options, 64, context) : HashJoin(left, right, options, tuning, context);
+          ASSERT_TRUE(out.ok() || out.status().IsOutOfMemory()) << out.status();
+          done = out.ok();
+        }
+        ASSERT_EQ(pool.bytes_allocated(), 0) << "after " << allowed << " allocations";
+      }
+      EXPECT_GT(allowed, 10);
+    }
+  }
+}
+
+TEST(Join, PeakMemoryIsOnePartitionedCopyAndTheResult) {
+  constexpr int64_t kRows = 1000000;
+  std::vector<std::vector<int64_t>> columns(4, std::vector<int64_t>(kRows));
+  test::Random random(5);
+  for (auto& column : columns) {
+    for (auto& value : column) value = random.Below(kRows * 9 / 10);
+  }
+  const auto left = Ints({columns[0], columns[1]}, "kl");
+  const auto right = Ints({columns[2], columns[3]}, "kr");
+  arrow::ProxyMemoryPool pool(arrow::default_memory_pool());
+  Context context = Threads(2);
+  context.pool = &pool;
+  const auto out = Join(left, right, {.left_keys = {0}, .right_keys = {0}}, context).ValueOrDie();
+  const int64_t copy = 2 * kRows * 16;
+  const int64_t result = out->num_rows() * 24;
+  EXPECT_GE(pool.max_memory(), copy);
+  // Partitions are freed while the result grows, so that both are never there in full.
+  EXPECT_LT(pool.max_memory(), copy + result / 2);
+  EXPECT_LT(pool.bytes_allocated(), result + result / 10);
+}
+
+TEST(Join, StopsWhenAsked) {
+  arrow::StopSource source;
+  Context context = Threads(2);
+  context.stop = source.token();
+  source.RequestStop();
+  const auto left = RandomTable(SchemaOf({arrow::int64()}), Sized(100, 1));
+  for (const auto algorithm : {JoinAlgorithm::kHash, JoinAlgorithm::kSort}) {
+    const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .algorithm = algorithm};
+    EXPECT_TRUE(Join(left, left, options, context).status().IsCancelled());
+  }
+}
+
+TEST(Join, TheExactWordOfNarrowKeysIsNotMistaken) {
+  // -1 as int32 and 0xffffffff must not meet, and the second key must not run into the first.
+  const auto schema = SchemaOf({arrow::int32(), arrow::int16()});
+  arrow::Int32Builder a;
+  arrow::Int16Builder b;
+  ASSERT_TRUE(a.AppendValues({-1, 0, 1, 65536}).ok());
+  ASSERT_TRUE(b.AppendValues({0, -1, 256, 1}).ok());
+  const auto table = arrow::Table::Make(schema, {a.Finish().ValueOrDie(), b.Finish().ValueOrDie()});
+  CheckBoth(table, table, {.left_keys = {0, 1}, .right_keys = {0, 1}});
+}
+
+TEST(JoinSchema, ColumnsNamesAndSuffixes) {
+  using arrow::field;
+  const auto left = arrow::schema({field("k", arrow::int64()), field("a", arrow::int8()), field("v", arrow::utf8())});
+  const auto right = arrow::schema({field("v", arrow::int8()), field("k", arrow::int64()), field("b", arrow::int8())});
+  const auto names = [](const auto& schema) { return schema.ValueOrDie()->field_names(); };
+  EXPECT_EQ(names(JoinSchema(*left, *right, {.left_keys = {0}, .right_keys = {1}})),
+            (Texts{"k", "a", "v_x", "v_y", "b"}));
+  EXPECT_EQ(names(JoinSchema(*left, *right, {.left_keys = {1}, .right_keys = {2}})),
+            (Texts{"k_x", "a", "v_x", "v_y", "k_y", "b"}));
+  JoinOptions options{.left_keys = {0}, .right_keys = {1}};
+  options.left_suffix = "";
+  EXPECT_EQ(names(JoinSchema(*left, *right, options)), (Texts{"k", "a", "v", "v_y", "b"}));
+  options.right_suffix = "";
+  EXPECT_TRUE(JoinSchema(*left, *right, options).status().IsInvalid());
+}
+
+TEST(JoinSchema, Errors) {
+  using arrow::field;
+  const auto left = arrow::schema({field("k", arrow::int64()), field("l", arrow::list(arrow::int8()))});
+  const auto right = arrow::schema({field("k", arrow::utf8()), field("l", arrow::list(arrow::int8()))});
+  EXPECT_TRUE(JoinSchema(*left, *right, {}).status().IsInvalid());
+  EXPECT_TRUE(JoinSchema(*left, *right, {.left_keys = {0}, .right_keys = {0, 1}}).status().IsInvalid());
+  EXPECT_TRUE(JoinSchema(*left, *right, {.left_keys = {2}, .right_keys = {0}}).status().IsKeyError());
+  EXPECT_TRUE(JoinSchema(*left, *right, {.left_keys = {0}, .right_keys = {-1}}).status().IsKeyError());
+  EXPECT_TRUE(JoinSchema(*left, *right, {.left_keys = {1}, .right_keys = {1}}).status().IsTypeError());
+  const auto differ = JoinSchema(*left, *right, {.left_keys = {0}, .right_keys = {0}}).status();
+  EXPECT_TRUE(differ.IsTypeError());
+  for (const char* part : {"'k'", "int64", "string"}) {
+    EXPECT_NE(differ.message().find(part), std::string::npos) << differ;
+  }
+}
+
+}  // namespace
+}  // namespace weft::kernels

@@ -1,0 +1,115 @@
+"""Fixtures: scripts run by ``weft run``, with a bound on how long they may take."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+#: Generous: what hangs, hangs for ever.
+HANG = 120.0
+
+
+@dataclass
+class Done:
+    """A launch that has come to its end."""
+
+    code: int
+    out: str
+    err: str
+    seconds: float
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+class Launches:
+    """Starts scripts as ranks and makes sure that none outlives the test."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.started: list[subprocess.Popen[str]] = []
+
+    def write(self, script: str, name: str = "script.py") -> Path:
+        path = self.folder / name
+        path.write_text(textwrap.dedent(script))
+        return path
+
+    def start(
+        self, script: str | Path, ranks: int = 2, arguments: Sequence[str] = (), options: Sequence[str] = (), **env: str
+    ) -> subprocess.Popen[str]:
+        path = self.write(script) if isinstance(script, str) else script
+        command = [sys.executable, "-m", "weft.cli", "run", "-n", str(ranks), "--threads", "1", *options, str(path)]
+        process = subprocess.Popen(
+            [*command, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **env},
+            start_new_session=True,
+            cwd=self.folder,
+        )
+        self.started.append(process)
+        return process
+
+    def finish(self, process: subprocess.Popen[str], begin: float, hang: float = HANG) -> Done:
+        try:
+            out, err = process.communicate(timeout=hang)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            out, err = process.communicate()
+            pytest.fail(f"hung for {hang} s\n--- stdout\n{out}\n--- stderr\n{err}")
+        return Done(process.returncode, out, err, time.monotonic() - begin)
+
+    def __call__(
+        self,
+        script: str | Path,
+        ranks: int = 2,
+        arguments: Sequence[str] = (),
+        options: Sequence[str] = (),
+        hang: float = HANG,
+        **env: str,
+    ) -> Done:
+        begin = time.monotonic()
+        return self.finish(self.start(script, ranks, arguments, options, **env), begin, hang)
+
+    def ok(self, script: str | Path, ranks: int = 2, **more: object) -> Done:
+        """As a call, and it must end well."""
+        done = self(script, ranks, **more)  # type: ignore[arg-type]
+        assert done.code == 0, f"exit code {done.code}\n--- stdout\n{done.out}\n--- stderr\n{done.err}"
+        return done
+
+    def close(self) -> None:
+        for process in self.started:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture
+def launch(tmp_path: Path):
+    launches = Launches(tmp_path)
+    yield launches
+    launches.close()
+
+
+@pytest.fixture
+def wait_for() -> Callable[[Callable[[], bool], float], None]:
+    def wait(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                pytest.fail(f"it did not come true within {seconds} s")
+            time.sleep(0.02)
+
+    return wait

@@ -1,0 +1,60 @@
+"""The ranks of a test server: they run the cases whose numbers come on rank 0's standard input, until it ends.
+
+A case is a folder with spec.json, and for each input an Arrow file and the rows at which it is cut between ranks.
+Rank 0 writes result.arrow with all ranks' rows; each rank writes outcome-<rank>.json with its error, if any, and rows.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import operations
+import pyarrow as pa
+
+import weft
+
+
+def read(path: Path) -> pa.Table:
+    with pa.OSFile(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
+
+
+def run_case(env: weft.Env, folder: Path) -> None:
+    spec = json.loads((folder / "spec.json").read_text())
+    outcome: dict[str, object] = {"rows": 0, "error": None}
+    try:
+        frames = []
+        for number, cuts in enumerate(spec.pop("cuts")):
+            table = read(folder / f"input-{number}.arrow")
+            begin, end = cuts[env.rank], cuts[env.rank + 1]
+            frames.append(weft.DataFrame(table.slice(begin, end - begin), env=env))
+        made = operations.apply(spec, frames)
+        outcome["rows"] = len(made)
+        whole = made.gather(0)
+        if env.rank == 0:
+            table = whole.to_arrow()
+            with pa.OSFile(str(folder / "result.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table)
+    except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
+        outcome["error"] = [type(error).__name__, str(error)]
+    (folder / f"outcome-{env.rank}.json").write_text(json.dumps(outcome))
+    env.barrier()
+
+
+def main() -> None:
+    root = Path(sys.argv[1])
+    with weft.init() as env:
+        while True:
+            line = sys.stdin.readline() if env.rank == 0 else ""
+            number = env.broadcast(line.strip(), root=0)
+            if not number:
+                break
+            run_case(env, root / number)
+            if env.rank == 0:
+                print("done", number, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Collectives of `Env` over ranks."""
+
+from __future__ import annotations
+
+import pytest
+
+COLLECTIVES = """
+    import numpy as np, pyarrow as pa
+    import weft
+
+    env = weft.init()
+    r, n = env.rank, env.world_size
+    values = [None, True, 7, -(10**30), 2.5, float("inf"), "Größe", b"bytes", [1, "a", None], {"k": [1.5]}]
+    for root in {0, n - 1, n // 2}:
+        for value in values:
+            assert env.broadcast(value if r == root else None, root=root) == value
+            got = env.gather([r, value] if not isinstance(value, bytes) else value, root=root)
+            assert (got is None) == (r != root)
+        got = env.broadcast(np.arange(12.0).reshape(3, 4) * root if r == root else None, root=root)
+        assert got.shape == (3, 4) and got[2, 3] == 11 * root and got.dtype == np.float64
+        assert env.scatter([f"to {i}" for i in range(n)] if r == root else None, root=root) == f"to {r}"
+        got = env.scatter([np.full(i, i) for i in range(n)] if r == root else None, root=root)
+        assert got.tolist() == [r] * r
+        reduced = env.reduce(np.array([r, 1]), "sum", root=root)
+        assert (reduced is None) if r != root else reduced.tolist() == [n * (n - 1) // 2, n]
+
+    assert env.allgather(r * 10**20) == [i * 10**20 for i in range(n)]
+    got = env.allgather(np.full((r, 2), r, dtype=np.int16))
+    assert [a.shape for a in got] == [(i, 2) for i in range(n)] and all((a == i).all() for i, a in enumerate(got))
+    assert env.allgather(np.datetime64("2020-01-01")) == [np.datetime64("2020-01-01")] * n
+    assert env.alltoall([f"{r}->{i}" for i in range(n)]) == [f"{i}->{r}" for i in range(n)]
+    got = env.alltoall([np.full(i + 1, r) for i in range(n)])
+    assert all(a.tolist() == [i] * (r + 1) for i, a in enumerate(got))
+
+    total = n * (n - 1) // 2
+    assert env.allreduce(r) == total and env.allreduce(2**62) == n * 2**62
+    assert env.allreduce(float(r), "max") == n - 1 and env.allreduce(r + 1, "min") == 1
+    assert env.allreduce(r == 0, "lor") is True and env.allreduce(r == 0, "land") is (n == 1)
+    assert env.allreduce(1 << r, "bor") == 2**n - 1
+    assert env.allreduce(f"<{r}>", lambda a, b: a + b) == "".join(f"<{i}>" for i in range(n))
+    assert env.scan(r + 1) == (r + 1) * (r + 2) // 2
+    for dtype in ("b1", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8"):
+        mine = np.arange(100).astype(dtype) if dtype == "b1" else (np.arange(100) % 5 + r % 2).astype(dtype)
+        whole = np.array(env.allgather(mine))
+        for op, same in (("min", whole.min(0)), ("max", whole.max(0)), ("land", whole.astype(bool).all(0))):
+            got = env.allreduce(mine, op)
+            assert ((got.astype(bool) if op == "land" else got) == same).all(), (dtype, op)
+        if dtype != "b1":
+            assert (env.allreduce(mine, "sum") == whole.sum(0)).all(), dtype
+    big = np.arange(1_000_000, dtype=np.int64) + r
+    assert (env.allreduce(big) == np.arange(1_000_000) * n + total).all()
+    assert (env.allreduce(big, lambda a, b: np.maximum(a, b)) == np.arange(1_000_000) + n - 1).all()
+    assert env.scan(np.array([1, r])).tolist() == [r + 1, r * (r + 1) // 2]
+    assert env.allreduce(np.float32(1.5)) == 1.5 * n and isinstance(env.allreduce(np.int8(1)), np.int8)
+
+    frame = weft.DataFrame({"x": [r, None], "s": ["a", "b"]}).set_index("s")
+    got = env.allgather(frame)
+    assert [g.to_dict()["x"] for g in got] == [[i, None] for i in range(n)] and got[0].index_names == ("s",)
+    assert env.broadcast(frame, root=0).to_dict() == {"s": ["a", "b"], "x": [0, None]}
+
+    right, left = (r + 1) % n, (r - 1) % n
+    if n > 1:
+        if r % 2 == 0:
+            env.send({"from": r}, right, tag=5); env.send(np.arange(r), right, tag=5)
+        if left % 2 == 0:
+            assert env.recv(left, tag=5) == {"from": left} and env.recv(left, tag=5).tolist() == list(range(left))
+
+    for wrong in (object(), {1: 2}, np.array([object()]), [b"bytes"]):
+        try:
+            env.allgather(wrong if r == n - 1 else 1)
+            raise AssertionError("nothing was raised")
+        except TypeError as problem:
+            assert f"rank {n - 1}: allgather:" in str(problem), problem
+    try:
+        env.allreduce(np.zeros(2 + (r == n - 1)))
+        assert n == 1
+    except TypeError as problem:
+        assert f"ranks 0 and {n - 1}" in str(problem)
+
+    again = env.dup()
+    assert (again.rank, again.world_size) == (r, n) and again.allreduce(1) == n
+    half = env.split(r % 2, -r)
+    members = [i for i in range(n) if i % 2 == r % 2][::-1]
+    assert half.world_size == len(members) and members[half.rank] == r
+    assert half.allreduce(r) == sum(members)
+    part = weft.DataFrame({"a": [r]}, env=half).sort_values("a", ascending=False).allgather()
+    assert part.to_dict()["a"] == members
+    none = env.split(-1 if r == 0 else 1)
+    assert (none is None) == (r == 0)
+    env.barrier()
+    links = env.links()
+    assert {link["peer"] for link in links} >= {i for i in range(n) if i != r}
+    env.close()
+    print("all well")
+"""
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3, 4, 5, 8])
+def test_collectives(launch, ranks):
+    done = launch.ok(COLLECTIVES, ranks=ranks)
+    assert done.out.count("all well") == ranks
+
+
+def test_trace(launch):
+    launch.ok(
+        """
+        import weft
+        with weft.init() as env:
+            weft.DataFrame({"k": [1, 2, 3]}, env=env).merge(weft.DataFrame({"k": [2, 3]}, env=env), on="k")
+            assert env.stats()["phases"]
+        """,
+        ranks=2,
+        WEFT_TRACE="trace.json",
+    )
+    import json
+
+    found = json.loads((launch.folder / "trace.json").read_text())
+    events = found["traceEvents"] if isinstance(found, dict) else found
+    assert {event["pid"] for event in events} == {0, 1}
+    assert all(event["dur"] >= 0 for event in events if event["ph"] == "X")
+
+
+def test_a_forked_child_has_no_env(launch):
+    launch.ok(
+        """
+        import os, weft
+        env = weft.init()
+        child = os.fork()
+        if child == 0:
+            try:
+                env.barrier()
+                os._exit(1)
+            except ValueError as problem:
+                os._exit(0 if "fork" in str(problem) else 2)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        env.barrier()
+        """
+    )
+
+
+def test_one_thread_at_a_time(launch):
+    launch.ok(
+        """
+        import threading, time, weft
+        env = weft.init()
+        other = env.dup()
+        results = []
+        def work():
+            results.append(other.allreduce(env.rank))
+        threads = [threading.Thread(target=work)]
+        [thread.start() for thread in threads]
+        mine = env.allreduce(1)
+        [thread.join() for thread in threads]
+        assert results == [1] and mine == 2
+        """
+    )
+
+
+def test_ranks_without_a_launcher(launch):
+    """By hand, as DESIGN.md has it: a rendezvous server, then each rank with its environment."""
+    import os
+    import secrets
+    import subprocess
+    import sys
+
+    key = launch.folder / "key"
+    key.write_text(secrets.token_hex(16))
+    key.chmod(0o600)
+    command = [sys.executable, "-m", "weft.cli", "rendezvous", "--listen", "127.0.0.1:0", "--key-file", str(key)]
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    launch.started.append(server)
+    address = server.stdout.readline().split()[-1]
+    script = launch.write("import weft\nwith weft.init() as env:\n    print(env.rank, env.allreduce(1))\n")
+    environment = {
+        **os.environ,
+        "WEFT_RENDEZVOUS": address,
+        "WEFT_RENDEZVOUS_KEY_FILE": str(key),
+        "WEFT_JOB": "by-hand",
+        "WEFT_SECRET": secrets.token_hex(32),
+        "WEFT_WORLD_SIZE": "3",
+        "WEFT_THREADS": "1",
+    }
+    # Ranks are not given: they are counted.
+    ranks = [
+        subprocess.Popen([sys.executable, str(script)], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    launch.started.extend(ranks)
+    out = [rank.communicate(timeout=120)[0] for rank in ranks]
+    assert sorted(out) == ["0 3\n", "1 3\n", "2 3\n"]
+    server.terminate()
+    assert server.wait(timeout=30) == 0
