@@ -148,6 +148,7 @@ arrow::Status JoinJob(Shared& shared, const Duration connect_timeout) {
   StoreOptions store_options;
   store_options.rendezvous_key = options.rendezvous_key;
   store_options.connect_timeout = connect_timeout;
+  store_options.check_interrupt = options.check_interrupt;
   const std::string url = options.store.empty() ? "rendezvous://" + options.rendezvous : options.store;
   ARROW_ASSIGN_OR_RAISE(auto store, OpenStore(url, store_options));
   JobIdentity identity;
