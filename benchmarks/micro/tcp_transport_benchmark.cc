@@ -8,6 +8,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 #include <string>
 #include <thread>
@@ -112,8 +113,19 @@ std::vector<std::unique_ptr<Pair>> MakeTransports() {
   return pair;
 }
 
+struct Times {
+  double wall = 0;
+  double cpu = 0;  // of the whole process: both ends; what counts on a machine that has other work
+};
+
+double CpuSeconds() {
+  timespec now = {};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
+
 /// Rounds of one message there and one (of `back` bytes) back; returns seconds a round.
-double Rounds(std::vector<std::unique_ptr<Pair>>& pair, size_t there, size_t back) {
+Times Rounds(std::vector<std::unique_ptr<Pair>>& pair, size_t there, size_t back) {
   // The first bytes of a message say whether it is the last.
   const size_t least = 1;
   std::thread echo([&] {
@@ -126,6 +138,7 @@ double Rounds(std::vector<std::unique_ptr<Pair>>& pair, size_t there, size_t bac
   });
   std::vector<std::byte> out(std::max(there, least));
   std::vector<std::byte> in(std::max(back, least));
+  const double cpu = CpuSeconds();
   const auto began = Clock::now();
   int64_t rounds = 0;
   double elapsed = 0;
@@ -139,7 +152,8 @@ double Rounds(std::vector<std::unique_ptr<Pair>>& pair, size_t there, size_t bac
     ++rounds;
   }
   echo.join();
-  return weft::Seconds(Clock::now() - began) / static_cast<double>(rounds);
+  const auto count = static_cast<double>(rounds);
+  return {weft::Seconds(Clock::now() - began) / count, (CpuSeconds() - cpu) / count};
 }
 
 }  // namespace
@@ -148,17 +162,19 @@ int main(int argc, char** argv) {
   if (argc > 1) seconds_each = std::atof(argv[1]);
   auto sockets = MakeSockets();
   auto transports = MakeTransports();
-  std::printf("%-34s %12s %12s %7s\n", "", "socket", "tcp", "ratio");
-  for (const size_t size : {size_t{8}, size_t{1024}, size_t{16 << 10}, size_t{64 << 10}}) {
-    const double plain = Rounds(sockets, size, size) * 1e6;
-    const double ours = Rounds(transports, size, size) * 1e6;
-    std::printf("round trip of %9zu bytes, us     %12.2f %12.2f %7.2f\n", size, plain, ours, ours / plain);
+  std::printf("%-34s %10s %10s %7s   %10s %10s %7s\n", "", "socket", "tcp", "ratio", "socket cpu", "tcp cpu", "ratio");
+  const auto row = [](const char* format, size_t size, Times plain, Times ours, double scale) {
+    std::printf(format, size);
+    std::printf(" %10.2f %10.2f %7.2f   %10.2f %10.2f %7.2f\n", plain.wall * scale, ours.wall * scale,
+                ours.wall / plain.wall, plain.cpu * scale, ours.cpu * scale, ours.cpu / plain.cpu);
+  };
+  for (const size_t size : {size_t{8}, size_t{1024}, size_t{16 << 10}, size_t{64 << 10}, size_t{100'000}}) {
+    const Times plain = Rounds(sockets, size, size);
+    row("round trip of %8zu bytes: us     ", size, plain, Rounds(transports, size, size), 1e6);
   }
   for (const size_t size : {size_t{256 << 10}, size_t{1 << 20}, size_t{4 << 20}, size_t{64 << 20}}) {
-    const double bytes = static_cast<double>(size) / 1e6;
-    const double plain = bytes / Rounds(sockets, size, 1);
-    const double ours = bytes / Rounds(transports, size, 1);
-    std::printf("one way in %9zu bytes, MB/s     %12.0f %12.0f %7.2f\n", size, plain, ours, ours / plain);
+    const Times plain = Rounds(sockets, size, 1);
+    row("one way in %9zu bytes: us a MB", size, plain, Rounds(transports, size, 1), 1e12 / static_cast<double>(size));
   }
   return 0;
 }

@@ -23,7 +23,7 @@ using std::chrono::seconds;
 
 constexpr int kWorld = 3;
 /// A child writes lines to this descriptor.
-constexpr int kReport = 100;  // above any that the test has open
+constexpr int kReport = 200;
 
 void Report(const std::string& line) {
   [[maybe_unused]] const ssize_t written = ::write(kReport, (line + "\n").data(), line.size() + 1);
@@ -70,7 +70,7 @@ TEST(TcpProcess, Rank) {
   BackendContext context;
   context.membership = membership->get();
   context.secret = kTestSecret;
-  context.connect_timeout = seconds(15);
+  context.connect_timeout = seconds(std::stoi(Environment("WEFT_TEST_TIMEOUT")));
   Report("linking");
   const auto transport = MakeTransport(context);
   if (!transport.ok()) return failed(transport.status());
@@ -80,7 +80,7 @@ TEST(TcpProcess, Rank) {
 
 class Child {
  public:
-  Child(const std::string& server, const std::string& job, Rank rank) {
+  Child(const std::string& server, const std::string& job, Rank rank, int timeout) {
     int ends[2];
     EXPECT_EQ(::pipe2(ends, O_CLOEXEC), 0);
     std::vector<std::string> variables;
@@ -88,6 +88,7 @@ class Child {
     variables.push_back("WEFT_TEST_RANK=" + std::to_string(rank));
     variables.push_back("WEFT_TEST_JOB=" + job);
     variables.push_back("WEFT_TEST_SERVER=" + server);
+    variables.push_back("WEFT_TEST_TIMEOUT=" + std::to_string(timeout));
     std::vector<char*> environment;
     for (std::string& variable : variables) environment.push_back(variable.data());
     environment.push_back(nullptr);
@@ -151,11 +152,11 @@ class TcpProcesses : public ::testing::Test {
  protected:
   void SetUp() override { server_ = *RendezvousServer::Start({}); }
 
-  std::vector<std::unique_ptr<Child>> Start() {
+  std::vector<std::unique_ptr<Child>> Start(int timeout = 30) {
     const std::string job = "process-" + std::to_string(number_++);
     std::vector<std::unique_ptr<Child>> children;
     for (Rank rank = 0; rank < kWorld; ++rank) {
-      children.push_back(std::make_unique<Child>(server_->address(), job, rank));
+      children.push_back(std::make_unique<Child>(server_->address(), job, rank, timeout));
     }
     return children;
   }
@@ -193,7 +194,7 @@ TEST_F(TcpProcesses, KilledAtRandomMoments) {
 TEST_F(TcpProcesses, KilledWhileLinking) {
   // At some moment between the first word to the store and the last link.
   for (Rank gone = 0; gone < kWorld; ++gone) {
-    auto children = Start();
+    auto children = Start(4);
     ASSERT_EQ(children[static_cast<size_t>(gone)]->Until("linking", Deadline::After(seconds(30))), "linking");
     children[static_cast<size_t>(gone)]->Signal(SIGKILL);
     for (Rank rank = 0; rank < kWorld; ++rank) {
