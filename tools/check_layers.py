@@ -31,9 +31,7 @@ BELOW: dict[str, frozenset[str]] = {
     "communicator": frozenset({"base", "rendezvous", "bootstrap"}),
     "backends": frozenset({"base", "rendezvous", "bootstrap", "communicator"}),
     "exchange": frozenset({"base", "table", "rendezvous", "bootstrap", "communicator"}),
-    "distributed": frozenset(
-        {"base", "table", "io", "kernels", "rendezvous", "bootstrap", "communicator", "exchange"}
-    ),
+    "distributed": frozenset({"base", "table", "io", "kernels", "rendezvous", "bootstrap", "communicator", "exchange"}),
     "session": frozenset({"base", "rendezvous", "bootstrap", "communicator"}),
 }
 #: What stands above all layers: every layer is allowed there, backends only in the last.

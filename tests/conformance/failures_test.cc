@@ -288,11 +288,13 @@ TEST_P(Failures, CancelAndDroppedRequests) {
     World world = Make();
     ASSERT_TRUE(world.ok());
     world.Run([&](RankContext& c) {
-      ExpectOk(c->Barrier());
+      const arrow::Status met = c->Barrier();
       if (c->rank() != 0) {
-        ExpectToldBy(c->Barrier(), 0);
+        // Rank 0 may have left this barrier, and have cancelled, before the others are through it.
+        ExpectToldBy(met.ok() ? c->Barrier() : met, 0);
         return;
       }
+      ExpectOk(met);
       auto owner = std::make_shared<Bytes>(100);
       const std::weak_ptr<Bytes> alive = owner;
       auto request = c->Irecv(1, 0, {MutableBytes(*owner)}, owner);

@@ -69,8 +69,9 @@ TEST_F(DistributedReadTest, AFileBrokenForOneRankIsAnErrorOnAll) {
   const auto results = Parquet(2, "d");
   for (size_t rank = 0; rank < results.size(); ++rank) {
     EXPECT_STATUS_HAS(results[rank].status(), IsIOError, "b.parquet', row group 0");
-    EXPECT_STATUS_HAS(results[rank].status(), IsIOError, "rank 1");
   }
+  // A rank's own error needs no name of its own.
+  EXPECT_STATUS_HAS(results[0].status(), IsIOError, "rank 1");
 }
 
 TEST_F(DistributedReadTest, AMissingFileIsAnErrorOnAll) {

@@ -152,6 +152,8 @@ TEST_F(OutputTest, EarlierAttempts) {
   EXPECT_FALSE(IsEarlierAttempt("a-b-", "a-b-10"));
   EXPECT_FALSE(IsEarlierAttempt("a-b-1x", "a-b-10"));
   EXPECT_FALSE(IsEarlierAttempt("", "ab"));
+  EXPECT_TRUE(IsEarlierAttempt("a-9.5", "a-10.0"));
+  EXPECT_FALSE(IsEarlierAttempt("a-10.0", "a-10.1"));
 }
 
 TEST_F(OutputTest, WrongTargets) {
@@ -378,6 +380,7 @@ TEST_F(WriteFileTest, CsvText) {
 
 TEST_F(WriteFileTest, CsvDictionariesAreTheirValues) {
   const auto type = arrow::dictionary(arrow::int8(), arrow::utf8());
+  EXPECT_EQ(Csv(*JsonTable({{"a,b", arrow::int64(), "[1]"}, {"", arrow::int64(), "[2]"}})), "\"a,b\",\"\"\n1,2\n");
   EXPECT_EQ(Csv(*JsonTable({{"a", type, R"(["x", null, "x"])"}, {"b", arrow::int64(), "[1, 2, 3]"}})),
             "a,b\n\"x\",1\n,2\n\"x\",3\n");
 }

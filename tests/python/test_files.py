@@ -48,7 +48,7 @@ def value(kind: pa.DataType, number: int) -> object:
     if t.is_time(kind):
         return dt.time(number % 24, 30, 5, 1000)
     if t.is_timestamp(kind):
-        zone = dt.timezone.utc if kind.tz else None
+        zone = dt.UTC if kind.tz else None
         return dt.datetime(2013, 1, 1, 5, 0, 0, 1000, tzinfo=zone) + dt.timedelta(hours=number)
     if t.is_duration(kind):
         return dt.timedelta(seconds=number)
@@ -89,7 +89,9 @@ def test_pyarrow_reads_what_weft_writes(tmp_path: Path, compression: str) -> Non
     assert pq.ParquetFile(tmp_path / "a.parquet").num_row_groups == 3
 
 
-@pytest.mark.parametrize("options", [{}, {"compression": "zstd", "use_dictionary": False}, {"data_page_version": "2.0"}])
+@pytest.mark.parametrize(
+    "options", [{}, {"compression": "zstd", "use_dictionary": False}, {"data_page_version": "2.0"}]
+)
 def test_weft_reads_what_pyarrow_writes(tmp_path: Path, options: dict[str, object]) -> None:
     table = every_type(200)
     pq.write_table(table, tmp_path / "a.parquet", row_group_size=70, **options)
@@ -139,8 +141,7 @@ def rows_of(frame: pd.DataFrame) -> list[tuple[object, ...]]:
 def test_csv_as_pandas_reads_it(tmp_path: Path, seed: int) -> None:
     text = csv_text(random.Random(seed), 200)
     (tmp_path / "a.csv").write_bytes(text.encode())
-    # Precision: pandas' default parser is not exact in the last bit.
-    expected = pd.read_csv(io.BytesIO(text.encode()), float_precision="round_trip", dtype_backend="pyarrow")
+    expected = pd.read_csv(io.BytesIO(text.encode()), dtype_backend="pyarrow")
     read = weft.read_csv(tmp_path / "a.csv").to_arrow()
     assert read.column_names == list(expected.columns)
     assert list(zip(*(column.to_pylist() for column in read.columns), strict=True)) == rows_of(expected)
@@ -159,6 +160,9 @@ def test_csv_as_pandas_reads_it(tmp_path: Path, seed: int) -> None:
 )
 def test_csv_options_as_in_pandas(tmp_path: Path, options: dict[str, object]) -> None:
     text = "i,s,x\n1,NA,0.5\n2,-,1.5\n3,c,\n"
+    if "keep_default_na" in options:
+        # An empty text is missing for Weft always.
+        text = text.replace("c,", "c,2")
     if options.get("sep"):
         text = text.replace(",", ";")
     if options.get("header", "") is None:
@@ -170,10 +174,10 @@ def test_csv_options_as_in_pandas(tmp_path: Path, options: dict[str, object]) ->
         expected = expected[options["usecols"]]
     read = weft.read_csv(tmp_path / "a.csv", **options).to_arrow()
     assert read.column_names == list(expected.columns)
-    got = [tuple(None if pd.isna(cell) else cell for cell in row) for row in zip(*read.to_pydict().values(), strict=True)]
-    # An empty text is missing for Weft always.
-    wanted = [tuple(None if pd.isna(cell) or cell == "" else cell for cell in row) for row in rows_of(expected)]
-    assert got == wanted
+    got = [
+        tuple(None if pd.isna(cell) else cell for cell in row) for row in zip(*read.to_pydict().values(), strict=True)
+    ]
+    assert got == rows_of(expected)
 
 
 def test_pandas_reads_what_weft_writes_as_csv(tmp_path: Path) -> None:
@@ -187,7 +191,7 @@ def test_pandas_reads_what_weft_writes_as_csv(tmp_path: Path) -> None:
         }
     )
     weft.DataFrame(table).to_csv(tmp_path / "a.csv")
-    read = pd.read_csv(tmp_path / "a.csv", parse_dates=["t"], dtype_backend="pyarrow", float_precision="round_trip")
+    read = pd.read_csv(tmp_path / "a.csv", parse_dates=["t"], dtype_backend="pyarrow")
     assert rows_of(read) == [tuple(row.values()) for row in table.to_pylist()]
     back = weft.read_csv(tmp_path / "a.csv").to_arrow()
     assert back.to_pylist() == table.to_pylist()

@@ -1,7 +1,9 @@
 #include "weft/distributed/write.h"
 
+#include <atomic>
 #include <utility>
 
+#include "weft/base/byte_codec.h"
 #include "weft/exchange/exchange.h"
 
 namespace weft::distributed {
@@ -10,14 +12,28 @@ namespace {
 using arrow::Result;
 using arrow::Status;
 
-/// Ranks that were given different paths would write outputs that nobody has asked for.
-Status SamePath(const std::vector<std::string>& paths) {
-  for (size_t rank = 0; rank < paths.size(); ++rank) {
-    if (paths[rank] == paths[0]) continue;
-    return Status::Invalid("write: rank 0 writes '", paths[0], "', rank ", rank, " writes '", paths[rank],
+/// The token of this one write: a session's token is the same for all its writes, and the parts of one must not have
+/// the names of another's. Rank 0 counts. Ranks that were given different paths would write outputs that nobody has
+/// asked for: Status::Invalid on all.
+Result<std::string> AgreeOnToken(Communicator& communicator, const std::string& path, const std::string& token) {
+  static std::atomic<int64_t> writes{0};
+  const std::string mine = ByteWriter().Put(writes.fetch_add(1)).PutRaw(path).Take();
+  ARROW_ASSIGN_OR_RAISE(const auto all, exchange::AllgatherBytes(communicator, mine));
+  int64_t number = 0;
+  std::string first;
+  for (size_t rank = 0; rank < all.size(); ++rank) {
+    ByteReader reader(all[rank]);
+    ARROW_ASSIGN_OR_RAISE(const auto count, reader.Get<int64_t>());
+    ARROW_ASSIGN_OR_RAISE(const auto other, reader.GetRaw(reader.left()));
+    if (rank == 0) {
+      number = count;
+      first = other;
+    }
+    if (other == first) continue;
+    return Status::Invalid("write: rank 0 writes '", first, "', rank ", rank, " writes '", other,
                            "'; the path must be the same on all ranks");
   }
-  return Status::OK();
+  return token + "." + std::to_string(number);
 }
 
 /// Rank 0 makes all parts visible.
@@ -33,9 +49,8 @@ Status CommitParts(Communicator& communicator, io::Output& output, const std::st
 Status Write(Communicator& communicator, const std::string& path, const std::shared_ptr<arrow::Table>& table,
              const io::WriteOptions& options, const std::string& token, bool overwrite, const Context& context) {
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(communicator, table->schema(), "write"));
-  ARROW_ASSIGN_OR_RAISE(const auto paths, exchange::AllgatherBytes(communicator, path));
-  ARROW_RETURN_NOT_OK(SamePath(paths));
-  auto made = io::Output::Make(path, token, overwrite);
+  ARROW_ASSIGN_OR_RAISE(const auto own_token, AgreeOnToken(communicator, path, token));
+  auto made = io::Output::Make(path, own_token, overwrite);
   Status begun = made.status();
   if (begun.ok() && communicator.rank() == 0) begun = (*made)->Begin();
   Status status = exchange::Agree(communicator, begun, "write");

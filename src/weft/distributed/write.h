@@ -14,7 +14,7 @@
 namespace weft::distributed {
 
 /// Collective. Writes a directory of one part a rank; it is visible whole or not at all. An error of any rank is an
-/// error of all, and leaves nothing behind. `token`: see io::Output.
+/// error of all, and leaves nothing behind. `token` is the session's; rank 0 adds the number of the write.
 arrow::Status Write(Communicator& communicator, const std::string& path, const std::shared_ptr<arrow::Table>& table,
                     const io::WriteOptions& options, const std::string& token, bool overwrite, const Context& context);
 

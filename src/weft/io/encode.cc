@@ -13,6 +13,7 @@
 #include <parquet/exception.h>
 #include <parquet/properties.h>
 
+#include <algorithm>
 #include <exception>
 #include <new>
 #include <optional>
@@ -73,13 +74,24 @@ Status WriteParquet(const arrow::Table& table, const WriteOptions& options, cons
   return writer->Close();
 }
 
-/// Arrow's writer takes no dictionaries.
-Result<std::shared_ptr<arrow::Schema>> PlainSchema(const arrow::Schema& schema) {
-  arrow::FieldVector fields = schema.fields();
-  for (auto& field : fields) {
-    if (field->type()->id() != arrow::Type::DICTIONARY) continue;
-    field = field->WithType(static_cast<const arrow::DictionaryType&>(*field->type()).value_type());
+/// What Arrow's writer takes: no dictionaries, and text instead of binaries, whose bytes it would check.
+std::shared_ptr<arrow::DataType> PlainType(const std::shared_ptr<arrow::DataType>& type) {
+  switch (type->id()) {
+    case arrow::Type::DICTIONARY:
+      return PlainType(static_cast<const arrow::DictionaryType&>(*type).value_type());
+    case arrow::Type::BINARY:
+    case arrow::Type::FIXED_SIZE_BINARY:
+      return arrow::utf8();
+    case arrow::Type::LARGE_BINARY:
+      return arrow::large_utf8();
+    default:
+      return type;
   }
+}
+
+std::shared_ptr<arrow::Schema> PlainSchema(const arrow::Schema& schema) {
+  arrow::FieldVector fields = schema.fields();
+  for (auto& field : fields) field = field->WithType(PlainType(field->type()));
   return arrow::schema(std::move(fields));
 }
 
@@ -88,11 +100,22 @@ Result<std::shared_ptr<arrow::RecordBatch>> PlainBatch(const arrow::RecordBatch&
                                                        const Context& context) {
   arrow::ArrayVector columns = batch.columns();
   arrow::compute::ExecContext execution(context.pool);
+  const auto cast = [&](const arrow::Array& column, const std::shared_ptr<arrow::DataType>& type) {
+    return arrow::compute::Cast(column, type, arrow::compute::CastOptions::Safe(), &execution);
+  };
   for (int i = 0; i < batch.num_columns(); ++i) {
     auto& column = columns[static_cast<size_t>(i)];
+    if (column->type_id() == arrow::Type::DICTIONARY) {
+      ARROW_ASSIGN_OR_RAISE(column,
+                            cast(*column, static_cast<const arrow::DictionaryType&>(*column->type()).value_type()));
+    }
+    if (column->type_id() == arrow::Type::FIXED_SIZE_BINARY) {
+      ARROW_ASSIGN_OR_RAISE(column, cast(*column, arrow::binary()));
+    }
     const auto& type = schema->field(i)->type();
-    if (column->type()->Equals(*type)) continue;
-    ARROW_ASSIGN_OR_RAISE(column, arrow::compute::Cast(*column, type, arrow::compute::CastOptions::Safe(), &execution));
+    if (!column->type()->Equals(*type)) {
+      ARROW_ASSIGN_OR_RAISE(column, column->View(type));
+    }
   }
   return arrow::RecordBatch::Make(schema, batch.num_rows(), std::move(columns));
 }
@@ -102,12 +125,18 @@ Status WriteCsvText(const arrow::Table& table, const WriteOptions& options, cons
   auto csv = arrow::csv::WriteOptions::Defaults();
   csv.include_header = options.header;
   csv.delimiter = options.delimiter;
-  csv.quoting_header = arrow::csv::QuotingStyle::Needed;
+  // Arrow's "needed" quotes every name.
+  const std::string special = std::string("\"\r\n") + options.delimiter;
+  const auto names = table.schema()->field_names();
+  const bool plain = std::none_of(names.begin(), names.end(), [&](const std::string& name) {
+    return name.empty() || name.find_first_of(special) != std::string::npos;
+  });
+  if (plain) csv.quoting_header = arrow::csv::QuotingStyle::None;
   csv.io_context = arrow::io::IOContext(context.pool, context.stop);
   csv.batch_size = 16 << 10;
   // A blank line would be no row to a reader.
   if (table.num_columns() == 1) csv.null_string = "NA";
-  ARROW_ASSIGN_OR_RAISE(const auto schema, PlainSchema(*table.schema()));
+  const auto schema = PlainSchema(*table.schema());
   ARROW_ASSIGN_OR_RAISE(auto writer, arrow::csv::MakeCSVWriter(sink, schema, csv));
   arrow::TableBatchReader reader(table);
   reader.set_chunksize(csv.batch_size);
@@ -155,7 +184,8 @@ bool CsvCanHold(const arrow::DataType& type) {
   }
   const auto& id = type.id();
   return id == arrow::Type::NA || id == arrow::Type::BOOL || arrow::is_numeric(id) || arrow::is_decimal(id) ||
-         arrow::is_date(id) || arrow::is_time(id) || id == arrow::Type::TIMESTAMP || arrow::is_base_binary_like(id);
+         arrow::is_date(id) || arrow::is_time(id) || id == arrow::Type::TIMESTAMP || arrow::is_base_binary_like(id) ||
+         id == arrow::Type::FIXED_SIZE_BINARY;
 }
 
 }  // namespace

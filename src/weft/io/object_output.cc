@@ -1,6 +1,7 @@
 #include <arrow/filesystem/filesystem.h>
 #include <arrow/io/interfaces.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "weft/base/logging.h"
@@ -84,7 +85,9 @@ class ObjectOutput : public Output {
     }
     began_ = false;
     written_.clear();
-    for (const std::string& old : old_) Remove(old);
+    for (const std::string& old : old_) {
+      if (std::find(parts.begin(), parts.end(), BaseName(old)) == parts.end()) Remove(old);
+    }
     return Status::OK();
   }
 

@@ -43,7 +43,7 @@ bool IsEarlierAttempt(std::string_view token, std::string_view mine) {
     int64_t value = -1;
     const char* const end = text.data() + text.size();
     const auto parsed = std::from_chars(text.data() + cut + 1, end, value);
-    return parsed.ec == std::errc() && parsed.ptr == end ? value : -1;
+    return parsed.ec == std::errc() && (parsed.ptr == end || *parsed.ptr == '.') ? value : -1;
   };
   return number(token) >= 0 && number(token) < number(mine);
 }

@@ -19,7 +19,8 @@ std::unique_ptr<Output> MakeObjectOutput(Location location, const std::string& t
 /// "part-00003".
 std::string PartName(int rank);
 
-/// Whether `token` is an earlier attempt's of the same job: equal up to the last "-", a lower number behind it.
+/// Whether `token` is an earlier attempt's of the same job: equal up to the last "-", a lower epoch behind it. What
+/// follows the epoch after a "." does not count: another write of the same attempt may be under way.
 bool IsEarlierAttempt(std::string_view token, std::string_view mine);
 
 /// Whether an output may replace a directory that holds an entry of this name: data files of the formats there are,

@@ -31,7 +31,8 @@ struct WriteOptions {
 /// readers look only at what it names.
 class Output {
  public:
-  /// `token` is the same on all ranks and differs between attempts: "JOB-EPOCH", of letters, digits and ".", "_", "-".
+  /// `token` is the same on all ranks and differs between writes: "JOB-EPOCH.NUMBER", of letters, digits and ".", "_",
+  /// "-".
   /// An existing target is an IOError with the detail of EEXIST unless `overwrite`; it is replaced at Commit, not
   /// before, and only where it is a file or holds nothing but files that Weft could have written.
   static arrow::Result<std::unique_ptr<Output>> Make(const std::string& path, const std::string& token, bool overwrite);
