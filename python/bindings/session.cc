@@ -357,7 +357,7 @@ void Close(const PySession& self) {
 
 void Abort(const PySession& self, const std::string& cause) {
   const nb::gil_scoped_release release;
-  self.session->Abort(arrow::Status::ExecutionError(cause));
+  self.session->Abort(arrow::Status::UnknownError(cause));
 }
 
 }  // namespace

@@ -136,7 +136,7 @@ arrow::Result<OperationPtr> TcpTransport::Begin(OperationRef operation) {
     UpdateInterest(slot);
     if (!status.ok()) {
       context_.ledger.Complete(*operation, status, 0);
-      Fail(status, !slot.link->peer_aborted(), true);
+      Fail(status, true);
     }
   }
   released.swap(context_.ledger.released);
@@ -260,7 +260,7 @@ void TcpTransport::Cancel(const OperationPtr& operation) {
 void TcpTransport::Abort(const arrow::Status& cause) {
   if (!CheckCall(rank()).ok() || cause.ok()) return;
   const Lock lock(mutex_);
-  if (failure_.ok() && !closing_) Fail(cause, true, false);
+  if (failure_.ok() && !closing_) Fail(cause, false);
 }
 
 arrow::Status TcpTransport::failure() const {

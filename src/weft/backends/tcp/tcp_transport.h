@@ -69,7 +69,7 @@ class TcpTransport : public Transport {
   void SendHeartbeats(Lock& lock, Clock::time_point now);
   void LookForSilence(Clock::time_point now);
   void CheckHeard(Lock& lock);
-  void Fail(const arrow::Status& status, bool tell, bool own_finding);
+  void Fail(const arrow::Status& status, bool own_finding);
   void FlushAll();
   void Wake() const;
   void WaitForPeers(Lock& lock, Deadline deadline);
