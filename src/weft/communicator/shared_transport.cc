@@ -1,7 +1,7 @@
 #include "weft/communicator/shared_transport.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <sstream>
 #include <utility>
 
 namespace weft {
@@ -173,20 +173,26 @@ arrow::Status SharedTransport::Wrap(const Activity& activity, const arrow::Statu
   return MakeCommunicationError(std::move(error), message);
 }
 
-arrow::Status SharedTransport::TimedOut(const Activity& activity) const {
-  char seconds[32];
-  std::snprintf(seconds, sizeof(seconds), "%.3g s", Seconds(activity.context->options.timeout));
-  const std::string peers = activity.schedule->DescribePending();
-  return MakeCommunicationError({.failure = CommunicationFailure::kTimedOut,
-                                 .operation = activity.name,
-                                 .phase = "wait",
-                                 .rank = activity.context->rank,
-                                 .peer = activity.schedule->FirstPending(),
-                                 .elapsed = Clock::now() - activity.begin},
-                                "rank " + std::to_string(activity.context->rank) + " waited " + seconds + " for " +
-                                    peers + " in " + activity.name +
-                                    "; they are alive but did not come: look for what holds them up, or raise the "
-                                    "timeout");
+void SharedTransport::TimeOut(Activity& activity) {
+  constexpr size_t kShown = 8;
+  const Rank rank = activity.context->rank;
+  const std::vector<Rank> peers = activity.schedule->PendingPeers();
+  // Done just now: the next Advance sees it.
+  if (peers.empty()) return;
+  std::ostringstream text;
+  text << "rank " << rank << " waited " << Seconds(activity.context->options.timeout) << " s for rank"
+       << (peers.size() == 1 ? " " : "s ");
+  for (size_t i = 0; i < std::min(kShown, peers.size()); ++i) text << (i == 0 ? "" : ", ") << peers[i];
+  if (peers.size() > kShown) text << " and " << peers.size() - kShown << " more";
+  text << " in " << activity.name << ", alive but not come: look for what holds them up, or raise the timeout";
+  const arrow::Status status = MakeCommunicationError({.failure = CommunicationFailure::kTimedOut,
+                                                       .operation = activity.name,
+                                                       .phase = "wait",
+                                                       .rank = rank,
+                                                       .peer = peers.front(),
+                                                       .elapsed = Clock::now() - activity.begin},
+                                                      text.str());
+  FailActivity(activity, status, status);
 }
 
 Duration SharedTransport::Slice() {
@@ -228,10 +234,16 @@ arrow::Status SharedTransport::Wait(Activity& activity) {
         const arrow::Status wrapped = Wrap(activity, status);
         FailActivity(activity, wrapped, wrapped);
       }
-      // With nothing pending, another rank's abort or the last message has just completed it: the next round sees which.
+<<<<<<< HEAD
+      // With nothing pending, another rank's abort or the last message has just completed it: the next round sees
+      // which.
       if (!activity.done && !deadline.infinite() && now >= deadline.when() && activity.schedule->FirstPending() >= 0) {
         const arrow::Status timed_out = TimedOut(activity);
         FailActivity(activity, timed_out, timed_out);
+=======
+      if (!activity.done && !deadline.infinite() && now >= deadline.when()) {
+        TimeOut(activity);
+>>>>>>> wt-comm
       }
       if (activity.done) {
         See(activity);
@@ -264,8 +276,7 @@ void SharedTransport::Cancel(Activity& activity, const std::string& why) {
 void SharedTransport::TimeOutProgress(CommunicatorContext& context) {
   for (const auto& activity : active_) {
     if (activity->context.get() != &context || activity->done) continue;
-    const arrow::Status timed_out = TimedOut(*activity);
-    FailActivity(*activity, timed_out, timed_out);
+    TimeOut(*activity);
     return;
   }
   context.waited = Duration::zero();  // nothing is under way

@@ -119,7 +119,8 @@ class SharedTransport {
   /// Ends the activity with `status`, its communicator with `failure`, and tells the other ranks.
   void FailActivity(Activity& activity, arrow::Status status, const arrow::Status& failure);
   arrow::Status Wrap(const Activity& activity, const arrow::Status& status) const;
-  arrow::Status TimedOut(const Activity& activity) const;
+  /// Fails the activity with kTimedOut, unless it waits for nobody any more.
+  void TimeOut(Activity& activity);
   /// Fails the first activity of a communicator whose Progress has waited for the timeout in vain.
   void TimeOutProgress(CommunicatorContext& context);
   void See(Activity& activity);
