@@ -139,6 +139,18 @@ TEST(Locate, FileSystemsByUriKeepTheirKeysAsTheyStand) {
   EXPECT_TRUE(first.path.ends_with("a b/c%20d")) << first.path;
 }
 
+TEST(Locate, S3IsLoadedWhenItIsAskedFor) {
+  const auto located = Locate("s3://bucket/a key?endpoint_override=127.0.0.1:9&scheme=http&region=us-east-1");
+  if (!located.ok()) {
+    // An Arrow without it: the error says what is missing.
+    EXPECT_STATUS_HAS(located.status(), IsIOError, "libarrow_s3");
+    return;
+  }
+  EXPECT_EQ(located->file_system->type_name(), "s3");
+  EXPECT_EQ(located->path, "bucket/a key");
+  EXPECT_EQ(located->Show("bucket/b"), "s3://bucket/b?endpoint_override=127.0.0.1:9&scheme=http&region=us-east-1");
+}
+
 TEST(Locate, NamesAndDirectories) {
   EXPECT_EQ(BaseName("a/b/"), "b");
   EXPECT_EQ(BaseName("/"), "");

@@ -34,8 +34,6 @@ Status LoadS3() {
     return Status::IOError("s3:// needs ", library.string(), ", which could not be loaded (", status.message(),
                            "); install a pyarrow that has S3");
   }
-  // The AWS library's threads must end before static objects do.
-  std::atexit([] { arrow::fs::EnsureFinalized(); });
   return Status::OK();
 }
 
@@ -47,13 +45,13 @@ struct Root {
 Result<Root> MakeRoot(const std::string& scheme, const std::string& uri) {
   Root root;
   auto made = arrow::fs::FileSystemFromUri(uri, &root.path);
-  if (!made.ok() && scheme == "s3") {
-    static bool loaded = false;
-    if (!loaded) {
-      ARROW_RETURN_NOT_OK(LoadS3());
-      loaded = true;
-      made = arrow::fs::FileSystemFromUri(uri, &root.path);
-    }
+  static bool loaded = false;
+  if (!made.ok() && scheme == "s3" && !loaded) {
+    ARROW_RETURN_NOT_OK(LoadS3());
+    loaded = true;
+    made = arrow::fs::FileSystemFromUri(uri, &root.path);
+    // The AWS library must end before its static objects do, so this is registered after they are made.
+    std::atexit([] { arrow::fs::EnsureFinalized(); });
   }
   if (!made.ok()) return made.status().WithMessage("cannot open ", scheme, "://: ", made.status().message());
   root.file_system = *std::move(made);
