@@ -234,16 +234,8 @@ arrow::Status SharedTransport::Wait(Activity& activity) {
         const arrow::Status wrapped = Wrap(activity, status);
         FailActivity(activity, wrapped, wrapped);
       }
-<<<<<<< HEAD
-      // With nothing pending, another rank's abort or the last message has just completed it: the next round sees
-      // which.
-      if (!activity.done && !deadline.infinite() && now >= deadline.when() && activity.schedule->FirstPending() >= 0) {
-        const arrow::Status timed_out = TimedOut(activity);
-        FailActivity(activity, timed_out, timed_out);
-=======
       if (!activity.done && !deadline.infinite() && now >= deadline.when()) {
         TimeOut(activity);
->>>>>>> wt-comm
       }
       if (activity.done) {
         See(activity);
