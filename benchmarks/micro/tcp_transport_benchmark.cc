@@ -1,5 +1,5 @@
 // The tcp transport beside a plain socket: round trips of small messages, bandwidth of large ones, between two threads
-// over loopback. Usage: tcp_transport_benchmark [SECONDS_EACH]
+// over loopback. Usage: tcp_transport_benchmark [SECONDS_EACH [SIZE]]
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -160,6 +160,7 @@ Times Rounds(std::vector<std::unique_ptr<Pair>>& pair, size_t there, size_t back
 
 int main(int argc, char** argv) {
   if (argc > 1) seconds_each = std::atof(argv[1]);
+  const size_t only = argc > 2 ? static_cast<size_t>(std::atoll(argv[2])) : 0;
   auto sockets = MakeSockets();
   auto transports = MakeTransports();
   std::printf("%-34s %10s %10s %7s   %10s %10s %7s\n", "", "socket", "tcp", "ratio", "socket cpu", "tcp cpu", "ratio");
@@ -169,10 +170,12 @@ int main(int argc, char** argv) {
                 ours.wall / plain.wall, plain.cpu * scale, ours.cpu * scale, ours.cpu / plain.cpu);
   };
   for (const size_t size : {size_t{8}, size_t{1024}, size_t{16 << 10}, size_t{64 << 10}, size_t{100'000}}) {
+    if (only != 0 && size != only) continue;
     const Times plain = Rounds(sockets, size, size);
     row("round trip of %8zu bytes: us     ", size, plain, Rounds(transports, size, size), 1e6);
   }
   for (const size_t size : {size_t{256 << 10}, size_t{1 << 20}, size_t{4 << 20}, size_t{64 << 20}}) {
+    if (only != 0 && size != only) continue;
     const Times plain = Rounds(sockets, size, 1);
     row("one way in %9zu bytes: us a MB", size, plain, Rounds(transports, size, 1), 1e12 / static_cast<double>(size));
   }

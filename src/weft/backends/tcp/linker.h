@@ -26,7 +26,7 @@ namespace weft::tcp {
 /// port where it waits for long: a port that is closed at every address means that the peer's process is gone.
 ///
 /// What a stranger can do: open connections. They are bounded in number, oldest strangers first, and closed after
-/// kAuthenticateWithin. No connection that comes in can fail the linking, whatever it says. What fails it: an answer at
+/// two seconds. No connection that comes in can fail the linking, whatever it says. What fails it: an answer at
 /// an address that the peer itself has published, and the note that a failed rank leaves in the store for the others.
 class Linker {
  public:
@@ -87,6 +87,7 @@ class Linker {
   void AcceptAll();
   void MakeRoom();
   Duration NextWait() const;
+  static std::optional<Duration> Patience(const Connection& connection);
   void CloseOverdue();
   /// True when the connection is over, one way or the other.
   bool Drive(Connection& connection, short events);

@@ -17,8 +17,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// A connection that has not authenticated by then is closed.
+/// A connection that comes in and has not authenticated by then is closed.
 constexpr Duration kAuthenticateWithin = seconds(2);
+/// A dialer is more patient: the peer may be busy, or still be waiting for other ranks' addresses.
+constexpr Duration kConnectWithin = seconds(3);
+constexpr Duration kAnswerWithin = seconds(10);
 /// Connections of strangers beyond those that a world may have on the way.
 constexpr size_t kSpareConnections = 64;
 constexpr Duration kLongestPause = milliseconds(500);
@@ -101,15 +104,25 @@ void Linker::MakeRoom() {
   if (oldest != connections_.end()) connections_.erase(oldest);
 }
 
+/// How long a connection may stay in its state; nothing: as long as it lasts. A dialer that has shown its proof must
+/// wait for what the peer says: the peer may have taken the connection for the link already.
+std::optional<Duration> Linker::Patience(const Connection& connection) {
+  if (connection.dialed < 0) return kAuthenticateWithin;
+  if (connection.connecting) return kConnectWithin;
+  if (connection.handshake.state() == Handshake::State::kAwaitNomination) return std::nullopt;
+  return kAnswerWithin;
+}
+
 void Linker::CloseOverdue() {
   const Clock::time_point now = Clock::now();
   for (auto it = connections_.begin(); it != connections_.end();) {
     const bool pointless = it->dialed >= 0 && peers_[static_cast<size_t>(it->dialed)].linked;
-    if (!pointless && now - it->since < kAuthenticateWithin) {
+    const std::optional<Duration> patience = Patience(*it);
+    if (!pointless && (!patience || now - it->since < *patience)) {
       ++it;
       continue;
     }
-    Close(*it, it->connecting ? "no answer" : "connected, but no proof came within 2 s");
+    Close(*it, it->connecting ? "no answer" : "connected, but no proof came in time");
     it = connections_.erase(it);
   }
 }

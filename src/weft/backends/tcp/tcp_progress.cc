@@ -1,4 +1,6 @@
 // How the transport polls, what it does by time, and how it fails.
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <utility>
