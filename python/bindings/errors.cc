@@ -61,10 +61,10 @@ nb::object Own(const char* name) { return nb::module_::import_("weft.errors").at
   int code = arrow::internal::ErrnoFromStatus(status);
   const auto says = [&text](const char* words) { return text.find(words) != std::string::npos; };
   // An error that passed from rank to rank has lost its number, but not its words.
-  if (code == 0 && (says("No such file") || says("does not exist") || says("no such file") || says("not found"))) {
+  if (code == 0 && (says("No such file") || says("does not exist") || says("no such file") || says("no file fits"))) {
     code = ENOENT;
   }
-  if (code == 0 && (says("already exists") || says("File exists"))) code = EEXIST;
+  if (code == 0 && (says("exists already") || says("already exists") || says("File exists"))) code = EEXIST;
   if (code == 0) Throw(PyExc_OSError, text);
   // OSError chooses its subclass, such as FileNotFoundError, by the number.
   Throw(nb::borrow(PyExc_OSError)(code, nb::str(text.data(), text.size())));

@@ -69,7 +69,8 @@ PyTable ReadCsv(const std::vector<std::string>& paths, const PySession* session,
   csv.header = header;
   csv.null_values = std::move(null_values);
   csv.default_null_values = default_null_values;
-  for (const auto& field : ImportSchema(types)->fields()) csv.types.emplace_back(field->name(), field->type());
+  const auto schema = ImportSchema(types);
+  for (const auto& field : schema->fields()) csv.types.emplace_back(field->name(), field->type());
   auto table = Run<TableResult>(
       session,
       [&](Communicator& communicator, const Context& context) {

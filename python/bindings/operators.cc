@@ -130,17 +130,15 @@ PyTable Unique(const PyTable& table, const PySession* session, std::vector<int> 
 }
 
 PyTable Filter(const PyTable& table, const PySession* session, const PyExpression& predicate) {
-  return RunEach(session, [&](const Context& context) {
-    return kernels::Filter(table.table, predicate.expression, context);
-  });
+  return RunEach(session,
+                 [&](const Context& context) { return kernels::Filter(table.table, predicate.expression, context); });
 }
 
 PyTable Project(const PyTable& table, const PySession* session, const std::vector<std::string>& names,
                 const std::vector<PyExpression>& expressions) {
   std::vector<kernels::Projection> projections;
   for (size_t i = 0; i < names.size(); ++i) projections.push_back({names[i], expressions[i].expression});
-  return RunEach(session,
-                 [&](const Context& context) { return kernels::Project(table.table, projections, context); });
+  return RunEach(session, [&](const Context& context) { return kernels::Project(table.table, projections, context); });
 }
 
 PyTable Concat(const std::vector<PyTable>& tables, const PySession* session, bool outer) {

@@ -75,10 +75,18 @@ struct TypeName {
 };
 
 constexpr TypeName kTypes[] = {
-    {"bool", arrow::Type::BOOL, 1},     {"int8", arrow::Type::INT8, 1},          {"int16", arrow::Type::INT16, 2},
-    {"int32", arrow::Type::INT32, 4},   {"int64", arrow::Type::INT64, 8},        {"uint8", arrow::Type::UINT8, 1},
-    {"uint16", arrow::Type::UINT16, 2}, {"uint32", arrow::Type::UINT32, 4},      {"uint64", arrow::Type::UINT64, 8},
-    {"double", arrow::Type::DOUBLE, 8}, {"halffloat", arrow::Type::HALF_FLOAT, 2}, {"float", arrow::Type::FLOAT, 4},
+    {"bool", arrow::Type::BOOL, 1},
+    {"int8", arrow::Type::INT8, 1},
+    {"int16", arrow::Type::INT16, 2},
+    {"int32", arrow::Type::INT32, 4},
+    {"int64", arrow::Type::INT64, 8},
+    {"uint8", arrow::Type::UINT8, 1},
+    {"uint16", arrow::Type::UINT16, 2},
+    {"uint32", arrow::Type::UINT32, 4},
+    {"uint64", arrow::Type::UINT64, 8},
+    {"double", arrow::Type::DOUBLE, 8},
+    {"halffloat", arrow::Type::HALF_FLOAT, 2},
+    {"float", arrow::Type::FLOAT, 4},
 };
 
 constexpr ReduceOp kOps[] = {ReduceOp::kSum,        ReduceOp::kProd,      ReduceOp::kMin,    ReduceOp::kMax,
@@ -91,8 +99,8 @@ ReduceFunction PythonFunction(const nb::handle function, int64_t element_bytes) 
     const nb::gil_scoped_acquire acquire;
     const auto size = static_cast<Py_ssize_t>(count * element_bytes);
     try {
-      const auto lower = nb::steal(PyMemoryView_FromMemory(
-          const_cast<char*>(reinterpret_cast<const char*>(in)), size, PyBUF_READ));
+      const auto lower =
+          nb::steal(PyMemoryView_FromMemory(const_cast<char*>(reinterpret_cast<const char*>(in)), size, PyBUF_READ));
       const auto result = nb::steal(PyMemoryView_FromMemory(reinterpret_cast<char*>(inout), size, PyBUF_WRITE));
       function(lower, result);
       return arrow::Status::OK();
@@ -219,7 +227,8 @@ nb::list Links(const PySession& self) {
     one["remote_address"] = link.remote_address;
     one["link_seconds"] = link.link_seconds;
     one["tries"] = link.tries;
-    one["round_trip_seconds"] = link.round_trip_seconds < 0 ? nb::none() : nb::object(nb::float_(link.round_trip_seconds));
+    one["round_trip_seconds"] =
+        link.round_trip_seconds < 0 ? nb::none() : nb::object(nb::float_(link.round_trip_seconds));
     one["bytes_sent"] = link.bytes_sent;
     one["bytes_received"] = link.bytes_received;
     one["messages_sent"] = link.messages_sent;
@@ -296,8 +305,9 @@ void Allreduce(const PySession& self, nb::handle send, nb::handle recv, int64_t 
   const Bytes from(send, false);
   const Bytes into(recv, true);
   const Reduction reduction = ParseReduction(type, op);
-  Run(self,
-      [&](Communicator& communicator) { return communicator.Allreduce(from.get(), into.writable(), count, reduction); });
+  Run(self, [&](Communicator& communicator) {
+    return communicator.Allreduce(from.get(), into.writable(), count, reduction);
+  });
 }
 
 void Scan(const PySession& self, nb::handle send, nb::handle recv, int64_t count, const std::string& type,
@@ -396,9 +406,7 @@ void BindSession(nb::module_& module) {
       .def("abort", &Abort)
       .def("close", &Close)
       .def("barrier",
-           [](const PySession& self) {
-             Run(self, [](Communicator& communicator) { return communicator.Barrier(); });
-           })
+           [](const PySession& self) { Run(self, [](Communicator& communicator) { return communicator.Barrier(); }); })
       .def("agree", &Agree, nb::arg("operation"), nb::arg("problem").none())
       .def("allgather_bytes", &AllgatherBytes)
       .def("broadcast", &Broadcast)

@@ -62,7 +62,8 @@ nb::object ExportStream(const PyTable& self, nb::handle /*requested_schema*/) {
 nb::object ExportSchema(const PyTable& self) {
   auto schema = std::make_unique<ArrowSchema>();
   Check(arrow::ExportSchema(*self.table->schema(), schema.get()));
-  return ToCapsule(std::move(schema), kSchema, [](PyObject* capsule) { ReleaseCapsule<ArrowSchema>(capsule, kSchema); });
+  return ToCapsule(std::move(schema), kSchema,
+                   [](PyObject* capsule) { ReleaseCapsule<ArrowSchema>(capsule, kSchema); });
 }
 
 int64_t Bytes(const PyTable& self) {
@@ -75,8 +76,8 @@ nb::dict Metadata(const PyTable& self) {
   const auto& metadata = self.table->schema()->metadata();
   for (int64_t i = 0; metadata != nullptr && i < metadata->size(); ++i) {
     // What is no text is of no interest to Python: Arrow's own serialized schema, for one.
-    PyObject* text = PyUnicode_DecodeUTF8(metadata->value(i).data(), static_cast<Py_ssize_t>(metadata->value(i).size()),
-                                          nullptr);
+    PyObject* text =
+        PyUnicode_DecodeUTF8(metadata->value(i).data(), static_cast<Py_ssize_t>(metadata->value(i).size()), nullptr);
     if (text == nullptr) {
       PyErr_Clear();
       continue;
@@ -86,7 +87,8 @@ nb::dict Metadata(const PyTable& self) {
   return found;
 }
 
-PyTable WithMetadata(const PyTable& self, const std::vector<std::string>& keys, const std::vector<std::string>& values) {
+PyTable WithMetadata(const PyTable& self, const std::vector<std::string>& keys,
+                     const std::vector<std::string>& values) {
   return {self.table->ReplaceSchemaMetadata(keys.empty() ? nullptr : arrow::key_value_metadata(keys, values))};
 }
 
@@ -108,8 +110,7 @@ std::shared_ptr<arrow::Array> ImportArray(nb::handle source) {
   const nb::object capsules = source.attr("__arrow_c_array__")();
   const nb::object schema = capsules[0];
   const nb::object array = capsules[1];
-  return Check(
-      arrow::ImportArray(FromCapsule<ArrowArray>(array, kArray), FromCapsule<ArrowSchema>(schema, kSchema)));
+  return Check(arrow::ImportArray(FromCapsule<ArrowArray>(array, kArray), FromCapsule<ArrowSchema>(schema, kSchema)));
 }
 
 std::shared_ptr<arrow::Schema> ImportSchema(nb::handle source) {
@@ -125,8 +126,8 @@ void BindTable(nb::module_& module) {
       .def_prop_ro("num_columns", [](const PyTable& self) { return self.table->num_columns(); })
       .def_prop_ro("column_names", [](const PyTable& self) { return self.table->ColumnNames(); })
       .def_prop_ro("nbytes", &Bytes)
-      .def("slice",
-           [](const PyTable& self, int64_t offset, int64_t length) { return PyTable{self.table->Slice(offset, length)}; })
+      .def("slice", [](const PyTable& self, int64_t offset,
+                       int64_t length) { return PyTable{self.table->Slice(offset, length)}; })
       .def("select",
            [](const PyTable& self, const std::vector<int>& positions) {
              return PyTable{Check(self.table->SelectColumns(positions))};

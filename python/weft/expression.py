@@ -222,7 +222,15 @@ def _array(values: list[Any]) -> Any:
     import pyarrow as pa
 
     try:
-        return pa.array([value.as_py() if isinstance(value, pa.Scalar) else value for value in values])
+        if len(values) == 1 and isinstance(values[0], pa.Scalar):
+            return pa.repeat(values[0], 1)
+        plain = [value.as_py() if isinstance(value, pa.Scalar) else value for value in values]
+        if any(type(value).__name__ == "datetime64" for value in plain):
+            import numpy
+
+            # A date alone is a moment of that day: NumPy's days compare with timestamps as pandas' do.
+            return pa.array(numpy.array(plain, dtype="datetime64[us]"))
+        return pa.array(plain)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as problem:
         raise TypeError(f"{values!r} cannot be a constant of an expression: {problem}") from None
 

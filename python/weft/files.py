@@ -183,9 +183,9 @@ def _write(frame: DataFrame, path: Any, operation: str, overwrite: bool | None, 
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"{place(env)}{operation}: a path is a text or a pathlib.Path, not {type(path).__name__}")
     session = None if env is None else env.session
-    if env is None and overwrite is False and os.path.exists(path):
-        raise FileExistsError(f"{operation}: {os.fspath(path)!r} is there already; overwrite=True replaces it")
-    _core.write(frame._with_metadata(), session, os.fspath(path), overwrite=bool(overwrite), **options)
+    # pandas replaces a file; a directory, which may hold anything, is only replaced when asked to.
+    replace = env is None if overwrite is None else bool(overwrite)
+    _core.write(frame._with_metadata(), session, os.fspath(path), overwrite=replace, **options)
 
 
 def write_parquet(

@@ -60,6 +60,15 @@ def _encode_array(value: Any) -> Message:
     return Message(header, contiguous.reshape(-1).view(numpy.uint8))
 
 
+def _is_json(value: Any) -> bool:
+    """Whether JSON brings it back as it is, tuples as lists."""
+    if isinstance(value, list | tuple):
+        return all(_is_json(item) for item in value)
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_json(item) for key, item in value.items())
+    return value is None or type(value) in (bool, int, float, str)
+
+
 def encode(value: Any) -> Message:
     """Makes a message. TypeError for what has no form."""
     if is_array(value):
@@ -73,12 +82,8 @@ def encode(value: Any) -> Message:
     if isinstance(value, bytes | bytearray | memoryview):
         return Message({"kind": "bytes"}, bytes(value))
     if isinstance(value, list | tuple | dict):
-        try:
-            text = json.dumps(value, allow_nan=False)
-        except (TypeError, ValueError):
-            text = ""
-        if text and json.loads(text) == (list(value) if isinstance(value, tuple) else value):
-            return Message({"kind": "json"}, text.encode())
+        if _is_json(value):
+            return Message({"kind": "json"}, json.dumps(value).encode())
         raise TypeError(
             f"this {type(value).__name__} cannot travel between ranks: lists and dicts may hold what JSON can "
             "(text keys; None, bool, int, float, str, list, dict)"

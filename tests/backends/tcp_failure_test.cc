@@ -167,7 +167,9 @@ TEST(TcpFailure, HeartbeatsAreHeardAndTheirCheckFailsAllRanks) {
     EXPECT_TRUE(
         IsCommunicationError(status, rank == 1 ? CommunicationFailure::kAborted : CommunicationFailure::kMismatch))
         << rank << ": " << status;
-    if (rank == 0) EXPECT_GE(heard, 1);
+    if (rank == 0) {
+      EXPECT_GE(heard, 1);
+    }
   });
 }
 
@@ -205,6 +207,12 @@ TEST(TcpFailure, AForkedChildIsToldSoAndHarmsNothing) {
   });
 }
 
+std::string Joined(const HeaderBytes& head, const std::string& payload) {
+  std::string frame(reinterpret_cast<const char*>(head.data()), head.size());
+  frame.append(payload);
+  return frame;
+}
+
 /// A transport of rank 0 in a world of 2 whose peer is the test itself, past the handshake.
 class HostilePeer : public ::testing::Test {
  protected:
@@ -220,7 +228,7 @@ class HostilePeer : public ::testing::Test {
 
   void Say(const FrameHeader& header, const std::string& payload = {}) {
     const HeaderBytes head = EncodeHeader(header);
-    Say(std::string(reinterpret_cast<const char*>(head.data()), head.size()) + payload);
+    Say(Joined(head, payload));
   }
   void Say(const std::string& bytes) {
     ASSERT_EQ(::send(peer_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL), static_cast<ssize_t>(bytes.size()));
@@ -301,7 +309,7 @@ TEST_F(HostilePeer, MoreThanTheCredit) {
     for (uint64_t i = 1; i < 200; ++i) {
       const HeaderBytes head =
           EncodeHeader({FrameType::kEager, 0, kMaxEagerPayload, 7, i, 0, kCredit, kMaxEagerPayload});
-      const std::string frame = std::string(reinterpret_cast<const char*>(head.data()), head.size()) + payload;
+      const std::string frame = Joined(head, payload);
       if (::send(peer_.get(), frame.data(), frame.size(), MSG_NOSIGNAL) < 0) return;
     }
   });
@@ -324,7 +332,7 @@ TEST_F(HostilePeer, AnAbortThatMakesNoSense) {
 
 TEST_F(HostilePeer, AByteAtATime) {
   const HeaderBytes head = EncodeHeader({FrameType::kEager, 0, 5, 1, 1, 0, kCredit, 5});
-  const std::string frame = std::string(reinterpret_cast<const char*>(head.data()), head.size()) + "hello";
+  const std::string frame = Joined(head, "hello");
   std::string in(5, ' ');
   const auto receive = transport_->Recv(1, 1, {Bytes(in)}, nullptr).ValueOrDie();
   for (const char byte : frame) {

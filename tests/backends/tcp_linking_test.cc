@@ -75,6 +75,28 @@ TEST(TcpLinking, ARankThatNeverComesIsNamed) {
   });
 }
 
+TEST(TcpLinking, ARankThatDiesBeforeItsLinksIsLost) {
+  for (const Rank gone : {0, 2}) {  // one that the others dial, and one that they wait for
+    const WorldOptions options;
+    const auto began = Clock::now();
+    RunThreads(3, [&](Rank rank) {
+      if (rank == gone) {
+        const auto membership = *Membership::Join(TestStore(options.job), {options.job, 0, 3, rank});
+        // Port 1: nobody listens there.
+        const Candidates candidates = *GatherCandidates(1, "");
+        ASSERT_OK(membership->ExchangeAll("tcp/address", candidates.Encode(), Deadline::After(seconds(10))).status());
+        return;
+      }
+      const auto transport = JoinWorld(options, rank, 3);
+      EXPECT_TRUE(IsCommunicationError(transport.status(), CommunicationFailure::kPeerLost)) << transport.status();
+      if (const CommunicationError* error = GetCommunicationError(transport.status())) {
+        EXPECT_EQ(error->peer, gone);
+      }
+    });
+    EXPECT_LT(Clock::now() - began, seconds(10));
+  }
+}
+
 TEST(TcpLinking, OptionsAreChecked) {
   const std::string job = FreshJob();
   JobIdentity identity;

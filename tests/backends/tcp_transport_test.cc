@@ -43,8 +43,8 @@ TEST(TcpTransport, WorldOfOneTalksToItself) {
 }
 
 TEST(TcpTransport, SizesAroundEveryBoundary) {
-  const std::vector<size_t> sizes = {
-      0, 1, 47, 48, 49, 4096, 65535, 65536, 65537, 131072, 1 << 20, (1 << 20) + 1, 3'000'001, 64 << 20};
+  const std::vector<size_t> sizes = {0,     1,      47,     48,     49,      4096,          65535,     65536,
+                                     65537, 131072, 262144, 262145, 1 << 20, (1 << 20) + 1, 3'000'001, 64 << 20};
   RunWorld(2, [&](Transport& t) {
     for (const size_t size : sizes) {
       const std::string out = Pattern(size, 1 + static_cast<uint64_t>(t.rank()));

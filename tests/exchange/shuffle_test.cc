@@ -72,11 +72,11 @@ TEST(Shuffle, EveryTypeOverWorldsOfAllSizes) {
   for (const int world : {1, 2, 3, 4, 5, 8}) {
     SCOPED_TRACE(world);
     RandomTableOptions options;
-    options.rows = 120;
+    options.rows = 60;
     options.ragged = world % 2 == 0;
     options.dictionary_nulls = true;
     // Key columns: int64 and string.
-    CheckByHash(Inputs(world, schema, options), {4, 25}, {.batch_bytes = 8000});
+    CheckByHash(Inputs(world, schema, options), {4, 25}, {.batch_bytes = 12000});
   }
 }
 
@@ -110,7 +110,7 @@ TEST(Shuffle, HeavySkew) {
 TEST(Shuffle, TinyBoundsOnBytesUnderWay) {
   const auto schema = SchemaOf({arrow::int64(), arrow::utf8(), arrow::list(arrow::int32())});
   for (const int world : {2, 5}) {
-    CheckByHash(Inputs(world, schema, {.rows = 2000, .cardinality = 1000}), {0},
+    CheckByHash(Inputs(world, schema, {.rows = 500, .cardinality = 1000}), {0},
                 {.batch_bytes = 1, .max_in_flight_bytes = 1});
     CheckByHash(Inputs(world, schema, {.rows = 20000, .cardinality = 1000}), {0},
                 {.batch_bytes = 200000, .max_in_flight_bytes = 1});
@@ -119,8 +119,8 @@ TEST(Shuffle, TinyBoundsOnBytesUnderWay) {
 
 /// Headers beyond the first message: many columns and a long metadata.
 TEST(Shuffle, LongHeaders) {
-  std::vector<std::shared_ptr<arrow::DataType>> types(600, arrow::int16());
-  types.insert(types.end(), 100, arrow::dictionary(arrow::int8(), arrow::utf8()));
+  std::vector<std::shared_ptr<arrow::DataType>> types(150, arrow::int16());
+  types.insert(types.end(), 30, arrow::dictionary(arrow::int8(), arrow::utf8()));
   const auto schema = SchemaOf(types)->WithMetadata(arrow::key_value_metadata({"pandas"}, {std::string(100000, 'm')}));
   CheckByHash(Inputs(3, schema, {.rows = 50}), {0, 1}, {.batch_bytes = 20000});
 }
@@ -197,7 +197,7 @@ TEST(Shuffle, AnErrorOfOneRankIsReturnedByAllAndTheCommunicatorStaysGood) {
       const Rank fails = world - 1;
       const auto results = RunRanks(world, [&](Communicator& c) -> arrow::Status {
         const auto table = RandomTable(SchemaOf({arrow::int64(), arrow::utf8()}), {.rows = 10000});
-        const ShuffleOptions options{.batch_bytes = 3000, .max_in_flight_bytes = 10000};
+        const ShuffleOptions options{.batch_bytes = 10000, .max_in_flight_bytes = 10000};
         const auto failed = Shuffle(c, table, Failing(c.rank(), fails, at, world), Context{}, options).status();
         // The next one works.
         ARROW_RETURN_NOT_OK(Shuffle(c, table, ByHash({0}, false, world), Context{}, options).status());

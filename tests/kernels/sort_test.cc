@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <numeric>
 
 #include "kernels/oracle.h"
@@ -250,6 +251,37 @@ TEST(Sort, SplitsAreWhereTheOracleSeesThem) {
       }
     }
   }
+}
+
+TEST(Sort, StringsBeyondTwoGibibytesComeInChunks) {
+  if (std::getenv("WEFT_SOAK") == nullptr) GTEST_SKIP() << "WEFT_SOAK=1 runs it; needs 5 GiB of memory";
+  constexpr int64_t kRows = 2200;
+  arrow::ArrayVector strings;
+  std::vector<int64_t> keys;
+  for (int c = 0; c < 4; ++c) {
+    arrow::StringBuilder builder;
+    for (int64_t i = 0; i < kRows / 4; ++i) {
+      ASSERT_TRUE(builder.Append(std::string(size_t{1} << 20, static_cast<char>('a' + keys.size() % 26))).ok());
+      keys.push_back(-static_cast<int64_t>(keys.size()));
+    }
+    strings.push_back(builder.Finish().ValueOrDie());
+  }
+  const auto numbers = Numbers({keys});
+  const auto table = arrow::Table::Make(arrow::schema({numbers->schema()->field(0), arrow::field("s", arrow::utf8())}),
+                                        {numbers->column(0), std::make_shared<arrow::ChunkedArray>(strings)});
+  const auto sorted = Sort(table, {{{0, true}}, false, false}, Threads(2)).ValueOrDie();
+  ASSERT_TRUE(sorted->ValidateFull().ok()) << sorted->ValidateFull();
+  EXPECT_GE(sorted->column(1)->num_chunks(), 2);
+  int64_t row = kRows;
+  for (const auto& chunk : sorted->column(1)->chunks()) {
+    for (int64_t i = 0; i < chunk->length(); ++i) {
+      const auto view = static_cast<const arrow::StringArray&>(*chunk).GetView(i);
+      --row;
+      ASSERT_EQ(view.size(), size_t{1} << 20);
+      ASSERT_EQ(view.back(), static_cast<char>('a' + row % 26));
+    }
+  }
+  EXPECT_EQ(row, 0);
 }
 
 TEST(Sort, SaysWhatIsWrong) {

@@ -35,8 +35,11 @@ def run_case(env: weft.Env, folder: Path) -> None:
         whole = made.gather(0)
         if env.rank == 0:
             table = whole.to_arrow()
-            with pa.OSFile(str(folder / "result.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
-                writer.write_table(table)
+            # Ranks' dictionaries differ; a file holds one.
+            options = pa.ipc.IpcWriteOptions(unify_dictionaries=True)
+            with pa.OSFile(str(folder / "result.arrow"), "wb") as sink:
+                with pa.ipc.new_file(sink, table.schema, options=options) as writer:
+                    writer.write_table(table)
     except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
         outcome["error"] = [type(error).__name__, str(error)]
     (folder / f"outcome-{env.rank}.json").write_text(json.dumps(outcome))

@@ -148,7 +148,7 @@ def test_an_exception_on_one_rank_is_named_on_all(launch):
         ranks=3,
     )
     assert done.code == 1
-    assert done.out.count("my own mistake") == 2 and done.out.count("peer 1") == 2
+    assert done.out.count("my own mistake") >= 2 and done.out.count("peer 1 ") == 2, done.text
     assert "rank 1 failed first" in done.err
 
 
@@ -217,7 +217,7 @@ READ = """
     env = weft.init()
     try:
         frame = weft.read_parquet("tables/*.parquet", env=env)
-    except OSError as problem:
+    except (OSError, weft.CommunicatorError) as problem:
         print(type(problem).__name__, problem, flush=True)
         raise
 """
@@ -225,7 +225,10 @@ READ = """
 
 def test_a_missing_file_on_every_rank(launch):
     done = launch(READ, ranks=3)
-    assert done.code == 1 and done.out.count("FileNotFoundError") == 3 and done.out.count("tables/*.parquet") == 3
+    # The first rank to fail may abort another before that has read the common error; the abort carries it.
+    assert done.code == 1, done.text
+    assert len(done.out.splitlines()) == 3 and done.out.count("tables/*.parquet") >= 3, done.text
+    assert "FileNotFoundError" in done.out
 
 
 def test_a_broken_file_on_every_rank(launch):

@@ -151,28 +151,14 @@ void Schedule::CancelPending(Transport& transport) {
   for (const Pending& pending : pending_) transport.Cancel(pending.operation);
 }
 
-std::string Schedule::DescribePending() const {
-  constexpr size_t kShown = 8;
+std::vector<Rank> Schedule::PendingPeers() const {
   std::vector<Rank> peers;
   for (const Pending& pending : pending_) {
     if (!pending.operation->done()) peers.push_back(pending.peer);
   }
   std::sort(peers.begin(), peers.end());
   peers.erase(std::unique(peers.begin(), peers.end()), peers.end());
-  std::string text = peers.size() == 1 ? "rank " : "ranks ";
-  for (size_t i = 0; i < std::min(kShown, peers.size()); ++i) {
-    text += (i == 0 ? "" : ", ") + std::to_string(peers[i]);
-  }
-  if (peers.size() > kShown) text += " and " + std::to_string(peers.size() - kShown) + " more";
-  return text;
-}
-
-Rank Schedule::FirstPending() const {
-  Rank first = -1;
-  for (const Pending& pending : pending_) {
-    if (!pending.operation->done() && (first < 0 || pending.peer < first)) first = pending.peer;
-  }
-  return first;
+  return peers;
 }
 
 void Schedule::Finish(bool ok) {

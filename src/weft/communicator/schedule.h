@@ -69,10 +69,8 @@ class Schedule : public std::enable_shared_from_this<Schedule> {
   /// Gives up what is under way.
   void CancelPending(Transport& transport);
 
-  /// Ranks whose messages, or whose taking of messages, the current round waits for: "0, 3 (first of 12)".
-  std::string DescribePending() const;
-  /// The lowest such rank, -1 where there is none.
-  Rank FirstPending() const;
+  /// Ranks whose messages, or whose taking of messages, the current round waits for, in order.
+  std::vector<Rank> PendingPeers() const;
 
   /// True where the error of Advance came from an AddCheck.
   bool failed_check() const { return failed_check_; }

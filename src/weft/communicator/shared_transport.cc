@@ -1,7 +1,7 @@
 #include "weft/communicator/shared_transport.h"
 
 #include <algorithm>
-#include <cstdio>
+#include <sstream>
 #include <utility>
 
 namespace weft {
@@ -137,6 +137,7 @@ void SharedTransport::Finish(Activity& activity, arrow::Status status) {
   activity.done = true;
   activity.status = std::move(status);
   ++activity.context->unseen;
+  activity.context->waited = Duration::zero();
   activity.unseen_epoch = activity.context->unseen_epoch;
   if (activity.collective) activity.context->history->End(activity.number);
   activity.schedule->Finish(activity.status.ok());
@@ -172,20 +173,26 @@ arrow::Status SharedTransport::Wrap(const Activity& activity, const arrow::Statu
   return MakeCommunicationError(std::move(error), message);
 }
 
-arrow::Status SharedTransport::TimedOut(const Activity& activity) const {
-  char seconds[32];
-  std::snprintf(seconds, sizeof(seconds), "%.3g s", Seconds(activity.context->options.timeout));
-  const std::string peers = activity.schedule->DescribePending();
-  return MakeCommunicationError({.failure = CommunicationFailure::kTimedOut,
-                                 .operation = activity.name,
-                                 .phase = "wait",
-                                 .rank = activity.context->rank,
-                                 .peer = activity.schedule->FirstPending(),
-                                 .elapsed = Clock::now() - activity.begin},
-                                "rank " + std::to_string(activity.context->rank) + " waited " + seconds + " for " +
-                                    peers + " in " + activity.name +
-                                    "; they are alive but did not come: look for what holds them up, or raise the "
-                                    "timeout");
+void SharedTransport::TimeOut(Activity& activity) {
+  constexpr size_t kShown = 8;
+  const Rank rank = activity.context->rank;
+  const std::vector<Rank> peers = activity.schedule->PendingPeers();
+  // Done just now: the next Advance sees it.
+  if (peers.empty()) return;
+  std::ostringstream text;
+  text << "rank " << rank << " waited " << Seconds(activity.context->options.timeout) << " s for rank"
+       << (peers.size() == 1 ? " " : "s ");
+  for (size_t i = 0; i < std::min(kShown, peers.size()); ++i) text << (i == 0 ? "" : ", ") << peers[i];
+  if (peers.size() > kShown) text << " and " << peers.size() - kShown << " more";
+  text << " in " << activity.name << ", alive but not come: look for what holds them up, or raise the timeout";
+  const arrow::Status status = MakeCommunicationError({.failure = CommunicationFailure::kTimedOut,
+                                                       .operation = activity.name,
+                                                       .phase = "wait",
+                                                       .rank = rank,
+                                                       .peer = peers.front(),
+                                                       .elapsed = Clock::now() - activity.begin},
+                                                      text.str());
+  FailActivity(activity, status, status);
 }
 
 Duration SharedTransport::Slice() {
@@ -228,8 +235,7 @@ arrow::Status SharedTransport::Wait(Activity& activity) {
         FailActivity(activity, wrapped, wrapped);
       }
       if (!activity.done && !deadline.infinite() && now >= deadline.when()) {
-        const arrow::Status timed_out = TimedOut(activity);
-        FailActivity(activity, timed_out, timed_out);
+        TimeOut(activity);
       }
       if (activity.done) {
         See(activity);
@@ -259,9 +265,19 @@ void SharedTransport::Cancel(Activity& activity, const std::string& why) {
   std::erase_if(active_, [](const auto& other) { return other->done; });
 }
 
+void SharedTransport::TimeOutProgress(CommunicatorContext& context) {
+  for (const auto& activity : active_) {
+    if (activity->context.get() != &context || activity->done) continue;
+    TimeOut(*activity);
+    return;
+  }
+  context.waited = Duration::zero();  // nothing is under way
+}
+
 arrow::Status SharedTransport::Progress(CommunicatorContext& context, Duration max_wait) {
   const Deadline deadline = Deadline::After(max_wait);
-  Clock::time_point next_check = Clock::now() + kSlice;
+  Clock::time_point now = Clock::now();
+  Clock::time_point next_check = now + kSlice;
   bool passed = false;
   for (;;) {
     {
@@ -273,11 +289,16 @@ arrow::Status SharedTransport::Progress(CommunicatorContext& context, Duration m
         ++context.unseen_epoch;
         return transport_->failure();
       }
+      const Clock::time_point begin = Clock::now();
       ARROW_RETURN_NOT_OK(transport_->Progress(deadline.LeftUpTo(Slice())));
+      now = Clock::now();
+      context.waited += now - begin;
+      if (context.waited >= context.options.timeout) AdvanceAll();
+      if (context.waited >= context.options.timeout) TimeOutProgress(context);
     }
-    passed = deadline.Passed();
-    if (Clock::now() < next_check) continue;
-    next_check = Clock::now() + kSlice;
+    passed = !deadline.infinite() && now >= deadline.when();
+    if (now < next_check) continue;
+    next_check = now + kSlice;
     if (!context.options.check_interrupt) continue;
     const arrow::Status interrupted = context.options.check_interrupt();
     if (interrupted.ok()) continue;

@@ -50,6 +50,8 @@ struct CommunicatorContext {
   /// Requests that were done since the last Progress and have not been seen by Test or Wait. Under the turn lock.
   int64_t unseen = 0;
   uint64_t unseen_epoch = 0;  // counts how often `unseen` was set back
+  /// Time spent in Progress since a request was done.
+  Duration waited = Duration::zero();
   uint32_t next_number = 0;
   std::shared_ptr<CallHistory> history;
 
@@ -117,7 +119,10 @@ class SharedTransport {
   /// Ends the activity with `status`, its communicator with `failure`, and tells the other ranks.
   void FailActivity(Activity& activity, arrow::Status status, const arrow::Status& failure);
   arrow::Status Wrap(const Activity& activity, const arrow::Status& status) const;
-  arrow::Status TimedOut(const Activity& activity) const;
+  /// Fails the activity with kTimedOut, unless it waits for nobody any more.
+  void TimeOut(Activity& activity);
+  /// Fails the first activity of a communicator whose Progress has waited for the timeout in vain.
+  void TimeOutProgress(CommunicatorContext& context);
   void See(Activity& activity);
   Duration Slice();
 

@@ -1,4 +1,5 @@
 #include <arrow/type.h>
+#include <arrow/util/io_util.h>
 
 #include <algorithm>
 #include <array>
@@ -13,6 +14,8 @@ namespace {
 
 /// The longest error text that is told to other ranks.
 constexpr size_t kMaxText = 16 << 10;
+/// No errno of Linux is as large.
+constexpr uint64_t kMaxErrno = 4096;
 
 /// The least of each number over all ranks.
 template <size_t N>
@@ -33,19 +36,27 @@ uint64_t Ballot(const Communicator& communicator, const arrow::Status& local) {
   return static_cast<uint64_t>(local.ok() ? communicator.world_size() : communicator.rank());
 }
 
-/// Collective: the error of rank `failed` on all ranks, on those that have one their own.
+/// Collective: the error of rank `failed` on all ranks (its code, its errno where it has one, its text), on those that
+/// have one their own.
 arrow::Status FetchError(Communicator& communicator, Rank failed, const arrow::Status& local) {
-  std::array<uint64_t, 2> front = {static_cast<uint64_t>(local.code()),
-                                   std::min<uint64_t>(local.message().size(), kMaxText)};
+  std::array<uint64_t, 3> front = {static_cast<uint64_t>(local.code()),
+                                   std::min<uint64_t>(local.message().size(), kMaxText),
+                                   static_cast<uint64_t>(arrow::internal::ErrnoFromStatus(local))};
   ARROW_RETURN_NOT_OK(communicator.Broadcast(std::as_writable_bytes(std::span<uint64_t>(front)), failed));
   if (front[1] > kMaxText) return arrow::Status::Invalid("rank ", failed, " sent an error text that is too long");
   std::string text(front[1], '\0');
   if (communicator.rank() == failed) text = local.message().substr(0, front[1]);
   ARROW_RETURN_NOT_OK(communicator.Broadcast(std::as_writable_bytes(std::span<char>(text)), failed));
+  // A rank that goes on to fail its communicator for this error must not overtake it: nobody leaves before all have it.
+  // The barrier's own outcome says nothing more.
+  [[maybe_unused]] const arrow::Status all_know = communicator.Barrier();
   if (!local.ok()) return local;
   const bool known = front[0] > 0 && front[0] <= static_cast<uint64_t>(arrow::StatusCode::AlreadyExists);
   const auto code = known ? static_cast<arrow::StatusCode>(front[0]) : arrow::StatusCode::UnknownError;
-  return {code, "rank " + std::to_string(failed) + ": " + text};
+  auto detail = front[2] > 0 && front[2] < kMaxErrno
+                    ? arrow::internal::StatusDetailFromErrno(static_cast<int>(front[2]))
+                    : nullptr;
+  return {code, "rank " + std::to_string(failed) + ": " + text, std::move(detail)};
 }
 
 /// Names and types, as text.

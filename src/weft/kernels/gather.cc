@@ -153,13 +153,16 @@ class BinaryGather {
 
   arrow::Result<arrow::ArrayVector> Run() {
     const auto count = static_cast<int64_t>(rows_.size());
+    arrow::ArrayVector out;
+    ARROW_ASSIGN_OR_RAISE(const bool whole, Emit(0, count, &out));
+    if (whole) return out;
+    // Too much for one array: cut by tasks.
     const int64_t tasks = TasksOf(count);
     std::vector<int64_t> bytes(static_cast<size_t>(tasks));
     ARROW_RETURN_NOT_OK(ParallelFor(context_, tasks, [&](int64_t task) {
       bytes[static_cast<size_t>(task)] = BytesOf(task * kTaskRows, std::min(count, (task + 1) * kTaskRows));
       return arrow::Status::OK();
     }));
-    arrow::ArrayVector out;
     int64_t begin = 0;
     int64_t sum = 0;
     for (int64_t task = 0; task < tasks; ++task) {
@@ -170,7 +173,7 @@ class BinaryGather {
         sum += size;
         continue;
       }
-      if (begin < first) ARROW_RETURN_NOT_OK(Emit(begin, first, &out));
+      if (begin < first) ARROW_RETURN_NOT_OK(Emit(begin, first, &out).status());
       begin = first;
       sum = size;
       while (sum > kLimit) {  // one task alone is too much: cut it by rows
@@ -179,12 +182,12 @@ class BinaryGather {
           part += BytesOf(cut, cut + 1);
           if (part > kLimit) break;
         }
-        ARROW_RETURN_NOT_OK(Emit(begin, cut, &out));
+        ARROW_RETURN_NOT_OK(Emit(begin, cut, &out).status());
         begin = cut;
         sum = BytesOf(begin, end);
       }
     }
-    if (begin < count || out.empty()) ARROW_RETURN_NOT_OK(Emit(begin, count, &out));
+    ARROW_RETURN_NOT_OK(Emit(begin, count, &out).status());
     return out;
   }
 
@@ -218,7 +221,8 @@ class BinaryGather {
     return bytes;
   }
 
-  arrow::Status Emit(int64_t begin, int64_t end, arrow::ArrayVector* out) {
+  /// One array of the rows [begin, end); false where its offsets cannot address it.
+  arrow::Result<bool> Emit(int64_t begin, int64_t end, arrow::ArrayVector* out) {
     const int64_t count = end - begin;
     const int64_t tasks = TasksOf(count);
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> offsets,
@@ -250,6 +254,7 @@ class BinaryGather {
       return arrow::Status::OK();
     }));
     for (size_t task = 1; task < starts.size(); ++task) starts[task] += starts[task - 1];
+    if (starts.back() > kLimit) return false;
     ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> data, arrow::AllocateBuffer(starts.back(), context_.pool));
     ARROW_RETURN_NOT_OK(ParallelFor(context_, tasks, [&](int64_t task) {
       const int64_t first = begin + task * kTaskRows;
@@ -267,7 +272,7 @@ class BinaryGather {
     }));
     out->push_back(arrow::MakeArray(arrow::ArrayData::Make(
         type_, count, {nulls > 0 ? std::move(validity) : nullptr, std::move(offsets), std::move(data)}, nulls)));
-    return arrow::Status::OK();
+    return true;
   }
 
   const arrow::ArrayVector& chunks_;

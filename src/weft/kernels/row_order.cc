@@ -58,9 +58,15 @@ class RadixSorter {
       return out;
     }
     ARROW_RETURN_NOT_OK(LaterWords(rows));
-    ARROW_ASSIGN_OR_RAISE(auto source, PoolArray<Entry>::Make(rows, context_.pool));
+    // Packed entries are as wide as the rows they end as. A run's entries, its scratch and its part of the result have
+    // the same places in their arrays, so the result may take the place of the entries.
+    PoolArray<Entry> own;
+    if (!kPacked) {
+      ARROW_ASSIGN_OR_RAISE(own, PoolArray<Entry>::Make(rows, context_.pool));
+    }
+    Entry* source = kPacked ? reinterpret_cast<Entry*>(out.data()) : own.data();
     ARROW_ASSIGN_OR_RAISE(auto scratch, PoolArray<Entry>::Make(rows, context_.pool));
-    Run first{source.data(), scratch.data(), rows, bits, {}, out.data()};
+    Run first{source, scratch.data(), rows, bits, {}, out.data()};
     if (layout_ != nullptr && layout_->binary(0) != nullptr) {
       ARROW_RETURN_NOT_OK(Blocks(rows, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) SetRow(&source[i], i);

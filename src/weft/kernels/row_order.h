@@ -13,7 +13,7 @@
 namespace weft::kernels {
 
 /// The numbers 0 ... rows - 1 ordered by their levels in `layout`; equal rows keep their order. The same for any number
-/// of threads. Needs 32 bytes a row (16 where key and row number fit one word together) besides the result, and 8
+/// of threads. Needs 32 bytes a row (8 where key and row number fit one word together) besides the result, and 8
 /// for each further level.
 arrow::Result<PoolArray<int64_t>> OrderRows(const KeyLayout& layout, int64_t rows, const Context& context);
 

@@ -74,6 +74,22 @@ arrow::Status CheckNumbers(const SessionOptions& options) {
   return arrow::Status::OK();
 }
 
+/// A backend and a way of encryption that this build knows, before anything is opened for them.
+arrow::Status CheckNames(const SessionOptions& options) {
+  const std::string& encryption = options.encryption;
+  if (encryption != "auto" && encryption != "on" && encryption != "off") {
+    return arrow::Status::Invalid("unknown encryption '", encryption, "'; it is one of auto, on, off");
+  }
+  if (options.backend.empty()) return arrow::Status::OK();
+  std::string names;
+  for (const BackendInfo& backend : ListBackends()) {
+    if (backend.name == options.backend) return arrow::Status::OK();
+    if (!names.empty()) names += ", ";
+    names += backend.name;
+  }
+  return arrow::Status::Invalid("unknown backend '", options.backend, "'; there are: ", names);
+}
+
 /// What a world of several ranks cannot do without; says which argument and which variable would give it.
 arrow::Status CheckMeetingPlace(const SessionOptions& options) {
   const auto missing = [](const char* argument, const char* variable) {
@@ -144,10 +160,10 @@ arrow::Status SetUpContext(Shared& shared) {
 
 arrow::Status JoinJob(Shared& shared, const Duration connect_timeout) {
   const SessionOptions& options = shared.options;
-  ARROW_RETURN_NOT_OK(CheckMeetingPlace(options));
   StoreOptions store_options;
   store_options.rendezvous_key = options.rendezvous_key;
   store_options.connect_timeout = connect_timeout;
+  store_options.check_interrupt = options.check_interrupt;
   const std::string url = options.store.empty() ? "rendezvous://" + options.rendezvous : options.store;
   ARROW_ASSIGN_OR_RAISE(auto store, OpenStore(url, store_options));
   JobIdentity identity;
@@ -167,6 +183,7 @@ arrow::Status JoinJob(Shared& shared, const Duration connect_timeout) {
 arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   const auto begin = Clock::now();
   ARROW_RETURN_NOT_OK(CheckNumbers(options));
+  ARROW_RETURN_NOT_OK(CheckNames(options));
   BackendContext backend;
   ARROW_ASSIGN_OR_RAISE(backend.communicator.timeout, PositiveSeconds(options.timeout_seconds, "timeout"));
   ARROW_ASSIGN_OR_RAISE(backend.connect_timeout, PositiveSeconds(options.connect_timeout_seconds, "connect_timeout"));
@@ -184,8 +201,9 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
     shared->job = shared->options.job.empty() ? "local-" + RandomHex() : shared->options.job;
     shared->epoch = std::max<int64_t>(0, shared->options.epoch);
   } else {
-    ARROW_RETURN_NOT_OK(JoinJob(*shared, backend.connect_timeout));
+    ARROW_RETURN_NOT_OK(CheckMeetingPlace(shared->options));
     ARROW_ASSIGN_OR_RAISE(backend.secret, SecretBytes(shared->options.secret));
+    ARROW_RETURN_NOT_OK(JoinJob(*shared, backend.connect_timeout));
   }
   shared->token = shared->job + "-" + std::to_string(shared->epoch);
   backend.membership = shared->membership.get();

@@ -6,15 +6,24 @@
 
 namespace weft::tcp {
 
+namespace {
+
+/// What is passed on with its own kind and peer.
+bool IsPassedOn(CommunicationFailure failure) {
+  return failure == CommunicationFailure::kPeerLost || failure == CommunicationFailure::kMismatch ||
+         failure == CommunicationFailure::kAborted;
+}
+
+}  // namespace
+
 std::string EncodeAbort(const arrow::Status& cause, bool own_finding) {
   const CommunicationError* facts = GetCommunicationError(cause);
-  const bool keep =
-      own_finding && facts != nullptr &&
-      (facts->failure == CommunicationFailure::kPeerLost || facts->failure == CommunicationFailure::kMismatch);
+  const bool keep = own_finding && facts != nullptr && IsPassedOn(facts->failure);
   ByteWriter writer;
   writer.Put(keep ? facts->failure : CommunicationFailure::kAborted);
   writer.Put(keep ? facts->peer : Rank{-1});
-  const std::string text = cause.ToString();
+  // An error without a kind says all in its text.
+  const std::string text = cause.IsUnknownError() ? cause.message() : cause.ToString();
   writer.PutString(std::string_view(text).substr(0, kMaxText - 9));
   return writer.Take();
 }
@@ -31,8 +40,7 @@ arrow::Status DecodeAbort(std::string_view payload, Rank from, Rank self) {
   error.peer = from;
   const std::string said = text.ok() ? std::string(*text) : "no reason that could be read";
   const std::string by = "rank " + std::to_string(from);
-  if (!failure.ok() || !peer.ok() || *peer < 0 || *peer == self ||
-      (*failure != CommunicationFailure::kPeerLost && *failure != CommunicationFailure::kMismatch)) {
+  if (!failure.ok() || !peer.ok() || *peer < 0 || *peer == self || !IsPassedOn(*failure)) {
     return MakeCommunicationError(std::move(error), by + " has failed: " + said);
   }
   error.failure = *failure;

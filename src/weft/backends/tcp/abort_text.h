@@ -10,8 +10,8 @@
 
 namespace weft::tcp {
 
-/// `own_finding`: the transport itself found `cause` (a peer lost, ranks that call different things). Then the
-/// receivers fail in the same way, so that all ranks name the same culprit; else they fail with kAborted.
+/// `own_finding`: the transport itself found `cause` (a peer lost, ranks that call different things, an abort of
+/// another rank). Then the receivers fail in the same way, so that all ranks name the same culprit; else with kAborted.
 std::string EncodeAbort(const arrow::Status& cause, bool own_finding);
 
 /// The error that `self` fails with when `from` has sent this. A payload that makes no sense gives a kAborted as well.

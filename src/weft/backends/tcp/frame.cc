@@ -16,7 +16,7 @@ struct Rule {
 // The rule of each type, by its number; type 0 does not exist.
 constexpr std::array<Rule, 9> kRules = {{
     {},
-    {0, kMaxEagerPayload},               // kEager
+    {kFlagReply, kMaxEagerPayload},      // kEager
     {0, 0},                              // kRequestToSend
     {kFlagRefused, 0},                   // kClearToSend
     {kFlagLast, kMaxDataPayload},        // kData

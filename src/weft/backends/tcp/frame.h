@@ -23,6 +23,7 @@ enum class FrameType : uint8_t {
 };
 
 // Flags; each has its meaning for one type alone.
+inline constexpr uint8_t kFlagReply = 1;    // kEager: the sender waits for the acknowledgement
 inline constexpr uint8_t kFlagLast = 1;     // kData: the message ends with this frame
 inline constexpr uint8_t kFlagRefused = 1;  // kClearToSend: the message is too long for its receive and not wanted
 inline constexpr uint8_t kFlagAsk = 1;      // kHeartbeat: please answer
@@ -32,7 +33,10 @@ inline constexpr size_t kHeaderSize = 48;
 /// Longest payload of a kData frame: short enough for heartbeats to go in between.
 inline constexpr uint32_t kMaxDataPayload = 1 << 20;
 /// Longest message that is sent without being asked for.
-inline constexpr uint32_t kMaxEagerPayload = 64 << 10;
+inline constexpr uint32_t kMaxEagerPayload = 256 << 10;
+/// Longest message that is copied, so that its send is complete at once. Longer eager ones wait for an acknowledgement,
+/// which costs less than the copy.
+inline constexpr int64_t kMaxCopied = 64 << 10;
 /// Longest text of a heartbeat or an abort.
 inline constexpr uint32_t kMaxText = 4 << 10;
 /// What an unreceived message costs its receiver besides its bytes; counted against the credit.

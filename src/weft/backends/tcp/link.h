@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/backends/tcp/buffer_pool.h"
 #include "weft/backends/tcp/byte_stream.h"
 #include "weft/backends/tcp/frame.h"
 #include "weft/backends/tcp/matching.h"
@@ -25,6 +26,7 @@ struct LinkContext {
   Rank rank = -1;
   int world_size = 1;
   Ledger ledger;
+  BufferPool buffers;
   /// Where short frames are read to; holds nothing between calls.
   std::vector<std::byte> stage;
   /// Texts of heartbeats that have come, to be looked at without the mutex.
@@ -32,9 +34,9 @@ struct LinkContext {
 };
 
 /// Short messages (eager) are sent at once, within the credit that the peer gives for messages that nobody has received
-/// yet, and are complete as soon as they are copied. Longer ones, and those beyond the credit, are announced, asked for
-/// by the peer when their receive is there, sent in pieces straight from the sender's memory into the receiver's, and
-/// are complete when the last piece is acknowledged.
+/// yet, and are complete as soon as they are copied or acknowledged. Longer ones, and those beyond the credit, are
+/// announced, asked for by the peer when their receive is there, sent in pieces straight from the sender's memory into
+/// the receiver's, and are complete when the last piece is acknowledged.
 ///
 /// Every numbered frame is kept until it is acknowledged, so that a link over a new stream could go on from there.
 ///
@@ -107,6 +109,7 @@ class Link {
   enum class Target : uint8_t { kDiscard, kReceive, kBuffer };
 
   // Out.
+  void SendEager(OperationRef operation);
   OutFrameRef Queue(FrameType type, uint8_t flags, uint64_t tag, uint64_t size);
   void QueueText(FrameType type, uint8_t flags, uint64_t tag, std::string_view text);
   void QueueOwned(const OutFrameRef& frame, std::unique_ptr<std::byte[]> payload, size_t length);

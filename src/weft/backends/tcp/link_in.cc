@@ -13,6 +13,7 @@ namespace weft::tcp {
 namespace {
 
 constexpr size_t kMaxSpans = 256;
+constexpr size_t kStagedBytes = 16 << 10;
 constexpr int64_t kReadBudget = 8 << 20;
 
 }  // namespace
@@ -36,6 +37,7 @@ arrow::Status Link::Recv(OperationRef operation) {
       operation->recv_cursor.CopyFrom(message->bytes.get(), message->size);
       context_->ledger.Complete(*operation, arrow::Status::OK(), message->size);
     }
+    context_->buffers.GiveBack(std::move(message->bytes), static_cast<size_t>(message->size));
   }
   return blocked_ ? arrow::Status::OK() : Flush();
 }
@@ -104,7 +106,9 @@ arrow::Status Link::ReadStaged(bool* more) {
   std::byte* stage = context_->stage.data();
   if (payload_left_ > 0) head_have_ = 0;
   std::memcpy(stage, head_.data(), head_have_);
-  const iovec span = {stage + head_have_, context_->stage.size() - head_have_};
+  // What comes behind a header may belong to memory that is known once the header is: little of it is read to here.
+  const size_t room = payload_left_ > 0 ? context_->stage.size() : kStagedBytes;
+  const iovec span = {stage + head_have_, room - head_have_};
   const IoResult result = stream_->Read({&span, 1});
   *more = result.kind == IoResult::Kind::kMoved && static_cast<size_t>(result.bytes) == span.iov_len;
   if (result.kind != IoResult::Kind::kMoved) return AfterRead(result);
@@ -218,7 +222,7 @@ arrow::Status Link::BeginEager() {
   target_operation_ = matching_.TakePosted(frame_.tag);
   if (target_operation_ == nullptr) {
     target_ = Target::kBuffer;
-    target_buffer_ = std::make_unique_for_overwrite<std::byte[]>(frame_.length);
+    target_buffer_ = context_->buffers.Take(frame_.length);
   } else if (frame_.length > target_operation_->size) {
     context_->ledger.Complete(*target_operation_, MismatchError(context_->rank, *target_operation_, frame_.length), 0);
   } else {
@@ -307,6 +311,7 @@ arrow::Status Link::FinishFrame() {
 
 void Link::FinishEager() {
   const int64_t size = frame_.length;
+  if ((frame_.flags & kFlagReply) != 0) acknowledge_now_ = true;
   if (target_operation_ != nullptr) {
     Consume(size);
     context_->ledger.Complete(*target_operation_, arrow::Status::OK(), size);
@@ -319,6 +324,7 @@ void Link::FinishEager() {
       receive->recv_cursor.CopyFrom(target_buffer_.get(), size);
       context_->ledger.Complete(*receive, arrow::Status::OK(), size);
     }
+    context_->buffers.GiveBack(std::move(target_buffer_), frame_.length);
   } else {
     matching_.AddUnexpected(frame_.tag, {std::move(target_buffer_), size, 0, nullptr});
   }

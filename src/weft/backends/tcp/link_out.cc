@@ -34,18 +34,34 @@ arrow::Status Link::Send(OperationRef operation) {
   const int64_t charge = size + kEagerOverhead;
   if (size <= int64_t{kMaxEagerPayload} && eager_sent_ + charge <= eager_granted_) {
     eager_sent_ += charge;
-    auto frame = Queue(FrameType::kEager, 0, operation->tag, static_cast<uint64_t>(size));
-    auto payload = std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(size));
-    operation->send_cursor.CopyTo(payload.get(), size);
-    QueueOwned(frame, std::move(payload), static_cast<size_t>(size));
-    ++info_.messages_sent;
-    context_->ledger.Complete(*operation, arrow::Status::OK(), size);
+    SendEager(std::move(operation));
   } else {
     const auto frame = Queue(FrameType::kRequestToSend, 0, operation->tag, static_cast<uint64_t>(size));
     operation->number = frame->header.sequence;
     announced_.emplace(operation->number, std::move(operation));
   }
   return blocked_ ? arrow::Status::OK() : Flush();
+}
+
+void Link::SendEager(OperationRef operation) {
+  const int64_t size = operation->size;
+  const bool copied = size <= kMaxCopied;
+  const auto frame = Queue(FrameType::kEager, copied ? 0 : kFlagReply, operation->tag, static_cast<uint64_t>(size));
+  if (copied) {
+    auto payload = context_->buffers.Take(static_cast<size_t>(size));
+    operation->send_cursor.CopyTo(payload.get(), size);
+    QueueOwned(frame, std::move(payload), static_cast<size_t>(size));
+    ++info_.messages_sent;
+    context_->ledger.Complete(*operation, arrow::Status::OK(), size);
+    return;
+  }
+  frame->header.length = static_cast<uint32_t>(size);
+  frame->payload_left = size;
+  frame->cursor = operation->send_cursor;
+  frame->operation = operation;
+  operation->number = frame->header.sequence;
+  operation->moved = size;
+  announced_.emplace(operation->number, std::move(operation));
 }
 
 Link::OutFrameRef Link::Queue(FrameType type, uint8_t flags, uint64_t tag, uint64_t size) {
@@ -199,6 +215,10 @@ arrow::Status Link::TakeAcknowledgement(uint64_t acknowledgement) {
   while (!kept_.empty() && kept_.front()->header.sequence <= acknowledgement) {
     const OutFrameRef frame = std::move(kept_.front());
     kept_.pop_front();
+    if (frame->header.type == FrameType::kEager && frame->operation == nullptr) {
+      context_->buffers.GiveBack(std::move(frame->owned), frame->header.length);
+    }
+    static_assert(kFlagLast == kFlagReply);  // of kData, of kEager: the acknowledgement completes the operation
     if (frame->operation == nullptr || (frame->header.flags & kFlagLast) == 0) continue;
     Operation& operation = *frame->operation;
     ++info_.messages_sent;

@@ -25,6 +25,10 @@ constexpr Duration kVerdictGrace = milliseconds(300);
 /// How often the others' notes are looked for, and how long a rank that fails stays to have its own read.
 constexpr Duration kNoteEvery = milliseconds(250);
 constexpr Duration kNoteLinger = seconds(1);
+/// When the lower rank of a pair begins to look whether the higher one is still there, and how long a port must be
+/// closed for its owner to be gone.
+constexpr Duration kProbeAfter = seconds(1);
+constexpr Duration kGoneAfter = seconds(1);
 constexpr int kLeastBacklog = 1024;
 constexpr Duration kLongestPoll = milliseconds(50);
 
@@ -104,17 +108,17 @@ arrow::Status Linker::ExchangeCandidates() {
       return MakeCommunicationError(Facts(CommunicationFailure::kMismatch, "rendezvous", peer),
                                     "rank " + std::to_string(peer) + " " + theirs.status().message());
     }
-    if (peer > identity_.rank) continue;  // it dials
+    const Clock::time_point first_try = peer > identity_.rank ? link_began_ + kProbeAfter : link_began_;
     PeerState& state = peers_[static_cast<size_t>(peer)];
     for (const Candidate& candidate : Dialable(own, *theirs)) {
       const arrow::Result<Endpoint> endpoint = Endpoint::Resolve(candidate.host, candidate.port);
       if (endpoint.ok()) {
-        state.routes.push_back({*endpoint, false, link_began_});
+        state.routes.push_back({*endpoint, false, first_try, std::nullopt});
       } else {
         state.last_trouble = endpoint.status().message();
       }
     }
-    if (state.routes.empty()) {
+    if (state.routes.empty() && peer < identity_.rank) {
       return MakeCommunicationError(
           Facts(CommunicationFailure::kPeerLost, "connect", peer),
           "rank " + std::to_string(peer) + " has no address that can be used; " + state.last_trouble);
@@ -172,10 +176,24 @@ arrow::Status Linker::CheckTrouble() {
   for (const PeerState& state : peers_) {
     if (!state.linked && !state.verdict.ok() && now - state.verdict_at >= kVerdictGrace) return state.verdict;
   }
+  for (Rank peer = 0; peer < identity_.world_size; ++peer) ARROW_RETURN_NOT_OK(CheckRefused(peer));
   if (options_.deadline.Passed()) return TimedOut();
   if (now < next_note_) return arrow::Status::OK();
   next_note_ = now + kNoteEvery;
   return ReadNote();
+}
+
+arrow::Status Linker::CheckRefused(Rank peer) const {
+  const PeerState& state = peers_[static_cast<size_t>(peer)];
+  if (state.linked || state.routes.empty()) return arrow::Status::OK();
+  const Clock::time_point since = Clock::now() - kGoneAfter;
+  for (const Route& route : state.routes) {
+    if (!route.refused_since || *route.refused_since > since) return arrow::Status::OK();
+  }
+  return MakeCommunicationError(Facts(CommunicationFailure::kPeerLost, "connect", peer),
+                                "nobody listens any more at " + state.routes.front().endpoint.ToString() +
+                                    ", where rank " + std::to_string(peer) +
+                                    " was; look at its log, or for a firewall that rejects connections");
 }
 
 arrow::Status Linker::TimedOut() const {
@@ -205,11 +223,13 @@ arrow::Status Linker::ReadNote() {
   ByteReader reader(*note);
   const auto from = reader.Get<Rank>();
   const auto failure = reader.Get<CommunicationFailure>();
+  const auto peer = reader.Get<Rank>();
   const auto text = reader.GetString();
-  if (!from.ok() || !failure.ok() || !text.ok() || *from == identity_.rank) return arrow::Status::OK();
-  const bool keep =
-      *failure == CommunicationFailure::kAuthenticationFailed || *failure == CommunicationFailure::kTimedOut;
-  return MakeCommunicationError(Facts(keep ? *failure : CommunicationFailure::kAborted, "handshake", *from),
+  if (!from.ok() || !failure.ok() || !peer.ok() || !text.ok() || *from == identity_.rank) return arrow::Status::OK();
+  const bool keep = *failure == CommunicationFailure::kAuthenticationFailed ||
+                    *failure == CommunicationFailure::kTimedOut || *failure == CommunicationFailure::kPeerLost;
+  const Rank culprit = keep && *peer >= 0 && *peer != identity_.rank ? *peer : *from;
+  return MakeCommunicationError(Facts(keep ? *failure : CommunicationFailure::kAborted, "handshake", culprit),
                                 "rank " + std::to_string(*from) + " could not link up: " + std::string(*text));
 }
 
@@ -220,6 +240,7 @@ void Linker::LeaveNote(const arrow::Status& status) {
   const std::string note = ByteWriter()
                                .Put(identity_.rank)
                                .Put(facts == nullptr ? CommunicationFailure::kOther : facts->failure)
+                               .Put(facts == nullptr ? Rank{-1} : facts->peer)
                                .PutString(status.ToString().substr(0, 2048))
                                .Take();
   if (membership_->Publish(kNoteName, note).ok()) std::this_thread::sleep_for(kNoteLinger);

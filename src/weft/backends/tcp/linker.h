@@ -22,10 +22,11 @@ namespace weft::tcp {
 
 /// Each rank listens on one port and publishes where it can be reached. The higher rank of a pair dials the lower one,
 /// all pairs and all candidates at once, and again after a while where it failed; the lower rank takes the first
-/// connection of a pair that both have authenticated and closes the others.
+/// connection of a pair that both have authenticated and closes the others. The lower rank too knocks at the peer's
+/// port where it waits for long: a port that is closed at every address means that the peer's process is gone.
 ///
 /// What a stranger can do: open connections. They are bounded in number, oldest strangers first, and closed after
-/// kAuthenticateWithin. No connection that comes in can fail the linking, whatever it says. What fails it: an answer at
+/// two seconds. No connection that comes in can fail the linking, whatever it says. What fails it: an answer at
 /// an address that the peer itself has published, and the note that a failed rank leaves in the store for the others.
 class Linker {
  public:
@@ -51,17 +52,19 @@ class Linker {
     std::string remote;
     size_t candidate = 0;  // of the peer that is dialed
     Rank dialed = -1;
+    bool probe = false;
   };
 
   struct Route {
     Endpoint endpoint;
     bool busy = false;
     Clock::time_point next_try;
+    std::optional<Clock::time_point> refused_since;
     Duration pause = std::chrono::milliseconds(20);
   };
 
   struct PeerState {
-    std::vector<Route> routes;  // of a peer that this rank dials
+    std::vector<Route> routes;
     int64_t tries = 0;
     bool linked = false;
     std::string last_trouble;
@@ -73,15 +76,18 @@ class Linker {
   arrow::Status ExchangeCandidates();
   arrow::Status LinkAll();
   arrow::Status CheckTrouble();
+  arrow::Status CheckRefused(Rank peer) const;
   arrow::Status ReadNote();
   void LeaveNote(const arrow::Status& status);
   arrow::Status TimedOut() const;
 
   void StartDials();
+  static void NoteConnect(Route& route, int error);
   void Dial(Rank peer, size_t route);
   void AcceptAll();
   void MakeRoom();
   Duration NextWait() const;
+  static std::optional<Duration> Patience(const Connection& connection);
   void CloseOverdue();
   /// True when the connection is over, one way or the other.
   bool Drive(Connection& connection, short events);

@@ -17,8 +17,11 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-/// A connection that has not authenticated by then is closed.
+/// A connection that comes in and has not authenticated by then is closed.
 constexpr Duration kAuthenticateWithin = seconds(2);
+/// A dialer is more patient: the peer may be busy, or still be waiting for other ranks' addresses.
+constexpr Duration kConnectWithin = seconds(3);
+constexpr Duration kAnswerWithin = seconds(10);
 /// Connections of strangers beyond those that a world may have on the way.
 constexpr size_t kSpareConnections = 64;
 constexpr Duration kLongestPause = milliseconds(500);
@@ -27,7 +30,7 @@ constexpr Duration kLongestPause = milliseconds(500);
 
 void Linker::StartDials() {
   const Clock::time_point now = Clock::now();
-  for (Rank peer = 0; peer < identity_.rank; ++peer) {
+  for (Rank peer = 0; peer < identity_.world_size; ++peer) {
     PeerState& state = peers_[static_cast<size_t>(peer)];
     if (state.linked) continue;
     for (size_t route = 0; route < state.routes.size(); ++route) {
@@ -45,7 +48,8 @@ void Linker::Dial(Rank peer, size_t route_number) {
     route.next_try = Clock::now() + kLongestPause;
     return;
   }
-  ++state.tries;
+  const bool probe = peer > identity_.rank;
+  if (!probe) ++state.tries;
   route.busy = true;
   Connection connection{
       Descriptor(::socket(route.endpoint.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
@@ -61,6 +65,7 @@ void Linker::Dial(Rank peer, size_t route_number) {
   connection.output = connection.handshake.TakeOutput();
   const int failed = ::connect(connection.socket.get(), route.endpoint.address(), route.endpoint.size);
   if (failed != 0 && errno != EINPROGRESS) {
+    NoteConnect(route, errno);
     Close(connection, std::strerror(errno));
     return;
   }
@@ -84,7 +89,7 @@ void Linker::AcceptAll() {
     const int one = 1;
     ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     connections_.push_back(
-        {std::move(socket), *std::move(handshake), {}, false, Clock::now(), remote.ToString(), 0, -1});
+        {std::move(socket), *std::move(handshake), {}, false, Clock::now(), remote.ToString(), 0, -1, false});
   }
 }
 
@@ -99,16 +104,35 @@ void Linker::MakeRoom() {
   if (oldest != connections_.end()) connections_.erase(oldest);
 }
 
+/// How long a connection may stay in its state; nothing: as long as it lasts. A dialer that has shown its proof must
+/// wait for what the peer says: the peer may have taken the connection for the link already.
+std::optional<Duration> Linker::Patience(const Connection& connection) {
+  if (connection.dialed < 0) return kAuthenticateWithin;
+  if (connection.connecting) return kConnectWithin;
+  if (connection.handshake.state() == Handshake::State::kAwaitNomination) return std::nullopt;
+  return kAnswerWithin;
+}
+
 void Linker::CloseOverdue() {
   const Clock::time_point now = Clock::now();
   for (auto it = connections_.begin(); it != connections_.end();) {
     const bool pointless = it->dialed >= 0 && peers_[static_cast<size_t>(it->dialed)].linked;
-    if (!pointless && now - it->since < kAuthenticateWithin) {
+    const std::optional<Duration> patience = Patience(*it);
+    if (!pointless && (!patience || now - it->since < *patience)) {
       ++it;
       continue;
     }
-    Close(*it, it->connecting ? "no answer" : "connected, but no proof came within 2 s");
+    Close(*it, it->connecting ? "no answer" : "connected, but no proof came in time");
     it = connections_.erase(it);
+  }
+}
+
+/// Keeps in mind since when a port is closed.
+void Linker::NoteConnect(Route& route, int error) {
+  if (error != ECONNREFUSED) {
+    route.refused_since.reset();
+  } else if (!route.refused_since) {
+    route.refused_since = Clock::now();
   }
 }
 
@@ -117,12 +141,19 @@ bool Linker::Drive(Connection& connection, short events) {
     int error = 0;
     socklen_t size = sizeof(error);
     ::getsockopt(connection.socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0 || (events & POLLOUT) != 0) {
+      NoteConnect(peers_[static_cast<size_t>(connection.dialed)].routes[connection.candidate], error);
+    }
     if (error != 0) {
       Close(connection, std::strerror(error));
       return true;
     }
     if ((events & POLLOUT) == 0) return false;
     connection.connecting = false;
+    if (connection.probe) {
+      Close(connection, {});
+      return true;
+    }
   }
   if (!Write(connection)) return true;
   if ((events & (POLLIN | POLLHUP | POLLERR)) != 0 && !Read(connection)) return true;
@@ -213,7 +244,7 @@ void Linker::Close(Connection& connection, const std::string& trouble) {
   const Rank peer = connection.dialed >= 0 ? connection.dialed : connection.handshake.peer();
   if (peer < 0) return;
   PeerState& state = peers_[static_cast<size_t>(peer)];
-  state.last_trouble = connection.remote + ": " + trouble;
+  if (!trouble.empty()) state.last_trouble = connection.remote + ": " + trouble;
   if (connection.dialed < 0) return;
   Route& route = state.routes[connection.candidate];
   route.busy = false;

@@ -1,4 +1,6 @@
 // How the transport polls, what it does by time, and how it fails.
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -41,7 +43,7 @@ void TcpTransport::Handle(std::span<const epoll_event> events) {
       if (broken || (event.events & EPOLLIN) != 0) status = link.OnReadable();
       if (status.ok() && (event.events & EPOLLOUT) != 0) status = link.Flush();
     }
-    if (!status.ok() && !closing_) Fail(status, !link.peer_aborted(), true);
+    if (!status.ok() && !closing_) Fail(status, true);
     UpdateInterest(slot);
   }
 }
@@ -74,12 +76,13 @@ void TcpTransport::FlushAll() {
   }
 }
 
-void TcpTransport::Fail(const arrow::Status& status, bool tell, bool own_finding) {
+void TcpTransport::Fail(const arrow::Status& status, bool own_finding) {
   if (!failure_.ok()) return;
   failure_ = status;
   const std::string text = EncodeAbort(status, own_finding);
   for (Slot& slot : slots_) {
-    if (slot.link != nullptr) slot.link->Fail(status, tell ? &text : nullptr);
+    // An abort is passed on: a rank that leaves because of it may be seen to go before the abort itself is.
+    if (slot.link != nullptr) slot.link->Fail(status, slot.link->peer_aborted() ? nullptr : &text);
   }
   self_.ForEachPosted([&](const OperationRef& it) { context_.ledger.Complete(*it, status, 0); });
   self_.ForEachUnexpected([&](const Unexpected& it) {
@@ -147,7 +150,7 @@ void TcpTransport::LookForSilence(Clock::time_point now) {
                           "rank " + std::to_string(slot.link->peer()) + " has not been heard of for " +
                               std::to_string(std::chrono::duration_cast<std::chrono::seconds>(silence).count()) +
                               " s; is its process stopped, or its host cut off?"),
-         true, true);
+         true);
     return;
   }
 }
@@ -162,7 +165,7 @@ void TcpTransport::CheckHeard(Lock& lock) {
     if (!status.ok()) break;
   }
   lock.lock();
-  if (!status.ok() && !closing_) Fail(status, true, true);
+  if (!status.ok() && !closing_) Fail(status, true);
 }
 
 void TcpTransport::RunIo() {

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -14,6 +15,15 @@
 
 namespace weft::tcp {
 namespace {
+
+std::atomic<int> fork_generation{0};
+
+/// How many forks lie between the first process and this one.
+int ForkGeneration() {
+  static const int registered = ::pthread_atfork(nullptr, nullptr, [] { fork_generation.fetch_add(1); });
+  (void)registered;
+  return fork_generation.load(std::memory_order_relaxed);
+}
 
 arrow::Status SystemError(const char* what) {
   return arrow::Status::IOError("tcp: ", what, ": ", std::strerror(errno));
@@ -27,7 +37,7 @@ arrow::Result<std::unique_ptr<Transport>> TcpTransport::Make(Rank rank, std::vec
   return transport;
 }
 
-TcpTransport::TcpTransport(Rank rank, int world_size) {
+TcpTransport::TcpTransport(Rank rank, int world_size) : generation_(ForkGeneration()) {
   context_.rank = rank;
   context_.world_size = world_size;
   context_.stage.resize(kStageSize);
@@ -74,7 +84,7 @@ arrow::Status TcpTransport::Start(std::vector<LinkedPeer> peers) {
 }
 
 TcpTransport::~TcpTransport() {
-  if (::getpid() == process_) {
+  if (ForkGeneration() == generation_) {
     (void)Close(Deadline::After(Duration::zero()));
     return;
   }
@@ -85,7 +95,7 @@ TcpTransport::~TcpTransport() {
 }
 
 arrow::Status TcpTransport::CheckCall(Rank peer) const {
-  if (::getpid() != process_) {
+  if (ForkGeneration() != generation_) {
     return arrow::Status::Invalid(
         "this communicator belongs to the process that was forked; make a new one in the child");
   }
@@ -136,7 +146,7 @@ arrow::Result<OperationPtr> TcpTransport::Begin(OperationRef operation) {
     UpdateInterest(slot);
     if (!status.ok()) {
       context_.ledger.Complete(*operation, status, 0);
-      Fail(status, !slot.link->peer_aborted(), true);
+      Fail(status, true);
     }
   }
   released.swap(context_.ledger.released);
@@ -172,7 +182,7 @@ arrow::Status TcpTransport::BeginSelfSend(const OperationRef& operation) {
       ledger.Complete(*receive, arrow::Status::OK(), size);
     }
     ledger.Complete(*operation, arrow::Status::OK(), size);
-  } else if (size <= int64_t{kMaxEagerPayload} && self_buffered_ + size + kEagerOverhead <= EagerWindow(world_size())) {
+  } else if (size <= kMaxCopied && self_buffered_ + size + kEagerOverhead <= EagerWindow(world_size())) {
     self_buffered_ += size + kEagerOverhead;
     auto bytes = std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(size));
     operation->send_cursor.CopyTo(bytes.get(), size);
@@ -219,7 +229,9 @@ arrow::Status TcpTransport::Progress(Duration max_wait) {
   driver_present_ = true;
   ++driver_comes_;
   epoll_event events[64];
-  while (failure_.ok()) {
+  const bool complete = context_.ledger.completed > 0 && ++unpolled_ < kMaxUnpolled;
+  while (failure_.ok() && !complete) {
+    unpolled_ = 0;
     const Duration wait = context_.ledger.completed > 0 ? Duration::zero() : deadline.LeftUpTo(kTimersWhileWaiting);
     const int count = Poll(lock, wait, events);
     Handle({events, static_cast<size_t>(count)});
@@ -260,11 +272,11 @@ void TcpTransport::Cancel(const OperationPtr& operation) {
 void TcpTransport::Abort(const arrow::Status& cause) {
   if (!CheckCall(rank()).ok() || cause.ok()) return;
   const Lock lock(mutex_);
-  if (failure_.ok() && !closing_) Fail(cause, true, false);
+  if (failure_.ok() && !closing_) Fail(cause, false);
 }
 
 arrow::Status TcpTransport::failure() const {
-  if (::getpid() != process_) return CheckCall(rank());
+  if (ForkGeneration() != generation_) return CheckCall(rank());
   const Lock lock(mutex_);
   return failure_;
 }
@@ -278,7 +290,7 @@ void TcpTransport::SetHeartbeat(std::function<std::string()> make,
 
 std::vector<LinkInfo> TcpTransport::links() const {
   std::vector<LinkInfo> infos;
-  if (::getpid() != process_) return infos;
+  if (ForkGeneration() != generation_) return infos;
   const Lock lock(mutex_);
   for (const Slot& slot : slots_) infos.push_back(slot.link == nullptr ? self_info_ : slot.link->info());
   return infos;

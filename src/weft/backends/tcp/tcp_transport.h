@@ -2,7 +2,6 @@
 #pragma once
 
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include <condition_variable>
 #include <memory>
@@ -69,13 +68,13 @@ class TcpTransport : public Transport {
   void SendHeartbeats(Lock& lock, Clock::time_point now);
   void LookForSilence(Clock::time_point now);
   void CheckHeard(Lock& lock);
-  void Fail(const arrow::Status& status, bool tell, bool own_finding);
+  void Fail(const arrow::Status& status, bool own_finding);
   void FlushAll();
   void Wake() const;
   void WaitForPeers(Lock& lock, Deadline deadline);
   void RunIo();
 
-  const pid_t process_ = ::getpid();
+  const int generation_;  // of the process: a forked child has another one
   mutable std::mutex mutex_;
   std::unique_ptr<std::condition_variable> stand_by_ = std::make_unique<std::condition_variable>();
   LinkContext context_;
@@ -93,6 +92,7 @@ class TcpTransport : public Transport {
   // Who drives.
   bool driver_present_ = false;
   uint64_t driver_comes_ = 0;
+  int unpolled_ = 0;  // calls of Progress in a row that returned what was complete already
   Clock::time_point driver_left_;
   bool deep_stand_by_ = false;
 

@@ -10,6 +10,8 @@ namespace weft::tcp {
 
 inline constexpr size_t kStageSize = 128 << 10;
 inline constexpr uint32_t kWakeSlot = UINT32_MAX;
+/// A call of Progress that finds operations complete need not look for more, but one in so many does.
+inline constexpr int kMaxUnpolled = 8;
 
 /// The I/O thread takes over when the caller has been away for this long. It looks as often while the caller comes and
 /// goes, and less often while the caller stays.
