@@ -164,9 +164,11 @@ TEST(TcpFailure, HeartbeatsAreHeardAndTheirCheckFailsAllRanks) {
                             });
     std::string in(4, ' ');
     const arrow::Status status = Await(*transport, Recv(*transport, (rank + 1) % 3, 1, in), seconds(10));
-    EXPECT_TRUE(
-        IsCommunicationError(status, rank == 1 ? CommunicationFailure::kAborted : CommunicationFailure::kMismatch))
-        << rank << ": " << status;
+    // Rank 1 is told of its own mistake as an abort and passes that on; rank 2 may hear it from either of the others.
+    const bool mismatch = IsCommunicationError(status, CommunicationFailure::kMismatch);
+    const bool aborted = IsCommunicationError(status, CommunicationFailure::kAborted);
+    EXPECT_TRUE(rank == 0 ? mismatch : rank == 1 ? aborted : mismatch || aborted) << rank << ": " << status;
+    EXPECT_NE(status.ToString().find("gather?"), std::string::npos) << rank << ": " << status;
     if (rank == 0) {
       EXPECT_GE(heard, 1);
     }

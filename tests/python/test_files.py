@@ -211,7 +211,7 @@ def test_errors_have_their_class_and_name_the_file(tmp_path: Path) -> None:
     frame = weft.DataFrame(pa.table({"a": [1]}))
     frame.to_parquet(tmp_path / "a.parquet")
     with pytest.raises(FileExistsError, match=r"a\.parquet"):
-        frame.to_parquet(tmp_path / "a.parquet")
+        frame.to_parquet(tmp_path / "a.parquet", overwrite=False)
     frame.to_parquet(tmp_path / "a.parquet", overwrite=True)
     with pytest.raises(TypeError, match="'l'"):
         weft.DataFrame(pa.table({"l": [[1]]})).to_csv(tmp_path / "l.csv")
