@@ -49,14 +49,14 @@ TEST(Filter, RowsOfEveryTypeWhereTrue) {
 }
 
 TEST(Filter, ManyBatchesAndScalars) {
-  const auto table = RandomTable(SchemaOf({arrow::int32()}), {.rows = 400000, .cardinality = 1000});
+  const auto table = RandomTable(SchemaOf({arrow::int32()}), {.rows = 140000, .cardinality = 1000});
   const auto some = Filter(table, Less("c0", 0), Threads(2)).ValueOrDie();
   int64_t expected = 0;
   for (const auto& cell : test::CellsOf(*table->column(0))) {
     expected += !cell.is_null() && cell.number < arrow::Decimal256(0) ? 1 : 0;
   }
   EXPECT_EQ(some->num_rows(), expected);
-  EXPECT_EQ(Filter(table, ac::literal(true), Threads(2)).ValueOrDie()->num_rows(), 400000);
+  EXPECT_EQ(Filter(table, ac::literal(true), Threads(2)).ValueOrDie()->num_rows(), 140000);
   EXPECT_EQ(Filter(table, ac::literal(false), Threads(2)).ValueOrDie()->num_rows(), 0);
 }
 
@@ -77,7 +77,7 @@ TEST(Filter, SaysWhatIsWrong) {
 
 TEST(Project, ColumnsAndExpressions) {
   const auto schema = SchemaOf({arrow::int32(), arrow::utf8()});
-  for (const int64_t rows : {0, 5, 300000}) {
+  for (const int64_t rows : {0, 5, 140000}) {
     const auto table = RandomTable(schema, {.rows = rows, .cardinality = 50, .extremes = false});
     for (const int threads : {1, 2}) {
       const auto out =

@@ -59,8 +59,8 @@ TEST(Unique, AllColumns) {
 
 TEST(Unique, ManyRows) {
   const auto schema = SchemaOf({arrow::int64()});
-  Check(RandomTable(schema, {.rows = 200000, .cardinality = 1000000}), {{}, false});
-  Check(RandomTable(schema, {.rows = 200000, .cardinality = 10}), {{}, false});
+  Check(RandomTable(schema, {.rows = 135000, .cardinality = 1000000}), {{}, false});
+  Check(RandomTable(schema, {.rows = 135000, .cardinality = 10}), {{}, false});
 }
 
 TEST(Unique, SaysWhatIsWrong) {
