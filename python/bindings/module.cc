@@ -12,7 +12,11 @@ NB_MODULE(_core, module) {
   weft::python::BindTable(module);
   weft::python::BindExpression(module);
   weft::python::BindSession(module);
-  weft::python::BindOperators(module);
+  weft::python::BindRows(module);
+  weft::python::BindElementwise(module);
+  weft::python::BindOrdering(module);
+  weft::python::BindGrouping(module);
+  weft::python::BindCombining(module);
   weft::python::BindFiles(module);
   weft::python::BindRendezvous(module);
 }

@@ -5,7 +5,11 @@
 
 namespace weft::python {
 
-void BindOperators(nanobind::module_& module);
+void BindRows(nanobind::module_& module);
+void BindElementwise(nanobind::module_& module);
+void BindOrdering(nanobind::module_& module);
+void BindGrouping(nanobind::module_& module);
+void BindCombining(nanobind::module_& module);
 void BindFiles(nanobind::module_& module);
 
 }  // namespace weft::python

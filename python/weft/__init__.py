@@ -9,7 +9,7 @@ Start the same script on several ranks with ``weft run -n 4 script.py``.
 """
 
 from weft import _core
-from weft.combine import concat
+from weft.concat import concat
 from weft.env import Env, init
 from weft.errors import (
     AuthenticationFailed,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from weft.env import Env
-    from weft.frame import DataFrame
+    from weft.rows import Rows
 
 __all__ = ["choose_env", "find", "find_all", "one_of", "place", "refuse"]
 
@@ -18,7 +18,7 @@ def place(env: Env | None) -> str:
     return "" if env is None or env.world_size == 1 else f"rank {env.rank}: "
 
 
-def choose_env(operation: str, env: Env | None, *frames: DataFrame) -> Env | None:
+def choose_env(operation: str, env: Env | None, *frames: Rows) -> Env | None:
     """The env over which an operator on `frames` runs; None for this process alone.
 
     ValueError where bound and unbound frames are mixed, or frames of two envs: such a call would give an answer over
@@ -49,7 +49,7 @@ def _known(names: Sequence[str]) -> str:
     return shown + (f" and {len(names) - 20} more" if len(names) > 20 else "")
 
 
-def find(frame: DataFrame, key: Any, operation: str, index_too: bool = True) -> int:
+def find(frame: Rows, key: Any, operation: str, index_too: bool = True) -> int:
     """The position of a column in the frame's table, by name or by position among the columns that are no index."""
     names = frame.table.column_names
     hidden = len(frame.index_names)
@@ -71,7 +71,7 @@ def find(frame: DataFrame, key: Any, operation: str, index_too: bool = True) -> 
     raise KeyError(f"{where}{operation}: there is no column {key!r}{hint}; there are: {_known(names)}")
 
 
-def find_all(frame: DataFrame, keys: Any, operation: str, index_too: bool = True) -> list[int]:
+def find_all(frame: Rows, keys: Any, operation: str, index_too: bool = True) -> list[int]:
     """As `find`, for one column or a list; a column named twice is a ValueError."""
     listed = list(keys) if isinstance(keys, list | tuple) else [keys]
     if not listed:

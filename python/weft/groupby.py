@@ -7,7 +7,8 @@ from typing import Any, overload
 
 from weft import _core
 from weft.arguments import choose_env, find, find_all, place, refuse
-from weft.frame import Columns, DataFrame
+from weft.frame import DataFrame
+from weft.rows import Columns
 from weft.series import Series
 
 __all__ = ["GroupBy", "SeriesGroupBy"]

@@ -13,6 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+from servers import Servers
+
+settings.register_profile(
+    "weft",
+    max_examples=400 if os.environ.get("WEFT_SOAK") else 40,
+    deadline=None,
+    derandomize=not os.environ.get("WEFT_SOAK"),
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile("weft")
 
 #: Generous: what hangs, hangs for ever.
 HANG = 120.0
@@ -94,6 +105,13 @@ class Launches:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory):
+    made = Servers(tmp_path_factory.mktemp("servers"))
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 import weft
 
 
-def apply(spec: dict[str, Any], frames: list[weft.DataFrame], env: weft.Env | None = None) -> weft.DataFrame:
+def scope(frames: list[Any], names: dict[str, Any]) -> dict[str, Any]:
+    """What the text of an "eval" may name."""
+    made = {"frames": frames, "df": frames[0], "weft": weft, "pd": pd, "np": np, "col": weft.col, **names}
+    return {**made, "other": frames[1]} if len(frames) > 1 else made
+
+
+def apply(spec: dict[str, Any], frames: list[weft.DataFrame], env: weft.Env | None = None) -> Any:
     """Runs ``spec["op"]`` with the rest of `spec` as arguments."""
+    if spec["op"] == "eval":
+        return eval(spec["code"], scope(frames, {**spec["names"], "env": env}))
     arguments = {key: value for key, value in spec.items() if key != "op"}
     op = spec["op"]
     first = frames[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 import queue
 import subprocess
 import sys
@@ -26,6 +27,10 @@ class Outcome:
     table: pa.Table | None
     rows: list[int]
     errors: list[list[str] | None]
+    #: "DataFrame", "Series" or "value"; the names of index columns; each rank's value where it is no frame.
+    kind: str
+    index: list[str]
+    values: list[Any]
 
 
 class Server:
@@ -79,7 +84,7 @@ class Server:
             self.process.kill()
             self.process.wait()
             pytest.fail(f"the server of {self.ranks} ranks failed or hung in {spec}: {line}\n{''.join(self.errors)}")
-        outcomes = [json.loads((folder / f"outcome-{rank}.json").read_text()) for rank in range(self.ranks)]
+        outcomes = [pickle.loads((folder / f"outcome-{rank}.pickle").read_bytes()) for rank in range(self.ranks)]
         result = folder / "result.arrow"
         table = None
         if result.exists():
@@ -88,7 +93,14 @@ class Server:
         for path in folder.iterdir():
             path.unlink()
         folder.rmdir()
-        return Outcome(table, [outcome["rows"] for outcome in outcomes], [outcome["error"] for outcome in outcomes])
+        return Outcome(
+            table,
+            [outcome["rows"] for outcome in outcomes],
+            [outcome["error"] for outcome in outcomes],
+            outcomes[0]["kind"],
+            outcomes[0]["index"],
+            [outcome["value"] for outcome in outcomes],
+        )
 
     @property
     def alive(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import operations
@@ -10,30 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 import tables
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
+from oracle import SOAK, WORLDS
 from servers import Servers
 
 import weft
-
-SOAK = bool(os.environ.get("WEFT_SOAK"))
-WORLDS = [1, 2, 3, 4, 5, 8]
-
-settings.register_profile(
-    "weft",
-    max_examples=400 if SOAK else 40,
-    deadline=None,
-    derandomize=not SOAK,
-    suppress_health_check=list(HealthCheck),
-)
-settings.load_profile("weft")
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory):
-    made = Servers(tmp_path_factory.mktemp("servers"))
-    yield made
-    made.close()
 
 
 def local(spec: dict[str, Any], inputs: list[pa.Table]) -> weft.DataFrame:

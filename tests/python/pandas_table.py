@@ -1,0 +1,104 @@
+"""Makes docs/pandas.md of what the tests cover: `python tests/python/pandas_table.py` writes it anew."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import oracle
+import pandas as pd
+
+import weft
+from weft.groupby import GroupBy, SeriesGroupBy
+
+HERE = Path(__file__).parent
+PAGE = HERE.parents[1] / "docs" / "pandas.md"
+
+_FRAME = pd.DataFrame({"k": [1], "v": [1]})
+_DATES = pd.Series(pd.to_datetime(["2020-01-01"]))
+_TEXTS = pd.Series(["a"])
+
+
+def pairs() -> list[tuple[str, Any, Any]]:
+    """Name, what pandas has, what Weft has."""
+    found = [
+        ("DataFrame", pd.DataFrame, weft.DataFrame),
+        ("Series", pd.Series, weft.Series),
+        ("DataFrameGroupBy", type(_FRAME.groupby("k")), GroupBy),
+        ("SeriesGroupBy", type(_FRAME.groupby("k")["v"]), SeriesGroupBy),
+        ("pandas", pd, weft),
+    ]
+    series = weft.DataFrame({"s": ["a"], "t": _DATES})
+    for accessor, column, of_pandas in (("str", "s", _TEXTS), ("dt", "t", _DATES)):
+        if hasattr(weft.Series, accessor):
+            ours, theirs = getattr(series[column], accessor), getattr(of_pandas, accessor)
+            found.append((f"Series.{accessor}", type(theirs), type(ours)))
+    return found
+
+
+def members(owner: Any) -> set[str]:
+    return {name for name in dir(owner) if not name.startswith("_")}
+
+
+def arguments(function: Any) -> list[str]:
+    try:
+        parameters = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return []
+    plain = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [name for name, one in parameters.items() if one.kind in plain and name not in ("self", "cls")]
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """(method, argument, outcome) for everything that Weft has under a name of pandas."""
+    for path in sorted(HERE.glob("test_*.py")):
+        importlib.import_module(path.stem)
+    covered: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for method, argument, outcome in oracle.COVERED:
+        if outcome not in covered[method, argument]:
+            covered[method, argument].append(outcome)
+    made = []
+    for owner, theirs, ours in pairs():
+        for name in sorted(members(theirs) & members(ours)):
+            if owner == "pandas" and (not callable(getattr(ours, name)) or inspect.ismodule(getattr(ours, name))):
+                continue
+            method = name if owner == "pandas" else f"{owner}.{name}"
+            made.append((method, "", _outcome(covered[method, ""])))
+            taken = arguments(getattr(ours, name))
+            for argument in arguments(getattr(theirs, name)):
+                told = covered[method, argument]
+                made.append((method, argument, _outcome(told) if told or argument in taken else "refused"))
+    return made
+
+
+def _outcome(told: list[str]) -> str:
+    """One outcome of several tests'."""
+    if not told:
+        return "not tested"
+    differences = [outcome for outcome in told if outcome != "same"]
+    return "; ".join(differences) if differences else "same"
+
+
+def render() -> str:
+    lines = [
+        "# Weft beside pandas",
+        "",
+        "Made by the tests (`python tests/python/pandas_table.py`); `test_pandas_table.py` fails when it is out of date. pandas 3",
+        "is the specification: *same* was compared with it, on generated tables, on this process' rows and over 1 to 8 ranks;",
+        "*refused* is an error that names the argument; *different* says how. An index that only counts rows, which pandas always",
+        "has, Weft has not. What is not listed is not there (an AttributeError); Weft's own arguments are in the docstrings.",
+        "",
+        "| method | argument | outcome |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| `{method}` | {f'`{argument}`' if argument else ''} | {outcome} |" for method, argument, outcome in rows()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(render())
