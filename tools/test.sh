@@ -3,7 +3,8 @@
 set -uo pipefail
 cd "$(dirname "$0")/.."
 failed=()
-ctest --test-dir build/release --output-on-failure -j "$(nproc)" || failed+=(ctest)
+# A test that hangs is ended; while soaking one may take an hour.
+ctest --test-dir build/release --output-on-failure -j "$(nproc)" --timeout "$([ -n "${WEFT_SOAK:-}" ] && echo 3600 || echo 300)" || failed+=(ctest)
 .venv/bin/python -m pytest -q tests/python || failed+=(pytest)
 tools/lint.sh || failed+=(lint)
 if [ ${#failed[@]} -gt 0 ]; then
