@@ -261,6 +261,8 @@ void Mutate(uint64_t seed, int mutations) {
           break;
         }
         if (got->batch == nullptr) break;
+        // Rows of no columns take no memory and can be any number.
+        if (got->batch->num_rows() > 1 << 20) continue;
         // Walks through every value.
         const auto table = arrow::Table::FromRecordBatches(got->batch->schema(), {got->batch});
         ASSERT_TRUE(table.ok());
