@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from weft import _core
 from weft.arguments import choose_env, find, find_all, place, refuse
 from weft.expression import Expression
+from weft.operands import Operands, is_listed
 from weft.rows import Column, Columns, Rows
 
 if TYPE_CHECKING:
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
     from weft.series import Series
 
 __all__ = ["Indexing"]
+
+
+def _is_mask(key: Any) -> bool:
+    """Whether a list or array holds truth values."""
+    if hasattr(key, "dtype"):
+        return str(key.dtype) in ("bool", "boolean", "bool[pyarrow]")
+    if hasattr(key, "type"):
+        return str(key.type) == "bool"
+    return bool(key) and isinstance(key, list | tuple) and all(isinstance(item, bool) for item in key)
 
 
 class Indexing(Rows):
@@ -27,10 +37,10 @@ class Indexing(Rows):
 
     def __getitem__(self, key: Any) -> Any:
         """``df["a"]`` is a `Series`, ``df[["a", "b"]]`` those columns, ``df[2:5]`` rows of the whole by position,
-        ``df[weft.col("a") > 1]`` the rows for which that is true."""
+        ``df[df.a > 1]`` and ``df[weft.col("a") > 1]`` the rows for which that is true."""
         from weft.series import Series
 
-        if isinstance(key, Expression):
+        if isinstance(key, Expression | Series) or (is_listed(key) and _is_mask(key)):
             return self.filter(key)
         if isinstance(key, slice):
             return self._slice_rows(key)
@@ -38,17 +48,13 @@ class Indexing(Rows):
             position = find(self, key, "df[...]", index_too=False)
             return Series(self._keep([position]))
         if isinstance(key, list):
-            if key and all(isinstance(item, bool) for item in key):
-                raise ValueError("df[...]: a list of truth values is not taken; use an expression of weft.col")
             return self._keep([find(self, item, "df[...]", index_too=False) for item in key])
-        if isinstance(key, Series):
-            raise ValueError("df[...]: a Series as a mask is not taken; use an expression of weft.col")
         raise KeyError(f"df[...]: {key!r} is no column name, list of names, slice of rows or expression")
 
     def _keep(self, positions: Sequence[int]) -> DataFrame:
         if len(set(positions)) != len(positions):
             raise ValueError("a column is named twice")
-        return self._like(self._table.select([*range(len(self._index)), *positions]))
+        return self.of_same_rows(self._table.select([*range(len(self._index)), *positions]))
 
     def select(self, *columns: Column | Expression, **named: Any) -> DataFrame:
         """The columns named, then those of the expressions: ``df.select("a", twice=weft.col("a") * 2)``. Local: no
@@ -62,61 +68,48 @@ class Indexing(Rows):
             expressions.append(Expression("column", detail=names[-1]))
         return self._project(names, expressions, named, "select")
 
-    def assign(self, **columns: Any) -> DataFrame:
-        """All columns, and those given: an expression, a constant, or a function of this frame that returns one of
-        these. A name that is there already is replaced. Later ones see earlier ones, as in pandas."""
-        frame = self._same
-        for name, value in columns.items():
-            made = value(frame) if callable(value) and not isinstance(value, Expression) else value
-            names = frame.columns
-            kept = [Expression("column", detail=other) for other in names]
-            expression = frame._expression(made, "assign")
-            if name in names:
-                kept[names.index(name)] = expression
-                frame = frame._project(names, kept, {}, "assign")
-            else:
-                frame = frame._project(names, kept, {name: expression}, "assign")
-        return frame
-
-    def _expression(self, value: Any, operation: str) -> Expression:
-        from weft.expression import lit
-
-        if isinstance(value, Expression):
-            return value
-        if hasattr(value, "__len__") and not isinstance(value, str | bytes):
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """``df["c"] = value``: the frame is from now on one with that column, as `assign` makes it. Frames made from it
+        before do not change."""
+        if not isinstance(key, str):
             raise TypeError(
-                f"{operation}: a column is given by an expression or a constant, not {type(value).__name__}"
+                f"{place(self._env)}df[...] = value takes the name of one column, not {key!r}; use assign or where"
             )
-        return lit(value)
+        self._table = self.assign(**{key: value})._table
+
+    def assign(self, **columns: Any) -> DataFrame:
+        """All columns, and those given: a Series, an expression, a constant, a list or array of one value a row of this
+        rank, or a function of this frame that returns one of these. A name that is there already is replaced. Later
+        ones see earlier ones, as in pandas. Collective on a bound frame where values are not of this frame's rows."""
+        frame = self.of_same_rows(self._table)
+        for name, value in columns.items():
+            operands = Operands(frame, "assign")
+            made = value(frame) if callable(value) and not isinstance(value, Expression) else value
+            expressions = {other: Expression("column", detail=other) for other in frame.columns}
+            expressions[name] = operands.expression(made)
+            frame = operands.project(list(expressions), list(expressions.values()))
+        return frame
 
     def _project(
         self, names: Sequence[str], expressions: Sequence[Expression], named: Mapping[str, Any], operation: str
     ) -> DataFrame:
-        all_names = [*self._index, *names, *named]
-        if len(set(all_names)) != len(all_names):
-            raise ValueError(f"{place(self._env)}{operation}: a column name is there twice: {all_names}")
-        values = [*expressions, *(self._expression(value, operation) for value in named.values())]
-        for value in values:
-            for name in sorted(value.columns()):
-                find(self, name, operation)
-        lowered = [_core.Expression.field(name) for name in self._index] + [value.lower() for value in values]
-        env = choose_env(operation, None, self)
-        session = None if env is None else env.session
-        return self._like(_core.project(self._table, session, all_names, lowered))
+        operands = Operands(self, operation)
+        values = [operands.expression(value) for value in (*expressions, *named.values())]
+        return operands.project([*names, *named], values)
 
-    def filter(self, condition: Expression) -> DataFrame:
-        """The rows for which the condition is true, in their order: ``df.filter(weft.col("delay") > 15)``. Local: no
-        rank needs another's rows.
+    def filter(self, condition: Any) -> DataFrame:
+        """The rows for which the condition is true, in their order: ``df.filter(weft.col("delay") > 15)``. The condition
+        is an expression, a Series, or a list or array of one truth value a row of this rank. No rank needs another's
+        rows; collective on a bound frame only where a Series is not of this frame's rows.
 
         Raises KeyError for a column that is not there, TypeError for what is no condition or does not fit the types.
         """
-        if not isinstance(condition, Expression):
-            raise TypeError(f"filter takes an expression of weft.col, not {type(condition).__name__}")
-        for name in sorted(condition.columns()):
-            find(self, name, "filter")
-        env = choose_env("filter", None, self)
-        session = None if env is None else env.session
-        return self._like(_core.filter(self._table, session, condition.lower(as_filter=True)))
+        from weft.series import Series
+
+        if not (isinstance(condition, Expression | Series) or is_listed(condition)):
+            raise TypeError(f"filter takes an expression of weft.col or a Series, not {type(condition).__name__}")
+        operands = Operands(self, "filter")
+        return operands.filter(operands.expression(condition))
 
     def head(self, n: int = 5) -> DataFrame:
         """The first `n` rows of the whole; all but the last -n for a negative `n`. Collective on a bound frame."""
@@ -159,7 +152,7 @@ class Indexing(Rows):
         names = [*self._index, *(change(name) for name in self.columns)]
         if len(set(names)) != len(names):
             raise ValueError(f"rename: a column name would be there twice: {names}")
-        return self._like(self._table.rename(names))
+        return self.of_same_rows(self._table.rename(names))
 
     def drop(self, columns: Columns) -> DataFrame:
         """Without these columns."""

@@ -29,7 +29,7 @@ Columns = Column | Sequence[Column]
 class Rows:
     """A C++ table, the env it is bound to, the names of its index columns; and its exports."""
 
-    __slots__ = ("_env", "_index", "_table")
+    __slots__ = ("_env", "_index", "_rows", "_table")
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, data: Any = None, *, columns: Sequence[str] | None = None, env: Env | None = None) -> None:
@@ -38,17 +38,21 @@ class Rows:
             data = data._same if columns is None else data._same[list(columns)]
             self._table: _core.Table = data._table
             self._index: tuple[str, ...] = data._index
+            self._rows: object = data._rows
         else:
             self._table, self._index = arrow_input.read({} if data is None else data, columns)
+            self._rows = object()
 
     @staticmethod
-    def _wrap(table: _core.Table, env: Env | None, index: Sequence[str] = ()) -> DataFrame:
+    def _wrap(table: _core.Table, env: Env | None, index: Sequence[str] = (), rows: object = None) -> DataFrame:
+        """A frame; `rows` is another's `_rows` where it has the same rows, in the same order, and the same index."""
         from weft.frame import DataFrame
 
         frame = DataFrame.__new__(DataFrame)
         frame._table = table
         frame._env = env
         frame._index = tuple(index)
+        frame._rows = object() if rows is None else rows
         return frame
 
     @property
@@ -57,6 +61,15 @@ class Rows:
 
     def _like(self, table: _core.Table) -> DataFrame:
         return self._wrap(table, self._env, self._index)
+
+    def of_same_rows(self, table: _core.Table) -> DataFrame:
+        """A frame of the same rows and the same index, with other columns. Not for users."""
+        return self._wrap(table, self._env, self._index, self._rows)
+
+    def has_rows_of(self, other: Rows) -> bool:
+        """Whether both were made, by columns alone, from one frame: then nothing needs to be compared. Not for
+        users."""
+        return self._rows is other._rows
 
     # -- what it is: local, no collective ------------------------------------------------------------------------
 
@@ -145,11 +158,11 @@ class Rows:
 
     def local(self) -> DataFrame:
         """This rank's rows as an unbound frame. Local."""
-        return self._wrap(self._table, None, self._index)
+        return self._wrap(self._table, None, self._index, self._rows)
 
     def bind(self, env: Env) -> DataFrame:
         """These rows as this rank's part of a frame over `env`. Local."""
-        return self._wrap(self._table, choose_env("bind", env), self._index)
+        return self._wrap(self._table, choose_env("bind", env), self._index, self._rows)
 
     def total_rows(self) -> int:
         """Rows of all ranks. Collective on a bound frame."""
@@ -161,7 +174,7 @@ class Rows:
         frame."""
         env = choose_env("gather", None, self)
         if env is None:
-            return self._same
+            return self.of_same_rows(self._table)
         if not isinstance(root, int) or isinstance(root, bool) or not 0 <= root < env.world_size:
             raise ValueError(f"{place(env)}gather: root={root!r} is no rank of a world of {env.world_size}")
         return self._wrap(_core.gather(self._table, env.session, root), None, self._index)
@@ -169,7 +182,9 @@ class Rows:
     def allgather(self) -> DataFrame:
         """All rows, by rank, as an unbound frame on every rank. Collective on a bound frame."""
         env = choose_env("allgather", None, self)
-        return self._same if env is None else self._wrap(_core.allgather(self._table, env.session), None, self._index)
+        if env is None:
+            return self.of_same_rows(self._table)
+        return self._wrap(_core.allgather(self._table, env.session), None, self._index)
 
     # -- exports: this rank's rows, no collective ----------------------------------------------------------------
 

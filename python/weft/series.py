@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from weft.elementwise_series import ElementwiseSeries
+
 if TYPE_CHECKING:
     import numpy
     import pandas
@@ -16,22 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["Series"]
 
 
-class Series:
-    """One column with its frame's index, bound as its frame is. Exports are this rank's part and run no collective.
+class Series(ElementwiseSeries):
+    """One column with its frame's index, bound as its frame is. Exports are this rank's part and run no collective."""
 
-    It is there to be read. Conditions and arithmetic are written with `weft.col`, which a frame evaluates.
-    """
-
-    __slots__ = ("_frame",)
-    __hash__ = None  # type: ignore[assignment]
+    __slots__ = ()
 
     def __init__(self, frame: DataFrame) -> None:
         self._frame = frame
-
-    @property
-    def name(self) -> str:
-        """The column's name."""
-        return self._frame.columns[0]
 
     @property
     def env(self) -> Env | None:
@@ -65,10 +58,6 @@ class Series:
         """All rows on rank `root`. Collective where it is bound."""
         return Series(self._frame.gather(root))
 
-    def to_frame(self) -> DataFrame:
-        """A frame of this column and the index."""
-        return self._frame
-
     def to_arrow(self) -> pa.ChunkedArray:
         """This rank's values."""
         return self._frame.reset_index(drop=True).to_arrow().column(0)
@@ -90,16 +79,3 @@ class Series:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         stream: object = self.to_arrow().__arrow_c_stream__(requested_schema)
         return stream
-
-    def _refused(self, *_: Any) -> Any:
-        raise TypeError(
-            f"a Series is not computed with; write weft.col({self.name!r}) and give it to df.filter, df[...], "
-            "df.assign or df.select"
-        )
-
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _refused
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refused
-    __floordiv__ = __mod__ = __pow__ = __neg__ = __and__ = __or__ = __invert__ = __abs__ = _refused
-
-    def __bool__(self) -> bool:
-        raise ValueError("the truth value of a Series is ambiguous")

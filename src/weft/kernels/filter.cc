@@ -4,11 +4,11 @@
 #include <arrow/array/util.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/compute/exec.h>
-#include <arrow/compute/initialize.h>
 #include <arrow/table.h>
 
 #include <utility>
 
+#include "weft/kernels/functions.h"
 #include "weft/table/columns.h"
 
 namespace weft::kernels {
@@ -42,8 +42,7 @@ arrow::Status CheckFields(const arrow::Schema& schema, const Expression& express
 
 arrow::Result<Expression> Bind(const arrow::Schema& schema, const Expression& expression, std::string_view operation,
                                const Context& context) {
-  // Kernels beyond the basic ones are registered on first use; repeated calls do nothing.
-  ARROW_RETURN_NOT_OK(arrow::compute::Initialize());
+  ARROW_RETURN_NOT_OK(RegisterFunctions());
   ARROW_RETURN_NOT_OK(CheckFields(schema, expression, operation));
   arrow::compute::ExecContext exec(context.pool);
   auto bound = expression.Bind(schema, &exec);

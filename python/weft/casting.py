@@ -1,0 +1,96 @@
+"""Rules of `astype`."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+from weft.dtypes import family
+from weft.lowering import Lowering, Term, rule
+
+_NUMBERS = ("bool", "int", "float", "decimal")
+
+
+@rule("astype")
+def _astype(low: Lowering, terms: tuple[Term, ...], type: pa.DataType) -> Term:
+    (term,) = terms
+    if not low.typed:
+        import pyarrow.compute as pc
+
+        return low.call("cast", term, options=pc.CastOptions(type), type=type)
+    if pa.types.is_dictionary(type):
+        value = term.type if pa.types.is_null(type.value_type) else type.value_type
+        if family(value) == "null":
+            value = pa.string()
+        return low.cast(_astype(low, (term,), value), pa.dictionary(type.index_type, value, type.ordered))
+    if term.type == type:
+        return term
+    source, target = term.family, family(type)
+    if source == "null":
+        return low.null(type)
+    made = None
+    if target == "text":
+        made = _to_text(low, term, type)
+    elif target == "bool" and source in (*_NUMBERS, "text"):
+        made = _to_bool(low, term)
+    elif target in _NUMBERS:
+        made = _to_number(low, term, type)
+    elif target in ("moment", "date", "time", "span"):
+        made = _to_time(low, term, type)
+    elif (target == "binary" and source in ("text", "binary")) or target == source == "other":
+        made = low.cast(term, type, fallible=True)
+    if made is None:
+        raise TypeError(f"astype: {term.type} does not become {type}")
+    return made
+
+
+def _without_nan(low: Lowering, term: Term) -> Term:
+    return low.choose(low.is_missing(term), low.null(term.type), term)
+
+
+def _to_text(low: Lowering, term: Term, type: pa.DataType) -> Term | None:
+    if term.family == "bool":
+        return low.choose(term, low.constant("True", type), low.constant("False", type))
+    if term.family == "float":
+        number = low.cast(term, pa.float32()) if pa.types.is_float16(term.type) else term
+        return low.cast(low.call("weft_number_text", _without_nan(low, number), type=pa.string()), type)
+    if term.family in ("int", "decimal", "text", "moment", "date", "time"):
+        return low.cast(term, type, fallible=True)
+    return None
+
+
+def _to_bool(low: Lowering, term: Term) -> Term:
+    nothing = low.constant("", term.type) if term.family == "text" else low.cast(low.constant(0), term.type)
+    if pa.types.is_float16(term.type):
+        term, nothing = low.cast(term, pa.float32()), low.constant(0, pa.float32())
+    made = low.call("not_equal", term, nothing, type=pa.bool_())
+    return low.choose(low.is_missing(term), low.null(pa.bool_()), made) if term.family == "float" else made
+
+
+def _to_number(low: Lowering, term: Term, type: pa.DataType) -> Term | None:
+    source, target = term.family, family(type)
+    if source in ("moment", "span"):
+        return low.cast(term, type) if type == pa.int64() else None
+    if source not in (*_NUMBERS, "text"):
+        return None
+    if source == "float":
+        # NaN has no integer; what has a fraction loses it.
+        number = low.cast(term, pa.float32()) if pa.types.is_float16(term.type) else term
+        number = number if target == "float" else _without_nan(low, number)
+        return low.cast(number, type, truncate=True, fallible=target != "float")
+    return low.cast(term, type, truncate=source == "decimal", fallible=source == "text" or target != "float")
+
+
+def _to_time(low: Lowering, term: Term, type: pa.DataType) -> Term | None:
+    source, target = term.family, family(type)
+    if source == "text":
+        return low.cast(term, type, fallible=True) if target != "span" else None
+    if source == "moment" and target == "moment" and (term.type.tz is None) != (type.tz is None):
+        raise TypeError(
+            f"astype: {term.type} and {type} are not both with a time zone; use .dt.tz_localize or .dt.tz_convert"
+        )
+    if source == "int" and target in ("moment", "span"):
+        return low.cast(low.cast(term, pa.int64(), fallible=True), type)
+    allowed = {"moment": ("moment", "date"), "date": ("moment", "date"), "time": ("moment", "time"), "span": ("span",)}
+    if source not in allowed[target]:
+        return None
+    return low.cast(term, type, truncate=True, fallible=True)

@@ -1,0 +1,206 @@
+"""`ElementwiseSeries`: a Series as a thing to compute with, a row at a time."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
+
+from weft.agreement import columns_of
+from weft.arguments import choose_env, place, refuse
+from weft.computed import ABSENT, Computed
+from weft.expression import Expression, col
+from weft.operands import Operands
+
+if TYPE_CHECKING:
+    from weft.frame import DataFrame
+
+__all__ = ["ElementwiseSeries", "called_with", "ignoring_missing", "python_values", "table_of"]
+
+_UNCHANGING = "a Series does not change: use the result"
+
+
+class ElementwiseSeries(Computed):
+    """Operations whose every row is made of that row alone. The result has this Series' name, rows and index.
+
+    Operands are constants, Series, and lists or arrays of one value a row of this rank. Series of one frame fit one
+    another; others go by position, and must have the same index. Then, on bound frames, the operation is collective, and
+    rows are moved to where the left operand's lie.
+    """
+
+    __slots__ = ("_frame",)
+
+    _frame: DataFrame
+
+    @property
+    def name(self) -> builtins.str:
+        """The column's name."""
+        return self._frame.columns[0]
+
+    def _of(self, frame: DataFrame) -> Self:
+        """A Series of a frame of one column."""
+        return type(self)(frame)  # type: ignore[call-arg]
+
+    def _evaluate(self, operation: builtins.str, others: tuple[Any, ...], make: Callable[..., Expression]) -> Self:
+        operands = Operands(self._frame, operation)
+        for other in others:
+            if isinstance(other, Expression):
+                raise TypeError(
+                    f"{place(self._frame.env)}{operation}: a Series and an expression do not mix: an expression is "
+                    "evaluated by a frame, df.assign or df.select"
+                )
+        expressions = [operands.expression(other) for other in others]
+        return self._of(operands.project([self.name], [make(col(self.name), *expressions)]))
+
+    def _apply(self, kind: builtins.str, *others: Any, detail: Any = None) -> Self:
+        return self._evaluate(kind, others, lambda *arguments: Expression(kind, arguments, detail))
+
+    def _applied_to(self, kind: builtins.str, first: Any) -> Self:
+        return self._evaluate(kind, (first,), lambda own, other: Expression(kind, (other, own)))
+
+    def __bool__(self) -> bool:
+        raise ValueError("the truth value of a Series is ambiguous: use & | ~ for and, or, not")
+
+    # -- functions -----------------------------------------------------------------------------------------------
+
+    def isin(self, values: Any) -> Self:
+        """True where the value is one of `values`, a list or a Series (all of whose rows count, over all ranks); a
+        missing one among them stands for all missing values."""
+        if isinstance(values, ElementwiseSeries):
+            choose_env("isin", None, self._frame, values._frame)
+            import pyarrow as pa
+
+            array = values._frame.reset_index(drop=True).allgather().to_arrow().column(0)
+            if pa.types.is_dictionary(array.type):
+                array = array.cast(array.type.value_type)
+            return self._apply("isin", detail=array.unique())
+        return super().isin(values)
+
+    def _map_function(self, func: Any, na_action: builtins.str | None) -> Self:
+        if isinstance(func, ElementwiseSeries):
+            return self._apply("lookup", detail=(_pairs_of(self, func), "map", False))
+        if not callable(func):
+            raise TypeError(f"map takes a function, a dict or a Series, not {type(func).__name__}")
+        values = python_values(self._frame.reset_index(drop=True).to_arrow().column(0))
+        env = choose_env("map", None, self._frame)
+        function = ignoring_missing(func) if na_action == "ignore" else func
+        made = columns_of(lambda: [[function(value) for value in values]], env, "map")[0]
+        return self._with_values(made)
+
+    def _with_values(self, column: Any) -> Self:
+        operands = Operands(self._frame, "map")
+        names = operands.beside(table_of({"0": column}))
+        return self._of(operands.project([self.name], [col(names[0])]))
+
+    def apply(self, func: Any, args: tuple[Any, ...] = (), *, by_row: Any = "compat", **kwargs: Any) -> Self:
+        """`func` of each value, with `args` and `kwargs`: a Python function, as `map`. Its results must be values of
+        one type. Collective on a bound Series."""
+        refuse("apply", by_row=(by_row, "compat", "call the function on the Series itself"))
+        if isinstance(func, builtins.str):
+            return cast(Self, getattr(self, func)(*args, **kwargs))
+        if not callable(func):
+            raise TypeError(f"apply takes a function, not {type(func).__name__}")
+        return self._map_function(called_with(func, args, kwargs), None)
+
+    # -- missing values ------------------------------------------------------------------------------------------
+
+    def dropna(self, *, axis: Any = 0, inplace: bool = False, how: Any = None, ignore_index: bool = False) -> Self:
+        """The rows whose value is there."""
+        refuse(
+            "dropna",
+            axis=(0 if axis in (0, "index") else axis, 0, "there is but one axis"),
+            inplace=(inplace, False, _UNCHANGING),
+            how=(how, None, "one value is there or is not"),
+        )
+        made = self._frame.filter(col(self.name).notna())
+        return self._of(made.reset_index(drop=True) if ignore_index else made)
+
+    def ffill(
+        self, *, axis: Any = None, inplace: bool = False, limit: int | None = None, limit_area: Any = None
+    ) -> Self:
+        """The last value there was in place of missing ones, at most `limit` of them in a row. Collective on a bound
+        Series: it reaches across ranks."""
+        return self._of(self._frame.ffill(axis=axis, inplace=inplace, limit=limit, limit_area=limit_area))
+
+    def bfill(
+        self, *, axis: Any = None, inplace: bool = False, limit: int | None = None, limit_area: Any = None
+    ) -> Self:
+        """The next value there is in place of missing ones, as `ffill`."""
+        return self._of(self._frame.bfill(axis=axis, inplace=inplace, limit=limit, limit_area=limit_area))
+
+    # -- names ---------------------------------------------------------------------------------------------------
+
+    def rename(
+        self,
+        index: Any = None,
+        *,
+        axis: Any = None,
+        copy: Any = ABSENT,
+        inplace: bool = False,
+        level: Any = None,
+        errors: Literal["ignore"] = "ignore",
+    ) -> Self:
+        """Under another name."""
+        refuse(
+            "rename",
+            axis=(axis, None, "there is but one axis"),
+            copy=(copy, ABSENT, "a Series does not change, so nothing needs a copy"),
+            inplace=(inplace, False, _UNCHANGING),
+            level=(level, None, "there are no multi-level indexes"),
+            errors=(errors, "ignore", "rows have no labels"),
+        )
+        if not isinstance(index, builtins.str):
+            raise TypeError(f"rename takes the new name of the Series, not {type(index).__name__}: rows have no labels")
+        return self._of(self._frame.rename({self.name: index}))
+
+    def to_frame(self, name: Any = ABSENT) -> DataFrame:
+        """A frame of this column and the index."""
+        return self._frame if name is ABSENT else self.rename(name)._frame
+
+
+def called_with(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], Any]:
+    """The function of one value, with the other arguments given."""
+    return function if not args and not kwargs else lambda value: function(value, *args, **kwargs)
+
+
+def ignoring_missing(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    from weft.lowering import is_missing
+
+    return lambda value: None if is_missing(value) else function(value)
+
+
+def python_values(column: Any) -> list[Any]:
+    """The values as a user's function is given them: Python's, or pandas' for moments and durations; a missing one is
+    NaN, or NaT."""
+    import pyarrow as pa
+
+    from weft.dtypes import dense, family
+
+    if family(dense(column.type)) in ("moment", "span"):
+        return list(column.to_pandas())
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    missing = float("nan")
+    return [missing if value is None else value for value in column.to_pylist()]
+
+
+def table_of(columns: dict[builtins.str, Any]) -> Any:
+    """Arrow columns as the C++ table of plain types."""
+    import pyarrow as pa
+
+    from weft import arrow_input
+
+    return arrow_input.read(pa.table(columns))[0]
+
+
+def _pairs_of(series: ElementwiseSeries, mapping: ElementwiseSeries) -> list[tuple[Any, Any]]:
+    """The (index, value) pairs of all rows of a Series with an index of one column."""
+    frame = mapping._frame
+    choose_env("map", None, series._frame, frame)
+    if len(frame.index_names) != 1:
+        raise ValueError("map: a Series to look up in has an index of one column; set_index first")
+    table = frame.allgather().to_arrow()
+    keys = table.column(0).to_pylist()
+    if len(set(keys)) != len(keys):
+        raise ValueError("map: the index of the Series to look up in has a key twice")
+    return list(zip(keys, table.column(1).to_pylist(), strict=True))

@@ -1,0 +1,300 @@
+#include "weft/kernels/functions.h"
+
+#include <arrow/builder.h>
+#include <arrow/compute/api.h>
+#include <arrow/compute/initialize.h>
+#include <arrow/compute/kernel.h>
+#include <arrow/compute/registry.h>
+#include <arrow/util/bit_util.h>
+
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace weft::kernels {
+namespace {
+
+namespace cp = arrow::compute;
+
+// -- division --------------------------------------------------------------------------------------------------------
+
+struct Divided {
+  template <typename T>
+  static T FloatModulo(T x, T y) {
+    if (y == 0) return std::nan("");
+    const T mod = std::fmod(x, y);
+    if (mod == 0) return std::copysign(T{0}, y);
+    return (y < 0) != (mod < 0) ? mod + y : mod;
+  }
+
+  template <typename T>
+  static T FloatFloor(T x, T y) {
+    if (y == 0) return x / y;
+    const T mod = std::fmod(x, y);
+    T div = (x - mod) / y;
+    if (mod != 0 && (y < 0) != (mod < 0)) div -= 1;
+    if (div == 0) return std::copysign(T{0}, x / y);
+    const T floored = std::floor(div);
+    return div - floored > T{0.5} ? floored + 1 : floored;
+  }
+};
+
+struct FloorDivide {
+  template <typename T>
+  static T Of(T x, T y) {
+    if constexpr (std::is_floating_point_v<T>) {
+      return Divided::FloatFloor(x, y);
+    } else {
+      if constexpr (std::is_signed_v<T>) {
+        if (y == -1) return static_cast<T>(0 - static_cast<std::make_unsigned_t<T>>(x));
+        const T quotient = static_cast<T>(x / y);
+        return x % y != 0 && (x < 0) != (y < 0) ? static_cast<T>(quotient - 1) : quotient;
+      } else {
+        return static_cast<T>(x / y);
+      }
+    }
+  }
+};
+
+struct Modulo {
+  template <typename T>
+  static T Of(T x, T y) {
+    if constexpr (std::is_floating_point_v<T>) {
+      return Divided::FloatModulo(x, y);
+    } else {
+      if constexpr (std::is_signed_v<T>) {
+        if (y == -1) return 0;
+        const T rest = static_cast<T>(x % y);
+        return rest != 0 && (rest < 0) != (y < 0) ? static_cast<T>(rest + y) : rest;
+      } else {
+        return static_cast<T>(x % y);
+      }
+    }
+  }
+};
+
+/// An argument's values: an array's, or one for all rows.
+template <typename T>
+struct Values {
+  explicit Values(const cp::ExecValue& value)
+      : data(value.is_array() ? value.array.GetValues<T>(1) : nullptr),
+        one(value.is_array() || !value.scalar->is_valid
+                ? T{}
+                : *static_cast<const T*>(
+                      static_cast<const arrow::internal::PrimitiveScalarBase&>(*value.scalar).data())) {}
+  T operator[](int64_t row) const { return data != nullptr ? data[row] : one; }
+  const T* data;
+  T one;
+};
+
+bool Valid(const cp::ExecValue& value, int64_t row) {
+  return value.is_array() ? value.array.IsValid(row) : value.scalar->is_valid;
+}
+
+template <typename T, typename Op>
+arrow::Status Divide(cp::KernelContext* /*context*/, const cp::ExecSpan& batch, cp::ExecResult* out) {
+  const Values<T> x(batch[0]);
+  const Values<T> y(batch[1]);
+  T* made = out->array_span_mutable()->GetValues<T>(1);
+  for (int64_t row = 0; row < batch.length; ++row) {
+    const T divisor = y[row];
+    if constexpr (!std::is_floating_point_v<T>) {
+      if (divisor == 0) {
+        // Under a null lies anything, so 0 counts only where both sides are there.
+        if (Valid(batch[0], row) && Valid(batch[1], row)) return arrow::Status::Invalid("division of an integer by 0");
+        made[row] = 0;
+        continue;
+      }
+    }
+    made[row] = Op::Of(x[row], divisor);
+  }
+  return arrow::Status::OK();
+}
+
+template <typename Op, typename... CTypes>
+arrow::Status AddDivision(cp::FunctionRegistry* registry, const std::string& name, const cp::FunctionDoc& doc) {
+  auto function = std::make_shared<cp::ScalarFunction>(name, cp::Arity::Binary(), doc);
+  const auto add = [&]<typename T>(std::type_identity<T>) {
+    const auto type = arrow::CTypeTraits<T>::type_singleton();
+    return function->AddKernel({type, type}, type, Divide<T, Op>);
+  };
+  for (const arrow::Status& status : std::array{add(std::type_identity<CTypes>{})...}) ARROW_RETURN_NOT_OK(status);
+  return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
+}
+
+template <typename Op>
+arrow::Status AddDivisionOfAll(cp::FunctionRegistry* registry, const std::string& name, const cp::FunctionDoc& doc) {
+  return AddDivision<Op, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, float, double>(
+      registry, name, doc);
+}
+
+// -- lookup ----------------------------------------------------------------------------------------------------------
+
+class LookupOptionsType : public cp::FunctionOptionsType {
+ public:
+  const char* type_name() const override { return "weft::LookupOptions"; }
+  std::string Stringify(const cp::FunctionOptions& options) const override {
+    const auto& lookup = static_cast<const LookupOptions&>(options);
+    return "LookupOptions(" + std::to_string(lookup.keys->length()) + " keys)";
+  }
+  bool Compare(const cp::FunctionOptions& left, const cp::FunctionOptions& right) const override {
+    const auto& a = static_cast<const LookupOptions&>(left);
+    const auto& b = static_cast<const LookupOptions&>(right);
+    return a.keep == b.keep && a.keys->Equals(*b.keys) && a.values->Equals(*b.values);
+  }
+  std::unique_ptr<cp::FunctionOptions> Copy(const cp::FunctionOptions& options) const override {
+    return std::make_unique<LookupOptions>(static_cast<const LookupOptions&>(options));
+  }
+};
+
+const cp::FunctionOptionsType* LookupType() {
+  static const LookupOptionsType type;
+  return &type;
+}
+
+struct LookupState : cp::KernelState {
+  explicit LookupState(LookupOptions given) : options(std::move(given)) {}
+  LookupOptions options;
+};
+
+arrow::Result<std::unique_ptr<cp::KernelState>> InitLookup(cp::KernelContext* /*context*/,
+                                                           const cp::KernelInitArgs& arguments) {
+  if (arguments.options == nullptr) return arrow::Status::Invalid("weft_lookup needs LookupOptions");
+  return std::make_unique<LookupState>(static_cast<const LookupOptions&>(*arguments.options));
+}
+
+arrow::Status Lookup(cp::KernelContext* context, const cp::ExecSpan& batch, cp::ExecResult* out) {
+  const LookupOptions& options = static_cast<LookupState*>(context->state())->options;
+  const arrow::Datum input(batch[0].array.ToArrayData());
+  cp::ExecContext* exec = context->exec_context();
+  const cp::SetLookupOptions keys(options.keys, cp::SetLookupOptions::SKIP);
+  ARROW_ASSIGN_OR_RAISE(const auto found, cp::CallFunction("index_in", {input}, &keys, exec));
+  const cp::TakeOptions unchecked(/*boundscheck=*/false);
+  ARROW_ASSIGN_OR_RAISE(auto taken, cp::CallFunction("take", {options.values, found}, &unchecked, exec));
+  if (options.keep) {
+    ARROW_ASSIGN_OR_RAISE(const auto hit, cp::CallFunction("is_valid", {found}, exec));
+    ARROW_ASSIGN_OR_RAISE(taken, cp::CallFunction("if_else", {hit, taken, input}, exec));
+  }
+  out->value = taken.array();
+  return arrow::Status::OK();
+}
+
+arrow::Result<arrow::TypeHolder> LookupResult(cp::KernelContext* context, const std::vector<arrow::TypeHolder>&) {
+  return arrow::TypeHolder(static_cast<LookupState*>(context->state())->options.values->type());
+}
+
+arrow::Status AddLookup(cp::FunctionRegistry* registry) {
+  static const cp::FunctionDoc doc{"Values looked up by key", "", {"x"}, "LookupOptions", /*options_required=*/true};
+  auto function = std::make_shared<cp::ScalarFunction>("weft_lookup", cp::Arity::Unary(), doc);
+  cp::ScalarKernel kernel({cp::InputType::Any()}, cp::OutputType(LookupResult), Lookup, InitLookup);
+  kernel.null_handling = cp::NullHandling::COMPUTED_NO_PREALLOCATE;
+  kernel.mem_allocation = cp::MemAllocation::NO_PREALLOCATE;
+  ARROW_RETURN_NOT_OK(function->AddKernel(std::move(kernel)));
+  return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
+}
+
+// -- text ------------------------------------------------------------------------------------------------------------
+
+/// Python's repr of a float.
+template <typename T>
+void AppendNumber(T value, std::string& text) {
+  if (std::isnan(value)) {
+    text += "nan";
+    return;
+  }
+  if (std::signbit(value)) text += '-';
+  value = std::abs(value);
+  if (std::isinf(value)) {
+    text += "inf";
+    return;
+  }
+  std::array<char, 32> buffer;
+  const auto end =
+      std::to_chars(buffer.data(), buffer.data() + buffer.size(), value, std::chars_format::scientific).ptr;
+  const std::string_view made(buffer.data(), static_cast<size_t>(end - buffer.data()));
+  const size_t mark = made.find('e');
+  int exponent = 0;
+  const char* from = made.data() + mark + (made[mark + 1] == '+' ? 2 : 1);
+  std::from_chars(from, end, exponent);
+  std::string digits(1, made[0]);
+  if (mark > 2) digits += made.substr(2, mark - 2);
+  const int length = static_cast<int>(digits.size());
+  if (exponent < -4 || exponent >= 16) {
+    text += digits[0];
+    if (length > 1) text.append(".").append(digits, 1);
+    text += exponent < 0 ? "e-" : "e+";
+    if (std::abs(exponent) < 10) text += '0';
+    text += std::to_string(std::abs(exponent));
+  } else if (exponent < 0) {
+    text.append("0.").append(static_cast<size_t>(-exponent - 1), '0').append(digits);
+  } else if (exponent + 1 >= length) {
+    text.append(digits).append(static_cast<size_t>(exponent + 1 - length), '0').append(".0");
+  } else {
+    text.append(digits, 0, static_cast<size_t>(exponent + 1))
+        .append(".")
+        .append(digits, static_cast<size_t>(exponent + 1));
+  }
+}
+
+template <typename ArrowType>
+arrow::Status NumberText(cp::KernelContext* context, const cp::ExecSpan& batch, cp::ExecResult* out) {
+  const arrow::NumericArray<ArrowType> numbers(batch[0].array.ToArrayData());
+  arrow::StringBuilder builder(context->memory_pool());
+  ARROW_RETURN_NOT_OK(builder.Reserve(numbers.length()));
+  std::string text;
+  for (int64_t row = 0; row < numbers.length(); ++row) {
+    if (numbers.IsNull(row)) {
+      builder.UnsafeAppendNull();
+      continue;
+    }
+    text.clear();
+    AppendNumber(numbers.Value(row), text);
+    ARROW_RETURN_NOT_OK(builder.Append(text));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto made, builder.Finish());
+  out->value = made->data();
+  return arrow::Status::OK();
+}
+
+arrow::Status AddNumberText(cp::FunctionRegistry* registry) {
+  static const cp::FunctionDoc doc{"Numbers as Python writes them", "", {"x"}};
+  auto function = std::make_shared<cp::ScalarFunction>("weft_number_text", cp::Arity::Unary(), doc);
+  const auto add = [&](const std::shared_ptr<arrow::DataType>& type, cp::ArrayKernelExec exec) {
+    cp::ScalarKernel kernel({type}, arrow::utf8(), std::move(exec));
+    kernel.null_handling = cp::NullHandling::COMPUTED_NO_PREALLOCATE;
+    kernel.mem_allocation = cp::MemAllocation::NO_PREALLOCATE;
+    return function->AddKernel(std::move(kernel));
+  };
+  ARROW_RETURN_NOT_OK(add(arrow::float32(), NumberText<arrow::FloatType>));
+  ARROW_RETURN_NOT_OK(add(arrow::float64(), NumberText<arrow::DoubleType>));
+  return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
+}
+
+arrow::Status RegisterOnce() {
+  ARROW_RETURN_NOT_OK(cp::Initialize());
+  cp::FunctionRegistry* registry = cp::GetFunctionRegistry();
+  static const cp::FunctionDoc floor{"Division rounded down", "", {"x", "y"}};
+  static const cp::FunctionDoc modulo{"Remainder of a division rounded down", "", {"x", "y"}};
+  ARROW_RETURN_NOT_OK(AddDivisionOfAll<FloorDivide>(registry, "weft_floor_divide", floor));
+  ARROW_RETURN_NOT_OK(AddDivisionOfAll<Modulo>(registry, "weft_modulo", modulo));
+  ARROW_RETURN_NOT_OK(AddLookup(registry));
+  return AddNumberText(registry);
+}
+
+}  // namespace
+
+LookupOptions::LookupOptions(std::shared_ptr<arrow::Array> keys_in, std::shared_ptr<arrow::Array> values_in,
+                             bool keep_in)
+    : FunctionOptions(LookupType()), keys(std::move(keys_in)), values(std::move(values_in)), keep(keep_in) {}
+
+arrow::Status RegisterFunctions() {
+  static const arrow::Status registered = RegisterOnce();
+  return registered;
+}
+
+}  // namespace weft::kernels
