@@ -1,5 +1,9 @@
 #include "operators.h"
 
+#include <nanobind/stl/vector.h>
+
+#include <vector>
+
 #include "run.h"
 #include "session.h"
 #include "table.h"
@@ -30,10 +34,17 @@ int64_t TotalRows(const PyTable& table, const PySession& session) {
   });
 }
 
+std::vector<int64_t> RowCounts(const PyTable& table, const PySession& session) {
+  return RunOverRanks(session, [&](Communicator& communicator, const Context&) {
+    return exchange::AllgatherCounts(communicator, table.table->num_rows());
+  });
+}
+
 }  // namespace
 
 void BindRows(nb::module_& module) {
   module.def("total_rows", &TotalRows);
+  module.def("row_counts", &RowCounts);
   module.def("gather", &Gather);
   module.def("allgather", &Allgather);
 }

@@ -48,8 +48,9 @@ def agreed(env: Env | None, operation: str, make: Callable[[], tuple[T, Any]]) -
 def _kind(name: str) -> type[Exception]:
     """The builtin exception of that name; RuntimeError for others."""
     found = getattr(builtins, name, None)
-    plain = isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, UnicodeError | OSError)
-    return found if plain else RuntimeError
+    if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, UnicodeError | OSError):
+        return found
+    return RuntimeError
 
 
 def column_of(values: Any, env: Env | None, operation: str, length: int | None = None) -> pa.ChunkedArray:

@@ -360,7 +360,7 @@ def _compare(low: Lowering, terms: tuple[Term, ...], detail: tuple[str, bool]) -
         # A comparison with a missing constant has the same answer in every row.
         return low.constant(different)
     left, right = _comparable(low, kind, *terms) if low.typed else terms
-    if left is None:
+    if left is None or right is None:
         return low.constant(different)
     compared = low.call(kind, left, right, type=pa.bool_())
     if as_filter and not different:
@@ -426,9 +426,9 @@ def _comparable_numbers(low: Lowering, left: Term, right: Term) -> tuple[Term, T
 
 def _fits(value: int, type: pa.DataType) -> bool:
     if family(type) != "int":
-        return _converts(value, type)
+        return bool(_converts(value, type))
     bits = type.bit_width
-    return 0 <= value < 2**bits if pa.types.is_unsigned_integer(type) else -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
+    return bool(0 <= value < 2**bits if pa.types.is_unsigned_integer(type) else -(2 ** (bits - 1)) <= value < 2 ** (bits - 1))
 
 
 def _converts(value: Any, type: pa.DataType) -> bool:

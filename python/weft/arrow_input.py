@@ -12,10 +12,13 @@ from weft import _core
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["INDEX_KEY", "index_names", "is_unnamed_index", "read"]
+__all__ = ["INDEX_KEY", "UNNAMED_INDEX", "index_names", "is_unnamed_index", "read"]
 
 #: Key of the schema's metadata under which the names of the index columns lie, as a JSON list.
 INDEX_KEY = "weft.index"
+
+#: What an index without a name is called, here and in pandas' Arrow form.
+UNNAMED_INDEX = "__index_level_0__"
 
 
 def index_names(metadata: Mapping[str, str]) -> list[str]:
@@ -34,11 +37,17 @@ def is_unnamed_index(name: str) -> bool:
     return name.startswith("__index_level_") and name.endswith("__")
 
 
-def read(data: Any, columns: Sequence[str] | None = None) -> tuple[_core.Table, tuple[str, ...]]:
+def read(
+    data: Any, columns: Sequence[Any] | None = None, index: Any = None, dtype: Any = None
+) -> tuple[_core.Table, tuple[str, ...]]:
     """The table, its index columns first, and their names."""
     import pyarrow as pa
 
-    table = _to_arrow(data, columns)
+    table = _to_arrow(data, None if columns is None else [str(name) for name in columns])
+    if dtype is not None:
+        table = _cast(table, dtype)
+    if index is not None:
+        table = _with_index(table, index)
     schema_metadata = {
         key.decode(): value.decode()
         for key, value in (table.schema.metadata or {}).items()
@@ -71,14 +80,137 @@ def _to_arrow(data: Any, columns: Sequence[str] | None) -> pa.Table:
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(data, numpy.ndarray):
             return _from_numpy(data, columns)
+        if isinstance(data, list | tuple) or hasattr(data, "__next__"):
+            return _from_list(list(data), columns)
         if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
-            return _pick(pa.table(data), columns)
+            return _from_stream(data, columns)
+        if hasattr(data, "to_arrow_table"):
+            # A DuckDB relation.
+            return _pick(data.to_arrow_table(), columns)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as problem:
         raise TypeError(f"weft.DataFrame: the data cannot be taken: {problem}") from None
     raise TypeError(
-        f"weft.DataFrame takes a dict of columns, a pandas, NumPy or Polars table, or anything with "
+        f"weft.DataFrame takes a dict of columns, a list of rows, a pandas, NumPy or Polars table, or anything with "
         f"__arrow_c_stream__, not {type(data).__name__}"
     )
+
+
+def _from_stream(data: Any, columns: Sequence[str] | None) -> pa.Table:
+    """A table, or what has no columns of its own: an array, which becomes one column."""
+    import pyarrow as pa
+
+    if isinstance(data, pa.Table | pa.RecordBatch):
+        return _pick(pa.table(data), columns)
+    if isinstance(data, pa.Array | pa.ChunkedArray) or _is_array(data):
+        return _from_columns([data], columns)
+    return _pick(pa.table(data), columns)
+
+
+def _is_array(data: Any) -> bool:
+    """Whether an Arrow stream or array of someone else's has one column without a name: its type is no struct."""
+    import pyarrow as pa
+
+    if hasattr(data, "__arrow_c_schema__"):
+        try:
+            return not pa.types.is_struct(pa.DataType._import_from_c_capsule(data.__arrow_c_schema__()))
+        except (pa.ArrowInvalid, TypeError, ValueError):
+            return False
+    if hasattr(data, "__arrow_c_array__"):
+        return not pa.types.is_struct(pa.array(data).type)
+    return False
+
+
+def _from_columns(arrays: Sequence[Any], columns: Sequence[str] | None) -> pa.Table:
+    import pyarrow as pa
+
+    chunked = [array if isinstance(array, pa.Array) else pa.chunked_array(array) for array in arrays]
+    names = [str(i) for i in range(len(chunked))] if columns is None else list(columns)
+    if len(names) != len(chunked):
+        raise ValueError(f"weft.DataFrame: {len(names)} columns are named, {len(chunked)} are given")
+    lengths = {name: len(array) for name, array in zip(names, chunked, strict=True)}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"weft.DataFrame: columns have unequal lengths: {lengths}")
+    return pa.Table.from_arrays(chunked, names=names)
+
+
+def _from_list(data: list[Any], columns: Sequence[str] | None) -> pa.Table:
+    """As pandas takes it: dicts are records, lists and tuples are rows, anything else is one column. Arrow arrays and
+    Series are columns."""
+    import pyarrow as pa
+
+    if not data:
+        return pa.table({name: pa.nulls(0) for name in columns or []})
+    if all(isinstance(item, Mapping) for item in data):
+        names = list(dict.fromkeys(str(key) for item in data for key in item))
+        rows = [{str(key): value for key, value in item.items()} for item in data]
+        table = pa.table({name: _array([row.get(name) for row in rows], name) for name in names})
+        if not names:
+            raise ValueError("weft.DataFrame: records without a field make no columns")
+        return _pick(table, columns)
+    if all(hasattr(item, "__arrow_c_array__") or hasattr(item, "__arrow_c_stream__") for item in data):
+        from weft.series import Series
+
+        if columns is None and all(isinstance(item, Series) for item in data):
+            columns = [item.name for item in data]
+        return _from_columns(data, columns)
+    if all(isinstance(item, list | tuple) or getattr(item, "ndim", 0) == 1 for item in data):
+        fields = getattr(data[0], "_fields", None)
+        width = max(len(item) for item in data)
+        names = list(columns) if columns is not None else list(fields or (str(i) for i in range(width)))
+        if len(names) != width:
+            raise ValueError(f"weft.DataFrame: {len(names)} columns are named, rows have {width} values")
+        filled = [[*item, *[None] * (width - len(item))] for item in data]
+        return pa.table({name: _array([row[i] for row in filled], name) for i, name in enumerate(names)})
+    names = ["0"] if columns is None else list(columns)
+    if len(names) != 1:
+        raise ValueError(f"weft.DataFrame: {len(names)} columns are named, a list of values is one")
+    return pa.table({names[0]: _array(data, names[0])})
+
+
+def _array(values: Any, name: str) -> pa.Array:
+    """Python values as one Arrow array, NaN of objects as missing."""
+    import pyarrow as pa
+
+    try:
+        return pa.array(values, from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError) as problem:
+        raise TypeError(f"weft.DataFrame: the values of column {name!r} are of no one type: {problem}") from None
+
+
+def _cast(table: pa.Table, dtype: Any) -> pa.Table:
+    import pyarrow as pa
+
+    from weft.dtypes import of_name
+
+    type = of_name(dtype, "weft.DataFrame")
+    try:
+        return table.cast(pa.schema([pa.field(name, type) for name in table.column_names]))
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as problem:
+        raise ValueError(f"weft.DataFrame: the data does not fit dtype={dtype!r}: {problem}") from None
+
+
+def _with_index(table: pa.Table, index: Any) -> pa.Table:
+    """The table with labels for its rows, which has none of its own."""
+    import pyarrow as pa
+
+    own = {
+        key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items() if key != b"ARROW:schema"
+    }
+    if index_names(own):
+        raise ValueError(
+            "weft.DataFrame: the data has an index of its own, with which index= is not aligned; leave one out"
+        )
+    name = getattr(index, "name", None)
+    if hasattr(index, "__arrow_c_stream__") or hasattr(index, "__arrow_c_array__"):
+        labels = pa.chunked_array(index) if hasattr(index, "__arrow_c_stream__") else pa.array(index)
+    else:
+        labels = _array(index if hasattr(index, "dtype") else list(index), "index")
+    if len(labels) != table.num_rows:
+        raise ValueError(f"weft.DataFrame: {len(labels)} labels are given for {table.num_rows} rows")
+    name = UNNAMED_INDEX if name is None else str(name)
+    if name in table.column_names:
+        raise ValueError(f"weft.DataFrame: the index is named {name!r} as a column is")
+    return table.add_column(0, name, labels).replace_schema_metadata({INDEX_KEY: json.dumps([name])})
 
 
 def _pick(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
@@ -103,7 +235,7 @@ def _from_dict(data: Mapping[Any, Any]) -> pa.Table:
         elif hasattr(value, "__arrow_c_stream__"):
             made[name] = pa.chunked_array(value)
         else:
-            made[name] = pa.array(value, from_pandas=True)
+            made[name] = _array(list(value) if isinstance(value, range) else value, name)
     lengths = {name: len(array) for name, array in made.items() if array is not None}
     if len(set(lengths.values())) > 1:
         raise ValueError(f"weft.DataFrame: columns have unequal lengths: {lengths}")

@@ -1,45 +1,105 @@
-"""Tables as text."""
+"""Tables as text and as HTML."""
 
 from __future__ import annotations
 
+import html
+import shutil
+import unicodedata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["format_table"]
+__all__ = ["format_table", "html_table"]
+
+#: Characters of a cell, and columns of an HTML table, that are shown.
+CELL = 32
+HTML_COLUMNS = 20
 
 
-def _cell(value: Any, width: int) -> str:
+def _cell(value: Any, width: int = CELL) -> str:
     if value is None:
         return "<NA>"
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    text = text.replace("\n", "\\n").replace("\t", "\\t")
+    text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
-def format_table(head: pa.Table, tail: pa.Table | None, rows: int, footer: str, width: int = 32) -> str:
-    """The rows of `head`, dots and those of `tail` where rows are left out, and a footer."""
+def _columns_on_screen(text: str) -> int:
+    """How many columns of a terminal a text takes: wide characters two, those that join others none."""
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in text)
+    return len(text) + wide - sum(unicodedata.combining(char) > 0 for char in text)
+
+
+def _pad(text: str, width: int, left: bool) -> str:
+    room = " " * (width - _columns_on_screen(text))
+    return text + room if left else room + text
+
+
+def _cells(head: pa.Table, tail: pa.Table | None, position: int) -> list[str]:
+    cells = [_cell(value) for value in head.column(position).to_pylist()]
+    if tail is not None:
+        cells.append("...")
+        cells.extend(_cell(value) for value in tail.column(position).to_pylist())
+    return cells
+
+
+def _middle_left_out(widths: list[int], room: int) -> tuple[int, int]:
+    """How many columns from the left and from the right fit in `room`; all where they do, else at least one each."""
+    if sum(widths) + 2 * (len(widths) - 1) <= room or len(widths) <= 2:
+        return len(widths), 0
+    left, right = 1, 1
+    used = widths[0] + widths[-1] + 3 + 4
+    while left + right < len(widths):
+        of_left = left <= right
+        width = widths[left] if of_left else widths[-right - 1]
+        if used + width + 2 > room:
+            break
+        used += width + 2
+        left, right = (left + 1, right) if of_left else (left, right + 1)
+    return left, right
+
+
+def format_table(head: pa.Table, tail: pa.Table | None, rows: int, footer: str, screen: int | None = None) -> str:
+    """The rows of `head`, dots and those of `tail` where rows are left out, and a footer; columns in the middle are
+    left out where the lines would be longer than the terminal (`screen` characters)."""
+    room = shutil.get_terminal_size((100, 24)).columns if screen is None else screen
     columns: list[list[str]] = []
     left: list[bool] = []
     for position, name in enumerate(head.column_names):
-        cells = [_cell(value, width) for value in head.column(position).to_pylist()]
-        if tail is not None:
-            cells.append("...")
-            cells.extend(_cell(value, width) for value in tail.column(position).to_pylist())
-        columns.append([_cell(name, width), *cells])
-        kind = head.schema.field(position).type
-        left.append("string" in str(kind) or "binary" in str(kind) or "dictionary" in str(kind))
-    lines: list[str] = []
-    if columns:
-        widths = [max(map(len, column)) for column in columns]
-        for row in zip(*columns, strict=True):
-            cells = [
-                text.ljust(size) if to_left else text.rjust(size)
-                for text, size, to_left in zip(row, widths, left, strict=True)
-            ]
-            lines.append("  ".join(cells).rstrip())
-    else:
-        lines.append(f"{rows} rows of no columns")
-    lines.append(footer)
+        columns.append([_cell(name), *_cells(head, tail, position)])
+        kind = str(head.schema.field(position).type)
+        left.append("string" in kind or "binary" in kind or "dictionary" in kind)
+    if not columns:
+        return f"{rows} rows of no columns\n{footer}"
+    widths = [max(map(_columns_on_screen, column)) for column in columns]
+    from_left, from_right = _middle_left_out(widths, room)
+    if from_right:
+        keep = slice(from_left, len(columns) - from_right)
+        columns[keep], left[keep], widths[keep] = [["..."] * len(columns[0])], [False], [3]
+    lines = [
+        "  ".join(_pad(text, width, to_left) for text, width, to_left in zip(row, widths, left, strict=True)).rstrip()
+        for row in zip(*columns, strict=True)
+    ]
+    return "\n".join([*lines, footer])
+
+
+def html_table(head: pa.Table, tail: pa.Table | None, rows: int, index: int, footer: str) -> str:
+    """The same as an HTML table, all texts escaped; the first `index` columns are headers of their rows."""
+    names = list(head.column_names)
+    columns = [_cells(head, tail, position) for position in range(len(names))]
+    if len(names) > HTML_COLUMNS:
+        keep = slice(HTML_COLUMNS // 2, len(names) - HTML_COLUMNS // 2)
+        names[keep], columns[keep] = ["..."], [["..."] * len(columns[0])]
+    lines = ['<div><table border="1" class="dataframe">', "<thead><tr>"]
+    lines += [f"<th>{html.escape(_cell(name))}</th>" for name in names]
+    lines.append("</tr></thead><tbody>")
+    for row in zip(*columns, strict=True):
+        tags = ["th" if i < index else "td" for i in range(len(row))]
+        lines.append(
+            "<tr>"
+            + "".join(f"<{tag}>{html.escape(text)}</{tag}>" for tag, text in zip(tags, row, strict=True))
+            + "</tr>"
+        )
+    lines.append(f"</tbody></table><p>{html.escape(footer)}</p></div>")
     return "\n".join(lines)

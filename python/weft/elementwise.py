@@ -380,21 +380,3 @@ class Elementwise(FrameOperators):
             limit=-1 if limit is None else int(limit),
         )
         return cast(Self, self.of_same_rows(table))
-
-    # -- by type -------------------------------------------------------------------------------------------------
-
-    def select_dtypes(self, include: Any = None, exclude: Any = None) -> DataFrame:
-        """The columns of some types: names that pandas, NumPy, Python or Arrow have for them, or "number", "datetime",
-        "timedelta", "category", "object", one or a list."""
-        from weft.functions import has_dtype
-
-        if include is None and exclude is None:
-            raise ValueError("select_dtypes: name what to include or exclude")
-        wanted = [[one] if not isinstance(one, list | tuple | set) else list(one) for one in (include, exclude)]
-        hidden = len(self.index_names)
-        kept = []
-        for number, type in enumerate(self.dtypes.values()):
-            included = include is None or any(has_dtype(type, one) for one in wanted[0])
-            if included and (exclude is None or not any(has_dtype(type, one) for one in wanted[1])):
-                kept.append(hidden + number)
-        return self._keep(kept)

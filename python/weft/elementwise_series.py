@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from weft.agreement import columns_of
 from weft.arguments import choose_env, place, refuse
-from weft.computed import ABSENT, Computed
+from weft.computed import Computed
 from weft.expression import Expression, col
 from weft.operands import Operands
 
@@ -127,35 +127,6 @@ class ElementwiseSeries(Computed):
     ) -> Self:
         """The next value there is in place of missing ones, as `ffill`."""
         return self._of(self._frame.bfill(axis=axis, inplace=inplace, limit=limit, limit_area=limit_area))
-
-    # -- names ---------------------------------------------------------------------------------------------------
-
-    def rename(
-        self,
-        index: Any = None,
-        *,
-        axis: Any = None,
-        copy: Any = ABSENT,
-        inplace: bool = False,
-        level: Any = None,
-        errors: Literal["ignore"] = "ignore",
-    ) -> Self:
-        """Under another name."""
-        refuse(
-            "rename",
-            axis=(axis, None, "there is but one axis"),
-            copy=(copy, ABSENT, "a Series does not change, so nothing needs a copy"),
-            inplace=(inplace, False, _UNCHANGING),
-            level=(level, None, "there are no multi-level indexes"),
-            errors=(errors, "ignore", "rows have no labels"),
-        )
-        if not isinstance(index, builtins.str):
-            raise TypeError(f"rename takes the new name of the Series, not {type(index).__name__}: rows have no labels")
-        return self._of(self._frame.rename({self.name: index}))
-
-    def to_frame(self, name: Any = ABSENT) -> DataFrame:
-        """A frame of this column and the index."""
-        return self._frame if name is ABSENT else self.rename(name)._frame
 
 
 def called_with(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], Any]:

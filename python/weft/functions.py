@@ -12,12 +12,10 @@ from weft.expression import col
 from weft.operands import Operands
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from weft.frame import DataFrame
     from weft.rows import Rows
 
-__all__ = ["apply_columns", "apply_rows", "has_dtype", "map_values"]
+__all__ = ["apply_columns", "apply_rows", "map_values"]
 
 
 def map_values(frame: Rows, func: Any, na_action: str | None, kwargs: dict[str, Any]) -> DataFrame:
@@ -140,31 +138,3 @@ def _rows(frame: DataFrame) -> Any:
         if families == {"int"} and any(value != value for value in values):
             fitting = "float64"
         yield pandas.Series(list(values), index=names, dtype=fitting, name=label)
-
-
-def has_dtype(type: pa.DataType, wanted: Any) -> bool:
-    """Whether a column's type is what `select_dtypes` is asked for."""
-    import pyarrow as pa
-
-    from weft.dtypes import dense, family, of_name
-
-    is_category = pa.types.is_dictionary(type)
-    kind = family(type)
-    word = wanted if isinstance(wanted, str) else getattr(wanted, "__name__", str(wanted))
-    groups = {
-        "number": not is_category and kind in ("int", "float", "decimal", "span"),
-        "integer": kind == "int",
-        "floating": kind == "float",
-        "category": is_category,
-        "object": kind in ("decimal", "binary", "date", "time", "other", "null") and not is_category,
-        "datetime": kind == "moment" and type.tz is None,
-        "datetime64": kind == "moment" and type.tz is None,
-        "datetimetz": kind == "moment" and type.tz is not None,
-        "timedelta": kind == "span",
-        "timedelta64": kind == "span",
-        "str": kind == "text",
-        "string": kind == "text",
-        "bool": kind == "bool",
-        "boolean": kind == "bool",
-    }
-    return groups[word] if word in groups else dense(of_name(wanted, "select_dtypes")) == type

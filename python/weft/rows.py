@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from weft import _core, arrow_input
-from weft.arguments import choose_env, place
+from weft.arguments import choose_env, place, refuse
 
 if TYPE_CHECKING:
     import numpy
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 
     from weft.env import Env
     from weft.frame import DataFrame
+    from weft.series import Series
 
 __all__ = ["Column", "Columns", "Rows"]
 
 #: A column by name, or by position among those that are no index.
 Column = str | int
+_NO_VALUE: Any = object()
 #: One column or several.
 Columns = Column | Sequence[Column]
 
@@ -32,15 +34,28 @@ class Rows:
     __slots__ = ("_env", "_index", "_rows", "_table")
     __hash__ = None  # type: ignore[assignment]
 
-    def __init__(self, data: Any = None, *, columns: Sequence[str] | None = None, env: Env | None = None) -> None:
+    def __init__(
+        self,
+        data: Any = None,
+        index: Any = None,
+        columns: Sequence[str] | None = None,
+        dtype: Any = None,
+        copy: bool | None = None,
+        *,
+        env: Env | None = None,
+    ) -> None:
+        refuse(
+            "weft.DataFrame", copy=(None if copy is False else copy, None, "frames share memory and do not change it")
+        )
         self._env = choose_env("weft.DataFrame", env)
-        if isinstance(data, Rows):
+        self._table: _core.Table
+        self._index: tuple[str, ...]
+        self._rows: object
+        if isinstance(data, Rows) and index is None and dtype is None:
             data = data._same if columns is None else data._same[list(columns)]
-            self._table: _core.Table = data._table
-            self._index: tuple[str, ...] = data._index
-            self._rows: object = data._rows
+            self._table, self._index, self._rows = data._table, data._index, data._rows
         else:
-            self._table, self._index = arrow_input.read({} if data is None else data, columns)
+            self._table, self._index = arrow_input.read({} if data is None else data, columns, index, dtype)
             self._rows = object()
 
     @staticmethod
@@ -58,6 +73,10 @@ class Rows:
     @property
     def _same(self) -> DataFrame:
         return cast("DataFrame", self)
+
+    def _become(self, other: DataFrame) -> None:
+        """From now on this frame is what `other` is."""
+        self._table, self._index, self._rows = other._table, other._index, other._rows
 
     def _like(self, table: _core.Table) -> DataFrame:
         return self._wrap(table, self._env, self._index)
@@ -138,21 +157,45 @@ class Rows:
     def __bool__(self) -> bool:
         raise ValueError("the truth value of a frame is ambiguous: use len(df), df.empty or df.total_rows()")
 
-    def __repr__(self) -> str:
-        whole = "" if self._env is None else f", part of rank {self._env.rank} of {self._env.world_size}"
-        return self._text(self._table, 10, f"[{len(self)} rows x {len(self.columns)} columns{whole}]")
+    @property
+    def ndim(self) -> int:
+        """2: rows and columns."""
+        return 2
 
-    def _text(self, table: _core.Table, rows: int, footer: str) -> str:
+    @property
+    def axes(self) -> list[Any]:
+        """This rank's row labels, and the columns."""
+        return [self._same.index, self.columns]
+
+    def keys(self) -> list[str]:
+        """Names of the columns that are no index."""
+        return self.columns
+
+    def __repr__(self) -> str:
+        return self._text(self._table, 10, self._footer())
+
+    def _repr_html_(self) -> str:
+        from weft.display import html_table
+
+        return html_table(*self._ends(self._table, 10), self._table.num_rows, len(self._index), self._footer())
+
+    def _footer(self) -> str:
+        whole = "" if self._env is None else f", part of rank {self._env.rank} of {self._env.world_size}"
+        return f"[{len(self)} rows x {len(self.columns)} columns{whole}]"
+
+    def _ends(self, table: _core.Table, rows: int) -> tuple[pa.Table, pa.Table | None]:
+        """All rows where there are at most `rows`; else the first and the last of them."""
         import pyarrow as pa
 
+        if table.num_rows <= rows:
+            return pa.table(table), None
+        half = max(1, rows // 2)
+        return pa.table(table.slice(0, rows - half)), pa.table(table.slice(table.num_rows - half, half))
+
+    def _text(self, table: _core.Table, rows: int, footer: str) -> str:
         from weft.display import format_table
 
-        if table.num_rows <= rows:
-            return format_table(pa.table(table), None, table.num_rows, footer)
-        half = max(1, rows // 2)
-        head = pa.table(table.slice(0, rows - half))
-        tail = pa.table(table.slice(table.num_rows - half, half))
-        return format_table(head, tail, table.num_rows, footer)
+        return format_table(*self._ends(table, rows), table.num_rows, footer)
 
     # -- over ranks ----------------------------------------------------------------------------------------------
 
@@ -213,11 +256,18 @@ class Rows:
             frame.index.names = [None if arrow_input.is_unnamed_index(name) else name for name in self._index]
         return frame
 
-    def to_numpy(self) -> numpy.ndarray[Any, Any]:
+    def to_numpy(self, dtype: Any = None, copy: bool = False, na_value: Any = _NO_VALUE) -> numpy.ndarray[Any, Any]:
         """This rank's rows as an array of shape (rows, columns), without the index, of the type that holds all
-        columns."""
-        values: numpy.ndarray[Any, Any] = self._same.reset_index(drop=True).to_pandas().to_numpy()
+        columns; or of `dtype`, with `na_value` for what is missing."""
+        more = {} if na_value is _NO_VALUE else {"na_value": na_value}
+        frame = self._same.reset_index(drop=True).to_pandas()
+        values: numpy.ndarray[Any, Any] = frame.to_numpy(dtype=dtype, copy=copy, **more)
         return values
+
+    @property
+    def values(self) -> numpy.ndarray[Any, Any]:
+        """The same as `to_numpy()`."""
+        return self.to_numpy()
 
     def to_polars(self) -> polars.DataFrame:
         """This rank's rows as a Polars frame, index columns first."""
@@ -225,7 +275,114 @@ class Rows:
 
         return polars.DataFrame(self.to_arrow().replace_schema_metadata(None))
 
-    def to_dict(self) -> dict[str, list[Any]]:
-        """This rank's rows as a dict of lists of Python values, index columns first (pandas' ``orient="list"``)."""
+    def to_duckdb(self, connection: Any = None) -> Any:
+        """This rank's rows as a DuckDB relation of `connection` (default: DuckDB's own), index columns first; no
+        copy."""
+        import duckdb
+
+        return (connection or duckdb).from_arrow(self.to_arrow().replace_schema_metadata(None))
+
+    def to_pydict(self) -> dict[str, list[Any]]:
+        """This rank's rows as a dict of lists of Python values, index columns first."""
         found: dict[str, list[Any]] = self.to_arrow().to_pydict()
         return found
+
+    def to_dict(self, orient: str | None = None, *, into: Any = dict, index: bool = True) -> Any:
+        """This rank's rows as Python values in dicts.
+
+        Parameters
+        ----------
+        orient
+            ``"dict"``: {column: {label: value}}, ``"list"``: {column: [values]}, ``"series"``: {column: Series},
+            ``"split"`` and ``"tight"``: lists of labels, columns and rows, ``"records"``: a list of rows {column:
+            value}, ``"index"``: {label: {column: value}}. Labels are the index values; without an index, positions
+            among this rank's rows.
+        into
+            The mapping to make: a class, or a ``defaultdict`` made as the wanted one.
+        index
+            Whether ``"split"`` and ``"tight"`` have labels.
+        """
+        from weft.exports import to_dict
+
+        return self.to_pydict() if orient is None else to_dict(self._same, orient, into, index)
+
+    def to_records(self, index: bool = True, column_dtypes: Any = None, index_dtypes: Any = None) -> Any:
+        """This rank's rows as NumPy's record array."""
+        return self.to_pandas().to_records(index=index, column_dtypes=column_dtypes, index_dtypes=index_dtypes)
+
+    def iterrows(self) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """This rank's rows: label (without an index the position) and a dict of values by column."""
+        from weft.exports import iterate_rows
+
+        return iterate_rows(self._same)
+
+    def itertuples(self, index: bool = True, name: str | None = "Pandas") -> Iterator[tuple[Any, ...]]:
+        """This rank's rows as named tuples, the label first as ``Index`` unless `index` is False; plain tuples where
+        `name` is None."""
+        from weft.exports import iterate_tuples
+
+        return iterate_tuples(self._same, index, name)
+
+    def items(self) -> Iterator[tuple[str, Series]]:
+        """Each column's name and the column."""
+        return ((name, self._same[name]) for name in self.columns)
+
+    def memory_usage(self, index: bool = True, deep: bool = False) -> dict[str, int]:
+        """Bytes of this rank's rows by column, those of the index columns together as ``Index`` first. Always `deep`:
+        buffers that columns share are counted for each."""
+        from weft.exports import memory_of_columns
+
+        of_index, of_columns = memory_of_columns(self)
+        return {**({"Index": of_index} if index else {}), **of_columns}
+
+    def info(
+        self,
+        verbose: bool | None = None,
+        buf: Any = None,
+        max_cols: int | None = None,
+        memory_usage: bool | str | None = None,
+        show_counts: bool | None = None,
+        *,
+        whole: bool = False,
+    ) -> None:
+        """Prints rows, columns, types and memory of this rank's part; or, with `whole`, of all ranks', on rank 0,
+        which is collective on a bound frame.
+
+        Parameters
+        ----------
+        verbose
+            Whether each column has a line; by default where there are at most `max_cols` (100).
+        buf
+            Where to write, by default standard output.
+        memory_usage
+            False leaves the bytes out.
+        show_counts
+            False leaves out how many values are not missing.
+        """
+        import pyarrow.compute as pc
+
+        from weft.exports import print_info
+
+        table = self._same.reset_index(drop=True).to_arrow()
+        missing = [pc.sum(pc.is_null(column, nan_is_null=True)).as_py() or 0 for column in table.columns]
+        facts = [[len(self)], [len(self) - count for count in missing], [self.nbytes]]
+        env = choose_env("info", None, self) if whole else None
+        if env is not None:
+            of_ranks = [json.loads(text) for text in env.session.allgather_bytes(json.dumps(facts).encode())]
+            if env.rank != 0:
+                return
+            facts = [
+                [rows[0] for rows, _, _ in of_ranks],
+                [sum(column) for column in zip(*(present for _, present, _ in of_ranks), strict=True)],
+                [sum(size[0] for _, _, size in of_ranks)],
+            ]
+        print_info(
+            self._same,
+            facts[0],
+            facts[1],
+            facts[2][0],
+            verbose=len(self.columns) <= (100 if max_cols is None else max_cols) if verbose is None else verbose,
+            memory_usage=memory_usage is None or bool(memory_usage),
+            counts=show_counts is not False,
+            buf=buf,
+        )

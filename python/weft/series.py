@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from weft.elementwise_series import ElementwiseSeries
+from weft.arguments import refuse
+from weft.series_rows import SeriesRows, frame_of
 
 if TYPE_CHECKING:
     import numpy
@@ -17,14 +18,42 @@ if TYPE_CHECKING:
 
 __all__ = ["Series"]
 
+#: Stands for an argument that was not given.
+ABSENT: Any = object()
 
-class Series(ElementwiseSeries):
-    """One column with its frame's index, bound as its frame is. Exports are this rank's part and run no collective."""
+
+class Series(SeriesRows):
+    """One column with its frame's index, bound as its frame is. Exports are this rank's part and run no collective.
+
+    Parameters
+    ----------
+    data
+        A list of values, a NumPy array, a pandas or Polars series, an Arrow array, a dict of label to value, a frame
+        of one column, or a scalar.
+    index
+        Labels, one a row; an index without a name unless they have one.
+    dtype
+        The Arrow type of the values, or its name.
+    name
+        By default the data's own, else "0".
+    env
+        Bind the Series: `data` is this rank's part of the whole. Local.
+    """
 
     __slots__ = ()
 
-    def __init__(self, frame: DataFrame) -> None:
-        self._frame = frame
+    def __init__(
+        self,
+        data: Any = None,
+        index: Any = None,
+        dtype: Any = None,
+        name: Any = None,
+        copy: bool | None = None,
+        *,
+        env: Env | None = None,
+    ) -> None:
+        refuse("weft.Series", copy=(None if copy is False else copy, None, "values are shared and do not change"))
+        self._frame = frame_of(data, index, dtype, name, env)
 
     @property
     def env(self) -> Env | None:
@@ -58,6 +87,10 @@ class Series(ElementwiseSeries):
         """All rows on rank `root`. Collective where it is bound."""
         return Series(self._frame.gather(root))
 
+    def to_frame(self, name: Any = None) -> DataFrame:
+        """A frame of this column, named `name` where it is given, and the index."""
+        return self._frame if name is None else self.rename(name)._frame
+
     def to_arrow(self) -> pa.ChunkedArray:
         """This rank's values."""
         return self._frame.reset_index(drop=True).to_arrow().column(0)
@@ -67,9 +100,12 @@ class Series(ElementwiseSeries):
         values: list[Any] = self.to_arrow().to_pylist()
         return values
 
-    def to_numpy(self) -> numpy.ndarray[Any, Any]:
-        """This rank's values as NumPy has them."""
-        values: numpy.ndarray[Any, Any] = self.to_pandas().to_numpy()
+    tolist = to_list
+
+    def to_numpy(self, dtype: Any = None, copy: bool = False, na_value: Any = ABSENT) -> numpy.ndarray[Any, Any]:
+        """This rank's values as NumPy has them; or of `dtype`, with `na_value` for what is missing."""
+        more = {} if na_value is ABSENT else {"na_value": na_value}
+        values: numpy.ndarray[Any, Any] = self.to_pandas().to_numpy(dtype=dtype, copy=copy, **more)
         return values
 
     def to_pandas(self) -> pandas.Series[Any]:

@@ -136,9 +136,9 @@ def test_choosing(df):
     assert df["a"].to_list() == [1, 2, 3, None] and df.a.name == "a"
     assert len(df[1:3]) == 2 and len(df[-1:]) == 1 and len(df[:]) == 4 and len(df[3:1]) == 0
     assert df[col("a") >= 2].to_dict()["a"] == [2, 3]
-    assert df.drop("b").columns == ["a", "c"]
-    assert df.rename({"a": "z", "nothing": "q"}).columns == ["z", "b", "c"]
-    assert df.rename(str.upper).columns == ["A", "B", "C"]
+    assert df.drop(columns="b").columns == ["a", "c"]
+    assert df.rename(columns={"a": "z", "nothing": "q"}).columns == ["z", "b", "c"]
+    assert df.rename(columns=str.upper).columns == ["A", "B", "C"]
     assert df.select("b", twice=col("a") * 2).to_dict()["twice"] == [2, 4, 6, None]
     with pytest.raises(KeyError, match="did you mean 'a'"):
         df["aa"]

@@ -1,10 +1,14 @@
 #include "weft/distributed/slice.h"
 
 #include <algorithm>
+#include <numeric>
+#include <span>
 #include <utility>
 #include <vector>
 
+#include "weft/base/types.h"
 #include "weft/exchange/exchange.h"
+#include "weft/table/columns.h"
 
 namespace weft::distributed {
 namespace {
@@ -13,6 +17,40 @@ int64_t RowsBefore(const std::vector<int64_t>& counts, Rank rank) {
   int64_t rows = 0;
   for (Rank r = 0; r < rank; ++r) rows += counts[static_cast<size_t>(r)];
   return rows;
+}
+
+/// Where the ranks' shares end. The same on all ranks, or the same error.
+arrow::Result<std::vector<int64_t>> ShareEnds(Communicator& communicator, const std::vector<int64_t>& counts,
+                                              int64_t total) {
+  const auto world = static_cast<size_t>(communicator.world_size());
+  const auto check = [&] {
+    if (counts.empty()) return arrow::Status::OK();
+    if (counts.size() != world) {
+      return arrow::Status::Invalid("repartition: ", counts.size(), " counts for ", world, " ranks");
+    }
+    int64_t sum = 0;
+    for (const int64_t count : counts) {
+      if (count < 0 || count > total) {
+        return arrow::Status::Invalid("repartition: a count of ", count, " where there are ", total, " rows");
+      }
+      sum += count;
+    }
+    if (sum != total) {
+      return arrow::Status::Invalid("repartition: the counts add up to ", sum, "; there are ", total, " rows");
+    }
+    return arrow::Status::OK();
+  };
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, check(), "repartition"));
+  std::vector<int64_t> ends = EvenEnds(total, communicator.world_size());
+  if (!counts.empty()) std::partial_sum(counts.begin(), counts.end(), ends.begin());
+  ARROW_ASSIGN_OR_RAISE(const auto all,
+                        exchange::AllgatherBytes(communicator, AsText(std::as_bytes(std::span<const int64_t>(ends)))));
+  for (size_t r = 1; r < all.size(); ++r) {
+    if (all[r] != all[0]) {
+      return arrow::Status::Invalid("repartition: ranks 0 and ", r, " give different counts; give all the same");
+    }
+  }
+  return ends;
 }
 
 }  // namespace
@@ -34,15 +72,29 @@ arrow::Result<std::shared_ptr<arrow::Table>> Slice(Communicator& communicator, s
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> Repartition(Communicator& communicator,
-                                                         std::shared_ptr<arrow::Table> table, const Context& context) {
+                                                         std::shared_ptr<arrow::Table> table, const Context& context,
+                                                         const std::vector<int64_t>& counts) {
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(communicator, table->schema(), "repartition"));
-  ARROW_ASSIGN_OR_RAISE(const auto counts, exchange::AllgatherCounts(communicator, table->num_rows()));
+  ARROW_ASSIGN_OR_RAISE(const auto rows, exchange::AllgatherCounts(communicator, table->num_rows()));
   const int world = communicator.world_size();
-  const int64_t total = RowsBefore(counts, world);
-  auto ends = EvenEnds(total, world);
-  const int64_t first = RowsBefore(counts, communicator.rank());
+  const int64_t total = RowsBefore(rows, world);
+  ARROW_ASSIGN_OR_RAISE(auto ends, ShareEnds(communicator, counts, total));
+  const int64_t first = RowsBefore(rows, communicator.rank());
   ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, std::move(table),
                                                          exchange::ByPosition(std::move(ends), first), context));
+  return std::move(shuffled.table);
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> RepartitionByKey(Communicator& communicator,
+                                                              std::shared_ptr<arrow::Table> table,
+                                                              std::vector<int> columns, bool nan_is_null,
+                                                              const Context& context) {
+  const arrow::Status check = table::CheckKeyTypes(*table->schema(), columns, "repartition");
+  ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
+      communicator, check.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(table->schema()) : check,
+      "repartition"));
+  auto by_key = exchange::ByHash(std::move(columns), nan_is_null, communicator.world_size());
+  ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, std::move(table), by_key, context));
   return std::move(shuffled.table);
 }
 

@@ -17,9 +17,18 @@ namespace weft::distributed {
 arrow::Result<std::shared_ptr<arrow::Table>> Slice(Communicator& communicator, std::shared_ptr<arrow::Table> table,
                                                    int64_t offset, int64_t length);
 
-/// Collective. Rows moved between ranks, order kept, so that ranks' shares differ by at most one row.
+/// Collective. Rows moved between ranks, order kept, so that rank r has `counts[r]` of them or, where `counts` is
+/// empty, shares differ by at most one row. Status::Invalid where there are not as many counts as ranks, one is
+/// negative, their sum is not the number of rows, or ranks give different ones.
 arrow::Result<std::shared_ptr<arrow::Table>> Repartition(Communicator& communicator,
-                                                         std::shared_ptr<arrow::Table> table, const Context& context);
+                                                         std::shared_ptr<arrow::Table> table, const Context& context,
+                                                         const std::vector<int64_t>& counts = {});
+
+/// Collective. Rows that agree in `columns` on one rank (the one that their hash names), ordered by (rank, row).
+arrow::Result<std::shared_ptr<arrow::Table>> RepartitionByKey(Communicator& communicator,
+                                                              std::shared_ptr<arrow::Table> table,
+                                                              std::vector<int> columns, bool nan_is_null,
+                                                              const Context& context);
 
 /// Collective. The number of rows of all ranks.
 arrow::Result<int64_t> TotalRows(Communicator& communicator, const arrow::Table& table);

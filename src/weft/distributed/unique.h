@@ -1,4 +1,4 @@
-// Distinct rows over all ranks: combine, shuffle, reduce.
+// Distinct rows over all ranks.
 #pragma once
 
 #include <arrow/result.h>
@@ -12,8 +12,16 @@
 
 namespace weft::distributed {
 
-/// Collective. Of each set of duplicates the first by (rank, row) is kept; it lies on the rank its key hashes to.
+/// Collective. Of each set of duplicates the first, the last or none by (rank, row). The row that stays lies on the
+/// rank its key hashes to (combine, shuffle, reduce); with options.maintain_order, and for kNone, it stays where it
+/// was.
 arrow::Result<std::shared_ptr<arrow::Table>> Unique(Communicator& communicator, std::shared_ptr<arrow::Table> table,
+                                                    const kernels::UniqueOptions& options, const Context& context);
+
+/// Collective. This rank's rows that Unique keeps of the whole, ascending. Of each set of a rank's duplicates one key
+/// travels, and one bit comes back.
+arrow::Result<kernels::PoolArray<int64_t>> KeptRows(Communicator& communicator,
+                                                    const std::shared_ptr<arrow::Table>& table,
                                                     const kernels::UniqueOptions& options, const Context& context);
 
 }  // namespace weft::distributed
