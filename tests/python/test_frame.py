@@ -142,8 +142,6 @@ def test_choosing(df):
     assert df.select("b", twice=col("a") * 2).to_dict()["twice"] == [2, 4, 6, None]
     with pytest.raises(KeyError, match="did you mean 'a'"):
         df["aa"]
-    with pytest.raises(ValueError, match="step"):
-        df[::2]
     with pytest.raises(ValueError, match="truth value"):
         bool(df)
     with pytest.raises(AttributeError):
