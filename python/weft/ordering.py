@@ -106,7 +106,8 @@ class Ordering(Elementwise):
         one_of(self._env, "sort_index", "na_position", na_position, ("first", "last"))
         if axis in (1, "columns"):
             refuse("sort_index", level=(level, None, "column names have one level"))
-            return self._same[sorted(self.columns, reverse=not ascending)]
+            made: DataFrame = self._same[sorted(self.columns, reverse=not ascending)]
+            return made
         if axis not in (0, "index", "rows"):
             raise ValueError(f"{place(self._env)}sort_index: axis={axis!r} is none of 0, 1, index, columns")
         if not self._index:

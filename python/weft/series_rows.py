@@ -339,11 +339,11 @@ class SeriesRows:
 
     def nlargest(self, n: int = 5, keep: Literal["first", "last", "all"] = "first") -> Series:
         """The `n` largest values, as `DataFrame.nlargest`."""
-        return self._of(self._frame.nlargest(n, 0, keep))  # type: ignore[arg-type]
+        return self._of(self._frame.nlargest(n, 0, keep))
 
     def nsmallest(self, n: int = 5, keep: Literal["first", "last", "all"] = "first") -> Series:
         """The `n` smallest values, as `DataFrame.nsmallest`."""
-        return self._of(self._frame.nsmallest(n, 0, keep))  # type: ignore[arg-type]
+        return self._of(self._frame.nsmallest(n, 0, keep))
 
     def rank(
         self,
