@@ -9,5 +9,5 @@ cmake --build "build/$preset"
 export ARROW_DEFAULT_MEMORY_POOL=system
 export ASAN_OPTIONS=detect_leaks=0:detect_odr_violation=0:abort_on_error=0
 export UBSAN_OPTIONS=print_stacktrace=1
-export TSAN_OPTIONS=suppressions=$PWD/tools/tsan.supp:second_deadlock_stack=1:die_after_fork=0
+export TSAN_OPTIONS=suppressions=$PWD/tools/tsan.supp:second_deadlock_stack=1
 ctest --test-dir "build/$preset" --output-on-failure -j "$(nproc)" --timeout 600

@@ -80,7 +80,7 @@ def _to_arrow(data: Any, columns: Sequence[str] | None) -> pa.Table:
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(data, numpy.ndarray):
             return _from_numpy(data, columns)
-        if isinstance(data, list | tuple) or hasattr(data, "__next__"):
+        if isinstance(data, list | tuple) or (hasattr(data, "__next__") and not hasattr(data, "__arrow_c_stream__")):
             return _from_list(list(data), columns)
         if hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__"):
             return _from_stream(data, columns)

@@ -87,8 +87,8 @@ def iterate_tuples(frame: DataFrame, index: bool, name: str | None) -> Iterator[
     import collections
 
     fields = [*(["Index"] if index else []), *frame.columns]
-    made: Any = None if name is None else collections.namedtuple(name, fields, rename=True)
-    kind: Any = tuple if made is None else made._make
+    named: Any = None if name is None else collections.namedtuple(name, fields, rename=True)
+    kind = tuple if named is None else named._make
     for label, row in iterate_rows(frame):
         yield kind([*([label] if index else []), *row.values()])
 

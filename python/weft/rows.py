@@ -58,6 +58,48 @@ class Rows:
             self._table, self._index = arrow_input.read({} if data is None else data, columns, index, dtype)
             self._rows = object()
 
+    @classmethod
+    def from_dict(
+        cls, data: Any, orient: str = "columns", dtype: Any = None, columns: Any = None, *, env: Env | None = None
+    ) -> DataFrame:
+        """A frame of a dict of columns, rows by label (``orient="index"``), or of what ``to_dict("tight")`` gives."""
+        from weft.construct import from_dict
+
+        return from_dict(data, orient, dtype, columns, env)
+
+    @classmethod
+    def from_records(
+        cls,
+        data: Any,
+        index: Any = None,
+        exclude: Sequence[str] | None = None,
+        columns: Sequence[str] | None = None,
+        coerce_float: bool = False,
+        nrows: int | None = None,
+        *,
+        env: Env | None = None,
+    ) -> DataFrame:
+        """A frame of rows: tuples, dicts, a structured array, or an iterator of such, of which `nrows` are taken.
+
+        Parameters
+        ----------
+        index
+            A column, or several, for the index; or the labels.
+        exclude
+            Columns that are left out.
+        """
+        from weft.construct import from_records
+
+        refuse("from_records", coerce_float=(coerce_float, False, "astype the columns"))
+        return from_records(data, index, exclude, columns, nrows, env)
+
+    @classmethod
+    def from_arrow(cls, data: Any, *, env: Env | None = None) -> DataFrame:
+        """A frame of anything with ``__arrow_c_stream__`` or ``__arrow_c_array__``; no copy."""
+        from weft.construct import from_arrow
+
+        return from_arrow(data, env)
+
     @staticmethod
     def _wrap(table: _core.Table, env: Env | None, index: Sequence[str] = (), rows: object = None) -> DataFrame:
         """A frame; `rows` is another's `_rows` where it has the same rows, in the same order, and the same index."""

@@ -49,7 +49,7 @@ def run_case(env: weft.Env, folder: Path) -> None:
             with pa.OSFile(str(folder / "result.arrow"), "wb") as sink:
                 with pa.ipc.new_file(sink, table.schema, options=options) as writer:
                     writer.write_table(table)
-    except (ValueError, KeyError, TypeError, OSError, MemoryError) as error:
+    except (ValueError, LookupError, TypeError, OSError, MemoryError) as error:
         outcome["error"] = [type(error).__name__, str(error)]
     (folder / f"outcome-{env.rank}.pickle").write_bytes(pickle.dumps(outcome))
     env.barrier()
