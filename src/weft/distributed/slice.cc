@@ -1,6 +1,7 @@
 #include "weft/distributed/slice.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -46,6 +47,26 @@ arrow::Result<std::shared_ptr<arrow::Table>> Repartition(Communicator& communica
   return std::move(shuffled.table);
 }
 
+arrow::Result<std::shared_ptr<arrow::Table>> AlignRows(Communicator& communicator, std::shared_ptr<arrow::Table> table,
+                                                       int64_t rows, std::string_view operation,
+                                                       const Context& context) {
+  ARROW_RETURN_NOT_OK(exchange::AgreeSchema(communicator, table->schema(), operation));
+  ARROW_ASSIGN_OR_RAISE(const auto have, exchange::AllgatherCounts(communicator, table->num_rows()));
+  ARROW_ASSIGN_OR_RAISE(const auto want, exchange::AllgatherCounts(communicator, rows));
+  std::vector<int64_t> ends(want.size());
+  std::partial_sum(want.begin(), want.end(), ends.begin());
+  const int64_t total = RowsBefore(have, communicator.world_size());
+  if (ends.back() != total) {
+    return arrow::Status::Invalid(operation, ": the frames have ", ends.back(), " and ", total,
+                                  " rows; without an index rows go by position, and must be equally many");
+  }
+  if (have == want) return table;
+  const int64_t first = RowsBefore(have, communicator.rank());
+  ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, std::move(table),
+                                                         exchange::ByPosition(std::move(ends), first), context));
+  return std::move(shuffled.table);
+}
+
 std::vector<int64_t> EvenEnds(int64_t total, int world) {
   std::vector<int64_t> ends;
   for (int64_t rank = 0; rank < world; ++rank) {
@@ -57,6 +78,11 @@ std::vector<int64_t> EvenEnds(int64_t total, int world) {
 arrow::Result<int64_t> TotalRows(Communicator& communicator, const arrow::Table& table) {
   ARROW_ASSIGN_OR_RAISE(const auto counts, exchange::AllgatherCounts(communicator, table.num_rows()));
   return RowsBefore(counts, communicator.world_size());
+}
+
+arrow::Result<int64_t> FirstRow(Communicator& communicator, const arrow::Table& table) {
+  ARROW_ASSIGN_OR_RAISE(const auto counts, exchange::AllgatherCounts(communicator, table.num_rows()));
+  return RowsBefore(counts, communicator.rank());
 }
 
 }  // namespace weft::distributed

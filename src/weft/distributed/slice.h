@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "weft/base/context.h"
@@ -21,8 +22,17 @@ arrow::Result<std::shared_ptr<arrow::Table>> Slice(Communicator& communicator, s
 arrow::Result<std::shared_ptr<arrow::Table>> Repartition(Communicator& communicator,
                                                          std::shared_ptr<arrow::Table> table, const Context& context);
 
+/// Collective. The rows in their order, moved so that this rank has `rows` of them. Status::Invalid, led by
+/// `operation`, where ranks ask for another number of rows than there are.
+arrow::Result<std::shared_ptr<arrow::Table>> AlignRows(Communicator& communicator, std::shared_ptr<arrow::Table> table,
+                                                       int64_t rows, std::string_view operation,
+                                                       const Context& context);
+
 /// Collective. The number of rows of all ranks.
 arrow::Result<int64_t> TotalRows(Communicator& communicator, const arrow::Table& table);
+
+/// Collective. The number of rows of the ranks before this one.
+arrow::Result<int64_t> FirstRow(Communicator& communicator, const arrow::Table& table);
 
 /// Where rank r's share of `total` rows ends when they are spread evenly and in order: shares differ by at most one
 /// row. Local.
