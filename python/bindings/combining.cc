@@ -1,8 +1,10 @@
 #include "operators.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,10 +13,18 @@
 #include "run.h"
 #include "session.h"
 #include "table.h"
+#include "weft/distributed/asof_join.h"
 #include "weft/distributed/concat.h"
 #include "weft/distributed/join.h"
+#include "weft/distributed/membership.h"
+#include "weft/distributed/set_operations.h"
+#include "weft/distributed/unique_keys.h"
+#include "weft/kernels/asof_join.h"
 #include "weft/kernels/concat.h"
 #include "weft/kernels/join.h"
+#include "weft/kernels/membership.h"
+#include "weft/kernels/set_operations.h"
+#include "weft/kernels/unique_keys.h"
 
 namespace weft::python {
 
@@ -27,21 +37,36 @@ kernels::JoinType ParseJoinType(const std::string& how) {
   if (how == "left") return kernels::JoinType::kLeft;
   if (how == "right") return kernels::JoinType::kRight;
   if (how == "outer") return kernels::JoinType::kOuter;
+  if (how == "cross") return kernels::JoinType::kCross;
+  if (how == "left_semi") return kernels::JoinType::kLeftSemi;
+  if (how == "left_anti") return kernels::JoinType::kLeftAnti;
   Raise(arrow::Status::Invalid("merge: unknown how '", how, "'"));
+}
+
+kernels::JoinAlgorithm ParseAlgorithm(const std::string& algorithm) {
+  if (algorithm == "hash") return kernels::JoinAlgorithm::kHash;
+  if (algorithm == "sort") return kernels::JoinAlgorithm::kSort;
+  if (algorithm == "broadcast") return kernels::JoinAlgorithm::kBroadcast;
+  if (algorithm == "auto") return kernels::JoinAlgorithm::kAuto;
+  Raise(arrow::Status::Invalid("merge: unknown algorithm '", algorithm, "'"));
 }
 
 PyTable Join(const PyTable& left, const PyTable& right, const PySession* session, std::vector<int> left_keys,
              std::vector<int> right_keys, const std::string& how, const std::string& algorithm,
-             const std::string& left_suffix, const std::string& right_suffix) {
+             const std::string& left_suffix, const std::string& right_suffix, const std::string& indicator,
+             bool maintain_order, std::optional<std::vector<int>> columns) {
   kernels::JoinOptions options;
   options.left_keys = std::move(left_keys);
   options.right_keys = std::move(right_keys);
   options.type = ParseJoinType(how);
-  options.algorithm = algorithm == "sort" ? kernels::JoinAlgorithm::kSort : kernels::JoinAlgorithm::kHash;
+  options.algorithm = ParseAlgorithm(algorithm);
   options.nulls_equal = true;
   options.nan_is_null = true;
   options.left_suffix = left_suffix;
   options.right_suffix = right_suffix;
+  options.indicator = indicator;
+  options.maintain_order = maintain_order;
+  options.columns = std::move(columns);
   return {Run(
       session,
       [&](Communicator& communicator, const Context& context) {
@@ -61,12 +86,92 @@ PyTable Concat(const std::vector<PyTable>& tables, const PySession* session, boo
       [&](const Context& context) { return kernels::Concat(inputs, outer, context); })};
 }
 
+void CheckUnique(const PyTable& table, const PySession* session, const std::vector<int>& columns,
+                 const std::string& what) {
+  // A value, since Run hands one on.
+  const auto checked = [](const arrow::Status& status) -> arrow::Result<bool> {
+    ARROW_RETURN_NOT_OK(status);
+    return true;
+  };
+  Run(
+      session,
+      [&](Communicator& communicator, const Context& context) {
+        return checked(distributed::CheckUniqueKeys(communicator, *table.table, columns, what, context));
+      },
+      [&](const Context& context) { return checked(kernels::CheckUniqueKeys(*table.table, columns, what, context)); });
+}
+
+PyTable CombineSets(const PyTable& left, const PyTable& right, const PySession* session, const std::string& operation,
+                    bool all) {
+  kernels::SetOptions options;
+  options.operation = operation == "union"       ? kernels::SetOperation::kUnion
+                      : operation == "intersect" ? kernels::SetOperation::kIntersect
+                                                 : kernels::SetOperation::kSubtract;
+  options.all = all;
+  return {Run(
+      session,
+      [&](Communicator& communicator, const Context& context) {
+        return distributed::CombineSets(communicator, left.table, right.table, options, context);
+      },
+      [&](const Context& context) -> TableResult {
+        ARROW_ASSIGN_OR_RAISE(const auto sides, kernels::ConformSets(left.table, right.table, context));
+        return kernels::CombineSets(sides.first, sides.second, options, context);
+      })};
+}
+
+PyTable IsMember(const PyTable& left, const PyTable& right, const PySession* session, const std::vector<int>& left_keys,
+                 const std::vector<int>& right_keys) {
+  return {Run(
+      session,
+      [&](Communicator& communicator, const Context& context) {
+        return distributed::IsMember(communicator, left.table, right.table, left_keys, right_keys, context);
+      },
+      [&](const Context& context) {
+        return kernels::IsMember(left.table, right.table, left_keys, right_keys, context);
+      })};
+}
+
+PyTable AsofJoin(const PyTable& left, const PyTable& right, const PySession* session, int left_on, int right_on,
+                 std::vector<int> left_by, std::vector<int> right_by, const std::string& direction,
+                 bool allow_exact_matches, std::optional<uint64_t> tolerance, std::optional<double> float_tolerance,
+                 const std::string& left_suffix, const std::string& right_suffix) {
+  kernels::AsofOptions options;
+  options.left_on = left_on;
+  options.right_on = right_on;
+  options.left_by = std::move(left_by);
+  options.right_by = std::move(right_by);
+  options.direction = direction == "backward"  ? kernels::AsofDirection::kBackward
+                      : direction == "forward" ? kernels::AsofDirection::kForward
+                                               : kernels::AsofDirection::kNearest;
+  options.allow_exact_matches = allow_exact_matches;
+  options.tolerance = tolerance;
+  options.float_tolerance = float_tolerance;
+  options.left_suffix = left_suffix;
+  options.right_suffix = right_suffix;
+  return {Run(
+      session,
+      [&](Communicator& communicator, const Context& context) {
+        return distributed::AsofJoin(communicator, left.table, right.table, options, context);
+      },
+      [&](const Context& context) { return kernels::AsofJoin(left.table, right.table, options, context); })};
+}
+
 }  // namespace
 
 void BindCombining(nb::module_& module) {
   module.def("join", &Join, nb::arg("left"), nb::arg("right"), nb::arg("session").none(), nb::kw_only(),
              nb::arg("left_keys"), nb::arg("right_keys"), nb::arg("how"), nb::arg("algorithm"), nb::arg("left_suffix"),
-             nb::arg("right_suffix"));
+             nb::arg("right_suffix"), nb::arg("indicator"), nb::arg("maintain_order"), nb::arg("columns").none());
+  module.def("asof_join", &AsofJoin, nb::arg("left"), nb::arg("right"), nb::arg("session").none(), nb::kw_only(),
+             nb::arg("left_on"), nb::arg("right_on"), nb::arg("left_by"), nb::arg("right_by"), nb::arg("direction"),
+             nb::arg("allow_exact_matches"), nb::arg("tolerance").none(), nb::arg("float_tolerance").none(),
+             nb::arg("left_suffix"), nb::arg("right_suffix"));
+  module.def("combine_sets", &CombineSets, nb::arg("left"), nb::arg("right"), nb::arg("session").none(), nb::kw_only(),
+             nb::arg("operation"), nb::arg("all"));
+  module.def("is_member", &IsMember, nb::arg("left"), nb::arg("right"), nb::arg("session").none(), nb::kw_only(),
+             nb::arg("left_keys"), nb::arg("right_keys"));
+  module.def("check_unique", &CheckUnique, nb::arg("table"), nb::arg("session").none(), nb::kw_only(),
+             nb::arg("columns"), nb::arg("what"));
   module.def("concat", &Concat, nb::arg("tables"), nb::arg("session").none(), nb::kw_only(), nb::arg("outer"));
 }
 

@@ -22,6 +22,8 @@ from weft.errors import (
 from weft.expression import Expression, col, lit
 from weft.files import read_csv, read_parquet
 from weft.frame import DataFrame
+from weft.merge import merge
+from weft.merge_asof import merge_asof
 from weft.series import Series
 
 __version__ = _core.__version__
@@ -42,6 +44,8 @@ __all__ = [
     "concat",
     "init",
     "lit",
+    "merge",
+    "merge_asof",
     "read_csv",
     "read_parquet",
 ]

@@ -119,7 +119,31 @@ def join(
     algorithm: str,
     left_suffix: str,
     right_suffix: str,
+    indicator: str,
+    maintain_order: bool,
+    columns: Sequence[int] | None,
 ) -> Table: ...
+def asof_join(
+    left: Table,
+    right: Table,
+    session: Session | None,
+    *,
+    left_on: int,
+    right_on: int,
+    left_by: Sequence[int],
+    right_by: Sequence[int],
+    direction: str,
+    allow_exact_matches: bool,
+    tolerance: int | None,
+    float_tolerance: float | None,
+    left_suffix: str,
+    right_suffix: str,
+) -> Table: ...
+def combine_sets(left: Table, right: Table, session: Session | None, *, operation: str, all: bool) -> Table: ...
+def is_member(
+    left: Table, right: Table, session: Session | None, *, left_keys: Sequence[int], right_keys: Sequence[int]
+) -> Table: ...
+def check_unique(table: Table, session: Session | None, *, columns: Sequence[int], what: str) -> None: ...
 def group_by(
     table: Table,
     session: Session | None,

@@ -428,7 +428,9 @@ def _fits(value: int, type: pa.DataType) -> bool:
     if family(type) != "int":
         return bool(_converts(value, type))
     bits = type.bit_width
-    return bool(0 <= value < 2**bits if pa.types.is_unsigned_integer(type) else -(2 ** (bits - 1)) <= value < 2 ** (bits - 1))
+    return bool(
+        0 <= value < 2**bits if pa.types.is_unsigned_integer(type) else -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
+    )
 
 
 def _converts(value: Any, type: pa.DataType) -> bool:

@@ -337,6 +337,9 @@ def found_labels(frame: DataFrame, labels: Sequence[Any], operation: str) -> tup
         algorithm="hash",
         left_suffix="",
         right_suffix="",
+        indicator="",
+        maintain_order=False,
+        columns=None,
     ).select([1, 2])
     numbers = _core.unique(pairs.select([0]), None, columns=[0])
     if session is not None:

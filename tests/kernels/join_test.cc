@@ -3,6 +3,7 @@
 #include <arrow/api.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <tuple>
@@ -26,7 +27,8 @@ using test::SchemaOf;
 using TablePtr = std::shared_ptr<arrow::Table>;
 using Texts = std::vector<std::string>;
 
-constexpr JoinType kTypes[] = {JoinType::kInner, JoinType::kLeft, JoinType::kRight, JoinType::kOuter};
+constexpr JoinType kTypes[] = {JoinType::kInner, JoinType::kLeft,     JoinType::kRight,
+                               JoinType::kOuter, JoinType::kLeftSemi, JoinType::kLeftAnti};
 
 /// Every value as text, by column.
 std::vector<Texts> ColumnTexts(const arrow::Table& table) {
@@ -91,6 +93,10 @@ Texts Oracle(const arrow::Table& left, const arrow::Table& right, const JoinOpti
   std::vector<bool> right_matched(right_keys.size(), false);
   for (size_t l = 0; l < left_keys.size(); ++l) {
     const auto found = by_key.find(left_keys[l]);
+    if (ChoosesLeftRows(options.type)) {
+      if ((found != by_key.end()) == (options.type == JoinType::kLeftSemi)) add(static_cast<int64_t>(l), -1);
+      continue;
+    }
     if (found == by_key.end()) {
       if (KeepsUnmatchedLeft(options.type)) add(static_cast<int64_t>(l), -1);
       continue;
@@ -199,8 +205,8 @@ void CheckSort(const TablePtr& left_table, const TablePtr& right_table, const Jo
   equal.nulls_equal = true;
   const Texts left_keys = KeyTexts(*left, options.left_keys, equal);
   const Texts right_keys = KeyTexts(*right, options.right_keys, equal);
-  const auto numbers =
-      ColumnTexts(*(*one)->SelectColumns({left->num_columns() - 1, (*one)->num_columns() - 1}).ValueOrDie());
+  auto numbers = ColumnTexts(*(*one)->SelectColumns({left->num_columns() - 1, (*one)->num_columns() - 1}).ValueOrDie());
+  if (ChoosesLeftRows(options.type)) numbers[1].assign(numbers[0].size(), "null");
   using Place = std::tuple<size_t, int64_t, int64_t>;
   Place before{0, -1, -1};
   for (size_t i = 0; i < numbers[0].size(); ++i) {
@@ -208,7 +214,8 @@ void CheckSort(const TablePtr& left_table, const TablePtr& right_table, const Jo
     const int64_t l = numbers[0][i] == "null" ? INT64_MAX : std::stoll(numbers[0][i]);
     const int64_t r = numbers[1][i] == "null" ? -1 : std::stoll(numbers[1][i]);
     const auto& key = l == INT64_MAX ? right_keys[static_cast<size_t>(r)] : left_keys[static_cast<size_t>(l)];
-    const Place place{ranks.at(key), l, r};
+    Place place{ranks.at(key), l, r};
+    if (options.type == JoinType::kRight) place = {ranks.at(key), r, l};
     ASSERT_LT(before, place) << "row " << i;
     before = place;
   }
@@ -238,7 +245,7 @@ TEST(Join, EveryKeyTypeAndJoinType) {
     const auto left = RandomTable(SchemaOf({keys[k], all[k % all.size()], arrow::int64()}), Sized(rows, 2 * k));
     const auto right =
         Rename(RandomTable(SchemaOf({all[(k + 17) % all.size()], keys[k]}), Sized(rows - 11, 2 * k + 1)), {"r0", "c0"});
-    for (size_t t = 0; t < 4; ++t) {
+    for (size_t t = 0; t < std::size(kTypes); ++t) {
       JoinOptions options{.left_keys = {0}, .right_keys = {1}, .type = kTypes[t]};
       options.nulls_equal = (k + t) % 3 != 0;
       options.nan_is_null = (k + t) % 2 == 0;
@@ -526,6 +533,129 @@ TEST(JoinSchema, Errors) {
   for (const char* part : {"'k'", "int64", "string"}) {
     EXPECT_NE(differ.message().find(part), std::string::npos) << differ;
   }
+}
+
+/// Rows of two int64 columns as pairs; null is -1.
+std::vector<std::pair<int64_t, int64_t>> Pairs(const arrow::Table& table, int first, int second) {
+  const auto texts = ColumnTexts(*table.SelectColumns({first, second}).ValueOrDie());
+  std::vector<std::pair<int64_t, int64_t>> out;
+  const auto number = [](const std::string& text) { return text == "null" ? -1 : std::stoll(text); };
+  for (size_t i = 0; i < texts[0].size(); ++i) out.emplace_back(number(texts[0][i]), number(texts[1][i]));
+  return out;
+}
+
+TEST(Join, MaintainsTheOrderOfRows) {
+  const auto schema = SchemaOf({arrow::utf8(), arrow::float64()});
+  const auto left = Numbered(RandomTable(schema, Sized(300, 1)), "left row");
+  const auto right = Numbered(RandomTable(schema, Sized(250, 2)), "right row");
+  for (const JoinType type : {JoinType::kInner, JoinType::kLeft, JoinType::kRight}) {
+    JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = type};
+    const auto any = Join(left, right, options, Threads(2)).ValueOrDie();
+    options.maintain_order = true;
+    const auto ordered = Join(left, right, options, Threads(2)).ValueOrDie();
+    ASSERT_TRUE(ordered->schema()->Equals(*any->schema()));
+    ASSERT_TRUE(SameRows(*ordered, *any));
+    auto pairs = Pairs(*ordered, 2, 4);
+    if (type == JoinType::kRight) {
+      for (auto& [l, r] : pairs) std::swap(l, r);
+    }
+    EXPECT_TRUE(std::is_sorted(pairs.begin(), pairs.end()));
+    // The same through a choice of columns.
+    options.columns = {{4, 0, 2}};
+    const auto chosen = Join(left, right, options, Threads(1)).ValueOrDie();
+    ASSERT_TRUE(SameRowsInOrder(*chosen, *ordered->SelectColumns({4, 0, 2}).ValueOrDie()));
+  }
+  JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = JoinType::kLeftAnti, .maintain_order = true};
+  const auto rest = Pairs(*Join(left, right, options, Threads(2)).ValueOrDie(), 2, 2);
+  EXPECT_TRUE(std::is_sorted(rest.begin(), rest.end()));
+}
+
+TEST(Join, IndicatorTellsTheSidesOfARow) {
+  const auto left = RandomTable(SchemaOf({arrow::int32(), arrow::utf8()}), Sized(100, 1));
+  const auto right = Rename(RandomTable(SchemaOf({arrow::int32(), arrow::utf8()}), Sized(100, 2)), {"c0", "r1"});
+  const auto numbered_left = Numbered(left, "left row");
+  const auto numbered_right = Numbered(right, "right row");
+  for (const JoinAlgorithm algorithm : {JoinAlgorithm::kHash, JoinAlgorithm::kSort}) {
+    for (const JoinType type : {JoinType::kInner, JoinType::kLeft, JoinType::kRight, JoinType::kOuter}) {
+      JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = type, .algorithm = algorithm};
+      options.indicator = "from";
+      const auto table = Join(numbered_left, numbered_right, options, Threads(2)).ValueOrDie();
+      ASSERT_TRUE(table->ValidateFull().ok());
+      const auto rows = Pairs(*table, 2, 4);
+      const auto origin = ColumnTexts(*table->SelectColumns({5}).ValueOrDie())[0];
+      for (size_t i = 0; i < rows.size(); ++i) {
+        const std::string expected = rows[i].first < 0 ? "right_only" : (rows[i].second < 0 ? "left_only" : "both");
+        ASSERT_NE(origin[i].find(expected), std::string::npos) << origin[i];
+      }
+    }
+  }
+  EXPECT_TRUE(JoinSchema(*left->schema(), *right->schema(),
+                         {.left_keys = {0}, .right_keys = {0}, .type = JoinType::kLeftSemi, .indicator = "from"})
+                  .status()
+                  .IsInvalid());
+}
+
+TEST(Join, CrossGivesEveryPairInOrder) {
+  for (const int64_t right_rows : {0, 1, 70}) {
+    const auto left = Numbered(RandomTable(SchemaOf({arrow::utf8(), arrow::boolean()}), Sized(90, 1)), "left row");
+    const auto right =
+        Numbered(RandomTable(SchemaOf({arrow::utf8(), arrow::list(arrow::int8())}), Sized(right_rows, 2)), "right row");
+    const JoinOptions options{.type = JoinType::kCross};
+    const auto table = Join(left, right, options, Threads(2)).ValueOrDie();
+    ASSERT_TRUE(table->ValidateFull().ok());
+    ASSERT_EQ(table->num_rows(), 90 * right_rows);
+    const auto pairs = Pairs(*table, 2, 5);
+    for (size_t i = 0; i < pairs.size(); ++i) {
+      ASSERT_EQ(pairs[i].first, static_cast<int64_t>(i) / right_rows);
+      ASSERT_EQ(pairs[i].second, static_cast<int64_t>(i) % right_rows);
+    }
+  }
+  EXPECT_TRUE(JoinSchema(*SchemaOf({arrow::int8()}), *SchemaOf({arrow::int8()}),
+                         {.left_keys = {0}, .right_keys = {0}, .type = JoinType::kCross})
+                  .status()
+                  .IsInvalid());
+}
+
+/// `rows` rows of one int64 key, and their numbers.
+TablePtr OneKey(int64_t rows, int64_t key) {
+  arrow::Int64Builder keys;
+  EXPECT_TRUE(keys.AppendValues(std::vector<int64_t>(static_cast<size_t>(rows), key)).ok());
+  return Numbered(arrow::Table::Make(arrow::schema({arrow::field("k", arrow::int64())}), {keys.Finish().ValueOrDie()}),
+                  "row");
+}
+
+TEST(Join, OneKeyWithMostRowsIsProbedInSlices) {
+  // More rows of one key than a partition is probed by one thread with; and others, so that there are partitions.
+  const auto others = Numbered(RandomTable(SchemaOf({arrow::int64()}), Sized(40000, 1)), "row");
+  const auto many = OneKey(400000, 7);
+  const auto left = arrow::ConcatenateTables({Rename(others, {"k", "row"}), many}).ValueOrDie();
+  const auto right = arrow::ConcatenateTables({Rename(others, {"k", "row"}), OneKey(3, 7)}).ValueOrDie();
+  int64_t sevens = 0;
+  for (const auto& text : ColumnTexts(*others->SelectColumns({0}).ValueOrDie())[0]) sevens += text == "7";
+  for (const JoinType type : {JoinType::kLeft, JoinType::kOuter, JoinType::kRight}) {
+    const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = type, .columns = {{1, 2}}};
+    const auto one = Join(left, right, options, Threads(1)).ValueOrDie();
+    const auto two = Join(left, right, options, Threads(2)).ValueOrDie();
+    ASSERT_TRUE(one->Equals(*two));
+    ASSERT_GE(one->num_rows(), (400000 + sevens) * (3 + sevens));
+  }
+}
+
+TEST(Join, MoreThanTwoToTheThirtyOneRowsAreCounted) {
+  const auto left = OneKey(50000, 1);
+  const auto right = arrow::ConcatenateTables({OneKey(45000, 1), OneKey(9, 2)}).ValueOrDie();
+  constexpr int64_t kPairs = int64_t{50000} * 45000;
+  static_assert(kPairs > int64_t{INT32_MAX});
+  JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = JoinType::kOuter, .columns = {{}}};
+  arrow::ProxyMemoryPool pool(arrow::default_memory_pool());
+  Context context = Threads(2);
+  context.pool = &pool;
+  const auto joined = Join(left, right, options, context).ValueOrDie();
+  EXPECT_EQ(joined->num_rows(), kPairs + 9);
+  EXPECT_EQ(joined->num_columns(), 0);
+  EXPECT_LT(pool.max_memory(), int64_t{64} << 20);
+  options = {.type = JoinType::kCross, .columns = {{}}};
+  EXPECT_EQ(Join(left, right, options, context).ValueOrDie()->num_rows(), kPairs + 50000 * 9);
 }
 
 }  // namespace

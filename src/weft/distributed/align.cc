@@ -25,7 +25,8 @@ arrow::Result<std::shared_ptr<arrow::Table>> Align(Communicator& communicator,
     found += there[rank];
   }
   if (total != found) {
-    return arrow::Status::Invalid(operation, ": one side has ", total, " rows, the other ", found);
+    return arrow::Status::Invalid(operation, ": the sides have ", total, " and ", found,
+                                  " rows; without an index rows go by position, and must be equally many");
   }
   if (wanted != there) {
     ARROW_RETURN_NOT_OK(exchange::AgreeSchema(communicator, right->schema(), operation));

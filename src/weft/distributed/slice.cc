@@ -111,4 +111,9 @@ arrow::Result<int64_t> TotalRows(Communicator& communicator, const arrow::Table&
   return RowsBefore(counts, communicator.world_size());
 }
 
+arrow::Result<int64_t> FirstRow(Communicator& communicator, const arrow::Table& table) {
+  ARROW_ASSIGN_OR_RAISE(const auto counts, exchange::AllgatherCounts(communicator, table.num_rows()));
+  return RowsBefore(counts, communicator.rank());
+}
+
 }  // namespace weft::distributed

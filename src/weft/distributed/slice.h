@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string_view>
 #include <vector>
 
 #include "weft/base/context.h"
@@ -32,6 +33,9 @@ arrow::Result<std::shared_ptr<arrow::Table>> RepartitionByKey(Communicator& comm
 
 /// Collective. The number of rows of all ranks.
 arrow::Result<int64_t> TotalRows(Communicator& communicator, const arrow::Table& table);
+
+/// Collective. The number of rows of the ranks before this one.
+arrow::Result<int64_t> FirstRow(Communicator& communicator, const arrow::Table& table);
 
 /// Where rank r's share of `total` rows ends when they are spread evenly and in order: shares differ by at most one
 /// row. Local.

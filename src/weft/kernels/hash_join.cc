@@ -27,6 +27,11 @@ constexpr int64_t kPartitionRows = 8192;
 constexpr int64_t kUnpartitionedRows = 2 * kPartitionRows;
 /// Probing rows a task where nothing is partitioned.
 constexpr int64_t kProbeRows = int64_t{1} << 16;
+/// A partition with more probing rows than this, and than a share of all, has a key (or few) with very many rows; its
+/// probing is cut into slices, so that all threads take part.
+constexpr int64_t kLargePartitionRows = int64_t{1} << 18;
+constexpr int64_t kLargePartitionShare = 8;
+constexpr int64_t kSliceRows = int64_t{1} << 14;
 
 Side Other(Side side) { return side == Side::kLeft ? Side::kRight : Side::kLeft; }
 
@@ -79,13 +84,31 @@ class HashJoiner {
   }
   arrow::Status Prepare(const std::shared_ptr<arrow::Table>& left, const std::shared_ptr<arrow::Table>& right);
   int ChoosePartitionBits();
+  bool Marked(Side s) const { return s == Side::kLeft ? Keeps(s) || ChoosesLeftRows(options_.type) : Keeps(s); }
+  /// The side whose rows are put into the table, given how many rows there are.
+  Side BuildSide(int64_t left_rows, int64_t right_rows) const {
+    if (ChoosesLeftRows(options_.type)) return Side::kRight;
+    return left_rows <= right_rows ? Side::kLeft : Side::kRight;
+  }
   arrow::Status JoinPartitioned(int bits);
-  arrow::Status JoinPartition(const JoinPartitions& partitions, int64_t p, int bits, Worker* worker);
+  arrow::Status JoinPartition(const ViewPair& views, int bits, Worker* worker, ChunkList* out);
+  arrow::Status JoinLargePartition(const ViewPair& views, int bits, ChunkList* out);
   arrow::Status JoinWhole();
+  using SliceOf = std::function<arrow::Result<RangeView>(int64_t begin, int64_t end)>;
+  /// Probes a table with `rows` rows that `slice` gives, cut every `slice_rows`, on all threads.
+  arrow::Status ProbeInSlices(const JoinTable& table, Side build, const SideView& built, int64_t rows,
+                              int64_t slice_rows, const SliceOf& slice, ChunkList* out);
+  /// All that comes of the probing side's rows in `views`: pairs, and what it keeps without.
+  arrow::Status ProbeRows(const JoinTable& table, Side build, const ViewPair& views, Marks* build_marks, Worker* worker,
+                          ChunkList* out);
   arrow::Status ProbeAll(const JoinTable& table, Side build, const ViewPair& views, Marks* build_marks,
                          Marks* probe_marks, Worker* worker, ChunkList* out);
-  arrow::Status AddUnmatched(Side kept, const Marks& marks, uint32_t begin, uint32_t end, const ViewPair& views,
-                             Worker* worker, ChunkList* out);
+  /// Marks the left rows that have a match in the table of right rows.
+  arrow::Status MarkMatched(const JoinTable& table, const ViewPair& views, Marks* marks, Worker* worker);
+  std::vector<KeyPair> KeysToCompare(const ViewPair& views) const;
+  /// Adds the rows of a side whose mark is `marked`, with no row of the other.
+  arrow::Status AddAlone(Side kept, const Marks& marks, bool marked, const ViewPair& views, Worker* worker,
+                         ChunkList* out);
   arrow::Status Emit(const ViewPair& views, Worker* worker, ChunkList* out) {
     return EmitPairs(plan_, *sides_[0], *sides_[1], views, &worker->pairs, context_.pool, out);
   }
@@ -139,23 +162,27 @@ arrow::Status HashJoiner::Prepare(const std::shared_ptr<arrow::Table>& left,
 
 int HashJoiner::ChoosePartitionBits() {
   if (tuning_.partition_bits >= 0) return std::min(tuning_.partition_bits, kMaxPartitionBits);
-  const int64_t build_rows = std::min(sides_[0]->rows(), sides_[1]->rows());
+  const int64_t build_rows = side(BuildSide(sides_[0]->rows(), sides_[1]->rows()))->rows();
   if (build_rows <= kUnpartitionedRows) return 0;
   const auto partitions = static_cast<uint64_t>((build_rows + kPartitionRows - 1) / kPartitionRows);
   return std::min(static_cast<int>(std::bit_width(partitions - 1)), kMaxPartitionBits);
+}
+
+std::vector<KeyPair> HashJoiner::KeysToCompare(const ViewPair& views) const {
+  std::vector<KeyPair> keys;
+  if (exact_) return keys;
+  for (size_t k = 0; k < sides_[0]->num_keys(); ++k) {
+    keys.push_back(
+        {ColumnView(views.left, sides_[0]->key_column(k)), ColumnView(views.right, sides_[1]->key_column(k))});
+  }
+  return keys;
 }
 
 arrow::Status HashJoiner::ProbeAll(const JoinTable& table, Side build, const ViewPair& views, Marks* build_marks,
                                    Marks* probe_marks, Worker* worker, ChunkList* out) {
   const Side probe = Other(build);
   PairBuffer& pairs = worker->pairs;
-  std::vector<KeyPair> keys;
-  if (!exact_) {
-    for (size_t k = 0; k < sides_[0]->num_keys(); ++k) {
-      keys.push_back(
-          {ColumnView(views.left, sides_[0]->key_column(k)), ColumnView(views.right, sides_[1]->key_column(k))});
-    }
-  }
+  const std::vector<KeyPair> keys = KeysToCompare(views);
   const SideView& probing = views.side(probe);
   const auto n = static_cast<uint32_t>(probing.rows);
   ProbeCursor cursor;
@@ -176,10 +203,35 @@ arrow::Status HashJoiner::ProbeAll(const JoinTable& table, Side build, const Vie
   return arrow::Status::OK();
 }
 
-arrow::Status HashJoiner::AddUnmatched(Side kept, const Marks& marks, uint32_t begin, uint32_t end,
-                                       const ViewPair& views, Worker* worker, ChunkList* out) {
+arrow::Status HashJoiner::MarkMatched(const JoinTable& table, const ViewPair& views, Marks* marks, Worker* worker) {
   PairBuffer& pairs = worker->pairs;
-  for (uint32_t row = begin; row < end;) {
+  const std::vector<KeyPair> keys = KeysToCompare(views);
+  const uint64_t* const words = views.left.words();
+  const auto n = static_cast<uint32_t>(views.left.rows);
+  ARROW_RETURN_NOT_OK(pairs.Open());
+  uint32_t* const left = pairs.open(Side::kLeft);
+  uint32_t* const right = pairs.open(Side::kRight);
+  ARROW_ASSIGN_OR_RAISE(uint8_t* const scratch, worker->scratch.Reserve(pairs.room()));
+  for (uint32_t row = 0; row < n;) {
+    ProbeCursor cursor{row, 0};
+    const uint32_t found = table.ProbeFirst(words, n, &row, right, left, pairs.room());
+    const uint32_t equal = exact_ ? found : KeepEqualPairs(keys, options_, left, right, found, scratch);
+    marks->Set(left, equal);
+    if (equal == found) continue;
+    // Different keys have the same hash: here all rows of a hash are looked at.
+    while (cursor.row < row) {
+      const uint32_t all = table.Probe(words, row, &cursor, right, left, pairs.room());
+      marks->Set(left, KeepEqualPairs(keys, options_, left, right, all, scratch));
+    }
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status HashJoiner::AddAlone(Side kept, const Marks& marks, bool marked, const ViewPair& views, Worker* worker,
+                                   ChunkList* out) {
+  PairBuffer& pairs = worker->pairs;
+  const auto end = static_cast<uint32_t>(views.side(kept).rows);
+  for (uint32_t row = 0; row < end;) {
     if (pairs.room() < PairBuffer::kLeastRoom) ARROW_RETURN_NOT_OK(Emit(views, worker, out));
     ARROW_RETURN_NOT_OK(pairs.Open());
     uint32_t* const rows = pairs.open(kept);
@@ -188,7 +240,7 @@ arrow::Status HashJoiner::AddUnmatched(Side kept, const Marks& marks, uint32_t b
     for (const uint32_t stop = end - row > pairs.room() ? row + pairs.room() : end; row < stop; ++row) {
       rows[n] = row;
       none[n] = kNoRow;
-      n += !marks.Get(row);
+      n += marks.Get(row) == marked;
     }
     if (n > 0) pairs.SetPadded(Other(kept));
     pairs.Add(n);
@@ -196,25 +248,80 @@ arrow::Status HashJoiner::AddUnmatched(Side kept, const Marks& marks, uint32_t b
   return arrow::Status::OK();
 }
 
-arrow::Status HashJoiner::JoinPartition(const JoinPartitions& partitions, int64_t p, int bits, Worker* worker) {
-  const ViewPair views{partitions.View(Side::kLeft, p), partitions.View(Side::kRight, p)};
-  ChunkList* out = &chunks_[static_cast<size_t>(p)];
-  const Side build = views.left.rows <= views.right.rows ? Side::kLeft : Side::kRight;
-  for (const Side s : {Side::kLeft, Side::kRight}) {
-    if (Keeps(s)) ARROW_RETURN_NOT_OK(worker->marks(s).Reset(views.side(s).rows));
+arrow::Status HashJoiner::ProbeRows(const JoinTable& table, Side build, const ViewPair& views, Marks* build_marks,
+                                    Worker* worker, ChunkList* out) {
+  const Side probe = Other(build);
+  const bool has_built = views.side(build).rows > 0;
+  Marks* const marks = Marked(probe) ? &worker->marks(probe) : nullptr;
+  if (marks != nullptr) ARROW_RETURN_NOT_OK(marks->Reset(views.side(probe).rows));
+  if (ChoosesLeftRows(options_.type)) {
+    if (has_built) ARROW_RETURN_NOT_OK(MarkMatched(table, views, marks, worker));
+    return AddAlone(probe, *marks, options_.type == JoinType::kLeftSemi, views, worker, out);
   }
-  const auto marks = [&](Side s) { return Keeps(s) ? &worker->marks(s) : nullptr; };
-  if (views.side(build).rows > 0) {
-    ARROW_RETURN_NOT_OK(
-        worker->table.Build(views.side(build).words(), static_cast<uint32_t>(views.side(build).rows), bits));
-    ARROW_RETURN_NOT_OK(ProbeAll(worker->table, build, views, marks(build), marks(Other(build)), worker, out));
+  if (has_built) ARROW_RETURN_NOT_OK(ProbeAll(table, build, views, build_marks, marks, worker, out));
+  return marks == nullptr ? arrow::Status::OK() : AddAlone(probe, *marks, /*marked=*/false, views, worker, out);
+}
+
+arrow::Status HashJoiner::JoinPartition(const ViewPair& views, int bits, Worker* worker, ChunkList* out) {
+  const Side build = BuildSide(views.left.rows, views.right.rows);
+  const SideView& built = views.side(build);
+  Marks* const marks = Keeps(build) ? &worker->marks(build) : nullptr;
+  if (marks != nullptr) ARROW_RETURN_NOT_OK(marks->Reset(built.rows));
+  if (built.rows > 0) {
+    ARROW_RETURN_NOT_OK(worker->table.Build(built.words(), static_cast<uint32_t>(built.rows), bits));
   }
-  for (const Side s : {Side::kLeft, Side::kRight}) {
-    if (!Keeps(s)) continue;
-    const auto rows = static_cast<uint32_t>(views.side(s).rows);
-    ARROW_RETURN_NOT_OK(AddUnmatched(s, worker->marks(s), 0, rows, views, worker, out));
-  }
+  ARROW_RETURN_NOT_OK(ProbeRows(worker->table, build, views, marks, worker, out));
+  if (marks != nullptr) ARROW_RETURN_NOT_OK(AddAlone(build, *marks, /*marked=*/false, views, worker, out));
   return Emit(views, worker, out);
+}
+
+arrow::Status HashJoiner::ProbeInSlices(const JoinTable& table, Side build, const SideView& built, int64_t rows,
+                                        int64_t slice_rows, const SliceOf& slice, ChunkList* out) {
+  Marks build_marks(context_.pool);
+  Marks* const marks = Keeps(build) ? &build_marks : nullptr;
+  if (marks != nullptr) ARROW_RETURN_NOT_OK(marks->Reset(built.rows));
+  const auto views = [&](const SideView& probing) {
+    return build == Side::kLeft ? ViewPair{built, probing} : ViewPair{probing, built};
+  };
+  const int64_t tasks = (rows + slice_rows - 1) / slice_rows;
+  std::vector<ChunkList> lists(static_cast<size_t>(tasks) + 1);
+  ARROW_RETURN_NOT_OK(ParallelFor(context_, tasks, [&](int64_t task) {
+    return WithWorker([&](Worker* worker) {
+      const int64_t begin = task * slice_rows;
+      ARROW_ASSIGN_OR_RAISE(const RangeView probing, slice(begin, std::min(rows, begin + slice_rows)));
+      const ViewPair pair = views(probing.view);
+      ChunkList* const list = &lists[static_cast<size_t>(task)];
+      ARROW_RETURN_NOT_OK(ProbeRows(table, build, pair, marks, worker, list));
+      return Emit(pair, worker, list);
+    });
+  }));
+  if (marks != nullptr) {
+    ARROW_RETURN_NOT_OK(WithWorker([&](Worker* worker) {
+      ARROW_ASSIGN_OR_RAISE(const RangeView none, slice(0, 0));
+      const ViewPair pair = views(none.view);
+      ARROW_RETURN_NOT_OK(AddAlone(build, *marks, /*marked=*/false, pair, worker, &lists.back()));
+      return Emit(pair, worker, &lists.back());
+    }));
+  }
+  for (ChunkList& list : lists) {
+    out->insert(out->end(), std::make_move_iterator(list.begin()), std::make_move_iterator(list.end()));
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status HashJoiner::JoinLargePartition(const ViewPair& views, int bits, ChunkList* out) {
+  const Side build = BuildSide(views.left.rows, views.right.rows);
+  const SideView& built = views.side(build);
+  const SideView& probing = views.side(Other(build));
+  JoinTable table(context_.pool);
+  ARROW_RETURN_NOT_OK(table.Build(built.words(), static_cast<uint32_t>(built.rows), bits));
+  const auto slice = [&](int64_t begin, int64_t end) -> arrow::Result<RangeView> {
+    RangeView range{probing, {}};
+    range.view.rows = end - begin;
+    for (size_t s = 0; s < range.view.slots.size(); ++s) range.view.slots[s] += begin * probing.side->slots()[s].width;
+    return range;
+  };
+  return ProbeInSlices(table, build, built, probing.rows, kSliceRows, slice, out);
 }
 
 arrow::Status HashJoiner::JoinPartitioned(int bits) {
@@ -225,55 +332,46 @@ arrow::Status HashJoiner::JoinPartitioned(int bits) {
   partition_span.End();
   const TraceSpan span(context_.tracer, "join.match");
   chunks_.resize(static_cast<size_t>(partitions.count()));
-  return ParallelFor(context_, partitions.count(), [&](int64_t p) {
+  const auto views = [&](int64_t p) {
+    return ViewPair{partitions.View(Side::kLeft, p), partitions.View(Side::kRight, p)};
+  };
+  const int64_t large_rows =
+      std::max(kLargePartitionRows, (sides_[0]->rows() + sides_[1]->rows()) / kLargePartitionShare);
+  const auto is_large = [&](const ViewPair& pair) {
+    return pair.side(Other(BuildSide(pair.left.rows, pair.right.rows))).rows > large_rows;
+  };
+  std::vector<uint8_t> large(chunks_.size(), 0);
+  ARROW_RETURN_NOT_OK(ParallelFor(context_, partitions.count(), [&](int64_t p) {
+    const ViewPair pair = views(p);
+    if (is_large(pair)) {
+      large[static_cast<size_t>(p)] = 1;
+      return arrow::Status::OK();
+    }
     return WithWorker([&](Worker* worker) {
-      ARROW_RETURN_NOT_OK(JoinPartition(partitions, p, bits, worker));
+      ARROW_RETURN_NOT_OK(JoinPartition(pair, bits, worker, &chunks_[static_cast<size_t>(p)]));
       partitions.Free(p);
       return arrow::Status::OK();
     });
-  });
+  }));
+  for (size_t p = 0; p < large.size(); ++p) {
+    if (large[p] == 0) continue;
+    ARROW_RETURN_NOT_OK(JoinLargePartition(views(static_cast<int64_t>(p)), bits, &chunks_[p]));
+    partitions.Free(static_cast<int64_t>(p));
+  }
+  return arrow::Status::OK();
 }
 
 arrow::Status HashJoiner::JoinWhole() {
   const TraceSpan span(context_.tracer, "join.match");
-  const Side build = sides_[0]->rows() <= sides_[1]->rows() ? Side::kLeft : Side::kRight;
+  const Side build = BuildSide(sides_[0]->rows(), sides_[1]->rows());
   const Side probe = Other(build);
   ARROW_ASSIGN_OR_RAISE(const RangeView built, ViewRange(side(build), 0, side(build)->rows(), context_.pool));
   JoinTable table(context_.pool);
   ARROW_RETURN_NOT_OK(table.Build(built.view.words(), static_cast<uint32_t>(built.view.rows), 0));
-  Marks build_marks(context_.pool);
-  if (Keeps(build)) ARROW_RETURN_NOT_OK(build_marks.Reset(built.view.rows));
-  const auto views = [&](const SideView& probing) {
-    return build == Side::kLeft ? ViewPair{built.view, probing} : ViewPair{probing, built.view};
-  };
-  const int64_t rows = side(probe)->rows();
-  const int64_t tasks = (rows + kProbeRows - 1) / kProbeRows;
-  chunks_.resize(static_cast<size_t>(tasks) + 1);
-  ARROW_RETURN_NOT_OK(ParallelFor(context_, tasks, [&](int64_t task) {
-    return WithWorker([&](Worker* worker) {
-      const int64_t begin = task * kProbeRows;
-      ARROW_ASSIGN_OR_RAISE(const RangeView probing,
-                            ViewRange(side(probe), begin, std::min(rows, begin + kProbeRows), context_.pool));
-      const ViewPair pair = views(probing.view);
-      ChunkList* out = &chunks_[static_cast<size_t>(task)];
-      if (Keeps(probe)) ARROW_RETURN_NOT_OK(worker->marks(probe).Reset(probing.view.rows));
-      ARROW_RETURN_NOT_OK(ProbeAll(table, build, pair, Keeps(build) ? &build_marks : nullptr,
-                                   Keeps(probe) ? &worker->marks(probe) : nullptr, worker, out));
-      if (Keeps(probe)) {
-        ARROW_RETURN_NOT_OK(
-            AddUnmatched(probe, worker->marks(probe), 0, static_cast<uint32_t>(probing.view.rows), pair, worker, out));
-      }
-      return Emit(pair, worker, out);
-    });
-  }));
-  if (!Keeps(build)) return arrow::Status::OK();
-  return WithWorker([&](Worker* worker) {
-    ARROW_ASSIGN_OR_RAISE(const RangeView none, ViewRange(side(probe), 0, 0, context_.pool));
-    const ViewPair pair = views(none.view);
-    ARROW_RETURN_NOT_OK(
-        AddUnmatched(build, build_marks, 0, static_cast<uint32_t>(built.view.rows), pair, worker, &chunks_.back()));
-    return Emit(pair, worker, &chunks_.back());
-  });
+  chunks_.resize(1);
+  return ProbeInSlices(
+      table, build, built.view, side(probe)->rows(), kProbeRows,
+      [&](int64_t begin, int64_t end) { return ViewRange(side(probe), begin, end, context_.pool); }, &chunks_[0]);
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> HashJoiner::Run(const std::shared_ptr<arrow::Table>& left,

@@ -2,6 +2,7 @@
 
 #include <arrow/array.h>
 #include <arrow/array/concatenate.h>
+#include <arrow/builder.h>
 #include <arrow/extension_type.h>
 
 #include <utility>
@@ -12,7 +13,7 @@ namespace {
 /// Where a small chunk stops growing.
 constexpr int64_t kMergedRows = int64_t{1} << 16;
 
-struct Origin {
+struct SourceColumn {
   Side side;
   int column;
   /// The right side's column of a coalesced key, else -1.
@@ -24,10 +25,10 @@ const arrow::DataType& StorageType(const arrow::DataType& type) {
 }
 
 /// The columns that result column `c` is made from: of keys that differ in encoding the decoded ones.
-Origin OriginOf(const JoinPlan& plan, size_t c, const JoinSide& left, const JoinSide& right) {
+SourceColumn SourceOf(const JoinPlan& plan, size_t c, const JoinSide& left, const JoinSide& right) {
   const OutputColumn& column = plan.columns[c];
   const JoinSide& side = column.side == Side::kLeft ? left : right;
-  Origin origin{column.side, column.column};
+  SourceColumn origin{column.side, column.column};
   if (column.key < 0) return origin;
   const auto key = static_cast<size_t>(column.key);
   const auto& type = StorageType(*plan.schema->field(static_cast<int>(c))->type());
@@ -40,18 +41,42 @@ Origin OriginOf(const JoinPlan& plan, size_t c, const JoinSide& left, const Join
   return origin;
 }
 
-arrow::Status EmitRange(const JoinPlan& plan, const std::vector<GatherSource>& sources, uint32_t begin, uint32_t end,
-                        arrow::MemoryPool* pool, ChunkList* out) {
+arrow::Result<std::shared_ptr<arrow::ArrayData>> MakeIndicator(const PairBuffer& pairs, uint32_t begin, int64_t n,
+                                                               arrow::MemoryPool* pool) {
+  arrow::StringBuilder names(pool);
+  ARROW_RETURN_NOT_OK(names.AppendValues(std::vector<std::string>{"left_only", "right_only", "both"}));
+  ARROW_ASSIGN_OR_RAISE(const auto dictionary, names.Finish());
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> values, arrow::AllocateBuffer(n, pool));
+  auto* codes = reinterpret_cast<int8_t*>(values->mutable_data());
+  const uint32_t* const left = pairs.rows(Side::kLeft) + begin;
+  const uint32_t* const right = pairs.rows(Side::kRight) + begin;
+  for (int64_t i = 0; i < n; ++i) {
+    const Origin origin =
+        left[i] == kNoRow ? Origin::kRightOnly : (right[i] == kNoRow ? Origin::kLeftOnly : Origin::kBoth);
+    codes[i] = static_cast<int8_t>(origin);
+  }
+  auto out = arrow::ArrayData::Make(IndicatorType(), n, {nullptr, std::move(values)}, 0);
+  out->dictionary = dictionary->data();
+  return out;
+}
+
+arrow::Status EmitRange(const JoinPlan& plan, const std::vector<GatherSource>& sources, const PairBuffer& pairs,
+                        uint32_t begin, uint32_t end, arrow::MemoryPool* pool, ChunkList* out) {
   Chunk chunk{end - begin, {}};
-  for (size_t c = 0; c < sources.size(); ++c) {
-    GatherSource source = sources[c];
+  for (size_t c = 0, next = 0; c < plan.columns.size(); ++c) {
+    if (plan.columns[c].indicator) {
+      ARROW_ASSIGN_OR_RAISE(auto indicator, MakeIndicator(pairs, begin, chunk.rows, pool));
+      chunk.columns.push_back(std::move(indicator));
+      continue;
+    }
+    GatherSource source = sources[next++];
     source.first_rows += begin;
     if (source.second_rows != nullptr) source.second_rows += begin;
     auto column = GatherColumn(plan.schema->field(static_cast<int>(c))->type(), source, chunk.rows, pool);
     if (column.status().IsCapacityError() && chunk.rows > 1) {
       const uint32_t middle = begin + (end - begin) / 2;
-      ARROW_RETURN_NOT_OK(EmitRange(plan, sources, begin, middle, pool, out));
-      return EmitRange(plan, sources, middle, end, pool, out);
+      ARROW_RETURN_NOT_OK(EmitRange(plan, sources, pairs, begin, middle, pool, out));
+      return EmitRange(plan, sources, pairs, middle, end, pool, out);
     }
     ARROW_RETURN_NOT_OK(column.status());
     chunk.columns.push_back(*std::move(column));
@@ -98,7 +123,8 @@ arrow::Status NeedOutput(const JoinPlan& plan, JoinSide* left, JoinSide* right, 
     return side->Whole(column, pool).status();
   };
   for (size_t c = 0; c < plan.columns.size(); ++c) {
-    const Origin origin = OriginOf(plan, c, *left, *right);
+    if (plan.columns[c].indicator) continue;
+    const SourceColumn origin = SourceOf(plan, c, *left, *right);
     ARROW_RETURN_NOT_OK(need(origin.side == Side::kLeft ? left : right, origin.column));
     if (origin.other >= 0) ARROW_RETURN_NOT_OK(need(right, origin.other));
   }
@@ -112,7 +138,8 @@ arrow::Status EmitPairs(const JoinPlan& plan, const JoinSide& left, const JoinSi
   others.reserve(plan.columns.size());
   std::vector<GatherSource> sources;
   for (size_t c = 0; c < plan.columns.size(); ++c) {
-    const Origin origin = OriginOf(plan, c, left, right);
+    if (plan.columns[c].indicator) continue;
+    const SourceColumn origin = SourceOf(plan, c, left, right);
     GatherSource source{ColumnView(views.side(origin.side), origin.column), pairs->rows(origin.side)};
     source.padded = pairs->padded(origin.side);
     if (origin.other >= 0 && source.padded) {
@@ -121,7 +148,7 @@ arrow::Status EmitPairs(const JoinPlan& plan, const JoinSide& left, const JoinSi
     }
     sources.push_back(source);
   }
-  ARROW_RETURN_NOT_OK(EmitRange(plan, sources, 0, pairs->size(), pool, out));
+  ARROW_RETURN_NOT_OK(EmitRange(plan, sources, *pairs, 0, pairs->size(), pool, out));
   pairs->Clear();
   return arrow::Status::OK();
 }
@@ -138,7 +165,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> FinishTable(const std::shared_ptr<a
     }
     list.clear();
   }
-  if (chunks.size() > 1 && rows / static_cast<int64_t>(chunks.size()) < least_rows) {
+  if (schema->num_fields() > 0 && chunks.size() > 1 && rows / static_cast<int64_t>(chunks.size()) < least_rows) {
     auto merged = MergeChunks(chunks, context);
     // Strings of small chunks may be too many bytes for one array: then they stay as they are.
     if (merged.ok()) {

@@ -22,6 +22,10 @@ arrow::Status CheckKeyRange(const arrow::Schema& schema, const std::vector<int>&
 }
 
 arrow::Status CheckKeys(const arrow::Schema& left, const arrow::Schema& right, const JoinOptions& options) {
+  if (options.type == JoinType::kCross) {
+    if (options.left_keys.empty() && options.right_keys.empty()) return arrow::Status::OK();
+    return arrow::Status::Invalid("join: a cross join has no key columns");
+  }
   if (options.left_keys.empty() || options.left_keys.size() != options.right_keys.size()) {
     return arrow::Status::Invalid("join: ", options.left_keys.size(), " key columns on the left and ",
                                   options.right_keys.size(),
@@ -64,10 +68,11 @@ CommonKeys FindCommonKeys(const arrow::Schema& left, const arrow::Schema& right,
   return out;
 }
 
-}  // namespace
-
-arrow::Result<JoinPlan> PlanJoin(const arrow::Schema& left, const arrow::Schema& right, const JoinOptions& options) {
-  ARROW_RETURN_NOT_OK(CheckKeys(left, right, options));
+/// The columns of all of the left and the right.
+void PlanBothSides(const arrow::Schema& left, const arrow::Schema& right, const JoinOptions& options,
+                   arrow::FieldVector* made, JoinPlan* out) {
+  JoinPlan& plan = *out;
+  arrow::FieldVector& fields = *made;
   const CommonKeys common = FindCommonKeys(left, right, options);
   std::unordered_set<std::string> left_names;
   std::unordered_set<std::string> right_names;
@@ -80,9 +85,6 @@ arrow::Result<JoinPlan> PlanJoin(const arrow::Schema& left, const arrow::Schema&
   const bool left_padded = KeepsUnmatchedRight(options.type);
   const bool right_padded = KeepsUnmatchedLeft(options.type);
 
-  JoinPlan plan;
-  plan.right_keys = options.right_keys;
-  arrow::FieldVector fields;
   for (int c = 0; c < left.num_fields(); ++c) {
     auto field = left.field(c);
     const int key = common.left[static_cast<size_t>(c)];
@@ -111,6 +113,47 @@ arrow::Result<JoinPlan> PlanJoin(const arrow::Schema& left, const arrow::Schema&
     fields.push_back(right_padded ? field->WithNullable(true) : field);
     plan.columns.push_back({Side::kRight, c});
   }
+}
+
+/// Leaves the columns that were asked for.
+arrow::Status ChooseColumns(const std::vector<int>& chosen, JoinPlan* plan) {
+  JoinPlan out;
+  arrow::FieldVector fields;
+  for (const int c : chosen) {
+    if (c < 0 || c >= plan->schema->num_fields()) {
+      return arrow::Status::KeyError("join: the result has no column number ", c, "; it has ",
+                                     plan->schema->num_fields(), " columns");
+    }
+    fields.push_back(plan->schema->field(c));
+    out.columns.push_back(plan->columns[static_cast<size_t>(c)]);
+  }
+  plan->schema = arrow::schema(std::move(fields));
+  plan->columns = std::move(out.columns);
+  return arrow::Status::OK();
+}
+
+}  // namespace
+
+std::shared_ptr<arrow::DataType> IndicatorType() { return arrow::dictionary(arrow::int8(), arrow::utf8()); }
+
+arrow::Result<JoinPlan> PlanJoin(const arrow::Schema& left, const arrow::Schema& right, const JoinOptions& options) {
+  ARROW_RETURN_NOT_OK(CheckKeys(left, right, options));
+  JoinPlan plan;
+  plan.right_keys = options.right_keys;
+  arrow::FieldVector fields;
+  if (ChoosesLeftRows(options.type)) {
+    fields = left.fields();
+    for (int c = 0; c < left.num_fields(); ++c) plan.columns.push_back({Side::kLeft, c});
+  } else {
+    PlanBothSides(left, right, options, &fields, &plan);
+  }
+  if (!options.indicator.empty()) {
+    if (ChoosesLeftRows(options.type)) {
+      return arrow::Status::Invalid("join: rows of a semi or anti join are all from the left, there is no indicator");
+    }
+    fields.push_back(arrow::field(options.indicator, IndicatorType(), /*nullable=*/false));
+    plan.columns.push_back({.indicator = true});
+  }
   std::set<std::string> names;
   for (const auto& field : fields) {
     if (!names.insert(field->name()).second) {
@@ -120,6 +163,7 @@ arrow::Result<JoinPlan> PlanJoin(const arrow::Schema& left, const arrow::Schema&
     }
   }
   plan.schema = arrow::schema(std::move(fields));
+  if (options.columns.has_value()) ARROW_RETURN_NOT_OK(ChooseColumns(*options.columns, &plan));
   return plan;
 }
 

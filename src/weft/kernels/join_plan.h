@@ -22,6 +22,8 @@ struct OutputColumn {
   int key = -1;
   /// A common key of an outer join: taken from the left where it has the row, else from the right.
   bool coalesced = false;
+  /// No side's column: tells which sides have the row.
+  bool indicator = false;
 };
 
 struct JoinPlan {
@@ -32,6 +34,10 @@ struct JoinPlan {
 
 /// Checks the arguments as JoinSchema says.
 arrow::Result<JoinPlan> PlanJoin(const arrow::Schema& left, const arrow::Schema& right, const JoinOptions& options);
+
+/// The type of an indicator, and its values: a row of the left alone, of the right alone, of both.
+std::shared_ptr<arrow::DataType> IndicatorType();
+enum class Origin : int8_t { kLeftOnly = 0, kRightOnly = 1, kBoth = 2 };
 
 inline bool KeepsUnmatchedLeft(JoinType type) { return type == JoinType::kLeft || type == JoinType::kOuter; }
 inline bool KeepsUnmatchedRight(JoinType type) { return type == JoinType::kRight || type == JoinType::kOuter; }

@@ -126,4 +126,30 @@ uint32_t JoinTable::Probe(const uint64_t* words, uint32_t n, ProbeCursor* cursor
   return out;
 }
 
+uint32_t JoinTable::ProbeFirst(const uint64_t* words, uint32_t n, uint32_t* row, uint32_t* built, uint32_t* probing,
+                               uint32_t capacity) const {
+  const uint32_t* const begins = begins_.data();
+  const uint64_t* const table_words = words_.data();
+  uint32_t out = 0;
+  uint32_t i = *row;
+  for (; i < n && out < capacity; ++i) {
+    const uint64_t word = words[i];
+    const uint32_t bucket = Bucket(word);
+    const uint32_t begin = begins[bucket];
+    const uint32_t end = begins[bucket + 1];
+    uint32_t at = begin;
+    if (end - begin > kLargeBucket) {
+      at = static_cast<uint32_t>(std::lower_bound(table_words + begin, table_words + end, word) - table_words);
+    } else {
+      while (at < end && table_words[at] != word) ++at;
+    }
+    if (at == end || table_words[at] != word) continue;
+    built[out] = rows_.data()[at];
+    probing[out] = i;
+    ++out;
+  }
+  *row = i;
+  return out;
+}
+
 }  // namespace weft::kernels

@@ -33,6 +33,10 @@ class JoinTable {
   uint32_t Probe(const uint64_t* words, uint32_t n, ProbeCursor* cursor, uint32_t* built, uint32_t* probing,
                  uint32_t capacity) const;
 
+  /// The same with at most one pair a probing row, from `*row` on: the first built row with its word.
+  uint32_t ProbeFirst(const uint64_t* words, uint32_t n, uint32_t* row, uint32_t* built, uint32_t* probing,
+                      uint32_t capacity) const;
+
  private:
   /// Words of a bucket that are compared without a branch.
   static constexpr uint32_t kUnrolled = 3;

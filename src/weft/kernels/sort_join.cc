@@ -118,8 +118,6 @@ arrow::Status SortJoiner::Order(const arrow::Table& left, const arrow::Table& ri
 
 arrow::Status SortJoiner::AddAlone(Side side, int64_t begin, int64_t end, const ViewPair& views, PairBuffer* pairs,
                                    ChunkList* out) const {
-  const bool kept = side == Side::kLeft ? KeepsUnmatchedLeft(options_.type) : KeepsUnmatchedRight(options_.type);
-  if (!kept) return arrow::Status::OK();
   const Side other = side == Side::kLeft ? Side::kRight : Side::kLeft;
   for (int64_t place = begin; place < end; ++place) {
     if (pairs->room() == 0) ARROW_RETURN_NOT_OK(Emit(views, pairs, out));
@@ -132,26 +130,40 @@ arrow::Status SortJoiner::AddAlone(Side side, int64_t begin, int64_t end, const 
 }
 
 arrow::Status SortJoiner::AddRun(const RunOfKey& run, const ViewPair& views, PairBuffer* pairs, ChunkList* out) const {
-  if (run.begin == run.middle || run.middle == run.end || MatchesNothing(order_[run.begin])) {
-    ARROW_RETURN_NOT_OK(AddAlone(Side::kLeft, run.begin, run.middle, views, pairs, out));
+  const bool matched = run.begin < run.middle && run.middle < run.end && !MatchesNothing(order_[run.begin]);
+  if (ChoosesLeftRows(options_.type)) {
+    const bool kept = matched == (options_.type == JoinType::kLeftSemi);
+    return kept ? AddAlone(Side::kLeft, run.begin, run.middle, views, pairs, out) : arrow::Status::OK();
+  }
+  if (!matched) {
+    if (KeepsUnmatchedLeft(options_.type)) {
+      ARROW_RETURN_NOT_OK(AddAlone(Side::kLeft, run.begin, run.middle, views, pairs, out));
+    }
+    if (!KeepsUnmatchedRight(options_.type)) return arrow::Status::OK();
     return AddAlone(Side::kRight, run.middle, run.end, views, pairs, out);
   }
-  for (int64_t l = run.begin; l < run.middle; ++l) {
-    const uint32_t left = RowAt(Side::kLeft, l);
-    for (int64_t r = run.middle; r < run.end;) {
+  // By rows of the outer side, and for each by rows of the inner.
+  const bool right_first = options_.type == JoinType::kRight;
+  const Side outer = right_first ? Side::kRight : Side::kLeft;
+  const Side inner = right_first ? Side::kLeft : Side::kRight;
+  const auto [outer_begin, outer_end] = right_first ? std::pair(run.middle, run.end) : std::pair(run.begin, run.middle);
+  const auto [inner_begin, inner_end] = right_first ? std::pair(run.begin, run.middle) : std::pair(run.middle, run.end);
+  for (int64_t o = outer_begin; o < outer_end; ++o) {
+    const uint32_t row = RowAt(outer, o);
+    for (int64_t place = inner_begin; place < inner_end;) {
       if (pairs->room() == 0) {
         ARROW_RETURN_NOT_OK(context_.stop.Poll());
         ARROW_RETURN_NOT_OK(Emit(views, pairs, out));
       }
-      uint32_t* const lefts = pairs->open(Side::kLeft);
-      uint32_t* const rights = pairs->open(Side::kRight);
-      const auto n = static_cast<uint32_t>(std::min<int64_t>(pairs->room(), run.end - r));
+      uint32_t* const outers = pairs->open(outer);
+      uint32_t* const inners = pairs->open(inner);
+      const auto n = static_cast<uint32_t>(std::min<int64_t>(pairs->room(), inner_end - place));
       for (uint32_t i = 0; i < n; ++i) {
-        lefts[i] = left;
-        rights[i] = RowAt(Side::kRight, r + i);
+        outers[i] = row;
+        inners[i] = RowAt(inner, place + i);
       }
       pairs->Add(n);
-      r += n;
+      place += n;
     }
   }
   return arrow::Status::OK();
