@@ -1,5 +1,9 @@
 #include "weft/distributed/groupby.h"
 
+#include <arrow/array/util.h>
+#include <arrow/buffer.h>
+
+#include <algorithm>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -8,6 +12,90 @@
 #include "weft/exchange/exchange.h"
 
 namespace weft::distributed {
+namespace {
+
+/// Where rows' numbers are asked for, those of this rank begin after the rows of lower ranks.
+arrow::Status NumberRows(Communicator& communicator, const arrow::Table& table, kernels::GroupByOptions* options) {
+  using kernels::AggregateFunction;
+  const bool wanted =
+      std::any_of(options->aggregations.begin(), options->aggregations.end(), [](const auto& aggregation) {
+        return aggregation.label < 0 && (aggregation.function == AggregateFunction::kIdxMin ||
+                                         aggregation.function == AggregateFunction::kIdxMax);
+      });
+  if (!wanted) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const auto counts, exchange::AllgatherCounts(communicator, table.num_rows()));
+  options->first_row += std::accumulate(counts.begin(), counts.begin() + communicator.rank(), int64_t{0});
+  return arrow::Status::OK();
+}
+
+/// The columns that the options name, and the options with their positions there; where rows' numbers are asked for,
+/// they are the last column.
+arrow::Result<std::shared_ptr<arrow::Table>> NeededColumns(const arrow::Table& table, kernels::GroupByOptions* options,
+                                                           const Context& context) {
+  using kernels::AggregateFunction;
+  std::vector<int> kept;
+  const auto place = [&](int column) {
+    const auto found = std::find(kept.begin(), kept.end(), column);
+    if (found != kept.end()) return static_cast<int>(found - kept.begin());
+    kept.push_back(column);
+    return static_cast<int>(kept.size()) - 1;
+  };
+  for (int& key : options->keys) key = place(key);
+  bool numbers = false;
+  for (auto& aggregation : options->aggregations) {
+    const bool index =
+        aggregation.function == AggregateFunction::kIdxMin || aggregation.function == AggregateFunction::kIdxMax;
+    if (aggregation.function != AggregateFunction::kSize) aggregation.column = place(aggregation.column);
+    if (aggregation.label >= 0) aggregation.label = place(aggregation.label);
+    numbers |= index && aggregation.label < 0;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto needed, table.SelectColumns(kept));
+  if (!numbers) return needed;
+  const auto width = static_cast<int64_t>(sizeof(int64_t));
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> buffer,
+                        arrow::AllocateBuffer(table.num_rows() * width, context.pool));
+  auto* out = reinterpret_cast<int64_t*>(buffer->mutable_data());
+  std::iota(out, out + table.num_rows(), options->first_row);
+  auto column = std::make_shared<arrow::ChunkedArray>(
+      arrow::MakeArray(arrow::ArrayData::Make(arrow::int64(), table.num_rows(), {nullptr, std::move(buffer)}, 0)));
+  const int last = needed->num_columns();
+  for (auto& aggregation : options->aggregations) {
+    if (aggregation.label < 0) aggregation.label = last;
+  }
+  return needed->AddColumn(last, arrow::field("row", arrow::int64()), std::move(column));
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> OrderByKeys(Communicator& communicator,
+                                                         std::shared_ptr<arrow::Table> grouped,
+                                                         const kernels::GroupByOptions& options,
+                                                         const Context& context) {
+  if (!options.sort) return grouped;
+  kernels::SortOptions order;
+  for (size_t key = 0; key < options.keys.size(); ++key) order.keys.push_back({static_cast<int>(key), true});
+  order.nan_is_null = options.nan_is_null;
+  return Sort(communicator, std::move(grouped), order, context);
+}
+
+/// For functions that need all rows of a group: the rows go to the rank of their key.
+arrow::Result<std::shared_ptr<arrow::Table>> GroupByRows(Communicator& communicator,
+                                                         std::shared_ptr<arrow::Table> table,
+                                                         const kernels::GroupByOptions& options,
+                                                         const Context& context) {
+  kernels::GroupByOptions local = options;
+  local.sort = false;
+  ARROW_RETURN_NOT_OK(NumberRows(communicator, *table, &local));
+  auto needed = NeededColumns(*table, &local, context);
+  table.reset();
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, needed.status(), "groupby"));
+  const auto partitioner = exchange::ByHash(local.keys, options.nan_is_null, communicator.world_size());
+  ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, *std::move(needed), partitioner, context));
+  auto grouped = kernels::GroupBy(shuffled.table, local, context);
+  shuffled.table.reset();
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
+  return OrderByKeys(communicator, *std::move(grouped), options, context);
+}
+
+}  // namespace
 
 arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator, std::shared_ptr<arrow::Table> table,
                                                      const kernels::GroupByOptions& options, const Context& context) {
@@ -16,8 +104,14 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator,
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
       communicator, output.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(input) : output.status(), "groupby"));
   if (communicator.world_size() == 1) return kernels::GroupBy(table, options, context);
+  const auto mergeable = [](const auto& aggregation) { return kernels::IsMergeable(aggregation.function); };
+  if (!std::all_of(options.aggregations.begin(), options.aggregations.end(), mergeable)) {
+    return GroupByRows(communicator, std::move(table), options, context);
+  }
+  kernels::GroupByOptions numbered = options;
+  ARROW_RETURN_NOT_OK(NumberRows(communicator, *table, &numbered));
 
-  auto partial = kernels::GroupByPartial(table, options, context);
+  auto partial = kernels::GroupByPartial(table, numbered, context);
   table.reset();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, partial.status(), "groupby"));
   std::vector<int> keys(options.keys.size());
@@ -30,12 +124,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator,
   auto grouped = kernels::GroupByFinal(shuffled.table, *input, final_options, context);
   shuffled.table.reset();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
-  if (!options.sort) return grouped;
-
-  kernels::SortOptions order;
-  for (const int key : keys) order.keys.push_back({key, true});
-  order.nan_is_null = options.nan_is_null;
-  return Sort(communicator, *std::move(grouped), order, context);
+  return OrderByKeys(communicator, *std::move(grouped), options, context);
 }
 
 }  // namespace weft::distributed
