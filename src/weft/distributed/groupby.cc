@@ -8,8 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "weft/distributed/shuffle_return.h"
 #include "weft/distributed/sort.h"
 #include "weft/exchange/exchange.h"
+#include "weft/kernels/group_fold.h"
 
 namespace weft::distributed {
 namespace {
@@ -95,7 +97,73 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByRows(Communicator& communica
   return OrderByKeys(communicator, *std::move(grouped), options, context);
 }
 
+bool AllMergeable(const kernels::GroupByOptions& options) {
+  return std::all_of(options.aggregations.begin(), options.aggregations.end(),
+                     [](const auto& aggregation) { return kernels::IsMergeable(aggregation.function); });
+}
+
+/// The aggregations' columns of `grouped` for each of `places`, which are its rows or -1.
+arrow::Result<std::shared_ptr<arrow::Table>> Spread(const arrow::Table& grouped, size_t keys,
+                                                    const kernels::PoolArray<int64_t>& places, const Context& context) {
+  arrow::FieldVector fields;
+  arrow::ChunkedArrayVector columns;
+  for (int i = static_cast<int>(keys); i < grouped.num_columns(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(auto rows, kernels::PoolArray<int64_t>::Make(places.size(), context.pool));
+    std::copy(places.begin(), places.end(), rows.begin());
+    ARROW_ASSIGN_OR_RAISE(auto column, kernels::GatherOrNull(grouped.column(i), std::move(rows), context));
+    columns.push_back(std::move(column));
+    fields.push_back(grouped.schema()->field(i));
+  }
+  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns), places.size());
+}
+
 }  // namespace
+
+arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(const std::shared_ptr<arrow::Table>& table,
+                                                            const kernels::GroupByOptions& options,
+                                                            const Context& context) {
+  kernels::GroupByOptions unsorted = options;
+  unsorted.sort = false;
+  kernels::PoolArray<int64_t> places;
+  ARROW_ASSIGN_OR_RAISE(const auto grouped, kernels::GroupBy(table, unsorted, context, &places));
+  return Spread(*grouped, options.keys.size(), places, context);
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(Communicator& communicator,
+                                                            const std::shared_ptr<arrow::Table>& table,
+                                                            const kernels::GroupByOptions& options,
+                                                            const Context& context) {
+  const auto input = table->schema();
+  const auto output = kernels::GroupBySchema(*input, options);
+  ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
+      communicator, output.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(input) : output.status(), "groupby"));
+  if (communicator.world_size() == 1) return GroupBroadcast(table, options, context);
+  kernels::GroupByOptions local = options;
+  local.sort = false;
+  ARROW_RETURN_NOT_OK(NumberRows(communicator, *table, &local));
+  if (!AllMergeable(options)) {
+    auto needed = NeededColumns(*table, &local, context);
+    ARROW_RETURN_NOT_OK(exchange::Agree(communicator, needed.status(), "groupby"));
+    const RowKernel kernel = [&](const auto& rows) { return GroupBroadcast(rows, local, context); };
+    return ComputeByKey(communicator, *std::move(needed), local.keys, options.nan_is_null, kernel, "groupby", context);
+  }
+  // One row a group goes out and comes back, then each of this rank's rows takes its group's.
+  kernels::PoolArray<int64_t> places;
+  auto partial = kernels::GroupByPartial(table, local, context, &places);
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, partial.status(), "groupby"));
+  std::vector<int> keys(options.keys.size());
+  std::iota(keys.begin(), keys.end(), 0);
+  const RowKernel kernel = [&](const auto& partials) -> arrow::Result<std::shared_ptr<arrow::Table>> {
+    kernels::PoolArray<int64_t> groups;
+    ARROW_ASSIGN_OR_RAISE(const auto grouped, kernels::GroupByFinal(partials, *input, local, context, &groups));
+    return Spread(*grouped, keys.size(), groups, context);
+  };
+  ARROW_ASSIGN_OR_RAISE(const auto answers, ComputeByKey(communicator, *std::move(partial), keys, options.nan_is_null,
+                                                         kernel, "groupby", context));
+  auto made = Spread(*answers, 0, places, context);
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, made.status(), "groupby"));
+  return made;
+}
 
 arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator, std::shared_ptr<arrow::Table> table,
                                                      const kernels::GroupByOptions& options, const Context& context) {
@@ -104,8 +172,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator,
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
       communicator, output.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(input) : output.status(), "groupby"));
   if (communicator.world_size() == 1) return kernels::GroupBy(table, options, context);
-  const auto mergeable = [](const auto& aggregation) { return kernels::IsMergeable(aggregation.function); };
-  if (!std::all_of(options.aggregations.begin(), options.aggregations.end(), mergeable)) {
+  if (!AllMergeable(options)) {
     return GroupByRows(communicator, std::move(table), options, context);
   }
   kernels::GroupByOptions numbered = options;

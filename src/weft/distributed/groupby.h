@@ -18,4 +18,16 @@ namespace weft::distributed {
 arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator, std::shared_ptr<arrow::Table> table,
                                                      const kernels::GroupByOptions& options, const Context& context);
 
+/// Collective. Each row gets what its group comes to: the aggregations' columns, null for rows in no group. Where all
+/// functions are mergeable, one row a group and rank travels; otherwise the rows.
+arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(Communicator& communicator,
+                                                            const std::shared_ptr<arrow::Table>& table,
+                                                            const kernels::GroupByOptions& options,
+                                                            const Context& context);
+
+/// The same on one rank.
+arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(const std::shared_ptr<arrow::Table>& table,
+                                                            const kernels::GroupByOptions& options,
+                                                            const Context& context);
+
 }  // namespace weft::distributed

@@ -11,6 +11,7 @@
 #include <arrow/util/float16.h>
 
 #include <algorithm>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <utility>
@@ -127,9 +128,14 @@ struct Decimal256Reader {
   const uint8_t* values;
   arrow::Decimal256 operator()(int64_t row) const { return arrow::Decimal256(values + row * 32); }
 };
+/// Arrow aligns buffers to 8 bytes, no more.
 struct Int128Reader {
-  const Int128* values;
-  Int128 operator()(int64_t row) const { return values[row]; }
+  const uint8_t* values;
+  Int128 operator()(int64_t row) const {
+    Int128 value;
+    std::memcpy(&value, values + row * 16, sizeof(value));
+    return value;
+  }
 };
 template <typename T>
 struct SmallDecimalReader {
@@ -214,7 +220,7 @@ void AddArray(const arrow::Array& array, bool skip_nan, State* states, const uin
       case arrow::Type::UINT64:
         return add(Reader<uint64_t>{data.GetValues<uint64_t>(1)});
       case arrow::Type::DECIMAL128:  // states of an earlier round
-        return add(Int128Reader{reinterpret_cast<const Int128*>(bytes(16))});
+        return add(Int128Reader{bytes(16)});
       default:
         return add(Reader<int64_t>{data.GetValues<int64_t>(1)});
     }

@@ -8,6 +8,7 @@
 #include "weft/kernels/aggregate.h"
 #include "weft/kernels/gather.h"
 #include "weft/kernels/group_results.h"
+#include "weft/kernels/group_runs.h"
 #include "weft/kernels/group_table.h"
 #include "weft/kernels/sort.h"
 #include "weft/table/columns.h"
@@ -258,7 +259,8 @@ arrow::Status OrderGroups(const arrow::Table& table, std::span<const int> keys, 
 /// Groups `table` by `keys` and folds the states' inputs in.
 arrow::Result<Aggregated> Aggregate(const arrow::Table& table, std::span<const int> keys,
                                     std::span<const StateSpec> specs, std::vector<StateInput> inputs,
-                                    const GroupByOptions& options, bool sort, const Context& context) {
+                                    const GroupByOptions& options, bool sort, PoolArray<int64_t>* places,
+                                    const Context& context) {
   Aggregated result;
   {
     TraceSpan span(context.tracer, "groupby.group");
@@ -274,15 +276,23 @@ arrow::Result<Aggregated> Aggregate(const arrow::Table& table, std::span<const i
     ARROW_RETURN_NOT_OK(states->Aggregate(result.grouping, context));
     result.states.push_back(std::move(states));
   }
+  if (places != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(*places, GroupOfRows(result.grouping, table.num_rows(), context));
+  }
   result.grouping.ids.Free();
   result.grouping.rows.Free();
   ARROW_RETURN_NOT_OK(OrderGroups(table, keys, options, sort, &result, context));
+  if (places != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(auto place, PoolArray<int64_t>::Make(result.order.size(), context.pool));
+    for (int64_t i = 0; i < place.size(); ++i) place[result.order[i]] = i;
+    for (int64_t& row : *places) row = row < 0 ? -1 : place[row];
+  }
   return result;
 }
 
 /// The first round: from the input's own rows.
 arrow::Result<Aggregated> AggregateInput(const arrow::Table& table, const GroupByOptions& options, const Plan& plan,
-                                         bool sort, const Context& context) {
+                                         bool sort, PoolArray<int64_t>* places, const Context& context) {
   std::vector<StateSpec> specs;
   std::vector<StateInput> inputs;
   for (const PlannedState& state : plan.states) {
@@ -295,7 +305,7 @@ arrow::Result<Aggregated> AggregateInput(const arrow::Table& table, const GroupB
     input.nan_is_null = options.nan_is_null;
     inputs.push_back(std::move(input));
   }
-  return Aggregate(table, options.keys, specs, std::move(inputs), options, sort, context);
+  return Aggregate(table, options.keys, specs, std::move(inputs), options, sort, places, context);
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> ResultTable(const Aggregated& aggregated, const Plan& plan,
@@ -398,15 +408,17 @@ arrow::Result<std::shared_ptr<arrow::Schema>> GroupBySchema(const arrow::Schema&
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(const std::shared_ptr<arrow::Table>& table,
-                                                     const GroupByOptions& options, const Context& context) {
+                                                     const GroupByOptions& options, const Context& context,
+                                                     PoolArray<int64_t>* places) {
   ARROW_ASSIGN_OR_RAISE(const auto schema, GroupBySchema(*table->schema(), options));
   const Plan plan = MakePlan(options);
-  ARROW_ASSIGN_OR_RAISE(const auto aggregated, AggregateInput(*table, options, plan, options.sort, context));
+  ARROW_ASSIGN_OR_RAISE(const auto aggregated, AggregateInput(*table, options, plan, options.sort, places, context));
   return ResultTable(aggregated, plan, *table->schema(), options, schema, context);
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> GroupByPartial(const std::shared_ptr<arrow::Table>& table,
-                                                            const GroupByOptions& options, const Context& context) {
+                                                            const GroupByOptions& options, const Context& context,
+                                                            PoolArray<int64_t>* places) {
   ARROW_RETURN_NOT_OK(GroupBySchema(*table->schema(), options).status());
   for (const Aggregation& aggregation : options.aggregations) {
     if (IsMergeable(aggregation.function)) continue;
@@ -414,7 +426,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByPartial(const std::shared_pt
                                   " has no partial results to combine");
   }
   const Plan plan = MakePlan(options);
-  ARROW_ASSIGN_OR_RAISE(auto aggregated, AggregateInput(*table, options, plan, false, context));
+  ARROW_ASSIGN_OR_RAISE(auto aggregated, AggregateInput(*table, options, plan, false, places, context));
   auto fields = KeyFields(*table->schema(), options);
   auto columns = std::move(aggregated.keys);
   for (size_t s = 0; s < plan.states.size(); ++s) {
@@ -428,7 +440,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByPartial(const std::shared_pt
 
 arrow::Result<std::shared_ptr<arrow::Table>> GroupByFinal(const std::shared_ptr<arrow::Table>& partials,
                                                           const arrow::Schema& input, const GroupByOptions& options,
-                                                          const Context& context) {
+                                                          const Context& context, PoolArray<int64_t>* places) {
   ARROW_ASSIGN_OR_RAISE(const auto schema, GroupBySchema(input, options));
   const Plan plan = MakePlan(options);
   const size_t key_count = options.keys.size();
@@ -459,7 +471,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByFinal(const std::shared_ptr<
     inputs.push_back(std::move(made));
   }
   ARROW_ASSIGN_OR_RAISE(const auto aggregated,
-                        Aggregate(*partials, keys, specs, std::move(inputs), options, options.sort, context));
+                        Aggregate(*partials, keys, specs, std::move(inputs), options, options.sort, places, context));
   return ResultTable(aggregated, plan, input, options, schema, context);
 }
 

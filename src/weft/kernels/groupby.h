@@ -11,6 +11,7 @@
 
 #include "weft/base/context.h"
 #include "weft/kernels/aggregate.h"
+#include "weft/kernels/pool_array.h"
 
 namespace weft::kernels {
 
@@ -91,20 +92,23 @@ bool IsMergeable(AggregateFunction function);
 /// Also checks the options: keys and columns in range, key types, that the function takes the type (Status::TypeError).
 arrow::Result<std::shared_ptr<arrow::Schema>> GroupBySchema(const arrow::Schema& input, const GroupByOptions& options);
 
-/// Groups and aggregates: key columns, then one column an aggregation.
+/// Groups and aggregates: key columns, then one column an aggregation. Where `places` is given, here and below, it
+/// becomes, for each row of the table, the row of the result that its group is; -1 for rows in no group.
 arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(const std::shared_ptr<arrow::Table>& table,
-                                                     const GroupByOptions& options, const Context& context);
+                                                     const GroupByOptions& options, const Context& context,
+                                                     PoolArray<int64_t>* places = nullptr);
 
 /// First half, where all functions are mergeable: one row a group with the keys and what the aggregations need to go on
 /// (a mean: sum and count). The key columns are the first keys.size() columns of the partial table, so that it can be
 /// shuffled by them.
 arrow::Result<std::shared_ptr<arrow::Table>> GroupByPartial(const std::shared_ptr<arrow::Table>& table,
-                                                            const GroupByOptions& options, const Context& context);
+                                                            const GroupByOptions& options, const Context& context,
+                                                            PoolArray<int64_t>* places = nullptr);
 
 /// Second half: combines partial tables' rows (put one after the other in `partials`) to the result. `input` is the
 /// schema that the partials were made from, `options` those they were made with.
 arrow::Result<std::shared_ptr<arrow::Table>> GroupByFinal(const std::shared_ptr<arrow::Table>& partials,
                                                           const arrow::Schema& input, const GroupByOptions& options,
-                                                          const Context& context);
+                                                          const Context& context, PoolArray<int64_t>* places = nullptr);
 
 }  // namespace weft::kernels
