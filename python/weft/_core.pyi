@@ -149,10 +149,38 @@ def group_by(
     session: Session | None,
     *,
     keys: Sequence[int],
-    aggregations: Sequence[tuple[str, int, str]],
+    aggregations: Sequence[dict[str, Any]],
     sort: bool,
     dropna: bool,
 ) -> Table: ...
+def group_broadcast(
+    table: Table,
+    session: Session | None,
+    *,
+    keys: Sequence[int],
+    aggregations: Sequence[dict[str, Any]],
+    dropna: bool,
+) -> Table: ...
+def group_transform(
+    table: Table,
+    session: Session | None,
+    *,
+    keys: Sequence[int],
+    transforms: Sequence[dict[str, Any]],
+    dropna: bool,
+) -> Table: ...
+def rows_by_group(
+    table: Table, *, keys: Sequence[int], sort: bool, dropna: bool
+) -> tuple[Table, Table, Table, Table]: ...
+def beside(left: Table, right: Table) -> Table: ...
+
+class Trip:
+    @staticmethod
+    def out(table: Table, session: Session, *, keys: Sequence[int], operation: str) -> Trip: ...
+    @property
+    def rows(self) -> Table: ...
+    def back(self, answers: Table, session: Session) -> Table: ...
+
 def sort(
     table: Table,
     session: Session | None,

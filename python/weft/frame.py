@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from weft.arguments import refuse
-from weft.expression import Expression
+from weft.arguments import find_all, refuse
 from weft.output import Output
 from weft.rows import Columns
 
 if TYPE_CHECKING:
     from weft.groupby import GroupBy
+    from weft.series import Series
 
 __all__ = ["DataFrame"]
 
@@ -54,7 +54,7 @@ class DataFrame(Output):
 
     def groupby(
         self,
-        by: Columns | None = None,
+        by: Any = None,
         level: Any = None,
         *,
         as_index: bool = True,
@@ -63,29 +63,53 @@ class DataFrame(Output):
         observed: bool = True,
         dropna: bool = True,
     ) -> GroupBy:
-        """Groups rows by key columns; call ``agg``, ``sum``, ``count``, ``size``, ``mean``, ``min`` or ``max`` on it.
+        """Groups rows by keys; the methods of `GroupBy` say what becomes of the groups.
 
         Parameters
         ----------
         by
-            Key columns by name or position.
+            Keys: columns by name or position, index columns by name, expressions of `weft.col`, Series; one or a list.
+        level
+            Instead: index columns by name or number.
         as_index
             Whether the keys become the result's index; else they are its first columns.
         sort
-            Order the groups by their keys, over all ranks.
+            Order the groups by their keys, over all ranks. Without it they come by first appearance where the frame is
+            not bound, and otherwise in an order that is the same in every run.
+        group_keys
+            Whether ``apply`` puts the keys before frames' rows.
         dropna
             Leave out rows with a missing key.
         """
         from weft.groupby import GroupBy
+        from weft.groupby_keys import Keys
 
-        refuse(
-            "groupby",
-            level=(level, None, "name the index columns in by"),
-            group_keys=(group_keys, True, "it only matters to apply, which is not there"),
-            observed=(observed, True, "groups without rows are never made"),
+        refuse("groupby", observed=(observed, True, "groups without rows are never made"))
+        keys = Keys(
+            self,
+            by,
+            level,
+            as_index=bool(as_index),
+            sort=bool(sort),
+            dropna=bool(dropna),
+            group_keys=bool(group_keys),
         )
-        if by is None:
-            raise ValueError("groupby: name the key columns in by")
-        if callable(by) or isinstance(by, dict | Expression):
-            raise ValueError("groupby: by is a column or a list of columns; assign an expression's column first")
-        return GroupBy(self, by, as_index=bool(as_index), sort=bool(sort), dropna=bool(dropna))
+        return GroupBy(keys)
+
+    def value_counts(
+        self,
+        subset: Columns | None = None,
+        normalize: bool = False,
+        sort: bool = True,
+        ascending: bool = False,
+        dropna: bool = True,
+    ) -> Series:
+        """How often each combination of values is there: a Series "count" (or shares, "proportion") whose index are the
+        values; most frequent first, ties by first appearance. Collective on a bound frame."""
+        from weft.value_counts import value_counts
+
+        if subset is None:
+            positions = list(range(len(self._index), self._table.num_columns))
+        else:
+            positions = find_all(self, subset, "value_counts", index_too=False)
+        return value_counts(self, positions, normalize, sort, ascending, dropna)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from weft.env import Env
     from weft.frame import DataFrame
+    from weft.groupby import SeriesGroupBy
 
 __all__ = ["Series"]
 
@@ -111,6 +112,40 @@ class Series(SeriesRows):
     def to_pandas(self) -> pandas.Series[Any]:
         """This rank's values, with the index, as pandas has them."""
         return self._frame.to_pandas()[self.name]
+
+    def groupby(
+        self,
+        by: Any = None,
+        level: Any = None,
+        *,
+        as_index: bool = True,
+        sort: bool = True,
+        group_keys: bool = True,
+        observed: bool = True,
+        dropna: bool = True,
+    ) -> SeriesGroupBy:
+        """This column grouped by Series of as many rows, or by index columns. As `DataFrame.groupby`."""
+        if not as_index:
+            raise TypeError("groupby: as_index=False is for frames")
+        grouped = self._frame.groupby(by, level, sort=sort, group_keys=group_keys, observed=observed, dropna=dropna)
+        return grouped[self.name]
+
+    def value_counts(
+        self,
+        normalize: bool = False,
+        sort: bool = True,
+        ascending: bool = False,
+        bins: int | None = None,
+        dropna: bool = True,
+    ) -> Series:
+        """How often each value is there, most frequent first: a Series "count" (or shares, "proportion") whose index are
+        the values. Collective where it is bound."""
+        from weft.arguments import refuse
+        from weft.value_counts import value_counts
+
+        refuse("value_counts", bins=(bins, None, "make a column of bins first"))
+        position = len(self._frame.index_names)
+        return value_counts(self._frame, [position], normalize, sort, ascending, dropna)
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         stream: object = self.to_arrow().__arrow_c_stream__(requested_schema)

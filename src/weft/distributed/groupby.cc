@@ -1,13 +1,169 @@
 #include "weft/distributed/groupby.h"
 
+#include <arrow/array/util.h>
+#include <arrow/buffer.h>
+
+#include <algorithm>
 #include <numeric>
 #include <utility>
 #include <vector>
 
+#include "weft/distributed/shuffle_return.h"
 #include "weft/distributed/sort.h"
 #include "weft/exchange/exchange.h"
+#include "weft/kernels/group_fold.h"
 
 namespace weft::distributed {
+namespace {
+
+/// Where rows' numbers are asked for, those of this rank begin after the rows of lower ranks.
+arrow::Status NumberRows(Communicator& communicator, const arrow::Table& table, kernels::GroupByOptions* options) {
+  using kernels::AggregateFunction;
+  const bool wanted =
+      std::any_of(options->aggregations.begin(), options->aggregations.end(), [](const auto& aggregation) {
+        return aggregation.label < 0 && (aggregation.function == AggregateFunction::kIdxMin ||
+                                         aggregation.function == AggregateFunction::kIdxMax);
+      });
+  if (!wanted) return arrow::Status::OK();
+  ARROW_ASSIGN_OR_RAISE(const auto counts, exchange::AllgatherCounts(communicator, table.num_rows()));
+  options->first_row += std::accumulate(counts.begin(), counts.begin() + communicator.rank(), int64_t{0});
+  return arrow::Status::OK();
+}
+
+/// The columns that the options name, and the options with their positions there; where rows' numbers are asked for,
+/// they are the last column.
+arrow::Result<std::shared_ptr<arrow::Table>> NeededColumns(const arrow::Table& table, kernels::GroupByOptions* options,
+                                                           const Context& context) {
+  using kernels::AggregateFunction;
+  std::vector<int> kept;
+  const auto place = [&](int column) {
+    const auto found = std::find(kept.begin(), kept.end(), column);
+    if (found != kept.end()) return static_cast<int>(found - kept.begin());
+    kept.push_back(column);
+    return static_cast<int>(kept.size()) - 1;
+  };
+  for (int& key : options->keys) key = place(key);
+  bool numbers = false;
+  for (auto& aggregation : options->aggregations) {
+    const bool index =
+        aggregation.function == AggregateFunction::kIdxMin || aggregation.function == AggregateFunction::kIdxMax;
+    if (aggregation.function != AggregateFunction::kSize) aggregation.column = place(aggregation.column);
+    if (aggregation.label >= 0) aggregation.label = place(aggregation.label);
+    numbers |= index && aggregation.label < 0;
+  }
+  ARROW_ASSIGN_OR_RAISE(auto needed, table.SelectColumns(kept));
+  if (!numbers) return needed;
+  const auto width = static_cast<int64_t>(sizeof(int64_t));
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> buffer,
+                        arrow::AllocateBuffer(table.num_rows() * width, context.pool));
+  auto* out = reinterpret_cast<int64_t*>(buffer->mutable_data());
+  std::iota(out, out + table.num_rows(), options->first_row);
+  auto column = std::make_shared<arrow::ChunkedArray>(
+      arrow::MakeArray(arrow::ArrayData::Make(arrow::int64(), table.num_rows(), {nullptr, std::move(buffer)}, 0)));
+  const int last = needed->num_columns();
+  for (auto& aggregation : options->aggregations) {
+    if (aggregation.label < 0) aggregation.label = last;
+  }
+  return needed->AddColumn(last, arrow::field("row", arrow::int64()), std::move(column));
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> OrderByKeys(Communicator& communicator,
+                                                         std::shared_ptr<arrow::Table> grouped,
+                                                         const kernels::GroupByOptions& options,
+                                                         const Context& context) {
+  if (!options.sort) return grouped;
+  kernels::SortOptions order;
+  for (size_t key = 0; key < options.keys.size(); ++key) order.keys.push_back({static_cast<int>(key), true});
+  order.nan_is_null = options.nan_is_null;
+  return Sort(communicator, std::move(grouped), order, context);
+}
+
+/// For functions that need all rows of a group: the rows go to the rank of their key.
+arrow::Result<std::shared_ptr<arrow::Table>> GroupByRows(Communicator& communicator,
+                                                         std::shared_ptr<arrow::Table> table,
+                                                         const kernels::GroupByOptions& options,
+                                                         const Context& context) {
+  kernels::GroupByOptions local = options;
+  local.sort = false;
+  ARROW_RETURN_NOT_OK(NumberRows(communicator, *table, &local));
+  auto needed = NeededColumns(*table, &local, context);
+  table.reset();
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, needed.status(), "groupby"));
+  const auto partitioner = exchange::ByHash(local.keys, options.nan_is_null, communicator.world_size());
+  ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, *std::move(needed), partitioner, context));
+  auto grouped = kernels::GroupBy(shuffled.table, local, context);
+  shuffled.table.reset();
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
+  return OrderByKeys(communicator, *std::move(grouped), options, context);
+}
+
+bool AllMergeable(const kernels::GroupByOptions& options) {
+  return std::all_of(options.aggregations.begin(), options.aggregations.end(),
+                     [](const auto& aggregation) { return kernels::IsMergeable(aggregation.function); });
+}
+
+/// The aggregations' columns of `grouped` for each of `places`, which are its rows or -1.
+arrow::Result<std::shared_ptr<arrow::Table>> Spread(const arrow::Table& grouped, size_t keys,
+                                                    const kernels::PoolArray<int64_t>& places, const Context& context) {
+  arrow::FieldVector fields;
+  arrow::ChunkedArrayVector columns;
+  for (int i = static_cast<int>(keys); i < grouped.num_columns(); ++i) {
+    ARROW_ASSIGN_OR_RAISE(auto rows, kernels::PoolArray<int64_t>::Make(places.size(), context.pool));
+    std::copy(places.begin(), places.end(), rows.begin());
+    ARROW_ASSIGN_OR_RAISE(auto column, kernels::GatherOrNull(grouped.column(i), std::move(rows), context));
+    columns.push_back(std::move(column));
+    fields.push_back(grouped.schema()->field(i));
+  }
+  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns), places.size());
+}
+
+}  // namespace
+
+arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(const std::shared_ptr<arrow::Table>& table,
+                                                            const kernels::GroupByOptions& options,
+                                                            const Context& context) {
+  kernels::GroupByOptions unsorted = options;
+  unsorted.sort = false;
+  kernels::PoolArray<int64_t> places;
+  ARROW_ASSIGN_OR_RAISE(const auto grouped, kernels::GroupBy(table, unsorted, context, &places));
+  return Spread(*grouped, options.keys.size(), places, context);
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(Communicator& communicator,
+                                                            const std::shared_ptr<arrow::Table>& table,
+                                                            const kernels::GroupByOptions& options,
+                                                            const Context& context) {
+  const auto input = table->schema();
+  const auto output = kernels::GroupBySchema(*input, options);
+  ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
+      communicator, output.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(input) : output.status(), "groupby"));
+  if (communicator.world_size() == 1) return GroupBroadcast(table, options, context);
+  kernels::GroupByOptions local = options;
+  local.sort = false;
+  ARROW_RETURN_NOT_OK(NumberRows(communicator, *table, &local));
+  if (!AllMergeable(options)) {
+    auto needed = NeededColumns(*table, &local, context);
+    ARROW_RETURN_NOT_OK(exchange::Agree(communicator, needed.status(), "groupby"));
+    const RowKernel kernel = [&](const auto& rows) { return GroupBroadcast(rows, local, context); };
+    return ComputeByKey(communicator, *std::move(needed), local.keys, options.nan_is_null, kernel, "groupby", context);
+  }
+  // One row a group goes out and comes back, then each of this rank's rows takes its group's.
+  kernels::PoolArray<int64_t> places;
+  auto partial = kernels::GroupByPartial(table, local, context, &places);
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, partial.status(), "groupby"));
+  std::vector<int> keys(options.keys.size());
+  std::iota(keys.begin(), keys.end(), 0);
+  const RowKernel kernel = [&](const auto& partials) -> arrow::Result<std::shared_ptr<arrow::Table>> {
+    kernels::PoolArray<int64_t> groups;
+    ARROW_ASSIGN_OR_RAISE(const auto grouped, kernels::GroupByFinal(partials, *input, local, context, &groups));
+    return Spread(*grouped, keys.size(), groups, context);
+  };
+  ARROW_ASSIGN_OR_RAISE(const auto answers, ComputeByKey(communicator, *std::move(partial), keys, options.nan_is_null,
+                                                         kernel, "groupby", context));
+  auto made = Spread(*answers, 0, places, context);
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, made.status(), "groupby"));
+  return made;
+}
 
 arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator, std::shared_ptr<arrow::Table> table,
                                                      const kernels::GroupByOptions& options, const Context& context) {
@@ -16,8 +172,13 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator,
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
       communicator, output.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(input) : output.status(), "groupby"));
   if (communicator.world_size() == 1) return kernels::GroupBy(table, options, context);
+  if (!AllMergeable(options)) {
+    return GroupByRows(communicator, std::move(table), options, context);
+  }
+  kernels::GroupByOptions numbered = options;
+  ARROW_RETURN_NOT_OK(NumberRows(communicator, *table, &numbered));
 
-  auto partial = kernels::GroupByPartial(table, options, context);
+  auto partial = kernels::GroupByPartial(table, numbered, context);
   table.reset();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, partial.status(), "groupby"));
   std::vector<int> keys(options.keys.size());
@@ -30,12 +191,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator,
   auto grouped = kernels::GroupByFinal(shuffled.table, *input, final_options, context);
   shuffled.table.reset();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
-  if (!options.sort) return grouped;
-
-  kernels::SortOptions order;
-  for (const int key : keys) order.keys.push_back({key, true});
-  order.nan_is_null = options.nan_is_null;
-  return Sort(communicator, *std::move(grouped), order, context);
+  return OrderByKeys(communicator, *std::move(grouped), options, context);
 }
 
 }  // namespace weft::distributed

@@ -1,4 +1,4 @@
-// Grouping over all ranks: combine, shuffle, reduce.
+// Grouping over all ranks: combine, shuffle, reduce; or, for functions that need all rows of a group, shuffle, compute.
 #pragma once
 
 #include <arrow/result.h>
@@ -13,8 +13,21 @@
 namespace weft::distributed {
 
 /// Collective. Each group is a row of one rank. With options.sort the result is globally ordered by the keys, rank by
-/// rank.
+/// rank. Where all functions are mergeable, what travels is one row a group and rank, however many rows a key has;
+/// otherwise the rows, of the columns that are needed.
 arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator, std::shared_ptr<arrow::Table> table,
                                                      const kernels::GroupByOptions& options, const Context& context);
+
+/// Collective. Each row gets what its group comes to: the aggregations' columns, null for rows in no group. Where all
+/// functions are mergeable, one row a group and rank travels; otherwise the rows.
+arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(Communicator& communicator,
+                                                            const std::shared_ptr<arrow::Table>& table,
+                                                            const kernels::GroupByOptions& options,
+                                                            const Context& context);
+
+/// The same on one rank.
+arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(const std::shared_ptr<arrow::Table>& table,
+                                                            const kernels::GroupByOptions& options,
+                                                            const Context& context);
 
 }  // namespace weft::distributed

@@ -1,0 +1,39 @@
+#include "weft/distributed/group_transform.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "weft/distributed/shuffle_return.h"
+#include "weft/exchange/exchange.h"
+
+namespace weft::distributed {
+
+arrow::Result<std::shared_ptr<arrow::Table>> GroupTransform(Communicator& communicator,
+                                                            const std::shared_ptr<arrow::Table>& table,
+                                                            const kernels::GroupTransformOptions& options,
+                                                            const Context& context) {
+  const auto input = table->schema();
+  const auto output = kernels::GroupTransformSchema(*input, options);
+  ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
+      communicator, output.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(input) : output.status(), "groupby"));
+  if (communicator.world_size() == 1) return kernels::GroupTransform(table, options, context);
+  // The needed columns alone travel.
+  kernels::GroupTransformOptions local = options;
+  std::vector<int> kept;
+  const auto place = [&](int column) {
+    const auto found = std::find(kept.begin(), kept.end(), column);
+    if (found != kept.end()) return static_cast<int>(found - kept.begin());
+    kept.push_back(column);
+    return static_cast<int>(kept.size()) - 1;
+  };
+  for (int& key : local.keys) key = place(key);
+  for (auto& transform : local.transforms) {
+    if (transform.column >= 0) transform.column = place(transform.column);
+  }
+  ARROW_ASSIGN_OR_RAISE(auto needed, table->SelectColumns(kept));
+  const RowKernel kernel = [&](const auto& rows) { return kernels::GroupTransform(rows, local, context); };
+  return ComputeByKey(communicator, std::move(needed), local.keys, options.nan_is_null, kernel, "groupby", context);
+}
+
+}  // namespace weft::distributed

@@ -1,0 +1,103 @@
+#include "weft/kernels/group_rank.h"
+
+#include <arrow/array/util.h>
+#include <arrow/builder.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "weft/kernels/group_runs.h"
+#include "weft/kernels/key_encoding.h"
+#include "weft/kernels/row_order.h"
+
+namespace weft::kernels {
+namespace {
+
+/// Ranks of one group's rows, in the order of their values, those without a rank left out.
+template <typename Equal>
+void RankRun(const int64_t* rows, int64_t count, const RankOptions& options, const Equal& equal, double* ranks) {
+  double dense = 0;
+  for (int64_t begin = 0; begin < count;) {
+    int64_t end = begin + 1;
+    while (end < count && equal(rows[begin], rows[end])) ++end;
+    ++dense;
+    for (int64_t i = begin; i < end; ++i) {
+      double rank = 0;
+      switch (options.method) {
+        case RankMethod::kAverage:
+          rank = static_cast<double>(begin + 1 + end) / 2;
+          break;
+        case RankMethod::kMin:
+          rank = static_cast<double>(begin + 1);
+          break;
+        case RankMethod::kMax:
+          rank = static_cast<double>(end);
+          break;
+        case RankMethod::kFirst:
+          rank = static_cast<double>(i + 1);
+          break;
+        case RankMethod::kDense:
+          rank = dense;
+          break;
+      }
+      ranks[rows[i]] = rank;
+    }
+    begin = end;
+  }
+  if (!options.percent) return;
+  const double of = options.method == RankMethod::kDense ? dense : static_cast<double>(count);
+  for (int64_t i = 0; i < count; ++i) ranks[rows[i]] /= of;
+}
+
+}  // namespace
+
+arrow::Result<std::shared_ptr<arrow::ChunkedArray>> RankInGroups(const Grouping& grouping,
+                                                                 const std::shared_ptr<arrow::ChunkedArray>& column,
+                                                                 const RankOptions& options, const Context& context) {
+  const int64_t rows = column->length();
+  ARROW_ASSIGN_OR_RAISE(const auto groups, GroupOfRows(grouping, rows, context));
+  const auto ids = std::make_shared<arrow::ChunkedArray>(
+      std::make_shared<arrow::Int64Array>(rows, arrow::Buffer::Wrap(groups.data(), static_cast<size_t>(rows))));
+  std::vector<KeyColumn> keys;
+  ARROW_ASSIGN_OR_RAISE(auto by_group, KeyColumn::Make({ids}, false, context));
+  ARROW_ASSIGN_OR_RAISE(auto by_value, KeyColumn::Make({column}, options.nan_is_null, context));
+  keys.push_back(std::move(by_group));
+  keys.push_back(std::move(by_value));
+  const std::vector<KeyDirection> directions{{true, false}, {options.ascending, options.nulls == RankNulls::kTop}};
+  ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(keys, directions, context));
+  ARROW_ASSIGN_OR_RAISE(const auto order, OrderRows(layout, rows, context));
+  const KeyColumn& values = keys[1];
+  const auto is_null = [&](int64_t row) { return values.may_have_nulls() && values.IsNull(row); };
+
+  constexpr double kNone = -1;
+  ARROW_ASSIGN_OR_RAISE(auto ranks, PoolArray<double>::Make(rows, context.pool));
+  std::fill(ranks.begin(), ranks.end(), kNone);
+  for (int64_t begin = 0; begin < rows;) {
+    const int64_t group = groups[order[begin]];
+    int64_t end = begin + 1;
+    while (end < rows && groups[order[end]] == group) ++end;
+    int64_t ranked = end;
+    if (options.nulls == RankNulls::kKeep) {
+      while (ranked > begin && is_null(order[ranked - 1])) --ranked;
+    }
+    if (group >= 0) {
+      RankRun(
+          order.data() + begin, ranked - begin, options,
+          [&](int64_t a, int64_t b) { return CompareKeys(values, a, values, b, {}) == 0; }, ranks.data());
+    }
+    begin = end;
+  }
+  arrow::DoubleBuilder builder(context.pool);
+  ARROW_RETURN_NOT_OK(builder.Reserve(rows));
+  for (const double rank : ranks) {
+    if (rank == kNone) {
+      builder.UnsafeAppendNull();
+    } else {
+      builder.UnsafeAppend(rank);
+    }
+  }
+  ARROW_ASSIGN_OR_RAISE(auto made, builder.Finish());
+  return std::make_shared<arrow::ChunkedArray>(std::move(made));
+}
+
+}  // namespace weft::kernels
