@@ -131,6 +131,15 @@ def group_by(
     sort: bool,
     dropna: bool,
 ) -> Table: ...
+def reduce(
+    table: Table,
+    session: Session | None,
+    *,
+    reductions: Sequence[tuple[str, int]],
+    skipna: bool,
+    min_count: int,
+    ddof: int,
+) -> Table: ...
 def sort(
     table: Table,
     session: Session | None,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from weft.series_reductions import SeriesReductions
+
 if TYPE_CHECKING:
     import numpy
     import pandas
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Series"]
 
 
-class Series:
+class Series(SeriesReductions):
     """One column with its frame's index, bound as its frame is. Exports are this rank's part and run no collective.
 
     It is there to be read. Conditions and arithmetic are written with `weft.col`, which a frame evaluates.

@@ -4,8 +4,6 @@
 #include <arrow/array/concatenate.h>
 #include <arrow/array/util.h>
 #include <arrow/builder.h>
-#include <arrow/compute/api_vector.h>
-#include <arrow/compute/exec.h>
 #include <arrow/util/bit_util.h>
 #include <arrow/util/decimal.h>
 #include <arrow/util/float16.h>
@@ -17,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/kernels/dense_values.h"
 #include "weft/kernels/gather.h"
 #include "weft/kernels/key_encoding.h"
 
@@ -488,24 +487,6 @@ class ExtremeStates : public GroupStates {
   States<ExtremeFold> states_;
 };
 
-/// A dictionary column as its values.
-arrow::Result<std::shared_ptr<arrow::ChunkedArray>> Decode(const std::shared_ptr<arrow::ChunkedArray>& column,
-                                                           const Context& context) {
-  if (column == nullptr || column->type()->id() != Type::DICTIONARY) return column;
-  arrow::ArrayVector chunks;
-  for (const auto& chunk : column->chunks()) {
-    const auto& encoded = static_cast<const arrow::DictionaryArray&>(*chunk);
-    arrow::compute::ExecContext exec(context.pool);
-    exec.set_use_threads(false);
-    ARROW_ASSIGN_OR_RAISE(const arrow::Datum values,
-                          arrow::compute::Take(encoded.dictionary(), encoded.indices(),
-                                               arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
-    chunks.push_back(values.make_array());
-  }
-  return std::make_shared<arrow::ChunkedArray>(std::move(chunks),
-                                               static_cast<const arrow::DictionaryType&>(*column->type()).value_type());
-}
-
 }  // namespace
 
 arrow::Decimal256 GroupStates::Integer(int64_t) const { return {}; }
@@ -546,7 +527,7 @@ arrow::Result<std::unique_ptr<GroupStates>> MakeGroupStates(StateKind kind, cons
     case StateKind::kSum:
       break;
   }
-  ARROW_ASSIGN_OR_RAISE(const auto values, Decode(column, context));
+  ARROW_ASSIGN_OR_RAISE(const auto values, DecodeDictionary(column, context));
   const auto type = StateType(kind, of);
   if (type->id() == Type::DOUBLE) return std::make_unique<SumStates<double>>(values, type, nan_is_null);
   if (type->id() == Type::DECIMAL256) return std::make_unique<SumStates<arrow::Decimal256>>(values, type, false);
