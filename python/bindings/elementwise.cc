@@ -1,8 +1,10 @@
 #include "operators.h"
 
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -63,10 +65,17 @@ PyTable Align(const PyTable& left, const PyTable& right, const PySession* sessio
       })};
 }
 
-PyTable Beside(const std::vector<PyTable>& tables, const std::vector<std::string>& names) {
-  std::vector<TablePtr> parts;
-  for (const PyTable& table : tables) parts.push_back(table.table);
-  return {Check(kernels::Beside(parts, names))};
+PyTable Beside(const std::vector<PyTable>& tables, std::optional<std::vector<std::string>> names) {
+  std::vector<TablePtr> inputs;
+  for (const PyTable& table : tables) inputs.push_back(table.table);
+  if (!names) {
+    names.emplace();
+    for (const TablePtr& table : inputs) {
+      const auto own = table->ColumnNames();
+      names->insert(names->end(), own.begin(), own.end());
+    }
+  }
+  return {Check(kernels::Beside(inputs, *names))};
 }
 
 PyTable Fill(const PyTable& table, const PySession* session, const std::vector<int>& columns, bool forward,
@@ -91,7 +100,7 @@ void BindElementwise(nb::module_& module) {
              nb::arg("operation"));
   module.def("fill", &Fill, nb::arg("table"), nb::arg("session").none(), nb::kw_only(), nb::arg("columns"),
              nb::arg("forward"), nb::arg("limit"));
-  module.def("beside", &Beside, nb::arg("tables"), nb::arg("names"));
+  module.def("beside", &Beside, nb::arg("tables"), nb::arg("names") = nb::none());
 }
 
 }  // namespace weft::python

@@ -150,19 +150,6 @@ nb::tuple RowsByGroup(const PyTable& table, const std::vector<int>& keys, bool s
   return nb::make_tuple(PyTable{made.rows}, one("number", made.numbers), one("start", made.starts), PyTable{made.keys});
 }
 
-/// The columns of two tables with as many rows.
-PyTable Beside(const PyTable& left, const PyTable& right) {
-  auto table = left.table;
-  if (left.table->num_columns() == 0) return right;
-  if (table->num_rows() != right.table->num_rows()) {
-    throw nb::value_error("tables with different numbers of rows have no place beside each other");
-  }
-  for (int i = 0; i < right.table->num_columns(); ++i) {
-    table = Check(table->AddColumn(table->num_columns(), right.table->field(i), right.table->column(i)));
-  }
-  return {std::move(table)};
-}
-
 /// A trip of rows to the ranks of their keys, with a stop in Python.
 class PyTrip {
  public:
@@ -201,7 +188,6 @@ void BindGrouping(nb::module_& module) {
              nb::arg("keys"), nb::arg("transforms"), nb::arg("dropna"));
   module.def("rows_by_group", &RowsByGroup, nb::arg("table"), nb::kw_only(), nb::arg("keys"), nb::arg("sort"),
              nb::arg("dropna"));
-  module.def("beside", &Beside);
   nb::class_<PyTrip>(module, "Trip")
       .def_static("out", &PyTrip::Out, nb::arg("table"), nb::arg("session"), nb::kw_only(), nb::arg("keys"),
                   nb::arg("operation"))

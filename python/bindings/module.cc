@@ -16,6 +16,7 @@ NB_MODULE(_core, module) {
   weft::python::BindElementwise(module);
   weft::python::BindOrdering(module);
   weft::python::BindGrouping(module);
+  weft::python::BindReducing(module);
   weft::python::BindCombining(module);
   weft::python::BindFiles(module);
   weft::python::BindRendezvous(module);

@@ -9,6 +9,7 @@ void BindRows(nanobind::module_& module);
 void BindElementwise(nanobind::module_& module);
 void BindOrdering(nanobind::module_& module);
 void BindGrouping(nanobind::module_& module);
+void BindReducing(nanobind::module_& module);
 void BindCombining(nanobind::module_& module);
 void BindFiles(nanobind::module_& module);
 

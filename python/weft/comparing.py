@@ -83,7 +83,7 @@ def _same_bag(left: _core.Table, right: _core.Table, session: _core.Session | No
         both,
         session,
         keys=list(range(len(names))),
-        aggregations=[("sum", len(names), sign)],
+        aggregations=[{"function": "sum", "column": len(names), "name": sign}],
         sort=False,
         dropna=False,
     )

@@ -129,7 +129,7 @@ class Keys:
 
     def _hide(self, column: _core.Table, name: str) -> None:
         hidden = column.rename([f"__weft_key_{len(self.positions)}__"])
-        self.table = _core.beside(self.table, hidden)
+        self.table = _core.beside([self.table, hidden])
         self._add(self.table.num_columns - 1, name)
 
     def label(self, operation: str) -> int:
@@ -155,7 +155,7 @@ class Keys:
     def beside_index(self, columns: _core.Table) -> DataFrame:
         """A frame of the rows' own index and new columns."""
         index = self.frame.index_names
-        table = _core.beside(self.frame.table.select(list(range(len(index)))), columns)
+        table = _core.beside([self.frame.table.select(list(range(len(index)))), columns])
         return DataFrame._wrap(table, self.env, index)
 
 

@@ -82,7 +82,7 @@ class RowWise(Aggregates[Result]):
         names = [f"k{place}" for place in places]
         table = keys.table.select(keys.positions).rename(names)
         groups = _core.group_by(
-            _core.beside(table, self._numbered(table, "first")),
+            _core.beside([table, self._numbered(table, "first")]),
             keys.session,
             keys=places,
             aggregations=[{"function": "min", "column": count, "name": "first"}],
@@ -96,10 +96,10 @@ class RowWise(Aggregates[Result]):
                 groups = _core.sort(groups, keys.session, keys=[count], ascending=[True], nulls_first=False)
         groups = groups.select(places)
         total = groups.num_rows if keys.session is None else _core.total_rows(groups, keys.session)
-        groups = _core.beside(groups, self._numbered(groups, "ngroup", None if ascending else total - 1))
+        groups = _core.beside([groups, self._numbered(groups, "ngroup", None if ascending else total - 1)])
         # The groups' rows, which have a number, before the frame's, which take it.
         none = _core.Table.from_stream(pa.table({"ngroup": pa.nulls(table.num_rows, pa.int64())}))
-        whole = _core.concat([groups, _core.beside(table, none)], None, outer=False)
+        whole = _core.concat([groups, _core.beside([table, none])], None, outer=False)
         made = _core.group_broadcast(
             whole,
             keys.session,
@@ -185,7 +185,7 @@ class RowWise(Aggregates[Result]):
         shifted = self._shifted(columns, periods)
         count = len(columns)
         both = _core.beside(
-            values.rename([f"v{i}" for i in range(count)]), shifted.rename([f"s{i}" for i in range(count)])
+            [values.rename([f"v{i}" for i in range(count)]), shifted.rename([f"s{i}" for i in range(count)])]
         )
         frame = DataFrame._wrap(both, self._keys.env)
         types = frame.schema.types
@@ -244,7 +244,7 @@ class RowWise(Aggregates[Result]):
         hidden = len(frame.index_names)
         chosen = self._columns if self._selected else list(range(hidden, frame.table.num_columns))
         shown = frame.table.select([*range(hidden), *chosen])
-        whole = DataFrame._wrap(_core.beside(shown, more), frame.env, frame.index_names)
+        whole = DataFrame._wrap(_core.beside([shown, more]), frame.env, frame.index_names)
         kept = whole.filter(condition) if condition is not None else whole.slice(0, 0)
         made = DataFrame._wrap(kept.table.select(list(range(shown.num_columns))), frame.env, frame.index_names)
         return Series(made) if self._single else made  # type: ignore[return-value]
@@ -324,7 +324,7 @@ class RowWise(Aggregates[Result]):
 
             table = one_type(gathered.env, "groupby.transform", agreed(gathered.env, "groupby.transform", compute))
             back = gathered.back(table.column(0)).rename([self._name(position)])
-            columns = back if columns is None else _core.beside(columns, back)
+            columns = back if columns is None else _core.beside([columns, back])
         return self._beside(columns if columns is not None else self._keys.table.select([]))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from weft.arguments import refuse
+from weft.series_reductions import SeriesReductions
 from weft.series_rows import SeriesRows, frame_of
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ __all__ = ["Series"]
 ABSENT: Any = object()
 
 
-class Series(SeriesRows):
+class Series(SeriesRows, SeriesReductions):
     """One column with its frame's index, bound as its frame is. Exports are this rank's part and run no collective.
 
     Parameters

@@ -53,12 +53,12 @@ def count_values(
             aggregations=[{"function": "sum", "column": wide, "name": "total"}],
             dropna=False,
         )
-        shared = _core.beside(made.select([wide]), totals).rename(["count", "total"])
+        shared = _core.beside([made.select([wide]), totals]).rename(["count", "total"])
         from weft.expression import col
 
         share = DataFrame._wrap(shared, keys.env).select(proportion=col("count") / col("total")).table
         rest = made.select([*range(wide)])
-        made = _core.beside(_core.beside(rest, share), made.select([wide + 1]))
+        made = _core.beside([_core.beside([rest, share]), made.select([wide + 1])])
         label = "proportion"
     order = [*range(count)] if keys.sort else []
     directions = [True] * len(order)
@@ -100,7 +100,7 @@ def _counted(keys: Keys, by: list[int], dropna: bool | None = None, values: list
         table = frame.table
     before = 0 if env is None else sum(env.allgather(table.num_rows)[: env.rank])
     rows = pa.array(numpy.arange(before, before + table.num_rows, dtype=numpy.int64))
-    numbered = _core.beside(table.select(by), _core.Table.from_stream(pa.table({"row": rows})))
+    numbered = _core.beside([table.select(by), _core.Table.from_stream(pa.table({"row": rows}))])
     return _core.group_by(
         numbered.rename([f"k{i}" for i in range(len(by))] + ["row"]),
         keys.session,
@@ -129,4 +129,4 @@ def _share(keys: Keys, made: _core.Table, column: int, total: int) -> _core.Tabl
     counts = pc.cast(pa.table(made).column(column), pa.float64())
     share = pc.divide(counts, pa.scalar(float(total or 1)))
     values = _core.Table.from_stream(pa.table({"proportion": share}))
-    return _core.beside(made.select(list(range(column))), values)
+    return _core.beside([made.select(list(range(column))), values])
