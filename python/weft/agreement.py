@@ -48,12 +48,13 @@ def agreed(env: Env | None, operation: str, make: Callable[[], tuple[T, Any]]) -
 def _kind(name: str) -> type[Exception]:
     """The builtin exception of that name; RuntimeError for others."""
     found = getattr(builtins, name, None)
-    plain = isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, UnicodeError | OSError)
-    return found if plain else RuntimeError
+    if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, UnicodeError | OSError):
+        return found
+    return RuntimeError
 
 
 def column_of(values: Any, env: Env | None, operation: str, length: int | None = None) -> pa.ChunkedArray:
-    """Python values, or an array, as a column of the type that all ranks' values have in common. Collective with an env.
+    """Python values, or an array, as a column of the type that all ranks' values have in common. Collective.
 
     ValueError where there are not `length` values on some rank; TypeError where values have no type in common.
     """
@@ -87,9 +88,8 @@ def columns_of(
             if common is None:
                 raise TypeError(f"{operation}: the values have no type in common: {type} and {other}")
             type = common
-        if pa.types.is_dictionary(array.type) and array.type != type:
-            array = array.cast(dense(array.type))
-        columns.append(array.cast(type) if array.type != type else array)
+        own = array.cast(dense(array.type)) if pa.types.is_dictionary(array.type) and array.type != type else array
+        columns.append(own.cast(type) if own.type != type else own)
     return columns
 
 
