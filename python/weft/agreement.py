@@ -54,7 +54,7 @@ def _kind(name: str) -> type[Exception]:
 
 
 def column_of(values: Any, env: Env | None, operation: str, length: int | None = None) -> pa.ChunkedArray:
-    """Python values, or an array, as a column of the type that all ranks' values have in common. Collective with an env.
+    """Python values, or an array, as a column of the type that all ranks' values have in common. Collective.
 
     ValueError where there are not `length` values on some rank; TypeError where values have no type in common.
     """
@@ -88,9 +88,8 @@ def columns_of(
             if common is None:
                 raise TypeError(f"{operation}: the values have no type in common: {type} and {other}")
             type = common
-        if pa.types.is_dictionary(array.type) and array.type != type:
-            array = array.cast(dense(array.type))
-        columns.append(array.cast(type) if array.type != type else array)
+        own = array.cast(dense(array.type)) if pa.types.is_dictionary(array.type) and array.type != type else array
+        columns.append(own.cast(type) if own.type != type else own)
     return columns
 
 

@@ -178,7 +178,7 @@ def _moments(low: Lowering, kind: str, left: Term, right: Term) -> tuple[Term, T
         type = pa.timestamp(finer(left.type.unit, right.type.unit), left.type.tz)
     if type is None:
         raise TypeError(
-            f"{_SIGNS[kind]} cannot be computed of {left.type} and {right.type}: one side has a time zone, the other not"
+            f"{_SIGNS[kind]} cannot be computed of {left.type} and {right.type}: one has a time zone, the other not"
         )
     return low.cast(left, type, fallible=True), low.cast(right, type, fallible=True)
 
@@ -191,7 +191,7 @@ def _two_spans(low: Lowering, kind: str, left: Term, right: Term) -> Term | None
         return low.call(kind, one, other, type=type)
     counts = _integers(low, one), _integers(low, other)
     if kind == "divide":
-        floats = (low.cast(low.call("multiply", count, low.constant(1.0)), pa.float64()) for count in counts)
+        floats = (low.cast(count, pa.float64()) for count in counts)
         return low.call("divide", *floats, type=pa.float64())
     if kind in ("floor_divide", "modulo"):
         made = _floor_divide(low, kind, *counts)
@@ -208,12 +208,11 @@ def _span_by_number(low: Lowering, kind: str, span: Term, number: Term) -> Term:
         number = low.cast(number, pa.int64())
         zero = low.call("equal", number, low.constant(0), type=pa.bool_())
         divisor = low.choose(zero, low.null(pa.int64()), number)
-        function = "divide" if kind == "divide" else "weft_floor_divide"
-        return low.cast(low.call(function, counts, divisor, type=pa.int64()), span.type)
+        # NumPy cuts off, for // too.
+        return low.cast(low.call("divide", counts, divisor, type=pa.int64()), span.type)
     if kind == "floor_divide":
         raise TypeError("// of a duration by a float is not taken; divide by /")
-    floats = low.call("multiply", counts, low.constant(1.0), type=pa.float64())
-    made = low.call(kind, floats, low.cast(number, pa.float64()), type=pa.float64())
+    made = low.call(kind, low.cast(counts, pa.float64()), low.cast(number, pa.float64()), type=pa.float64())
     finite = low.call("is_finite", made, type=pa.bool_())
     low.fallible = True
     kept = low.choose(finite, made, low.null(pa.float64()))
@@ -494,6 +493,10 @@ def _holds(type: pa.DataType, value: Any) -> bool:
         return kind in ("int", "decimal") and _fits(value, type)
     if isinstance(value, str) != (kind == "text") or kind == "null":
         return False
+    if isinstance(value, pa.Scalar) and (
+        family(value.type) != kind or getattr(value.type, "tz", 0) != getattr(type, "tz", 0)
+    ):
+        return False
     if isinstance(value, dt.datetime) and (value.tzinfo is None) != (kind != "moment" or type.tz is None):
         return False
     return _converts(value, type)
@@ -557,8 +560,10 @@ def _between(low: Lowering, terms: tuple[Term, ...], detail: tuple[str, str]) ->
 def _clip(low: Lowering, terms: tuple[Term, ...], _: Any) -> Term:
     value, lower, upper = terms
     bounds = (lower, upper)
-    if all(bound.is_constant and not bound.is_missing for bound in bounds) and lower.value > upper.value:
-        lower, upper = upper, lower
+    if all(bound.is_constant and not bound.is_missing for bound in bounds):
+        ends = [bound.value.as_py() if isinstance(bound.value, pa.Scalar) else bound.value for bound in bounds]
+        if ends[0] > ends[1]:
+            lower, upper = upper, lower
     value, lower, upper = together(low, "clip", value, lower, upper)
     below, above = _compare(low, (value, lower), ("less", False)), _compare(low, (value, upper), ("greater", False))
     return low.choose(above, upper, low.choose(below, lower, value))

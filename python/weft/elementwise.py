@@ -253,9 +253,9 @@ class Elementwise(FrameOperators):
         """A Python function of each column (``axis=0``) or of each row (``axis=1``). Collective on a bound frame.
 
         A column is given as a `Series` of this frame, whole and over all ranks; of Series the result is a frame, of
-        values a dict by column. A row is given as a pandas Series; of values the result is a Series (named "0") of their
-        type, of pandas Series a frame of their labels. With ``result_type="expand"`` lists and dicts become columns too.
-        On every rank an error in the function is an error that names the rank.
+        values a dict by column. A row is given as a pandas Series; of values the result is a Series (named "0"), of
+        pandas Series a frame of their labels. With ``result_type="expand"`` lists and dicts become columns too. An
+        error in the function is an error on every rank, which names the rank.
         """
         from weft.functions import apply_columns, apply_rows
 

@@ -24,8 +24,8 @@ class ElementwiseSeries(Computed):
     """Operations whose every row is made of that row alone. The result has this Series' name, rows and index.
 
     Operands are constants, Series, and lists or arrays of one value a row of this rank. Series of one frame fit one
-    another; others go by position, and must have the same index. Then, on bound frames, the operation is collective, and
-    rows are moved to where the left operand's lie.
+    another; others go by position, and must have the same index. Then, on bound frames, the operation is collective,
+    and rows are moved to where the left operand's lie.
     """
 
     __slots__ = ("_frame",)

@@ -64,7 +64,7 @@ class Expression(Computed):
 
 def lowering(table: _core.Table | None) -> Lowering:
     """Lowers expressions over the columns of `table`; it has every rule."""
-    from weft import arithmetic, casting, datetimes, strings  # noqa: F401
+    from weft import arithmetic, casting, datetime_rules, string_rules  # noqa: F401
     from weft.lowering import Lowering
 
     return Lowering(table)
@@ -73,6 +73,20 @@ def lowering(table: _core.Table | None) -> Lowering:
 def expression_of(value: Any) -> Expression:
     """An operand of an expression: another one, or a constant."""
     return value if isinstance(value, Expression) else lit(value)
+
+
+def _scalar_of(value: Any) -> Any:
+    """A Timestamp or Timedelta of pandas in its own unit, which Arrow by itself would cut."""
+    import numpy
+    import pyarrow as pa
+
+    scalar = pa.array(numpy.array([value.asm8]))[0]
+    zone = getattr(value, "tz", None)
+    return (
+        scalar
+        if zone is None
+        else scalar.cast(pa.timestamp(scalar.type.unit, "UTC")).cast(pa.timestamp(scalar.type.unit, str(zone)))
+    )
 
 
 def col(name: str) -> Expression:
@@ -90,6 +104,8 @@ def lit(value: Any) -> Expression:
         hasattr(value, "__len__") and not isinstance(value, str | bytes)
     ):
         raise TypeError(f"a {type(value).__name__} cannot be a constant of an expression; for a list use isin")
+    if hasattr(value, "asm8"):
+        value = _scalar_of(value)
     if not isinstance(value, bool | int | float | str | type(None)):
         to_array([value])
     return Expression("literal", detail=value)

@@ -40,12 +40,12 @@ def rule(*kinds: str) -> Callable[[Rule], Rule]:
 class Term:
     """A lowered expression and its type; a constant's value too."""
 
-    __slots__ = ("_lowering", "_type", "core", "value")
+    __slots__ = ("_type", "core", "lowering", "value")
 
     def __init__(
         self, lowering: Lowering, core: _core.Expression, type: pa.DataType | None = None, value: Any = _ABSENT
     ) -> None:
-        self._lowering = lowering
+        self.lowering = lowering
         self._type = type
         self.core = core
         self.value = value
@@ -62,7 +62,7 @@ class Term:
     @property
     def type(self) -> pa.DataType:
         if self._type is None:
-            self._type = self._lowering.type_of(self.core)
+            self._type = self.lowering.type_of(self.core)
         return self._type
 
     @property

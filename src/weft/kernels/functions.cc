@@ -275,6 +275,67 @@ arrow::Status AddNumberText(cp::FunctionRegistry* registry) {
   return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
 }
 
+// -- lists -----------------------------------------------------------------------------------------------------------
+
+template <typename ListArray>
+arrow::Status PickFrom(const ListArray& lists, int64_t index, arrow::Int64Builder& rows) {
+  for (int64_t row = 0; row < lists.length(); ++row) {
+    const int64_t length = lists.IsNull(row) ? 0 : static_cast<int64_t>(lists.value_length(row));
+    const int64_t at = index < 0 ? index + length : index;
+    if (at < 0 || at >= length) {
+      ARROW_RETURN_NOT_OK(rows.AppendNull());
+    } else {
+      ARROW_RETURN_NOT_OK(rows.Append(static_cast<int64_t>(lists.value_offset(row)) + at));
+    }
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status ListGet(cp::KernelContext* context, const cp::ExecSpan& batch, cp::ExecResult* out) {
+  if (!batch[1].is_scalar() || !batch[1].scalar->is_valid) return arrow::Status::Invalid("the index is no constant");
+  const int64_t index = static_cast<const arrow::Int64Scalar&>(*batch[1].scalar).value;
+  const auto lists = batch[0].array.ToArray();
+  arrow::Int64Builder rows(context->memory_pool());
+  ARROW_RETURN_NOT_OK(rows.Reserve(lists->length()));
+  std::shared_ptr<arrow::Array> values;
+  const auto pick = [&](const auto& typed) {
+    values = typed.values();
+    return PickFrom(typed, index, rows);
+  };
+  switch (lists->type_id()) {
+    case arrow::Type::LIST:
+      ARROW_RETURN_NOT_OK(pick(static_cast<const arrow::ListArray&>(*lists)));
+      break;
+    case arrow::Type::LARGE_LIST:
+      ARROW_RETURN_NOT_OK(pick(static_cast<const arrow::LargeListArray&>(*lists)));
+      break;
+    default:
+      ARROW_RETURN_NOT_OK(pick(static_cast<const arrow::FixedSizeListArray&>(*lists)));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto found, rows.Finish());
+  const cp::TakeOptions unchecked(/*boundscheck=*/false);
+  ARROW_ASSIGN_OR_RAISE(const auto taken,
+                        cp::CallFunction("take", {values, found}, &unchecked, context->exec_context()));
+  out->value = taken.array();
+  return arrow::Status::OK();
+}
+
+arrow::Status AddListGet(cp::FunctionRegistry* registry) {
+  static const cp::FunctionDoc doc{"The item of each list at a position", "", {"lists", "index"}};
+  auto function = std::make_shared<cp::ScalarFunction>("weft_list_get", cp::Arity::Binary(), doc);
+  const cp::OutputType item(
+      [](cp::KernelContext*, const std::vector<arrow::TypeHolder>& types) -> arrow::Result<arrow::TypeHolder> {
+        return arrow::TypeHolder(static_cast<const arrow::BaseListType&>(*types[0].type).value_type());
+      });
+  for (const arrow::Type::type id : {arrow::Type::LIST, arrow::Type::LARGE_LIST, arrow::Type::FIXED_SIZE_LIST}) {
+    cp::ScalarKernel kernel({cp::InputType(id), arrow::int64()}, item, ListGet);
+    kernel.null_handling = cp::NullHandling::COMPUTED_NO_PREALLOCATE;
+    kernel.mem_allocation = cp::MemAllocation::NO_PREALLOCATE;
+    ARROW_RETURN_NOT_OK(function->AddKernel(std::move(kernel)));
+  }
+  return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
+}
+
 arrow::Status RegisterOnce() {
   ARROW_RETURN_NOT_OK(cp::Initialize());
   cp::FunctionRegistry* registry = cp::GetFunctionRegistry();
@@ -283,7 +344,8 @@ arrow::Status RegisterOnce() {
   ARROW_RETURN_NOT_OK(AddDivisionOfAll<FloorDivide>(registry, "weft_floor_divide", floor));
   ARROW_RETURN_NOT_OK(AddDivisionOfAll<Modulo>(registry, "weft_modulo", modulo));
   ARROW_RETURN_NOT_OK(AddLookup(registry));
-  return AddNumberText(registry);
+  ARROW_RETURN_NOT_OK(AddNumberText(registry));
+  return AddListGet(registry);
 }
 
 }  // namespace

@@ -6,6 +6,8 @@
 //   weft_modulo(x, y)         the remainder of that, of y's sign; NaN where a float y is 0.
 //   weft_lookup(x)            values[i] where x equals keys[i]; elsewhere x itself (`keep`) or null. LookupOptions.
 //   weft_number_text(x)       float or double as Python's repr: the shortest text that reads back, "1.0", "1e+16".
+//   weft_list_get(x, i)       the item of each list at i, an int64 constant, from the end where it is negative; null
+//                             where the list is not that long.
 #pragma once
 
 #include <arrow/array.h>
