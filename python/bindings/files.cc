@@ -10,6 +10,7 @@
 #include "errors.h"
 #include "expression.h"
 #include "operators.h"
+#include "run.h"
 #include "session.h"
 #include "table.h"
 #include "weft/distributed/read.h"
@@ -23,8 +24,6 @@ namespace nb = nanobind;
 
 namespace {
 
-int RankToName(const PySession* session) { return session == nullptr ? -1 : session->rank_to_name(); }
-
 io::ReadOptions MakeReadOptions(std::vector<std::string> columns, const PyExpression* filter) {
   io::ReadOptions options;
   options.columns = std::move(columns);
@@ -32,84 +31,152 @@ io::ReadOptions MakeReadOptions(std::vector<std::string> columns, const PyExpres
   return options;
 }
 
-/// Runs `over_ranks(communicator, context)` where there is a session, else `local(context)`, without the GIL.
-template <typename Result, typename OverRanks, typename Local>
-Result Run(const PySession* session, OverRanks&& over_ranks, Local&& local) {
-  const Context context = session == nullptr ? LocalContext() : session->session->context();
-  const nb::gil_scoped_release release;
-  if (session == nullptr) return local(context);
-  auto communicator = session->session->communicator();
-  if (!communicator.ok()) return communicator.status();
-  return over_ranks(**communicator, context);
-}
+distributed::Sources MakeSources(const std::vector<std::string>& paths, bool own) { return {paths, own}; }
 
-using TableResult = arrow::Result<std::shared_ptr<arrow::Table>>;
-
-PyTable ReadParquet(const std::vector<std::string>& paths, const PySession* session, std::vector<std::string> columns,
-                    const PyExpression* filter) {
+PyTable ReadParquet(const std::vector<std::string>& paths, const PySession* session, bool own,
+                    std::vector<std::string> columns, const PyExpression* filter, bool hive) {
   const io::ReadOptions options = MakeReadOptions(std::move(columns), filter);
-  auto table = Run<TableResult>(
+  return {Run(
       session,
       [&](Communicator& communicator, const Context& context) {
-        return distributed::ReadParquet(communicator, paths, options, context);
+        return distributed::ReadParquet(communicator, MakeSources(paths, own), options, hive, context);
       },
-      [&](const Context& context) { return io::ReadParquet(paths, options, context); });
-  return {Check(std::move(table), RankToName(session))};
+      [&](const Context& context) -> TableResult {
+        ARROW_ASSIGN_OR_RAISE(const auto files, io::ExpandFiles(paths, ".parquet", hive));
+        return io::ReadParquet(files, options, context);
+      })};
 }
 
-PyTable ReadCsv(const std::vector<std::string>& paths, const PySession* session, std::vector<std::string> columns,
-                const PyExpression* filter, const std::string& delimiter, const std::string& quote,
-                std::vector<std::string> names, bool header, std::vector<std::string> null_values,
-                bool default_null_values, nb::handle types) {
+PyTable ReadIpc(const std::vector<std::string>& paths, const PySession* session, bool own,
+                std::vector<std::string> columns, const PyExpression* filter) {
   const io::ReadOptions options = MakeReadOptions(std::move(columns), filter);
-  io::CsvOptions csv;
-  csv.delimiter = delimiter.at(0);
-  csv.quote = quote.at(0);
-  csv.names = std::move(names);
-  csv.header = header;
-  csv.null_values = std::move(null_values);
-  csv.default_null_values = default_null_values;
-  const auto schema = ImportSchema(types);
-  for (const auto& field : schema->fields()) csv.types.emplace_back(field->name(), field->type());
-  auto table = Run<TableResult>(
+  return {Run(
       session,
       [&](Communicator& communicator, const Context& context) {
-        return distributed::ReadCsv(communicator, paths, csv, options, context);
+        return distributed::ReadIpc(communicator, MakeSources(paths, own), options, context);
       },
-      [&](const Context& context) { return io::ReadCsv(paths, csv, options, context); });
-  return {Check(std::move(table), RankToName(session))};
+      [&](const Context& context) -> TableResult {
+        ARROW_ASSIGN_OR_RAISE(const auto files, io::ExpandFiles(paths, ".feather", false));
+        return io::ReadIpc(files, options, context);
+      })};
 }
 
-void Write(const PyTable& table, const PySession* session, const std::string& path, const std::string& format,
-           const std::string& compression, int64_t row_group_rows, const std::string& delimiter, bool header,
-           bool overwrite) {
-  io::WriteOptions options;
-  options.format = format == "csv" ? io::FileFormat::kCsv : io::FileFormat::kParquet;
-  options.compression = compression;
-  options.row_group_rows = row_group_rows;
-  options.delimiter = delimiter.at(0);
-  options.header = header;
-  const auto status = Run<arrow::Status>(
+PyTable ReadJson(const std::vector<std::string>& paths, const PySession* session, bool own,
+                 const std::string& compression, nb::handle types, int64_t split_bytes) {
+  io::JsonOptions json;
+  json.compression = compression;
+  json.split_bytes = split_bytes;
+  for (const auto& field : ImportSchema(types)->fields()) json.types.emplace_back(field->name(), field->type());
+  return {Run(
+      session,
+      [&](Communicator& communicator, const Context& context) {
+        return distributed::ReadJson(communicator, MakeSources(paths, own), json, context);
+      },
+      [&](const Context& context) { return io::ReadJson(paths, json, context); })};
+}
+
+PyTable ReadCsv(const std::vector<std::string>& paths, const PySession* session, bool own,
+                std::vector<std::string> columns, const PyExpression* filter, const io::CsvOptions& csv) {
+  const io::ReadOptions options = MakeReadOptions(std::move(columns), filter);
+  return {Run(
+      session,
+      [&](Communicator& communicator, const Context& context) {
+        return distributed::ReadCsv(communicator, MakeSources(paths, own), csv, options, context);
+      },
+      [&](const Context& context) { return io::ReadCsv(paths, csv, options, context); })};
+}
+
+/// Types of columns by name, from anything with __arrow_c_schema__; the one without a name is all others'.
+void SetTypes(io::CsvOptions& csv, nb::handle types) {
+  csv.types.clear();
+  for (const auto& field : ImportSchema(types)->fields()) {
+    if (field->name().empty()) {
+      csv.type = field->type();
+    } else {
+      csv.types.emplace_back(field->name(), field->type());
+    }
+  }
+}
+
+/// "parquet", "csv", "jsonl", "feather", "stream".
+void SetFormat(io::WriteOptions& options, const std::string& name) {
+  options.format = name == "csv"       ? io::FileFormat::kCsv
+                   : name == "jsonl"   ? io::FileFormat::kJsonLines
+                   : name == "feather" ? io::FileFormat::kIpcFile
+                   : name == "stream"  ? io::FileFormat::kIpcStream
+                                       : io::FileFormat::kParquet;
+}
+
+void Write(const PyTable& table, const PySession* session, const std::string& path, const std::string& token,
+           bool overwrite, const io::WriteOptions& options) {
+  Run(
       session,
       [&](Communicator& communicator, const Context& context) {
         return distributed::Write(communicator, path, table.table, options, session->session->token(), overwrite,
                                   context);
       },
-      [&](const Context& context) { return io::WriteFile(path, *table.table, options, context, overwrite); });
-  Check(status, RankToName(session));
+      [&](const Context& context) {
+        if (!options.partition_columns.empty()) {
+          return io::WriteDirectory(path, *table.table, options, token, overwrite, context);
+        }
+        return io::WriteFile(path, *table.table, options, context, overwrite);
+      });
 }
 
 }  // namespace
 
 void BindFiles(nb::module_& module) {
-  module.def("read_parquet", &ReadParquet, nb::arg("paths"), nb::arg("session").none(), nb::kw_only(),
+  nb::class_<io::CsvOptions>(module, "CsvOptions")
+      .def(nb::init<>())
+      .def_rw("delimiter", &io::CsvOptions::delimiter)
+      .def_rw("quote", &io::CsvOptions::quote)
+      .def_rw("names", &io::CsvOptions::names)
+      .def_rw("header", &io::CsvOptions::header)
+      .def_rw("header_row", &io::CsvOptions::header_row)
+      .def_rw("skip_rows", &io::CsvOptions::skip_rows)
+      .def_rw("max_rows", &io::CsvOptions::max_rows)
+      .def_rw("null_values", &io::CsvOptions::null_values)
+      .def_rw("default_null_values", &io::CsvOptions::default_null_values)
+      .def_rw("true_values", &io::CsvOptions::true_values)
+      .def_rw("false_values", &io::CsvOptions::false_values)
+      .def_rw("decimal", &io::CsvOptions::decimal)
+      .def_rw("thousands", &io::CsvOptions::thousands)
+      .def("set_types", &SetTypes)
+      .def_rw("times", &io::CsvOptions::times)
+      .def_rw("time_positions", &io::CsvOptions::time_positions)
+      .def_rw("positions", &io::CsvOptions::positions)
+      .def_rw("compression", &io::CsvOptions::compression)
+      .def_rw("encoding", &io::CsvOptions::encoding)
+      .def_rw("split_bytes", &io::CsvOptions::split_bytes);
+  nb::enum_<io::CsvQuoting>(module, "CsvQuoting")
+      .value("MINIMAL", io::CsvQuoting::kMinimal)
+      .value("ALL", io::CsvQuoting::kAll)
+      .value("NOT_NUMBERS", io::CsvQuoting::kNotNumbers);
+  nb::class_<io::WriteOptions>(module, "WriteOptions")
+      .def(nb::init<>())
+      .def("set_format", &SetFormat)
+      .def_rw("compression", &io::WriteOptions::compression)
+      .def_rw("row_group_rows", &io::WriteOptions::row_group_rows)
+      .def_rw("partition_columns", &io::WriteOptions::partition_columns)
+      .def_rw("metadata_file", &io::WriteOptions::metadata_file)
+      .def_rw("delimiter", &io::WriteOptions::delimiter)
+      .def_rw("quote", &io::WriteOptions::quote)
+      .def_rw("quoting", &io::WriteOptions::quoting)
+      .def_rw("header", &io::WriteOptions::header)
+      .def_rw("header_names", &io::WriteOptions::header_names)
+      .def_rw("null_text", &io::WriteOptions::null_text)
+      .def_rw("float_format", &io::WriteOptions::float_format)
+      .def_rw("ascii", &io::WriteOptions::ascii);
+  module.def("read_parquet", &ReadParquet, nb::arg("paths"), nb::arg("session").none(), nb::kw_only(), nb::arg("own"),
+             nb::arg("columns"), nb::arg("filter").none(), nb::arg("hive"));
+  module.def("read_ipc", &ReadIpc, nb::arg("paths"), nb::arg("session").none(), nb::kw_only(), nb::arg("own"),
              nb::arg("columns"), nb::arg("filter").none());
-  module.def("read_csv", &ReadCsv, nb::arg("paths"), nb::arg("session").none(), nb::kw_only(), nb::arg("columns"),
-             nb::arg("filter").none(), nb::arg("delimiter"), nb::arg("quote"), nb::arg("names"), nb::arg("header"),
-             nb::arg("null_values"), nb::arg("default_null_values"), nb::arg("types"));
+  module.def("read_json", &ReadJson, nb::arg("paths"), nb::arg("session").none(), nb::kw_only(), nb::arg("own"),
+             nb::arg("compression"), nb::arg("types"), nb::arg("split_bytes"));
+  module.def("read_csv", &ReadCsv, nb::arg("paths"), nb::arg("session").none(), nb::kw_only(), nb::arg("own"),
+             nb::arg("columns"), nb::arg("filter").none(), nb::arg("options"));
   module.def("write", &Write, nb::arg("table"), nb::arg("session").none(), nb::arg("path"), nb::kw_only(),
-             nb::arg("format"), nb::arg("compression"), nb::arg("row_group_rows"), nb::arg("delimiter"),
-             nb::arg("header"), nb::arg("overwrite"));
+             nb::arg("token"), nb::arg("overwrite"), nb::arg("options"));
 }
 
 }  // namespace weft::python

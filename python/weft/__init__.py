@@ -10,6 +10,7 @@ Start the same script on several ranks with ``weft run -n 4 script.py``.
 
 from weft import _core
 from weft.concat import concat
+from weft.csv_files import read_csv
 from weft.env import Env, init
 from weft.errors import (
     AuthenticationFailed,
@@ -20,10 +21,12 @@ from weft.errors import (
     TimedOut,
 )
 from weft.expression import Expression, col, lit
-from weft.files import read_csv, read_parquet
+from weft.feather_files import read_feather, read_ipc
 from weft.frame import DataFrame
+from weft.json_files import read_json
 from weft.merge import merge
 from weft.merge_asof import merge_asof
+from weft.parquet import read_parquet
 from weft.series import Series
 
 __version__ = _core.__version__
@@ -47,5 +50,8 @@ __all__ = [
     "merge",
     "merge_asof",
     "read_csv",
+    "read_feather",
+    "read_ipc",
+    "read_json",
     "read_parquet",
 ]

@@ -229,31 +229,73 @@ def total_rows(table: Table, session: Session) -> int: ...
 def gather(table: Table, session: Session, root: int) -> Table: ...
 def allgather(table: Table, session: Session) -> Table: ...
 def read_parquet(
-    paths: Sequence[str], session: Session | None, *, columns: Sequence[str], filter: Expression | None
+    paths: Sequence[str],
+    session: Session | None,
+    *,
+    own: bool,
+    columns: Sequence[str],
+    filter: Expression | None,
+    hive: bool,
 ) -> Table: ...
+def read_ipc(
+    paths: Sequence[str], session: Session | None, *, own: bool, columns: Sequence[str], filter: Expression | None
+) -> Table: ...
+def read_json(
+    paths: Sequence[str], session: Session | None, *, own: bool, compression: str, types: Any, split_bytes: int
+) -> Table: ...
+
+class CsvOptions:
+    delimiter: str
+    quote: str
+    names: list[str]
+    header: bool
+    header_row: int
+    skip_rows: int
+    max_rows: int
+    null_values: list[str]
+    default_null_values: bool
+    true_values: list[str]
+    false_values: list[str]
+    decimal: str
+    thousands: str
+    times: list[str]
+    time_positions: list[int]
+    positions: list[int]
+    compression: str
+    encoding: str
+    split_bytes: int
+    def set_types(self, types: Any) -> None: ...
+
 def read_csv(
     paths: Sequence[str],
     session: Session | None,
     *,
+    own: bool,
     columns: Sequence[str],
     filter: Expression | None,
-    delimiter: str,
-    quote: str,
-    names: Sequence[str],
-    header: bool,
-    null_values: Sequence[str],
-    default_null_values: bool,
-    types: Any,
+    options: CsvOptions,
 ) -> Table: ...
+
+class CsvQuoting:
+    MINIMAL: CsvQuoting
+    ALL: CsvQuoting
+    NOT_NUMBERS: CsvQuoting
+
+class WriteOptions:
+    compression: str
+    row_group_rows: int
+    partition_columns: list[str]
+    metadata_file: bool
+    delimiter: str
+    quote: str
+    quoting: CsvQuoting
+    header: bool
+    header_names: list[str]
+    null_text: str
+    float_format: str
+    ascii: bool
+    def set_format(self, name: str) -> None: ...
+
 def write(
-    table: Table,
-    session: Session | None,
-    path: str,
-    *,
-    format: str,
-    compression: str,
-    row_group_rows: int,
-    delimiter: str,
-    header: bool,
-    overwrite: bool,
+    table: Table, session: Session | None, path: str, *, token: str, overwrite: bool, options: WriteOptions
 ) -> None: ...

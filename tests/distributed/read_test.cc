@@ -23,13 +23,13 @@ class DistributedReadTest : public ::testing::Test {
  protected:
   std::vector<TableResult> Parquet(int world, const std::string& name, const io::ReadOptions& options = {}) {
     return test::OnRanks(world, [&](Communicator& communicator) {
-      return ReadParquet(communicator, {directory_ / name}, options, Context());
+      return ReadParquet(communicator, {{directory_ / name}}, options, true, Context());
     });
   }
   std::vector<TableResult> Csv(int world, const std::string& name, const io::ReadOptions& options = {},
                                const io::CsvOptions& csv = {}) {
     return test::OnRanks(world, [&](Communicator& communicator) {
-      return ReadCsv(communicator, {directory_ / name}, csv, options, Context());
+      return ReadCsv(communicator, {{directory_ / name}}, csv, options, Context());
     });
   }
   TemporaryDirectory directory_;
@@ -88,12 +88,14 @@ TEST_F(DistributedReadTest, CsvTypesAgree) {
   directory_.Write("d/3.csv", "z,n,u,t,e\n010,,8,,\n");
   directory_.Write("d/4.csv", "z,n,u,t,e\n0,4,9,2014-01-01,\n");
   for (const int world : Worlds()) {
-    ExpectTable(Together(Csv(world, "d")), {{"z", arrow::utf8(), R"(["007", "x", "010", "0"])"},
-                                            {"n", arrow::float64(), "[1, 1.5, null, 4]"},
-                                            {"u", arrow::int64(), "[null, 7, 8, 9]"},
-                                            {"t", arrow::timestamp(arrow::TimeUnit::SECOND),
-                                             R"(["2013-01-01", "2013-01-01 05:00:00", null, "2014-01-01"])"},
-                                            {"e", arrow::null(), "[null, null, null, null]"}});
+    io::CsvOptions csv;
+    csv.times = {"t"};
+    ExpectTable(Together(Csv(world, "d", {}, csv)), {{"z", arrow::utf8(), R"(["007", "x", "010", "0"])"},
+                                                     {"n", arrow::float64(), "[1, 1.5, null, 4]"},
+                                                     {"u", arrow::int64(), "[null, 7, 8, 9]"},
+                                                     {"t", arrow::timestamp(arrow::TimeUnit::MICRO),
+                                                      R"(["2013-01-01", "2013-01-01 05:00:00", null, "2014-01-01"])"},
+                                                     {"e", arrow::null(), "[null, null, null, null]"}});
   }
 }
 

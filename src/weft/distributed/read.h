@@ -14,16 +14,33 @@
 
 namespace weft::distributed {
 
+/// What to read. `own`: each rank has paths of its own and reads those alone, which may be none; else all ranks name
+/// the same (rank 0's count) and share them out.
+struct Sources {
+  std::vector<std::string> paths;
+  bool own = false;
+};
+
 /// Collective. Each rank's share as io::ReadParquet has it (options.rank and world_size are set here), with one schema
 /// on all ranks; a file that one rank cannot read is an error on every rank.
-arrow::Result<std::shared_ptr<arrow::Table>> ReadParquet(Communicator& communicator,
-                                                         const std::vector<std::string>& paths, io::ReadOptions options,
+arrow::Result<std::shared_ptr<arrow::Table>> ReadParquet(Communicator& communicator, const Sources& sources,
+                                                         const io::ReadOptions& options, bool hive,
                                                          const Context& context);
 
-/// Collective. As io::ReadCsv; column types inferred by different ranks are made to agree (integers widen to double,
-/// anything else that differs is text).
-arrow::Result<std::shared_ptr<arrow::Table>> ReadCsv(Communicator& communicator, const std::vector<std::string>& paths,
-                                                     const io::CsvOptions& csv, io::ReadOptions options,
+/// Collective. Each rank's share as io::ReadIpc has it, with one schema on all ranks.
+arrow::Result<std::shared_ptr<arrow::Table>> ReadIpc(Communicator& communicator, const Sources& sources,
+                                                     const io::ReadOptions& options, const Context& context);
+
+/// Collective. As io::ReadJson, with types that fit all ranks' values. Files of json.split_bytes and more are cut at
+/// lines into ranges of about the same number of bytes; rank order is file order.
+arrow::Result<std::shared_ptr<arrow::Table>> ReadJson(Communicator& communicator, const Sources& sources,
+                                                      const io::JsonOptions& json, const Context& context);
+
+/// Collective. As io::ReadCsv, with types that fit all ranks' values. Files of csv.split_bytes and more are cut at
+/// records into ranges of about the same number of bytes; rank order is file order. With csv.max_rows rank 0 reads all
+/// of them.
+arrow::Result<std::shared_ptr<arrow::Table>> ReadCsv(Communicator& communicator, const Sources& sources,
+                                                     const io::CsvOptions& csv, const io::ReadOptions& options,
                                                      const Context& context);
 
 }  // namespace weft::distributed

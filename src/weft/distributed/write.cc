@@ -37,10 +37,32 @@ Result<std::string> AgreeOnToken(Communicator& communicator, const std::string& 
 }
 
 /// Rank 0 makes all parts visible.
-Status CommitParts(Communicator& communicator, io::Output& output, const std::string& part) {
-  ARROW_ASSIGN_OR_RAISE(const auto parts, exchange::AllgatherBytes(communicator, part));
+Status CommitParts(Communicator& communicator, io::Output& output, const io::WrittenParts& parts,
+                   const arrow::Schema& schema, const io::WriteOptions& options) {
+  ByteWriter writer;
+  for (size_t i = 0; i < parts.names.size(); ++i) {
+    writer.PutString(parts.names[i]).PutString(options.metadata_file ? parts.metadata[i] : std::string());
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto all, exchange::AllgatherBytes(communicator, writer.bytes()));
+  const auto commit = [&]() -> Status {
+    std::vector<std::string> names;
+    std::vector<std::string> metadata;
+    for (const std::string& bytes : all) {
+      ByteReader reader(bytes);
+      while (reader.left() > 0) {
+        ARROW_ASSIGN_OR_RAISE(const auto name, reader.GetString());
+        ARROW_ASSIGN_OR_RAISE(const auto own, reader.GetString());
+        names.emplace_back(name);
+        metadata.emplace_back(own);
+      }
+    }
+    if (options.metadata_file) {
+      ARROW_RETURN_NOT_OK(output.WriteMetadata(metadata, *io::FileSchema(schema, options)));
+    }
+    return output.Commit(names);
+  };
   Status committed;
-  if (communicator.rank() == 0) committed = output.Commit(parts);
+  if (communicator.rank() == 0) committed = commit();
   return exchange::Agree(communicator, committed, "write");
 }
 
@@ -54,17 +76,17 @@ Status Write(Communicator& communicator, const std::string& path, const std::sha
   Status begun = made.status();
   if (begun.ok() && communicator.rank() == 0) begun = (*made)->Begin();
   Status status = exchange::Agree(communicator, begun, "write");
-  Result<std::string> part = std::string();
+  Result<io::WrittenParts> parts = io::WrittenParts();
   if (status.ok()) {
-    part = (*made)->WritePart(communicator.rank(), *table, options, context);
-    status = exchange::Agree(communicator, part.status(), "write");
+    parts = (*made)->WriteParts(communicator.rank(), *table, options, context);
+    status = exchange::Agree(communicator, parts.status(), "write");
   }
   if (!status.ok()) {
     // Rank 0 commits only after a collective in which all ranks take part, and this rank will not: the part may go.
     if (made.ok()) (*made)->Abandon();
     return status;
   }
-  status = CommitParts(communicator, **made, *part);
+  status = CommitParts(communicator, **made, *parts, *table->schema(), options);
   // Another rank cannot tell whether a commit that it did not hear of has been made, and leaves its part alone.
   if (!status.ok() && communicator.rank() == 0) (*made)->Abandon();
   return status;

@@ -3,6 +3,7 @@
 #include <arrow/io/interfaces.h>
 #include <arrow/status.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace weft::io {
@@ -12,7 +13,7 @@ using arrow::Result;
 using arrow::Status;
 
 constexpr int64_t kPieceBytes = 1 << 16;
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr int64_t kMaxRecordBytes = int64_t{1} << 28;
 
 }  // namespace
 
@@ -81,45 +82,68 @@ bool CsvRecordScanner::Finish() {
   return true;
 }
 
-Result<CsvHead> ReadCsvHead(arrow::io::InputStream& stream, char delimiter, char quote, bool keep, int64_t max_bytes) {
-  CsvHead head;
-  CsvRecordScanner scanner(delimiter, quote);
-  std::string text;
-  size_t scanned = 0;
-  bool more = true;
-  const auto read_more = [&]() -> Status {
-    ARROW_ASSIGN_OR_RAISE(const auto piece, stream.Read(kPieceBytes));
-    more = piece->size() > 0;
-    text.append(reinterpret_cast<const char*>(piece->data()), static_cast<size_t>(piece->size()));
-    return Status::OK();
-  };
-  while (more && text.size() < kByteOrderMark.size()) ARROW_RETURN_NOT_OK(read_more());
-  if (text.starts_with(kByteOrderMark)) text.erase(0, kByteOrderMark.size());
-  while (!scanner.done()) {
-    scanned += scanner.Next(std::string_view(text).substr(scanned), &head.fields);
+Status CsvHeadReader::Fill() {
+  before_ += static_cast<int64_t>(at_);
+  text_.erase(0, at_);
+  at_ = 0;
+  ARROW_ASSIGN_OR_RAISE(const auto piece, stream_.Read(kPieceBytes));
+  more_ = piece->size() > 0;
+  text_.append(reinterpret_cast<const char*>(piece->data()), static_cast<size_t>(piece->size()));
+  return Status::OK();
+}
+
+Status CsvHeadReader::Skip(std::string_view prefix) {
+  while (more_ && text_.size() - at_ < prefix.size()) ARROW_RETURN_NOT_OK(Fill());
+  if (std::string_view(text_).substr(at_).starts_with(prefix)) at_ += prefix.size();
+  return Status::OK();
+}
+
+Status CsvHeadReader::TakeLineFeed() {
+  while (more_ && at_ == text_.size()) ARROW_RETURN_NOT_OK(Fill());
+  if (at_ < text_.size() && text_[at_] == '\n') ++at_;
+  return Status::OK();
+}
+
+Status CsvHeadReader::SkipLine() {
+  bool quoted = false;
+  for (;;) {
+    while (more_ && at_ == text_.size()) ARROW_RETURN_NOT_OK(Fill());
+    if (at_ == text_.size()) return Status::OK();
+    const char c = text_[at_++];
+    if (c == quote_) quoted = !quoted;
+    if (c != '\n' && c != '\r') continue;
+    ++line_;
+    if (c == '\r') ARROW_RETURN_NOT_OK(TakeLineFeed());
+    if (!quoted) return Status::OK();
+  }
+}
+
+Result<bool> CsvHeadReader::Next(std::vector<std::string>* fields) {
+  fields->clear();
+  CsvRecordScanner scanner(delimiter_, quote_);
+  const int64_t begin = offset();
+  for (;;) {
+    at_ += scanner.Next(std::string_view(text_).substr(at_), fields);
     if (scanner.done()) break;
-    if (static_cast<int64_t>(text.size()) > max_bytes) {
-      return Status::Invalid("line ", scanner.record_line(), ": the record that begins here has no end within ",
-                             max_bytes, " bytes; is a quote missing?");
+    if (offset() - begin > kMaxRecordBytes) {
+      return Status::Invalid("line ", scanner.record_line() + line_ - 1,
+                             ": the record that begins here has no end within ", kMaxRecordBytes,
+                             " bytes; is a quote missing?");
     }
-    if (more) ARROW_RETURN_NOT_OK(read_more());
-    if (!more && scanned == text.size()) {
-      if (scanner.in_quotes()) {
-        return Status::Invalid("line ", scanner.record_line(), ": a quoted field that begins here has no end");
-      }
-      if (!scanner.Finish()) return head;
+    if (more_) {
+      ARROW_RETURN_NOT_OK(Fill());
+      continue;
     }
+    if (scanner.in_quotes()) {
+      return Status::Invalid("line ", scanner.record_line() + line_ - 1,
+                             ": a quoted field that begins here has no end");
+    }
+    if (!scanner.Finish()) return false;
   }
-  head.found = true;
-  // A line feed that belongs to the record's carriage return goes with it.
-  if (scanned > 0 && text[scanned - 1] == '\r') {
-    while (more && scanned == text.size()) ARROW_RETURN_NOT_OK(read_more());
-    if (scanned < text.size() && text[scanned] == '\n') ++scanned;
-  }
-  head.first_line = keep ? scanner.record_line() : scanner.line();
-  text.erase(0, keep ? static_cast<size_t>(scanner.record_offset()) : scanned);
-  head.rest = std::move(text);
-  return head;
+  if (at_ > 0 && text_[at_ - 1] == '\r') ARROW_RETURN_NOT_OK(TakeLineFeed());
+  record_line_ = scanner.record_line() + line_ - 1;
+  line_ += scanner.line() - 1;
+  return true;
 }
 
 Result<CsvPlace> FindCsvPlace(arrow::io::InputStream& stream, char delimiter, char quote, int64_t record,
@@ -146,6 +170,24 @@ Result<CsvPlace> FindCsvPlace(arrow::io::InputStream& stream, char delimiter, ch
   if (scanner.in_quotes()) place.open_quote_line = scanner.record_line() - 1 + first_line;
   if (scanner.Finish()) count();
   return place;
+}
+
+Result<int64_t> CountLines(arrow::io::InputStream& stream, int64_t bytes) {
+  int64_t lines = 0;
+  char before = '\0';
+  // One more tells whether a carriage return at the end has its line feed after it.
+  for (int64_t left = bytes + 1; left > 0;) {
+    ARROW_ASSIGN_OR_RAISE(const auto piece, stream.Read(std::min(left, kPieceBytes)));
+    if (piece->size() == 0) break;
+    for (const char c : std::string_view(*piece)) {
+      // A carriage return counts when it is known what follows it.
+      if (before == '\r' && c != '\n') ++lines;
+      if (c == '\n' && left > 1) ++lines;
+      before = c;
+      --left;
+    }
+  }
+  return lines;
 }
 
 }  // namespace weft::io

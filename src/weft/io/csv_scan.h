@@ -52,21 +52,40 @@ class CsvRecordScanner {
   int64_t record_offset_ = 0;
 };
 
-/// The first record of a CSV text and where what follows it begins.
-struct CsvHead {
-  std::vector<std::string> fields;
-  /// False where the text has no record at all.
-  bool found = false;
-  /// What was read of the stream and is not part of the record; with `first_line` its first line's number. Where the
-  /// record is kept (it is data), it begins at the record.
-  std::string rest;
-  int64_t first_line = 1;
-};
+/// Reads single records and lines from the beginning of a text.
+class CsvHeadReader {
+ public:
+  CsvHeadReader(arrow::io::InputStream& stream, char delimiter, char quote)
+      : stream_(stream), delimiter_(delimiter), quote_(quote) {}
 
-/// Reads as much of `stream` as the first record takes; a byte order mark is left out. A record longer than
-/// `max_bytes` is Status::Invalid.
-arrow::Result<CsvHead> ReadCsvHead(arrow::io::InputStream& stream, char delimiter, char quote, bool keep,
-                                   int64_t max_bytes = int64_t{1} << 28);
+  /// Takes `prefix` where the text goes on with it.
+  arrow::Status Skip(std::string_view prefix);
+  /// Takes a line, blank or not, with the lines that a quote in it reaches over. Nothing at the end of the text.
+  arrow::Status SkipLine();
+  /// Takes a record and the blank lines before it; false at the end of the text. A record without end, or of more than
+  /// 256 MiB, is Status::Invalid.
+  arrow::Result<bool> Next(std::vector<std::string>* fields);
+
+  /// Bytes taken so far, the line on which the next one lies, and that on which the last record began.
+  int64_t offset() const { return before_ + static_cast<int64_t>(at_); }
+  int64_t line() const { return line_; }
+  int64_t record_line() const { return record_line_; }
+
+ private:
+  arrow::Status Fill();
+  /// Takes a line feed that belongs to the carriage return before it.
+  arrow::Status TakeLineFeed();
+
+  arrow::io::InputStream& stream_;
+  const char delimiter_;
+  const char quote_;
+  std::string text_;
+  size_t at_ = 0;
+  int64_t before_ = 0;
+  int64_t line_ = 1;
+  int64_t record_line_ = 1;
+  bool more_ = true;
+};
 
 /// What a look at the whole text tells an error message.
 struct CsvPlace {
@@ -79,5 +98,8 @@ struct CsvPlace {
 /// Looks for both in what `stream` has left, whose first line is number `first_line`; `record` 0 looks for none.
 arrow::Result<CsvPlace> FindCsvPlace(arrow::io::InputStream& stream, char delimiter, char quote, int64_t record,
                                      int64_t first_line);
+
+/// How many lines end within the first `bytes` of `stream`, which must have so many.
+arrow::Result<int64_t> CountLines(arrow::io::InputStream& stream, int64_t bytes);
 
 }  // namespace weft::io

@@ -1,8 +1,5 @@
 #include "weft/io/encode.h"
 
-#include <arrow/array/array_base.h>
-#include <arrow/compute/cast.h>
-#include <arrow/csv/writer.h>
 #include <arrow/io/compressed.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/ipc/writer.h>
@@ -11,13 +8,15 @@
 #include <parquet/arrow/schema.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
+#include <parquet/file_writer.h>
+#include <parquet/metadata.h>
 #include <parquet/properties.h>
 
-#include <algorithm>
 #include <exception>
 #include <new>
-#include <optional>
 #include <utility>
+
+#include "weft/io/text_write.h"
 
 namespace weft::io {
 namespace {
@@ -25,22 +24,60 @@ namespace {
 using arrow::Result;
 using arrow::Status;
 
-std::optional<arrow::Compression::type> FindCompression(const WriteOptions& options) {
-  if (options.compression.empty()) {
-    return options.format == FileFormat::kCsv ? arrow::Compression::UNCOMPRESSED : arrow::Compression::SNAPPY;
+struct Packing {
+  std::string_view name;
+  arrow::Compression::type type;
+  /// Of a text file that is packed so; empty: text is not.
+  std::string_view extension;
+  bool parquet;
+  bool ipc;
+};
+constexpr Packing kPackings[] = {{"none", arrow::Compression::UNCOMPRESSED, "", true, true},
+                                 {"gzip", arrow::Compression::GZIP, ".gz", true, false},
+                                 {"bz2", arrow::Compression::BZ2, ".bz2", false, false},
+                                 {"zstd", arrow::Compression::ZSTD, ".zst", true, true},
+                                 {"snappy", arrow::Compression::SNAPPY, "", true, false},
+                                 {"brotli", arrow::Compression::BROTLI, "", true, false},
+                                 {"lz4", arrow::Compression::LZ4, "", true, true}};
+
+bool IsText(FileFormat format) { return format == FileFormat::kCsv || format == FileFormat::kJsonLines; }
+bool IsIpc(FileFormat format) { return format == FileFormat::kIpcFile || format == FileFormat::kIpcStream; }
+
+bool Takes(const Packing& packing, FileFormat format) {
+  if (IsText(format)) return packing.type == arrow::Compression::UNCOMPRESSED || !packing.extension.empty();
+  return IsIpc(format) ? packing.ipc : packing.parquet;
+}
+
+/// nullptr for one that the format has not.
+const Packing* FindPacking(const WriteOptions& options) {
+  std::string_view name = options.compression;
+  if (name.empty()) name = IsText(options.format) ? "none" : IsIpc(options.format) ? "lz4" : "snappy";
+  for (const Packing& packing : kPackings) {
+    if (packing.name == name && Takes(packing, options.format)) return &packing;
   }
-  if (options.compression == "none") return arrow::Compression::UNCOMPRESSED;
-  if (options.compression == "gzip") return arrow::Compression::GZIP;
-  if (options.format == FileFormat::kCsv) return std::nullopt;
-  if (options.compression == "snappy") return arrow::Compression::SNAPPY;
-  if (options.compression == "zstd") return arrow::Compression::ZSTD;
-  return std::nullopt;
+  return nullptr;
+}
+
+const char* OperationOf(FileFormat format) {
+  switch (format) {
+    case FileFormat::kCsv:
+      return "write_csv";
+    case FileFormat::kJsonLines:
+      return "write_json";
+    case FileFormat::kIpcFile:
+      return "write_feather";
+    case FileFormat::kIpcStream:
+      return "write_ipc";
+    default:
+      return "write_parquet";
+  }
 }
 
 std::shared_ptr<parquet::WriterProperties> ParquetProperties(const WriteOptions& options, arrow::MemoryPool* pool) {
   parquet::WriterProperties::Builder builder;
   builder.memory_pool(pool);
-  builder.compression(FindCompression(options).value_or(arrow::Compression::UNCOMPRESSED));
+  const Packing* const packing = FindPacking(options);
+  builder.compression(packing == nullptr ? arrow::Compression::UNCOMPRESSED : packing->type);
   builder.max_row_group_length(options.row_group_rows);
   builder.enable_page_checksum();
   return builder.build();
@@ -54,7 +91,7 @@ std::shared_ptr<parquet::ArrowWriterProperties> ArrowProperties(bool use_threads
 }
 
 Status WriteParquet(const arrow::Table& table, const WriteOptions& options, const Context& context,
-                    const std::shared_ptr<arrow::io::OutputStream>& sink) {
+                    const std::shared_ptr<arrow::io::OutputStream>& sink, std::string* metadata) {
   ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*table.schema(), context.pool, sink,
                                                                       ParquetProperties(options, context.pool),
                                                                       ArrowProperties(context.threads > 1)));
@@ -71,90 +108,38 @@ Status WriteParquet(const arrow::Table& table, const WriteOptions& options, cons
       ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(*batch));
     }
   }
-  return writer->Close();
+  ARROW_RETURN_NOT_OK(writer->Close());
+  if (metadata != nullptr) *metadata = writer->metadata()->SerializeToString();
+  return Status::OK();
 }
 
-/// What Arrow's writer takes: no dictionaries, and text instead of binaries, whose bytes it would check.
-std::shared_ptr<arrow::DataType> PlainType(const std::shared_ptr<arrow::DataType>& type) {
-  switch (type->id()) {
-    case arrow::Type::DICTIONARY:
-      return PlainType(static_cast<const arrow::DictionaryType&>(*type).value_type());
-    case arrow::Type::BINARY:
-    case arrow::Type::FIXED_SIZE_BINARY:
-      return arrow::utf8();
-    case arrow::Type::LARGE_BINARY:
-      return arrow::large_utf8();
-    default:
-      return type;
-  }
-}
-
-std::shared_ptr<arrow::Schema> PlainSchema(const arrow::Schema& schema) {
-  arrow::FieldVector fields = schema.fields();
-  for (auto& field : fields) field = field->WithType(PlainType(field->type()));
-  return arrow::schema(std::move(fields));
-}
-
-Result<std::shared_ptr<arrow::RecordBatch>> PlainBatch(const arrow::RecordBatch& batch,
-                                                       const std::shared_ptr<arrow::Schema>& schema,
-                                                       const Context& context) {
-  arrow::ArrayVector columns = batch.columns();
-  arrow::compute::ExecContext execution(context.pool);
-  const auto cast = [&](const arrow::Array& column, const std::shared_ptr<arrow::DataType>& type) {
-    return arrow::compute::Cast(column, type, arrow::compute::CastOptions::Safe(), &execution);
-  };
-  for (int i = 0; i < batch.num_columns(); ++i) {
-    auto& column = columns[static_cast<size_t>(i)];
-    if (column->type_id() == arrow::Type::DICTIONARY) {
-      ARROW_ASSIGN_OR_RAISE(column,
-                            cast(*column, static_cast<const arrow::DictionaryType&>(*column->type()).value_type()));
-    }
-    if (column->type_id() == arrow::Type::FIXED_SIZE_BINARY) {
-      ARROW_ASSIGN_OR_RAISE(column, cast(*column, arrow::binary()));
-    }
-    const auto& type = schema->field(i)->type();
-    if (!column->type()->Equals(*type)) {
-      ARROW_ASSIGN_OR_RAISE(column, column->View(type));
-    }
-  }
-  return arrow::RecordBatch::Make(schema, batch.num_rows(), std::move(columns));
-}
-
-Status WriteCsvText(const arrow::Table& table, const WriteOptions& options, const Context& context,
-                    arrow::io::OutputStream* sink) {
-  auto csv = arrow::csv::WriteOptions::Defaults();
-  csv.include_header = options.header;
-  csv.delimiter = options.delimiter;
-  // Arrow's "needed" quotes every name.
-  const std::string special = std::string("\"\r\n") + options.delimiter;
-  const auto names = table.schema()->field_names();
-  const bool plain = std::none_of(names.begin(), names.end(), [&](const std::string& name) {
-    return name.empty() || name.find_first_of(special) != std::string::npos;
-  });
-  if (plain) csv.quoting_header = arrow::csv::QuotingStyle::None;
-  csv.io_context = arrow::io::IOContext(context.pool, context.stop);
-  csv.batch_size = 16 << 10;
-  // A blank line would be no row to a reader.
-  if (table.num_columns() == 1) csv.null_string = "NA";
-  const auto schema = PlainSchema(*table.schema());
-  ARROW_ASSIGN_OR_RAISE(auto writer, arrow::csv::MakeCSVWriter(sink, schema, csv));
-  arrow::TableBatchReader reader(table);
-  reader.set_chunksize(csv.batch_size);
-  for (;;) {
-    ARROW_RETURN_NOT_OK(context.stop.Poll());
-    std::shared_ptr<arrow::RecordBatch> batch;
-    ARROW_RETURN_NOT_OK(reader.ReadNext(&batch));
-    if (batch == nullptr) break;
-    ARROW_ASSIGN_OR_RAISE(batch, PlainBatch(*batch, schema, context));
-    ARROW_RETURN_NOT_OK(writer->WriteRecordBatch(*batch));
-  }
-  return writer->Close();
-}
-
-Status WriteCsv(const arrow::Table& table, const WriteOptions& options, const Context& context,
+Status WriteIpc(const arrow::Table& table, const WriteOptions& options, const Context& context,
                 const std::shared_ptr<arrow::io::OutputStream>& sink) {
-  if (options.compression != "gzip") return WriteCsvText(table, options, context, sink.get());
-  ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(arrow::Compression::GZIP));
+  auto ipc = arrow::ipc::IpcWriteOptions::Defaults();
+  ipc.memory_pool = context.pool;
+  ipc.use_threads = context.threads > 1;
+  // Chunks of a column may have different dictionaries; a file holds one.
+  ipc.unify_dictionaries = true;
+  const Packing* const packing = FindPacking(options);
+  if (packing != nullptr && packing->type != arrow::Compression::UNCOMPRESSED) {
+    const auto type = packing->type == arrow::Compression::LZ4 ? arrow::Compression::LZ4_FRAME : packing->type;
+    ARROW_ASSIGN_OR_RAISE(ipc.codec, arrow::util::Codec::Create(type));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto writer, options.format == FileFormat::kIpcFile
+                                               ? arrow::ipc::MakeFileWriter(sink, table.schema(), ipc)
+                                               : arrow::ipc::MakeStreamWriter(sink, table.schema(), ipc));
+  ARROW_RETURN_NOT_OK(writer->WriteTable(table, options.row_group_rows));
+  return writer->Close();
+}
+
+Status WriteText(const arrow::Table& table, const WriteOptions& options, const Context& context,
+                 const std::shared_ptr<arrow::io::OutputStream>& sink) {
+  const auto write = options.format == FileFormat::kCsv ? WriteCsvText : WriteJsonText;
+  const Packing* const packing = FindPacking(options);
+  if (packing == nullptr || packing->type == arrow::Compression::UNCOMPRESSED) {
+    return write(table, options, context, sink.get());
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto codec, arrow::util::Codec::Create(packing->type));
   // Closing the packed stream closes what it writes to; the caller wants to sync that first.
   class KeepOpen : public arrow::io::OutputStream {
    public:
@@ -174,58 +159,65 @@ Status WriteCsv(const arrow::Table& table, const WriteOptions& options, const Co
   };
   ARROW_ASSIGN_OR_RAISE(const auto packed, arrow::io::CompressedOutputStream::Make(
                                                codec.get(), std::make_shared<KeepOpen>(sink), context.pool));
-  ARROW_RETURN_NOT_OK(WriteCsvText(table, options, context, packed.get()));
+  ARROW_RETURN_NOT_OK(write(table, options, context, packed.get()));
   return packed->Close();
 }
 
-bool CsvCanHold(const arrow::DataType& type) {
-  if (type.id() == arrow::Type::DICTIONARY) {
-    return CsvCanHold(*static_cast<const arrow::DictionaryType&>(type).value_type());
+/// Whether a format can hold a column.
+Status CheckField(const std::shared_ptr<arrow::Field>& field, const WriteOptions& options) {
+  switch (options.format) {
+    case FileFormat::kCsv:
+      return CsvCanHold(*field->type()) ? Status::OK() : Status::TypeError("a CSV file cannot hold it");
+    case FileFormat::kJsonLines:
+      return JsonCanHold(*field->type()) ? Status::OK() : Status::TypeError("a JSON file cannot hold it");
+    case FileFormat::kParquet: {
+      std::shared_ptr<parquet::SchemaDescriptor> unused;
+      return parquet::arrow::ToParquetSchema(arrow::schema({field}).get(),
+                                             *ParquetProperties(options, arrow::default_memory_pool()),
+                                             *ArrowProperties(false), &unused);
+    }
+    default:
+      return Status::OK();
   }
-  const auto& id = type.id();
-  return id == arrow::Type::NA || id == arrow::Type::BOOL || arrow::is_numeric(id) || arrow::is_decimal(id) ||
-         arrow::is_date(id) || arrow::is_time(id) || id == arrow::Type::TIMESTAMP || arrow::is_base_binary_like(id) ||
-         id == arrow::Type::FIXED_SIZE_BINARY;
 }
 
 }  // namespace
 
 Status CheckEncodable(const arrow::Schema& schema, const WriteOptions& options) {
-  const bool csv = options.format == FileFormat::kCsv;
-  const char* const operation = csv ? "write_csv" : "write_parquet";
-  if (!FindCompression(options).has_value()) {
-    return Status::Invalid(operation, ": unknown compression '", options.compression,
-                           "'; there are: ", csv ? "gzip, none" : "snappy, zstd, gzip, none");
+  const char* const operation = OperationOf(options.format);
+  if (FindPacking(options) == nullptr) {
+    std::string known;
+    for (const Packing& packing : kPackings) {
+      if (Takes(packing, options.format)) known += (known.empty() ? "" : ", ") + std::string(packing.name);
+    }
+    return Status::Invalid(operation, ": unknown compression '", options.compression, "'; there are: ", known);
   }
   if (options.row_group_rows < 1) {
     return Status::Invalid(operation, ": row_group_rows is ", options.row_group_rows, ", must be at least 1");
   }
-  if (csv && (options.delimiter == '"' || options.delimiter == '\n' || options.delimiter == '\r')) {
-    return Status::Invalid(operation, ": a quote or line end cannot be the delimiter");
+  const auto wrong = [](char c) { return c == '\n' || c == '\r' || c == '\0'; };
+  if (wrong(options.delimiter) || wrong(options.quote) || options.delimiter == options.quote) {
+    return Status::Invalid(operation, ": the delimiter cannot be a line end or the quote");
   }
-  const auto properties = ParquetProperties(options, arrow::default_memory_pool());
-  const auto arrow_properties = ArrowProperties(false);
+  if (!options.header_names.empty() && static_cast<int>(options.header_names.size()) != schema.num_fields()) {
+    return Status::Invalid(operation, ": the header has ", options.header_names.size(), " names for ",
+                           schema.num_fields(), " columns");
+  }
   for (const auto& field : schema.fields()) {
-    Status status;
-    if (csv) {
-      if (!CsvCanHold(*field->type())) status = Status::TypeError("a CSV file cannot hold it");
-    } else {
-      std::shared_ptr<parquet::SchemaDescriptor> unused;
-      status = parquet::arrow::ToParquetSchema(arrow::schema({field}).get(), *properties, *arrow_properties, &unused);
-    }
-    if (!status.ok()) {
-      return Status::TypeError(operation, ": column '", field->name(), "' (", field->type()->ToString(),
-                               "): ", status.message());
-    }
+    const Status status = CheckField(field, options);
+    if (status.ok()) continue;
+    return Status::TypeError(operation, ": column '", field->name(), "' (", field->type()->ToString(),
+                             "): ", status.message());
   }
   return Status::OK();
 }
 
 Status Encode(const arrow::Table& table, const WriteOptions& options, const Context& context,
-              const std::shared_ptr<arrow::io::OutputStream>& sink) {
+              const std::shared_ptr<arrow::io::OutputStream>& sink, std::string* metadata) {
   try {
-    return options.format == FileFormat::kCsv ? WriteCsv(table, options, context, sink)
-                                              : WriteParquet(table, options, context, sink);
+    if (IsText(options.format)) return WriteText(table, options, context, sink);
+    if (IsIpc(options.format)) return WriteIpc(table, options, context, sink);
+    return WriteParquet(table, options, context, sink, metadata);
   } catch (const parquet::ParquetStatusException& e) {
     return e.status();
   } catch (const std::bad_alloc&) {
@@ -235,9 +227,84 @@ Status Encode(const arrow::Table& table, const WriteOptions& options, const Cont
   }
 }
 
+namespace {
+
+Result<std::shared_ptr<parquet::FileMetaData>> ParseMetadata(const std::string& bytes) {
+  auto length = static_cast<uint32_t>(bytes.size());
+  return parquet::FileMetaData::Make(bytes.data(), &length);
+}
+
+}  // namespace
+
+Result<std::string> NameMetadata(const std::string& metadata, const std::string& file) {
+  try {
+    ARROW_ASSIGN_OR_RAISE(const auto parsed, ParseMetadata(metadata));
+    parsed->set_file_path(file);
+    return parsed->SerializeToString();
+  } catch (const std::exception& e) {
+    return Status::IOError(e.what());
+  }
+}
+
+Status EncodeMetadata(const std::vector<std::string>& metadata, const arrow::Schema& schema,
+                      const std::shared_ptr<arrow::io::OutputStream>& all,
+                      const std::shared_ptr<arrow::io::OutputStream>& common) {
+  try {
+    std::shared_ptr<parquet::FileMetaData> joined;
+    for (const std::string& bytes : metadata) {
+      ARROW_ASSIGN_OR_RAISE(auto parsed, ParseMetadata(bytes));
+      if (joined == nullptr) {
+        joined = std::move(parsed);
+      } else {
+        joined->AppendRowGroups(*parsed);
+      }
+    }
+    // A file without rows has all that _common_metadata is to have.
+    ARROW_ASSIGN_OR_RAISE(
+        auto writer, parquet::arrow::FileWriter::Open(schema, arrow::default_memory_pool(), common,
+                                                      parquet::default_writer_properties(), ArrowProperties(false)));
+    ARROW_RETURN_NOT_OK(writer->Close());
+    if (joined == nullptr) joined = writer->metadata();
+    return parquet::arrow::WriteMetaDataFile(*joined, all.get());
+  } catch (const std::exception& e) {
+    return Status::IOError(e.what());
+  }
+}
+
 std::string FileExtension(const WriteOptions& options) {
-  if (options.format == FileFormat::kParquet) return ".parquet";
-  return options.compression == "gzip" ? ".csv.gz" : ".csv";
+  const Packing* const packing = FindPacking(options);
+  const std::string packed(packing == nullptr ? "" : packing->extension);
+  switch (options.format) {
+    case FileFormat::kCsv:
+      return ".csv" + packed;
+    case FileFormat::kJsonLines:
+      return ".jsonl" + packed;
+    case FileFormat::kIpcFile:
+      return ".feather";
+    case FileFormat::kIpcStream:
+      return ".arrows";
+    default:
+      return ".parquet";
+  }
+}
+
+bool HasDataExtension(std::string_view name, std::string_view* bare) {
+  const auto take = [&](std::string_view extension) {
+    if (!name.ends_with(extension)) return false;
+    name.remove_suffix(extension.size());
+    if (bare != nullptr) *bare = name;
+    return true;
+  };
+  for (const std::string_view extension : {".parquet", ".feather", ".arrows", ".arrow"}) {
+    if (take(extension)) return true;
+  }
+  for (const Packing& packing : kPackings) {
+    if (!packing.extension.empty() && name.ends_with(packing.extension)) {
+      name.remove_suffix(packing.extension.size());
+      break;
+    }
+  }
+  return take(".csv") || take(".jsonl") || take(".json");
 }
 
 }  // namespace weft::io

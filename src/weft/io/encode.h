@@ -7,6 +7,8 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "weft/base/context.h"
 #include "weft/io/write.h"
@@ -17,13 +19,23 @@ namespace weft::io {
 /// cannot hold. To be asked before anything is written.
 arrow::Status CheckEncodable(const arrow::Schema& schema, const WriteOptions& options);
 
-/// Writes the table to `sink` and leaves it open. Parquet: Arrow's schema is kept in the file, pages carry checksums.
-/// CSV: text is quoted, null is an empty field; in a table of one column, where that would make a blank line, it is
-/// "NA". Dictionaries are written as their values.
+/// Writes the table to `sink` and leaves it open. Parquet: Arrow's schema is kept in the file, pages carry checksums;
+/// `metadata` (may be nullptr) gets the file's. Text formats: dictionaries are written as their values.
 arrow::Status Encode(const arrow::Table& table, const WriteOptions& options, const Context& context,
-                     const std::shared_ptr<arrow::io::OutputStream>& sink);
+                     const std::shared_ptr<arrow::io::OutputStream>& sink, std::string* metadata = nullptr);
 
-/// ".parquet", ".csv" or ".csv.gz".
+/// `metadata` of a Parquet file, with the file's name put in.
+arrow::Result<std::string> NameMetadata(const std::string& metadata, const std::string& file);
+
+/// Writes `_metadata` of several files' metadata (NameMetadata's), and `_common_metadata`.
+arrow::Status EncodeMetadata(const std::vector<std::string>& metadata, const arrow::Schema& schema,
+                             const std::shared_ptr<arrow::io::OutputStream>& all,
+                             const std::shared_ptr<arrow::io::OutputStream>& common);
+
+/// ".parquet", ".csv", ".csv.gz" and so on.
 std::string FileExtension(const WriteOptions& options);
+
+/// Whether a name ends as one that FileExtension gives; `bare` (may be nullptr) gets what is before.
+bool HasDataExtension(std::string_view name, std::string_view* bare = nullptr);
 
 }  // namespace weft::io

@@ -12,6 +12,7 @@
 
 #include "weft/base/logging.h"
 #include "weft/io/encode.h"
+#include "weft/io/hive.h"
 #include "weft/io/output.h"
 
 namespace weft::io {
@@ -112,17 +113,32 @@ class LocalOutput : public Output {
     return Status::OK();
   }
 
-  Result<std::string> WritePart(int rank, const arrow::Table& table, const WriteOptions& options,
-                                const Context& context) override {
-    const std::string name = PartName(rank) + FileExtension(options);
+  Result<std::string> WritePartIn(const std::string& directory, int rank, const arrow::Table& table,
+                                  const WriteOptions& options, const Context& context, std::string* metadata) override {
+    const std::string name = (directory.empty() ? "" : directory + "/") + PartName(rank) + FileExtension(options);
     std::error_code error;
     if (!files::is_directory(temporary_, error)) {
       return NotFound("write", temporary_,
                       "rank 0 made this directory, but this rank does not see it; all ranks must see one file system");
     }
-    ARROW_RETURN_NOT_OK(WriteLocalFile(temporary_ + "/" + name, table, options, context));
+    if (!directory.empty()) {
+      files::create_directories(temporary_ + "/" + directory, error);
+      if (error) return IOErrorFromErrno(error.value(), "write: cannot make '", temporary_, "/", directory, "'");
+    }
+    ARROW_RETURN_NOT_OK(WriteLocalFile(temporary_ + "/" + name, table, options, context, metadata));
     written_.push_back(name);
+    if (metadata != nullptr) {
+      ARROW_ASSIGN_OR_RAISE(*metadata, NameMetadata(*metadata, name));
+    }
     return name;
+  }
+
+  Status WriteMetadata(const std::vector<std::string>& metadata, const arrow::Schema& schema) override {
+    ARROW_ASSIGN_OR_RAISE(const auto all, arrow::io::FileOutputStream::Open(temporary_ + "/_metadata"));
+    ARROW_ASSIGN_OR_RAISE(const auto common, arrow::io::FileOutputStream::Open(temporary_ + "/_common_metadata"));
+    ARROW_RETURN_NOT_OK(EncodeMetadata(metadata, schema, all, common));
+    ARROW_RETURN_NOT_OK(all->Close());
+    return common->Close();
   }
 
   Status Commit(const std::vector<std::string>& parts) override {
@@ -142,7 +158,12 @@ class LocalOutput : public Output {
 
   void Abandon() override {
     std::error_code error;
-    for (const std::string& part : written_) files::remove(temporary_ + "/" + part, error);
+    for (const std::string& part : written_) {
+      files::remove(temporary_ + "/" + part, error);
+      for (std::string_view inner = DirectoryName(part); !inner.empty(); inner = DirectoryName(inner)) {
+        (void)::rmdir((temporary_ + "/" + std::string(inner)).c_str());
+      }
+    }
     written_.clear();
     if (began_) {
       files::remove_all(temporary_, error);
@@ -157,11 +178,21 @@ class LocalOutput : public Output {
   Status CheckReplaced() {
     std::error_code error;
     if (!files::is_directory(files::symlink_status(target_, error))) return Status::OK();
-    for (const auto& entry : files::directory_iterator(target_, error)) {
+    return CheckReplacedIn(target_);
+  }
+
+  Status CheckReplacedIn(const std::string& directory) {
+    std::error_code error;
+    for (const auto& entry : files::directory_iterator(directory, error)) {
       const std::string name = entry.path().filename().string();
-      if (entry.is_directory(error) || !MayBeReplaced(name)) return NotReplaced(target_, name);
+      const bool inner = files::is_directory(entry.symlink_status(error));
+      if (inner && IsHiveDirectory(name)) {
+        ARROW_RETURN_NOT_OK(CheckReplacedIn(entry.path().string()));
+      } else if (inner || !MayBeReplaced(name)) {
+        return NotReplaced(target_, name);
+      }
     }
-    if (error) return IOErrorFromErrno(error.value(), "write: cannot read the directory '", target_, "'");
+    if (error) return IOErrorFromErrno(error.value(), "write: cannot read the directory '", directory, "'");
     return Status::OK();
   }
 
@@ -196,12 +227,12 @@ std::unique_ptr<Output> MakeLocalOutput(const std::string& path, const std::stri
 }
 
 Status WriteLocalFile(const std::string& path, const arrow::Table& table, const WriteOptions& options,
-                      const Context& context) {
+                      const Context& context, std::string* metadata) {
   ARROW_RETURN_NOT_OK(CheckEncodable(*table.schema(), options));
   TraceSpan span(context.tracer, "write.part");
   const auto write = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(const auto file, arrow::io::FileOutputStream::Open(path));
-    Status status = Encode(table, options, context, file);
+    Status status = Encode(table, options, context, file, metadata);
     if (status.ok() && ::fsync(file->file_descriptor()) != 0 && errno != EINVAL && errno != ENOTSUP) {
       status = IOErrorFromErrno(errno, "cannot bring it to disk");
     }

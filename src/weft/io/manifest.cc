@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "weft/io/hive.h"
 #include "weft/io/location.h"
 
 namespace weft::io {
@@ -40,8 +41,18 @@ void AppendString(std::string_view text, std::string* out) {
   *out += '"';
 }
 
+/// A file's name, or one below directories that hold columns' values.
 bool PlainName(std::string_view name) {
-  return !name.empty() && name != "." && name != ".." && name.find('/') == std::string_view::npos;
+  if (name.empty() || name.front() == '/' || name.back() == '/') return false;
+  size_t begin = 0;
+  for (;;) {
+    const size_t slash = name.find('/', begin);
+    const std::string_view part = name.substr(begin, slash == std::string_view::npos ? slash : slash - begin);
+    if (part.empty() || part == "." || part == "..") return false;
+    if (slash == std::string_view::npos) return true;
+    if (!IsHiveDirectory(part)) return false;
+    begin = slash + 1;
+  }
 }
 
 }  // namespace
@@ -84,7 +95,7 @@ Result<Manifest> ParseManifest(std::string_view text) {
   const auto& names = static_cast<const arrow::StringArray&>(*parts.values());
   for (int64_t i = parts.value_offset(0); i < parts.value_offset(1); ++i) {
     if (names.IsNull(i) || !PlainName(names.GetView(i))) {
-      return Status::Invalid("its part ", i, " is not the name of a file beside it");
+      return Status::Invalid("its part ", i, " is not the name of a file beside or below it");
     }
     manifest.parts.push_back(names.GetString(i));
   }

@@ -6,6 +6,7 @@
 
 #include "weft/base/logging.h"
 #include "weft/io/encode.h"
+#include "weft/io/hive.h"
 #include "weft/io/manifest.h"
 #include "weft/io/output.h"
 
@@ -23,10 +24,8 @@ std::string_view TokenOf(std::string_view name) {
   const size_t mark = name.find(kUncommittedMark);
   if (!name.starts_with("part-") || mark == std::string_view::npos) return {};
   name.remove_prefix(mark + kUncommittedMark.size());
-  for (const std::string_view extension : {".parquet", ".csv.gz", ".csv"}) {
-    if (name.ends_with(extension)) return name.substr(0, name.size() - extension.size());
-  }
-  return {};
+  std::string_view token;
+  return HasDataExtension(name, &token) ? token : std::string_view();
 }
 
 class ObjectOutput : public Output {
@@ -49,9 +48,9 @@ class ObjectOutput : public Output {
     for (const FileInfo& entry : entries) {
       const std::string name = entry.base_name();
       const std::string_view token = TokenOf(name);
-      if (name == kManifestName) continue;
+      if (name == kManifestName || (entry.type() == FileType::Directory && IsHiveDirectory(name))) continue;
       if (!token.empty()) {
-        const bool named = std::find(manifest.parts.begin(), manifest.parts.end(), name) != manifest.parts.end();
+        const bool named = Names(manifest.parts, entry.path());
         if (named) old_.push_back(entry.path());
         if (!named && (token == token_ || IsEarlierAttempt(token, token_))) Remove(entry.path());
         continue;
@@ -68,13 +67,25 @@ class ObjectOutput : public Output {
     return Status::OK();
   }
 
-  Result<std::string> WritePart(int rank, const arrow::Table& table, const WriteOptions& options,
-                                const Context& context) override {
-    const std::string name = PartName(rank) + std::string(kUncommittedMark) + token_ + FileExtension(options);
+  Result<std::string> WritePartIn(const std::string& directory, int rank, const arrow::Table& table,
+                                  const WriteOptions& options, const Context& context, std::string* metadata) override {
+    const std::string name = (directory.empty() ? "" : directory + "/") + PartName(rank) +
+                             std::string(kUncommittedMark) + token_ + FileExtension(options);
     const std::string path = location_.path + "/" + name;
-    ARROW_RETURN_NOT_OK(WriteObject(*location_.file_system, path, location_.Show(path), table, options, context));
+    if (!directory.empty() && location_.file_system->type_name() != "s3") {
+      ARROW_RETURN_NOT_OK(location_.file_system->CreateDir(location_.path + "/" + directory, true));
+    }
+    ARROW_RETURN_NOT_OK(
+        WriteObject(*location_.file_system, path, location_.Show(path), table, options, context, metadata));
     written_.push_back(path);
     return name;
+  }
+
+  Status WriteMetadata(const std::vector<std::string>& metadata, const arrow::Schema& schema) override {
+    (void)metadata;
+    (void)schema;
+    return Status::NotImplemented("write: '", location_.Show(location_.path),
+                                  "': metadata_file is for file systems; here the manifest names the parts");
   }
 
   Status Commit(const std::vector<std::string>& parts) override {
@@ -86,7 +97,7 @@ class ObjectOutput : public Output {
     began_ = false;
     written_.clear();
     for (const std::string& old : old_) {
-      if (std::find(parts.begin(), parts.end(), BaseName(old)) == parts.end()) Remove(old);
+      if (!Names(parts, old)) Remove(old);
     }
     return Status::OK();
   }
@@ -104,6 +115,12 @@ class ObjectOutput : public Output {
   }
 
  private:
+  /// Whether one of `parts` (names below the target) is `path`.
+  bool Names(const std::vector<std::string>& parts, const std::string& path) const {
+    return std::any_of(parts.begin(), parts.end(),
+                       [&](const std::string& part) { return location_.path + "/" + part == path; });
+  }
+
   Result<std::vector<FileInfo>> List() {
     ARROW_ASSIGN_OR_RAISE(const auto info, location_.file_system->GetFileInfo(location_.path));
     if (info.type() == FileType::File) {
@@ -112,7 +129,15 @@ class ObjectOutput : public Output {
     FileSelector selector;
     selector.base_dir = location_.path;
     selector.allow_not_found = true;
-    return location_.file_system->GetFileInfo(selector);
+    ARROW_ASSIGN_OR_RAISE(auto entries, location_.file_system->GetFileInfo(selector));
+    // And what lies below directories of columns' values, at any depth.
+    for (size_t i = 0; i < entries.size(); ++i) {
+      if (entries[i].type() != FileType::Directory || !IsHiveDirectory(entries[i].base_name())) continue;
+      selector.base_dir = entries[i].path();
+      ARROW_ASSIGN_OR_RAISE(auto inner, location_.file_system->GetFileInfo(selector));
+      entries.insert(entries.end(), inner.begin(), inner.end());
+    }
+    return entries;
   }
 
   /// After a put that failed: it may have arrived all the same. Where that cannot be found out, the parts are left to
@@ -148,12 +173,13 @@ std::unique_ptr<Output> MakeObjectOutput(Location location, const std::string& t
 }
 
 Status WriteObject(arrow::fs::FileSystem& file_system, const std::string& path, const std::string& shown,
-                   const arrow::Table& table, const WriteOptions& options, const Context& context) {
+                   const arrow::Table& table, const WriteOptions& options, const Context& context,
+                   std::string* metadata) {
   ARROW_RETURN_NOT_OK(CheckEncodable(*table.schema(), options));
   TraceSpan span(context.tracer, "write.part");
   const auto write = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(const auto stream, file_system.OpenOutputStream(path));
-    const Status status = Encode(table, options, context, stream);
+    const Status status = Encode(table, options, context, stream, metadata);
     if (!status.ok()) {
       // What was sent so far never becomes an object.
       (void)stream->Abort();

@@ -9,6 +9,9 @@
 #include <cstdio>
 #include <utility>
 
+#include "weft/io/encode.h"
+#include "weft/io/hive.h"
+
 namespace weft::io {
 
 using arrow::Result;
@@ -49,11 +52,50 @@ bool IsEarlierAttempt(std::string_view token, std::string_view mine) {
 }
 
 bool MayBeReplaced(std::string_view name) {
-  if (name.starts_with('.') || name.starts_with('_')) return true;
-  for (const std::string_view extension : {".parquet", ".csv", ".csv.gz"}) {
-    if (name.ends_with(extension)) return true;
+  return name.starts_with('.') || name.starts_with('_') || HasDataExtension(name);
+}
+
+Result<WrittenParts> Output::WriteParts(int rank, const arrow::Table& table, const WriteOptions& options,
+                                        const Context& context) {
+  WrittenParts written;
+  const auto write = [&](const std::string& directory, const arrow::Table& rows) -> Status {
+    std::string metadata;
+    ARROW_ASSIGN_OR_RAISE(written.names.emplace_back(), WritePartIn(directory, rank, rows, options, context,
+                                                                    options.metadata_file ? &metadata : nullptr));
+    if (options.metadata_file) written.metadata.push_back(std::move(metadata));
+    return Status::OK();
+  };
+  if (options.partition_columns.empty()) {
+    ARROW_RETURN_NOT_OK(write("", table));
+    return written;
   }
-  return false;
+  ARROW_ASSIGN_OR_RAISE(const auto parts, SplitHive(table, options.partition_columns, context));
+  for (const HivePart& part : parts) ARROW_RETURN_NOT_OK(write(part.directory, *part.table));
+  return written;
+}
+
+Status WriteDirectory(const std::string& path, const arrow::Table& table, const WriteOptions& options,
+                      const std::string& token, bool overwrite, const Context& context) {
+  ARROW_ASSIGN_OR_RAISE(const auto output, Output::Make(path, token, overwrite));
+  const auto write = [&]() -> Status {
+    ARROW_RETURN_NOT_OK(output->Begin());
+    ARROW_ASSIGN_OR_RAISE(const auto parts, output->WriteParts(0, table, options, context));
+    if (options.metadata_file)
+      ARROW_RETURN_NOT_OK(output->WriteMetadata(parts.metadata, *FileSchema(*table.schema(), options)));
+    return output->Commit(parts.names);
+  };
+  const Status status = write();
+  if (!status.ok()) output->Abandon();
+  return status;
+}
+
+std::shared_ptr<arrow::Schema> FileSchema(const arrow::Schema& schema, const WriteOptions& options) {
+  arrow::FieldVector fields;
+  for (const auto& field : schema.fields()) {
+    const auto& columns = options.partition_columns;
+    if (std::find(columns.begin(), columns.end(), field->name()) == columns.end()) fields.push_back(field);
+  }
+  return arrow::schema(std::move(fields), schema.metadata());
 }
 
 Status TargetExists(const std::string& shown) {

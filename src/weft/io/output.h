@@ -34,9 +34,10 @@ arrow::Status NotReplaced(const std::string& shown, std::string_view entry);
 
 /// Encodes `table` into a new local file, on disk (fsync) when this returns; removed again on failure.
 arrow::Status WriteLocalFile(const std::string& path, const arrow::Table& table, const WriteOptions& options,
-                             const Context& context);
+                             const Context& context, std::string* metadata = nullptr);
 /// The same into an object, which is there when this returns and not before.
 arrow::Status WriteObject(arrow::fs::FileSystem& file_system, const std::string& path, const std::string& shown,
-                          const arrow::Table& table, const WriteOptions& options, const Context& context);
+                          const arrow::Table& table, const WriteOptions& options, const Context& context,
+                          std::string* metadata = nullptr);
 
 }  // namespace weft::io

@@ -10,10 +10,12 @@
 #include <parquet/metadata.h>
 #include <parquet/statistics.h>
 
+#include <algorithm>
 #include <exception>
 #include <new>
 #include <utility>
 
+#include "weft/io/glob.h"
 #include "weft/io/location.h"
 
 namespace weft::io {
@@ -85,9 +87,43 @@ int ParquetFile::row_groups() const { return metadata_->num_row_groups(); }
 
 int64_t ParquetFile::rows(int row_group) const { return metadata_->RowGroup(row_group)->num_rows(); }
 
-Result<bool> ParquetFile::MayPassUnguarded(int row_group, const RowFilter& filter) const {
+Result<std::vector<ParquetFile>> ParquetFile::OpenListed(const std::string& path, std::vector<std::string>* listed,
+                                                         const Context& context) {
+  ARROW_ASSIGN_OR_RAISE(const ParquetFile all, Open(path, context));
+  const auto split = [&]() -> Result<std::vector<ParquetFile>> {
+    std::vector<std::vector<int>> groups;
+    for (int i = 0; i < all.row_groups(); ++i) {
+      const auto group = all.metadata_->RowGroup(i);
+      const std::string name = group->num_columns() > 0 ? group->ColumnChunk(0)->file_path() : "";
+      const auto parts = SplitPath(name);
+      if (name.empty() || name.front() == '/' || std::find(parts.begin(), parts.end(), "..") != parts.end()) {
+        return Status::IOError("row group ", i, " lies in '", name, "', which is no file below it");
+      }
+      const auto known = std::find(listed->begin(), listed->end(), name) - listed->begin();
+      if (known == static_cast<std::ptrdiff_t>(listed->size())) {
+        listed->push_back(name);
+        groups.emplace_back();
+      }
+      groups[static_cast<size_t>(known)].push_back(i);
+    }
+    std::vector<ParquetFile> files;
+    const std::string lead = path.substr(0, path.size() - BaseName(path).size());
+    for (size_t i = 0; i < groups.size(); ++i) {
+      ParquetFile& file = files.emplace_back(all);
+      file.path_ = lead + (*listed)[i];
+      file.metadata_ = all.metadata_->Subset(groups[i]);
+    }
+    return files;
+  };
+  auto files = NoThrow<std::vector<ParquetFile>>(split);
+  if (!files.ok()) return FileError(files.status(), "Parquet file '" + path + "', metadata");
+  return files;
+}
+
+Result<bool> ParquetFile::MayPassUnguarded(int row_group, const RowFilter& filter,
+                                           const arrow::compute::Expression& known) const {
   const auto group = metadata_->RowGroup(row_group);
-  std::vector<arrow::compute::Expression> facts;
+  std::vector<arrow::compute::Expression> facts = {known};
   for (const auto& field : filter.schema()->fields()) {
     const int column = schema_->GetFieldIndex(field->name());
     if (column < 0 || leaves_[static_cast<size_t>(column)].size() != 1 || field->type()->num_fields() > 0) continue;
@@ -98,15 +134,13 @@ Result<bool> ParquetFile::MayPassUnguarded(int row_group, const RowFilter& filte
     auto fact = arrow::dataset::ParquetFileFragment::EvaluateStatisticsAsExpression(*field, *statistics);
     if (fact.has_value()) facts.push_back(*std::move(fact));
   }
-  if (facts.empty()) return true;
-  ARROW_ASSIGN_OR_RAISE(const auto known, arrow::compute::and_(std::move(facts)).Bind(*filter.schema()));
-  ARROW_ASSIGN_OR_RAISE(const auto left, arrow::compute::SimplifyWithGuarantee(filter.bound(), known));
-  return left.IsSatisfiable();
+  return filter.MayPass(arrow::compute::and_(std::move(facts)));
 }
 
-Result<bool> ParquetFile::MayPass(int row_group, const RowFilter& filter) const {
+Result<bool> ParquetFile::MayPass(int row_group, const RowFilter& filter,
+                                  const arrow::compute::Expression& known) const {
   if (filter.trivial()) return true;
-  auto may = NoThrow<bool>([&] { return MayPassUnguarded(row_group, filter); });
+  auto may = NoThrow<bool>([&] { return MayPassUnguarded(row_group, filter, known); });
   // Statistics that cannot be used prove nothing.
   return may.ok() ? *may : true;
 }

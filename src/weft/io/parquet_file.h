@@ -1,6 +1,7 @@
 // One Parquet file: its metadata, and its row groups as tables.
 #pragma once
 
+#include <arrow/compute/expression.h>
 #include <arrow/result.h>
 #include <arrow/table.h>
 
@@ -24,14 +25,19 @@ class ParquetFile {
   /// Reads the metadata at the end of the file. An IOError names the file and says what is broken.
   static arrow::Result<ParquetFile> Open(const std::string& path, const Context& context);
 
+  /// The row groups that a `_metadata` file lists, by file: each with the path as it stands there (relative to the
+  /// directory of `path`). Its files themselves are not opened.
+  static arrow::Result<std::vector<ParquetFile>> OpenListed(const std::string& path, std::vector<std::string>* listed,
+                                                            const Context& context);
+
   const std::string& path() const { return path_; }
   /// As Arrow reads it, with the file's own metadata.
   const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
   int row_groups() const;
   int64_t rows(int row_group) const;
 
-  /// False where the row group's statistics prove that no row passes the filter.
-  arrow::Result<bool> MayPass(int row_group, const RowFilter& filter) const;
+  /// False where the row group's statistics, and what is `known` of all rows, prove that no row passes the filter.
+  arrow::Result<bool> MayPass(int row_group, const RowFilter& filter, const arrow::compute::Expression& known) const;
 
   /// The row group's columns of the given names, in that order (names are the schema's, none twice). The columns are
   /// decoded on Arrow's CPU threads where `use_threads`; then the caller must not be one of them.
@@ -39,7 +45,8 @@ class ParquetFile {
                                                     bool use_threads, const Context& context) const;
 
  private:
-  arrow::Result<bool> MayPassUnguarded(int row_group, const RowFilter& filter) const;
+  arrow::Result<bool> MayPassUnguarded(int row_group, const RowFilter& filter,
+                                       const arrow::compute::Expression& known) const;
 
   std::string path_;
   std::shared_ptr<arrow::Schema> schema_;

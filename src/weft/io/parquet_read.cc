@@ -1,6 +1,10 @@
+#include <arrow/array/util.h>
+
 #include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "weft/io/hive.h"
 #include "weft/io/location.h"
 #include "weft/io/parquet_file.h"
 #include "weft/io/read.h"
@@ -17,14 +21,20 @@ using TablePtr = std::shared_ptr<arrow::Table>;
 
 constexpr std::string_view kOperation = "read_parquet";
 
+/// A file, and what its directories say.
+struct Entry {
+  DataFile data;
+  std::optional<ParquetFile> file;
+};
+
 struct Work {
-  const ParquetFile* file;
+  const Entry* entry;
   int row_group;
 };
 
 /// The first file's schema; a column is nullable where any file has it so.
-Result<std::shared_ptr<arrow::Schema>> CommonSchema(const std::vector<ParquetFile>& files) {
-  const ParquetFile& first = files.front();
+Result<std::shared_ptr<arrow::Schema>> CommonSchema(const std::vector<Entry>& entries) {
+  const ParquetFile& first = *entries.front().file;
   std::vector<std::string> names = first.schema()->field_names();
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
@@ -32,7 +42,8 @@ Result<std::shared_ptr<arrow::Schema>> CommonSchema(const std::vector<ParquetFil
     return Status::Invalid(kOperation, ": file '", first.path(), "' has two columns named '", *twice, "'");
   }
   arrow::FieldVector fields = first.schema()->fields();
-  for (const ParquetFile& file : files) {
+  for (const Entry& entry : entries) {
+    const ParquetFile& file = *entry.file;
     for (auto& field : fields) {
       const int i = file.schema()->GetFieldIndex(field->name());
       if (i < 0) {
@@ -65,17 +76,89 @@ std::shared_ptr<arrow::Schema> Choose(const arrow::Schema& schema, const std::ve
   return arrow::schema(std::move(fields), schema.metadata());
 }
 
+/// A file's schema and, behind, the columns that directories hold.
+Result<std::shared_ptr<arrow::Schema>> WithHive(const arrow::Schema& schema, const arrow::FieldVector& hive,
+                                                const std::string& path) {
+  arrow::FieldVector fields = schema.fields();
+  for (const auto& field : hive) {
+    if (schema.GetFieldIndex(field->name()) >= 0) {
+      return Status::Invalid(kOperation, ": file '", path, "' has a column '", field->name(),
+                             "', which its directories hold too; read it with partitioning=None");
+    }
+    fields.push_back(field);
+  }
+  return arrow::schema(std::move(fields), schema.metadata());
+}
+
+/// `_metadata` files as those that they list.
+Result<std::vector<Entry>> ListEntries(const std::vector<DataFile>& files, const Context& context) {
+  std::vector<Entry> entries;
+  for (const DataFile& file : files) {
+    if (BaseName(file.name) != "_metadata") {
+      entries.push_back({file, std::nullopt});
+      continue;
+    }
+    std::vector<std::string> listed;
+    ARROW_ASSIGN_OR_RAISE(auto opened, ParquetFile::OpenListed(file.name, &listed, context));
+    if (opened.empty()) {
+      ARROW_ASSIGN_OR_RAISE(auto empty, ParquetFile::Open(file.name, context));
+      entries.push_back({file, std::move(empty)});
+    }
+    for (size_t i = 0; i < opened.size(); ++i) {
+      DataFile data{opened[i].path(), file.keys};
+      const auto keys = ParseHive(listed[i]);
+      data.keys.insert(data.keys.end(), keys.begin(), keys.end());
+      entries.push_back({std::move(data), std::move(opened[i])});
+    }
+  }
+  return entries;
+}
+
+Status OpenEntry(Entry* entry, const Context& context) {
+  if (entry->file.has_value()) return Status::OK();
+  ARROW_ASSIGN_OR_RAISE(entry->file, ParquetFile::Open(entry->data.name, context));
+  return Status::OK();
+}
+
+/// Leaves out files whose directories say that no row passes; not the first, whose schema is needed. True where even
+/// that one's rows are not.
+Result<bool> Prune(std::vector<Entry>* entries, const arrow::FieldVector& hive, const ReadOptions& options,
+                   const Context& context) {
+  if (hive.empty()) return false;
+  ARROW_RETURN_NOT_OK(OpenEntry(&entries->front(), context));
+  const ParquetFile& first = *entries->front().file;
+  ARROW_ASSIGN_OR_RAISE(auto schema, WithHive(*first.schema(), hive, first.path()));
+  ARROW_ASSIGN_OR_RAISE(const auto filter, RowFilter::Make(options.filter, std::move(schema), kOperation, context));
+  if (filter.trivial()) return false;
+  std::vector<Entry> kept;
+  for (Entry& entry : *entries) {
+    ARROW_ASSIGN_OR_RAISE(const auto fact, HiveFact(entry.data, hive, *filter.schema()));
+    ARROW_ASSIGN_OR_RAISE(const bool may_pass, filter.MayPass(fact));
+    if (may_pass) kept.push_back(std::move(entry));
+  }
+  if (kept.empty()) {
+    entries->resize(1);
+    return true;
+  }
+  *entries = std::move(kept);
+  return false;
+}
+
 struct Plan {
   std::shared_ptr<arrow::Schema> result_schema;
   /// The result's columns, then those that only the filter needs.
   std::vector<std::string> columns;
+  arrow::FieldVector hive;
   RowFilter filter;
   std::vector<Work> works;
 };
 
-Result<Plan> MakePlan(const std::vector<ParquetFile>& files, const ReadOptions& options, const Context& context) {
+Result<Plan> MakePlan(const std::vector<Entry>& entries, const arrow::FieldVector& hive, bool nothing,
+                      const ReadOptions& options, const Context& context) {
   Plan plan;
-  ARROW_ASSIGN_OR_RAISE(const auto schema, CommonSchema(files));
+  plan.hive = hive;
+  ARROW_ASSIGN_OR_RAISE(const auto common, CommonSchema(entries));
+  ARROW_ASSIGN_OR_RAISE(const auto schema, WithHive(*common, hive, entries.front().file->path()));
   plan.columns = options.columns.empty() ? schema->field_names() : options.columns;
   ARROW_RETURN_NOT_OK(table::FindColumns(*schema, plan.columns, kOperation).status());
   plan.result_schema = Choose(*schema, plan.columns);
@@ -88,13 +171,14 @@ Result<Plan> MakePlan(const std::vector<ParquetFile>& files, const ReadOptions& 
                         RowFilter::Make(options.filter, Choose(*schema, plan.columns), kOperation, context));
   std::vector<Work> all;
   std::vector<int64_t> rows;
-  for (const ParquetFile& file : files) {
-    for (int i = 0; i < file.row_groups(); ++i) {
+  for (const Entry& entry : entries) {
+    ARROW_ASSIGN_OR_RAISE(const auto fact, HiveFact(entry.data, hive, *plan.filter.schema()));
+    for (int i = 0; i < entry.file->row_groups() && !nothing; ++i) {
       // All ranks leave out the same row groups, before the rest is shared.
-      ARROW_ASSIGN_OR_RAISE(const bool may_pass, file.MayPass(i, plan.filter));
+      ARROW_ASSIGN_OR_RAISE(const bool may_pass, entry.file->MayPass(i, plan.filter, fact));
       if (!may_pass) continue;
-      all.push_back({&file, i});
-      rows.push_back(file.rows(i));
+      all.push_back({&entry, i});
+      rows.push_back(entry.file->rows(i));
     }
   }
   const Share share = ContiguousShare(rows, options.rank, options.world_size);
@@ -102,13 +186,38 @@ Result<Plan> MakePlan(const std::vector<ParquetFile>& files, const ReadOptions& 
   return plan;
 }
 
+/// The place of a column among those of the directories; -1 where a file has it.
+int HivePlace(const Plan& plan, const std::string& name) {
+  for (size_t i = 0; i < plan.hive.size(); ++i) {
+    if (plan.hive[i]->name() == name) return static_cast<int>(i);
+  }
+  return -1;
+}
+
 Result<TablePtr> ReadWork(const Plan& plan, const Work& work, bool use_threads, const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(TablePtr table, work.file->Read(work.row_group, plan.columns, use_threads, context));
-  table = arrow::Table::Make(plan.filter.schema(), table->columns(), table->num_rows());
+  std::vector<std::string> stored;
+  for (const std::string& name : plan.columns) {
+    if (HivePlace(plan, name) < 0) stored.push_back(name);
+  }
+  ARROW_ASSIGN_OR_RAISE(TablePtr table, work.entry->file->Read(work.row_group, stored, use_threads, context));
+  arrow::ChunkedArrayVector columns;
+  int next = 0;
+  for (const std::string& name : plan.columns) {
+    const int place = HivePlace(plan, name);
+    if (place < 0) {
+      columns.push_back(table->column(next++));
+      continue;
+    }
+    const auto& field = *plan.hive[static_cast<size_t>(place)];
+    ARROW_ASSIGN_OR_RAISE(const auto value, HiveScalar(work.entry->data.keys[static_cast<size_t>(place)], field));
+    ARROW_ASSIGN_OR_RAISE(auto same, arrow::MakeArrayFromScalar(*value, table->num_rows(), context.pool));
+    columns.push_back(std::make_shared<arrow::ChunkedArray>(std::move(same)));
+  }
+  table = arrow::Table::Make(plan.filter.schema(), std::move(columns), table->num_rows());
   Context serial = context;
   serial.threads = 1;
   ARROW_ASSIGN_OR_RAISE(table, plan.filter.Apply(table, serial));
-  auto columns = table->columns();
+  columns = table->columns();
   columns.resize(static_cast<size_t>(plan.result_schema->num_fields()));
   return arrow::Table::Make(plan.result_schema, std::move(columns), table->num_rows());
 }
@@ -117,14 +226,22 @@ Result<TablePtr> ReadWork(const Plan& plan, const Work& work, bool use_threads, 
 
 Result<TablePtr> ReadParquet(const std::vector<std::string>& paths, const ReadOptions& options,
                              const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(const auto names, ExpandPaths(paths, ".parquet"));
+  ARROW_ASSIGN_OR_RAISE(const auto files, ExpandFiles(paths, ".parquet", true));
+  return ReadParquet(files, options, context);
+}
+
+Result<TablePtr> ReadParquet(const std::vector<DataFile>& files, const ReadOptions& options, const Context& context) {
+  if (files.empty()) return Status::Invalid(kOperation, ": no file is given");
   TraceSpan metadata_span(context.tracer, "read_parquet.metadata");
-  std::vector<ParquetFile> files(names.size());
-  ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(names.size()), [&](int64_t i) {
-    ARROW_ASSIGN_OR_RAISE(files[static_cast<size_t>(i)], ParquetFile::Open(names[static_cast<size_t>(i)], context));
-    return Status::OK();
-  }));
-  ARROW_ASSIGN_OR_RAISE(const Plan plan, MakePlan(files, options, context));
+  ARROW_ASSIGN_OR_RAISE(std::vector<Entry> entries, ListEntries(files, context));
+  std::vector<DataFile> data;
+  for (const Entry& entry : entries) data.push_back(entry.data);
+  auto hive = HiveFields(data);
+  if (!hive.ok()) return hive.status().WithMessage(kOperation, ": ", hive.status().message());
+  ARROW_ASSIGN_OR_RAISE(const bool nothing, Prune(&entries, *hive, options, context));
+  ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(entries.size()),
+                                  [&](int64_t i) { return OpenEntry(&entries[static_cast<size_t>(i)], context); }));
+  ARROW_ASSIGN_OR_RAISE(const Plan plan, MakePlan(entries, *hive, nothing, options, context));
   metadata_span.End();
 
   TraceSpan span(context.tracer, "read_parquet.read");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "weft/io/glob.h"
+#include "weft/io/hive.h"
 #include "weft/io/location.h"
 #include "weft/io/manifest.h"
 #include "weft/io/read.h"
@@ -29,12 +30,18 @@ std::string_view Relative(std::string_view path, std::string_view base) {
 }
 
 bool HasExtension(std::string_view name, const std::string& extension) {
-  if (name.ends_with(extension)) return true;
-  if (extension != ".csv") return false;
-  for (const std::string_view packed : {".gz", ".bz2", ".zst", ".lz4"}) {
-    if (name.ends_with(packed)) return name.substr(0, name.size() - packed.size()).ends_with(extension);
+  if (extension == ".feather") {
+    return name.ends_with(extension) || name.ends_with(".arrow") || name.ends_with(".arrows") || name.ends_with(".ipc");
   }
-  return false;
+  if (extension == ".csv" || extension == ".jsonl") {
+    for (const std::string_view packed : {".gz", ".bz2", ".zst", ".lz4"}) {
+      if (!name.ends_with(packed)) continue;
+      name.remove_suffix(packed.size());
+      break;
+    }
+    if (extension == ".jsonl" && (name.ends_with(".json") || name.ends_with(".ndjson"))) return true;
+  }
+  return name.ends_with(extension);
 }
 
 bool Uncommitted(std::string_view name) {
@@ -44,7 +51,8 @@ bool Uncommitted(std::string_view name) {
 /// One file system's files, in sorted order, less those that no manifest names though one should.
 class Lister {
  public:
-  Lister(const Location& location, const std::string& extension) : location_(location), extension_(extension) {}
+  Lister(const Location& location, const std::string& extension, bool hive)
+      : location_(location), extension_(extension), hive_(hive) {}
 
   /// Files of the format below the directory.
   Result<std::vector<std::string>> Directory(const std::string& base) {
@@ -61,8 +69,8 @@ class Lister {
           std::any_of(parts.begin(), parts.end(), [](auto part) { return part[0] == '.' || part[0] == '_'; });
       if (!parts.empty() && parts.back() == kManifestName) manifests.insert(std::string(DirectoryName(info.path())));
       if (hidden || parts.empty() || !HasExtension(parts.back(), extension_)) continue;
-      for (size_t i = 0; i + 1 < parts.size(); ++i) {
-        if (parts[i].find('=') != std::string_view::npos && parts[i][0] != '=') {
+      for (size_t i = 0; i + 1 < parts.size() && !hive_; ++i) {
+        if (IsHiveDirectory(parts[i])) {
           return Status::NotImplemented(kOperation, ": '", location_.Show(base),
                                         "': directories that hold a column's value ('", parts[i],
                                         "') are not read; name the files");
@@ -103,9 +111,12 @@ class Lister {
     std::set<std::string> manifests;
     for (const std::string& file : files) {
       if (!Uncommitted(BaseName(file))) continue;
-      const std::string directory(DirectoryName(file));
-      ARROW_ASSIGN_OR_RAISE(const auto info, location_.file_system->GetFileInfo(ManifestPath(directory)));
-      if (info.type() == FileType::File) manifests.insert(directory);
+      for (std::string directory(DirectoryName(file));; directory = DirectoryName(directory)) {
+        ARROW_ASSIGN_OR_RAISE(const auto info, location_.file_system->GetFileInfo(ManifestPath(directory)));
+        if (info.type() == FileType::File) manifests.insert(directory);
+        // Parts of hive partitions are named by the manifest above these.
+        if (info.type() == FileType::File || !IsHiveDirectory(BaseName(directory))) break;
+      }
     }
     ARROW_ASSIGN_OR_RAISE(Groups groups, Committed(files, manifests));
     for (const std::string& directory : directories) {
@@ -143,38 +154,63 @@ class Lister {
       if (!parts.empty()) groups[parts.front()] = parts;
     }
     for (const std::string& file : files) {
-      if (!manifests.contains(std::string(DirectoryName(file))) && !Uncommitted(BaseName(file))) groups[file] = {file};
+      if (!Uncommitted(BaseName(file)) && !BesideManifest(file, manifests)) groups[file] = {file};
     }
     return groups;
   }
 
+  /// Whether a manifest says which files of this one's directory count.
+  static bool BesideManifest(const std::string& file, const std::set<std::string>& manifests) {
+    for (std::string directory(DirectoryName(file));; directory = DirectoryName(directory)) {
+      if (manifests.contains(directory)) return true;
+      if (!IsHiveDirectory(BaseName(directory))) return false;
+    }
+  }
+
   const Location& location_;
   const std::string& extension_;
+  const bool hive_;
 };
 
 }  // namespace
 
-Result<std::vector<std::string>> ExpandPaths(const std::vector<std::string>& paths, const std::string& extension) {
+Result<std::vector<DataFile>> ExpandFiles(const std::vector<std::string>& paths, const std::string& extension,
+                                          bool hive) {
   if (paths.empty()) return Status::Invalid(kOperation, ": no path is given");
-  std::vector<std::string> all;
+  std::vector<DataFile> all;
   for (const std::string& path : paths) {
     ARROW_ASSIGN_OR_RAISE(const Location location, Locate(path));
     ARROW_ASSIGN_OR_RAISE(const FileInfo info, location.file_system->GetFileInfo(location.path));
-    Lister lister(location, extension);
+    Lister lister(location, extension, hive);
     std::vector<std::string> found;
+    // What of a found path is the user's own, and says nothing of columns.
+    std::string base;
     if (info.type() == FileType::Directory) {
       ARROW_ASSIGN_OR_RAISE(found, lister.Directory(location.path));
+      base = location.path;
     } else if (info.type() == FileType::NotFound && HasGlob(location.path)) {
       ARROW_ASSIGN_OR_RAISE(found, lister.Glob(location.path));
+      base = location.path.substr(0, location.path.find_first_of("*?["));
+      base = base.substr(0, base.rfind('/') + 1);
     } else if (info.type() == FileType::NotFound) {
       return NotFound(kOperation, path, "no such file or directory");
     } else {
       // Whatever it is (a pipe, say), its name was given.
       found.push_back(location.path);
+      base = DirectoryName(location.path);
     }
-    for (const std::string& file : found) all.push_back(location.Show(file));
+    for (const std::string& file : found) {
+      all.push_back({location.Show(file), hive ? ParseHive(Relative(file, base)) : std::vector<HiveKey>()});
+    }
   }
   return all;
+}
+
+Result<std::vector<std::string>> ExpandPaths(const std::vector<std::string>& paths, const std::string& extension) {
+  ARROW_ASSIGN_OR_RAISE(auto files, ExpandFiles(paths, extension, false));
+  std::vector<std::string> names;
+  for (DataFile& file : files) names.push_back(std::move(file.name));
+  return names;
 }
 
 }  // namespace weft::io

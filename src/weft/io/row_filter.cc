@@ -82,6 +82,13 @@ Result<RowFilter> RowFilter::Make(const arrow::compute::Expression& filter, std:
   return made;
 }
 
+Result<bool> RowFilter::MayPass(const arrow::compute::Expression& known) const {
+  if (trivial_) return true;
+  ARROW_ASSIGN_OR_RAISE(const auto fact, known.Bind(*schema_));
+  ARROW_ASSIGN_OR_RAISE(const auto left, arrow::compute::SimplifyWithGuarantee(bound_, fact));
+  return left.IsSatisfiable();
+}
+
 Result<std::shared_ptr<arrow::Table>> RowFilter::Apply(const std::shared_ptr<arrow::Table>& table,
                                                        const Context& context) const {
   if (trivial_) return table;

@@ -31,6 +31,9 @@ class RowFilter {
   const arrow::compute::Expression& bound() const { return bound_; }
   const std::shared_ptr<arrow::Schema>& schema() const { return schema_; }
 
+  /// False where no row can pass of which `known` (not bound) is true.
+  arrow::Result<bool> MayPass(const arrow::compute::Expression& known) const;
+
   /// The rows for which the filter is true (null is not), of a table of the schema; its batches on context.threads.
   arrow::Result<std::shared_ptr<arrow::Table>> Apply(const std::shared_ptr<arrow::Table>& table,
                                                      const Context& context) const;
