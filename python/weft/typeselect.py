@@ -19,10 +19,10 @@ def _families() -> dict[str, Callable[[pa.DataType], bool]]:
     def number(kind: pa.DataType) -> bool:
         # pandas counts durations among the numbers.
         tests = (types.is_integer, types.is_floating, types.is_decimal, types.is_duration)
-        return any(test(kind) for test in tests)
+        return any(bool(test(kind)) for test in tests)
 
     def text(kind: pa.DataType) -> bool:
-        return types.is_string(kind) or types.is_large_string(kind)
+        return bool(types.is_string(kind) or types.is_large_string(kind))
 
     return {
         "number": number,
