@@ -106,7 +106,8 @@ def _one_filter(entry: Any, where: str) -> Expression:
     name, comparison, value = entry
     if comparison not in _COMPARISONS:
         raise ValueError(f"{where}: filters: {comparison!r} is unknown; it is one of {', '.join(_COMPARISONS)}")
-    return _COMPARISONS[comparison](col(name), value)
+    made: Expression = _COMPARISONS[comparison](col(name), value)
+    return made
 
 
 def _all(entries: Any, where: str) -> Expression:
@@ -134,7 +135,8 @@ def lower_filter(filters: Any, operation: str, where: str = "") -> _core.Express
         for group in groups[1:]:
             made = made | _all(group, where + operation)
         filters = made
-    return filters.lower(as_filter=True)
+    lowered: _core.Expression = filters.lower(as_filter=True)
+    return lowered
 
 
 def refuse_foreign(operation: str, **arguments: Any) -> None:

@@ -18,9 +18,8 @@ def _families() -> dict[str, Callable[[pa.DataType], bool]]:
 
     def number(kind: pa.DataType) -> bool:
         # pandas counts durations among the numbers.
-        return any(
-            bool(test(kind)) for test in (types.is_integer, types.is_floating, types.is_decimal, types.is_duration)
-        )
+        tests = (types.is_integer, types.is_floating, types.is_decimal, types.is_duration)
+        return any(bool(test(kind)) for test in tests)
 
     def text(kind: pa.DataType) -> bool:
         return bool(types.is_string(kind) or types.is_large_string(kind))

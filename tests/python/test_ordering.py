@@ -173,7 +173,7 @@ def nullable(table: pa.Table) -> pd.DataFrame:
 @given(data=st.data())
 def test_rank_of_any_key(servers, data):
     table = data.draw(tables.tables([data.draw(KINDS)], payloads=0, max_rows=60))
-    run(data, servers, "df['k0'].rank('dense')", [table])
+    run(data, servers, "df['k0'].rank(method='dense')", [table])
     run(data, servers, "df[['k0']].rank(na_option='top', ascending=False)", [table])
 
 
@@ -181,7 +181,7 @@ def test_rank_of_any_key(servers, data):
 def test_rank_of_one_value(servers, data):
     rows = data.draw(st.integers(0, 60))
     table = pa.table({"k": pa.array([7] * rows, pa.int64())})
-    same_as_pandas(data, servers, "df.rank('first')", [table])
+    same_as_pandas(data, servers, "df.rank(method='first')", [table])
     same_as_pandas(data, servers, "df.set_index('k', drop=True).rank()", [table.append_column("v", table["k"])])
 
 

@@ -230,8 +230,8 @@ Status Encode(const arrow::Table& table, const WriteOptions& options, const Cont
 namespace {
 
 Result<std::shared_ptr<parquet::FileMetaData>> ParseMetadata(const std::string& bytes) {
-  auto length = static_cast<uint32_t>(bytes.size());
-  return parquet::FileMetaData::Make(bytes.data(), &length);
+  auto length = static_cast<int64_t>(bytes.size());
+  return parquet::FileMetaData::Make(bytes.data(), length);
 }
 
 }  // namespace

@@ -68,7 +68,7 @@ struct StateInput {
 };
 
 /// Central moments: sums over values of the powers of their distance from the mean, which is mean + mean_low.
-struct Moments {
+struct GroupMoments {
   int64_t count = 0;
   double mean = 0;
   double mean_low = 0;
@@ -80,7 +80,7 @@ struct Moments {
 /// Of all rows of two sets. Pebay, "Formulas for robust, one-pass parallel computation of covariances and
 /// arbitrary-order statistical moments", Sandia report SAND2008-6212, 2008, equations 2.1 and 3.1, which for the second
 /// moment is Chan, Golub, LeVeque, 1979.
-void MergeMoments(Moments* into, const Moments& from);
+void MergeMoments(GroupMoments* into, const GroupMoments& from);
 
 /// The product of integers: sign, and magnitude where it is at most 2^64 - 1.
 struct IntegerProduct {
@@ -121,7 +121,7 @@ class GroupStates {
   /// Of counts.
   virtual int64_t Count(int64_t group) const;
   /// Of kMoments.
-  virtual Moments MomentsOf(int64_t group) const;
+  virtual GroupMoments MomentsOf(int64_t group) const;
   /// Of kProduct of integers.
   virtual IntegerProduct Product(int64_t group) const;
 };

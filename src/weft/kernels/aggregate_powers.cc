@@ -36,7 +36,7 @@ arrow::Status FoldStates(const std::shared_ptr<arrow::ChunkedArray>& column, con
 }
 
 struct MomentsFold {
-  using State = Moments;
+  using State = GroupMoments;
   static State empty() { return {}; }
   static void merge(State* into, const State& from) { MergeMoments(into, from); }
 };
@@ -45,7 +45,7 @@ struct MomentsFold {
 /// corrects the mean and the powers: Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983,
 /// equation 1.7, and the same for higher powers.
 template <bool kFour>
-void FoldMoments(const Reals& values, std::span<Moments> states, const uint32_t* ids, const int64_t* rows,
+void FoldMoments(const Reals& values, std::span<GroupMoments> states, const uint32_t* ids, const int64_t* rows,
                  int64_t first, int64_t length) {
   const auto each = [&](const auto& add) {
     for (int64_t i = 0; i < length; ++i) {
@@ -53,15 +53,15 @@ void FoldMoments(const Reals& values, std::span<Moments> states, const uint32_t*
       if (!values.missing(row)) add(&states[ids[i]], values[row]);
     }
   };
-  each([](Moments* state, double value) {
+  each([](GroupMoments* state, double value) {
     ++state->count;
     state->mean += value;
   });
   const auto groups = states.subspan(1);
-  for (Moments& state : groups) {
+  for (GroupMoments& state : groups) {
     if (state.count > 0) state.mean /= static_cast<double>(state.count);
   }
-  each([](Moments* state, double value) {
+  each([](GroupMoments* state, double value) {
     const double distance = value - state->mean;
     const double square = distance * distance;
     state->mean_low += distance;
@@ -71,7 +71,7 @@ void FoldMoments(const Reals& values, std::span<Moments> states, const uint32_t*
       state->m4 += square * square;
     }
   });
-  for (Moments& state : groups) {
+  for (GroupMoments& state : groups) {
     if (state.count == 0) continue;
     const auto count = static_cast<double>(state.count);
     const double off = state.mean_low / count;
@@ -90,12 +90,12 @@ class MomentStates : public GroupStates {
 
   arrow::Status Aggregate(const Grouping& grouping, const Context& context) override {
     const MomentsFold fold;
-    if (!input_.first_round) return FoldStates<Moments>(input_.column, grouping, context, fold, &states_);
+    if (!input_.first_round) return FoldStates<GroupMoments>(input_.column, grouping, context, fold, &states_);
     ARROW_ASSIGN_OR_RAISE(const auto values, Reals::Make(input_.column, input_.nan_is_null, context));
     input_.column.reset();
     return states_.RunSections(
         grouping, context, fold,
-        [&](std::span<Moments> states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
+        [&](std::span<GroupMoments> states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
           if (powers_ > 2) return FoldMoments<true>(values, states, ids, rows, first, length);
           FoldMoments<false>(values, states, ids, rows, first, length);
         });
@@ -103,10 +103,10 @@ class MomentStates : public GroupStates {
 
   arrow::Result<std::shared_ptr<arrow::ChunkedArray>> Column(std::span<const int64_t> order,
                                                              const Context& context) const override {
-    return StateColumn<Moments>(order, [&](int64_t group) { return states_[group]; }, context);
+    return StateColumn<GroupMoments>(order, [&](int64_t group) { return states_[group]; }, context);
   }
 
-  Moments MomentsOf(int64_t group) const override { return states_[group]; }
+  GroupMoments MomentsOf(int64_t group) const override { return states_[group]; }
 
  private:
   StateInput input_;
@@ -209,7 +209,7 @@ class RealProductStates : public GroupStates {
 
 }  // namespace
 
-void MergeMoments(Moments* into, const Moments& from) {
+void MergeMoments(GroupMoments* into, const GroupMoments& from) {
   if (from.count == 0) return;
   if (into->count == 0) {
     *into = from;
@@ -220,7 +220,7 @@ void MergeMoments(Moments* into, const Moments& from) {
   const double n = na + nb;
   const double delta = (from.mean - into->mean) + (from.mean_low - into->mean_low);
   const double step = delta / n;
-  Moments made;
+  GroupMoments made;
   made.count = into->count + from.count;
   made.m2 = into->m2 + from.m2 + delta * step * na * nb;
   made.m3 = into->m3 + from.m3 + delta * step * step * na * nb * (na - nb) + 3 * step * (na * from.m2 - nb * into->m2);

@@ -118,13 +118,13 @@ StateKind StateOf(ReduceFunction function, const arrow::DataType& type) {
 }
 
 /// A state that the reductions need; several of them may share one.
-struct StateSpec {
+struct ReduceSpec {
   StateKind kind;
   int column;
 };
 
 struct Plan {
-  std::vector<StateSpec> states;
+  std::vector<ReduceSpec> states;
   /// By reduction: its state, and the count of its column.
   std::vector<size_t> state;
   std::vector<size_t> count;
@@ -147,7 +147,7 @@ Plan MakePlan(const arrow::Schema& input, const ReduceOptions& options) {
     plan.state.push_back(add(StateOf(reduction.function, *type), reduction.column));
   }
   int place = 0;
-  for (const StateSpec& state : plan.states) {
+  for (const ReduceSpec& state : plan.states) {
     plan.place.push_back(place);
     place += state.kind == StateKind::kMin || state.kind == StateKind::kMax ? 2 : 1;
   }
@@ -221,7 +221,7 @@ arrow::Result<ArrayPtr> MakeInt64(int64_t value, bool valid, const Context& cont
   return builder.Finish();
 }
 
-arrow::Result<arrow::ArrayVector> FoldState(const StateSpec& spec, const ChunkedPtr& column, int64_t first_row,
+arrow::Result<arrow::ArrayVector> FoldState(const ReduceSpec& spec, const ChunkedPtr& column, int64_t first_row,
                                             const Context& context) {
   if (spec.kind == StateKind::kMin || spec.kind == StateKind::kMax) {
     ARROW_ASSIGN_OR_RAISE(const int64_t row, FindExtreme(column, spec.kind == StateKind::kMax, context));
@@ -365,7 +365,7 @@ ScalarPtr MomentsResult(const Moments& moments, const Subject& subject, int64_t 
 }
 
 /// The result where nothing is missing that it needs.
-arrow::Result<ScalarPtr> FinishState(const StateSpec& spec, const arrow::ChunkedArray& states, const Subject& subject,
+arrow::Result<ScalarPtr> FinishState(const ReduceSpec& spec, const arrow::ChunkedArray& states, const Subject& subject,
                                      int64_t ddof) {
   return VisitKind(spec.kind, [&](auto kind) -> arrow::Result<ScalarPtr> {
     using State = decltype(kind);
@@ -416,7 +416,7 @@ arrow::Result<ArrayPtr> Finish(const Plan& plan, size_t r, const arrow::Table& p
   Subject subject{reduction.function, field.name(), *ValueType(field.type()), type, {}};
   ARROW_ASSIGN_OR_RAISE(subject.count, LoadMerged<CountState>(*partials.column(plan.place[plan.count[r]])));
   if (IsMissing(subject, options)) return arrow::MakeArrayOfNull(type, 1, context.pool);
-  const StateSpec& spec = plan.states[plan.state[r]];
+  const ReduceSpec& spec = plan.states[plan.state[r]];
   const int place = plan.place[plan.state[r]];
   if (spec.kind == StateKind::kMin || spec.kind == StateKind::kMax) {
     ARROW_ASSIGN_OR_RAISE(const int64_t row,
@@ -478,7 +478,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> ReducePartial(const std::shared_ptr
   const Plan plan = MakePlan(*table->schema(), options);
   arrow::FieldVector fields;
   arrow::ArrayVector columns;
-  for (const StateSpec& spec : plan.states) {
+  for (const ReduceSpec& spec : plan.states) {
     ARROW_ASSIGN_OR_RAISE(const auto arrays, FoldState(spec, table->column(spec.column), first_row, context));
     for (const ArrayPtr& array : arrays) {
       fields.push_back(arrow::field(std::to_string(fields.size()), array->type()));
