@@ -55,7 +55,8 @@ class Combining(Reductions):
             columns alone.
         on, left_on, right_on
             Key columns by name or position; by default all columns that both sides have. Keys of a pair must have the
-            same type. Missing keys (null, NaN) equal each other.
+            same type; numbers of two types, and timestamps of two units, are cast to a common one. Missing keys (null,
+            NaN) equal each other.
         left_index, right_index
             The index is the key. With both, the result has the index; with one of them, the key is called as on the
             side that names columns, and the result has that side's index.

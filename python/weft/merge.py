@@ -11,11 +11,13 @@ from weft.arguments import choose_env, find_all, one_of, place
 from weft.env import Env
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from weft.frame import DataFrame
     from weft.rows import Columns
     from weft.series import Series
 
-__all__ = ["as_frame", "merge", "merge_frames", "suffix_pair"]
+__all__ = ["Sides", "as_frame", "match_types", "merge", "merge_frames", "suffix_pair"]
 
 How = Literal["inner", "left", "right", "outer", "cross", "left_semi", "left_anti", "right_anti"]
 Algorithm = Literal["hash", "sort", "broadcast", "auto"]
@@ -91,7 +93,7 @@ def as_frame(operation: str, value: Any) -> DataFrame:
 
 
 @dataclass
-class _Sides:
+class Sides:
     """Two tables without an index, ready to be joined; and how the result gets its columns and index."""
 
     left: _core.Table
@@ -120,7 +122,7 @@ def _data(frame: DataFrame) -> list[int]:
     return list(range(len(frame.index_names), frame.table.num_columns))
 
 
-def _by_columns(left: DataFrame, right: DataFrame, on: Any, left_on: Any, right_on: Any, where: str) -> _Sides:
+def _by_columns(left: DataFrame, right: DataFrame, on: Any, left_on: Any, right_on: Any, where: str) -> Sides:
     """Keys are columns, or index levels by name."""
     if on is not None:
         if left_on is not None or right_on is not None:
@@ -149,10 +151,10 @@ def _by_columns(left: DataFrame, right: DataFrame, on: Any, left_on: Any, right_
         kept = [i for i in range(frame.table.num_columns) if i >= len(frame.index_names) or i in own]
         tables.append(frame.table.select(kept))
         places.append([kept.index(i) for i in own])
-    return _Sides(tables[0], tables[1], places[0], places[1], index, index)
+    return Sides(tables[0], tables[1], places[0], places[1], index, index)
 
 
-def _by_both_indexes(left: DataFrame, right: DataFrame, how: str, where: str) -> _Sides:
+def _by_both_indexes(left: DataFrame, right: DataFrame, how: str, where: str) -> Sides:
     levels = len(left.index_names)
     if levels != len(right.index_names):
         raise ValueError(
@@ -163,10 +165,10 @@ def _by_both_indexes(left: DataFrame, right: DataFrame, how: str, where: str) ->
     tables = [frame.table.rename([*hidden, *frame.columns]) for frame in (left, right)]
     keys = list(range(levels))
     names = right.index_names if how in ("right", "right_anti") else left.index_names
-    return _Sides(tables[0], tables[1], keys, list(keys), hidden, list(names))
+    return Sides(tables[0], tables[1], keys, list(keys), hidden, list(names))
 
 
-def _by_one_index(columned: DataFrame, on: Any, indexed: DataFrame, side: str, where: str) -> _Sides:
+def _by_one_index(columned: DataFrame, on: Any, indexed: DataFrame, side: str, where: str) -> Sides:
     """Keys are columns of one frame, on the `side` named, and the other's index, which takes their names. The result
     has the index of the frame that has the columns."""
     positions = find_all(columned, on, f"merge ({side})")
@@ -187,8 +189,8 @@ def _by_one_index(columned: DataFrame, on: Any, indexed: DataFrame, side: str, w
     second = indexed.table.rename([*names, *indexed.columns])
     index = list(columned.index_names)
     if side == "left":
-        return _Sides(first, second, positions, list(range(levels)), hidden, index)
-    return _Sides(second, first, list(range(levels)), positions, hidden, index, keys_at_right=True)
+        return Sides(first, second, positions, list(range(levels)), hidden, index)
+    return Sides(second, first, list(range(levels)), positions, hidden, index, keys_at_right=True)
 
 
 def _sides(
@@ -201,11 +203,11 @@ def _sides(
     left_index: bool,
     right_index: bool,
     where: str,
-) -> _Sides:
+) -> Sides:
     if how == "cross":
         if on is not None or left_on is not None or right_on is not None or left_index or right_index:
             raise ValueError(f"{where}merge: a cross join has no keys: leave on, left_on, right_on and indexes out")
-        return _Sides(left.table.select(_data(left)), right.table.select(_data(right)), [], [])
+        return Sides(left.table.select(_data(left)), right.table.select(_data(right)), [], [])
     if not left_index and not right_index:
         return _by_columns(left, right, on, left_on, right_on, where)
     if on is not None:
@@ -233,7 +235,7 @@ def _sides(
                 f"{where}merge: right_on names {len(keys)} columns, the left's index has {len(hidden)} levels"
             )
         first = left.table.rename([*hidden, *left.columns])
-        return _Sides(first, right.table, list(range(len(hidden))), keys, hidden, list(left.index_names))
+        return Sides(first, right.table, list(range(len(hidden))), keys, hidden, list(left.index_names))
     if left_index:
         return _by_one_index(right, columns, left, "right", where)
     return _by_one_index(left, columns, right, "left", where)
@@ -249,7 +251,7 @@ def suffix_pair(operation: str, suffixes: Any, where: str) -> tuple[str, str]:
     return suffixes[0] or "", suffixes[1] or ""
 
 
-def _check_overlap(sides: _Sides, suffixes: tuple[str, str], where: str) -> None:
+def _check_overlap(sides: Sides, suffixes: tuple[str, str], where: str) -> None:
     if any(suffixes):
         return
     common = sides.common()
@@ -260,7 +262,7 @@ def _check_overlap(sides: _Sides, suffixes: tuple[str, str], where: str) -> None
         raise ValueError(f"{where}merge: columns overlap but no suffix is given: {overlap}")
 
 
-def _order(sides: _Sides, extra: int) -> list[int] | None:
+def _order(sides: Sides, extra: int) -> list[int] | None:
     """The result's columns where the right's places for the keys are to be kept; None where they are as they should."""
     if not sides.keys_at_right:
         return None
@@ -278,20 +280,80 @@ def _order(sides: _Sides, extra: int) -> list[int] | None:
     return [*order, *range(following, following + extra)]
 
 
-def _join(sides: _Sides, chosen: Env | None, **options: Any) -> _core.Table:
+def _common_type(left: pa.DataType, right: pa.DataType) -> tuple[pa.DataType | None, bool]:
+    """What keys of two types are compared as, as in pandas; None where nothing is to be done, or can be. And whether a
+    value may not fit."""
+    import pyarrow as pa
+
+    types = pa.types
+    if left == right:
+        return None, False
+    if types.is_integer(left) and types.is_integer(right):
+        signed = types.is_signed_integer(left) or types.is_signed_integer(right)
+        if signed and (left, right).count(pa.uint64()):
+            return None, False
+        unsigned = max((t.bit_width for t in (left, right) if types.is_unsigned_integer(t)), default=0)
+        width = max(left.bit_width, right.bit_width, 2 * unsigned if signed else 0)
+        return pa.type_for_alias(f"{'int' if signed else 'uint'}{width}"), False
+    numbers = [types.is_integer(t) or types.is_floating(t) for t in (left, right)]
+    if all(numbers):
+        # Integers of 64 bits are compared as floats only where they are the same numbers.
+        return pa.float64(), any(types.is_integer(t) and t.bit_width == 64 for t in (left, right))
+    if types.is_timestamp(left) and types.is_timestamp(right) and left.tz == right.tz:
+        units = ("s", "ms", "us", "ns")
+        return pa.timestamp(max(left.unit, right.unit, key=units.index), left.tz), True
+    return None, False
+
+
+def _cast(table: _core.Table, places: dict[int, pa.DataType]) -> _core.Table:
+    import pyarrow as pa
+
+    names = table.column_names
+    columns = [_core.Expression.field(name) for name in names]
+    for key, type in places.items():
+        columns[key] = _core.Expression.cast(columns[key], pa.schema([("", type)]))
+    return _core.project(table, None, names, columns)
+
+
+def match_types(sides: Sides, chosen: Env | None) -> None:
+    """Casts pairs of numeric keys of two types to a common one. Collective where a value may not fit."""
+    import pyarrow as pa
+
+    schemas = pa.schema(sides.left), pa.schema(sides.right)
+    places: tuple[dict[int, pa.DataType], dict[int, pa.DataType]] = ({}, {})
+    may_fail = False
+    for pair in zip(sides.left_keys, sides.right_keys, strict=True):
+        type, unsure = _common_type(*(schema.field(i).type for schema, i in zip(schemas, pair, strict=True)))
+        may_fail = may_fail or unsure
+        if type is not None:
+            for found, place in zip(places, pair, strict=True):
+                found[place] = type
+    problem = None
+    try:
+        if any(places):
+            sides.left, sides.right = _cast(sides.left, places[0]), _cast(sides.right, places[1])
+    except ValueError as error:
+        problem = f"merge: a key has no equal in the other side's type: {error}"
+    if may_fail and chosen is not None:
+        chosen.session.agree("merge", problem)
+    elif problem is not None:
+        raise ValueError(problem)
+
+
+def _join(sides: Sides, chosen: Env | None, **options: Any) -> _core.Table:
     session = None if chosen is None else chosen.session
     return _core.join(
         sides.left, sides.right, session, left_keys=sides.left_keys, right_keys=sides.right_keys, **options
     )
 
 
-def _anti(sides: _Sides, chosen: Env | None, right: bool, schema: _core.Table, **options: Any) -> _core.Table:
+def _anti(sides: Sides, chosen: Env | None, right: bool, schema: _core.Table, **options: Any) -> _core.Table:
     """Rows of one side without a match, with the other side's columns missing, as pandas has them."""
     common = sides.common()
     left_columns = sides.left.num_columns
     names = schema.column_names
     if right:
-        kept = _Sides(sides.right, sides.left, sides.right_keys, sides.left_keys)
+        kept = Sides(sides.right, sides.left, sides.right_keys, sides.left_keys)
         following = iter(names[left_columns:])
         own = [names[common[j]] if j in common else next(following) for j in range(sides.right.num_columns)]
     else:
@@ -300,7 +362,7 @@ def _anti(sides: _Sides, chosen: Env | None, right: bool, schema: _core.Table, *
     return _core.concat([schema, found.rename(own)], None, outer=True)
 
 
-def _indicator(indicator: Any, how: str, sides: _Sides, where: str) -> str:
+def _indicator(indicator: Any, how: str, sides: Sides, where: str) -> str:
     if not isinstance(indicator, bool | str):
         raise ValueError(f"{where}merge: indicator={indicator!r} is neither a truth value nor a name")
     name = indicator if isinstance(indicator, str) else ("_merge" if indicator else "")
@@ -311,7 +373,7 @@ def _indicator(indicator: Any, how: str, sides: _Sides, where: str) -> str:
     return name
 
 
-def _check_unique(sides: _Sides, validate: str | None, chosen: Env | None, where: str) -> None:
+def _check_unique(sides: Sides, validate: str | None, chosen: Env | None, where: str) -> None:
     if validate is None:
         return
     if not isinstance(validate, str) or validate not in VALIDATE:
@@ -354,6 +416,7 @@ def merge_frames(
     if algorithm == "broadcast" and how == "outer":
         raise ValueError(f"{where}merge: algorithm='broadcast' cannot make an outer join; leave algorithm out")
     sides = _sides(left, right, how, on, left_on, right_on, left_index, right_index, where)
+    match_types(sides, chosen)
     pair = suffix_pair("merge", suffixes, where)
     if how != "left_semi":
         _check_overlap(sides, pair, where)
@@ -369,7 +432,7 @@ def merge_frames(
     _check_unique(sides, validate, chosen, where)
     if columns is not None or sides.keys_at_right or how in ("left_anti", "right_anti"):
         # What the result would be, without rows.
-        none = _Sides(sides.left.slice(0, 0), sides.right.slice(0, 0), sides.left_keys, sides.right_keys)
+        none = Sides(sides.left.slice(0, 0), sides.right.slice(0, 0), sides.left_keys, sides.right_keys)
         shape = {"how": "left"} if how in ("left_anti", "right_anti") else {}
         schema = _join(none, None, **{**options, **shape})
         order = _order(sides, 1 if options["indicator"] else 0) or list(range(schema.num_columns))
@@ -396,7 +459,7 @@ def _chosen(names: Sequence[str], columns: Sequence[str], index: Sequence[str], 
     return chosen
 
 
-def _with_index(table: _core.Table, sides: _Sides, chosen: Env | None, where: str) -> DataFrame:
+def _with_index(table: _core.Table, sides: Sides, chosen: Env | None, where: str) -> DataFrame:
     from weft.frame import DataFrame
 
     if not sides.index:

@@ -1,4 +1,4 @@
-"""Rows of two frames as sets and as bags: union, intersect, difference."""
+"""Rows of two frames as sets and as bags: union, intersect, difference; and which values another column has."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from weft import _core
 from weft.arguments import choose_env
-from weft.merge import as_frame
+from weft.merge import Sides, as_frame, match_types
 
 if TYPE_CHECKING:
     from weft.env import Env
     from weft.frame import DataFrame
+    from weft.series import Series
 
-__all__ = ["combine_sets"]
+__all__ = ["combine_sets", "is_member"]
 
 
 def combine_sets(left: DataFrame, right: Any, operation: str, all: bool, env: Env | None) -> DataFrame:
@@ -25,3 +26,20 @@ def combine_sets(left: DataFrame, right: Any, operation: str, all: bool, env: En
     session = None if chosen is None else chosen.session
     table = _core.combine_sets(first.table, second.table, session, operation=operation, all=all)
     return left._wrap(table, chosen)
+
+
+def is_member(column: Series, values: Series) -> Series:
+    """For each row, in its place, whether its value is one of `values`, of all ranks; missing values are equal.
+    Collective where the two are bound. No rank needs to hold all of `values`."""
+    from weft.series import Series as SeriesClass
+
+    left, right = column.to_frame(), values.to_frame()
+    chosen = choose_env("isin", None, left, right)
+    places = len(left.index_names), len(right.index_names)
+    sides = Sides(left.table.select([places[0]]), right.table.select([places[1]]), [0], [0])
+    match_types(sides, chosen)
+    session = None if chosen is None else chosen.session
+    found = _core.is_member(sides.left, sides.right, session, left_keys=[0], right_keys=[0])
+    index = left.table.select(range(places[0]))
+    made = _core.paste([index, found.rename([column.name])]) if places[0] else found.rename([column.name])
+    return SeriesClass(left._like(made))

@@ -174,6 +174,18 @@ def test_merge_on_one_index(servers, how, side, data):
 
 
 @given(data=st.data())
+def test_merge_on_numbers_of_two_types(servers, data):
+    kinds = ["int8", "int64", "uint8", "uint32", "float", "double"]
+    first, second = data.draw(st.sampled_from(kinds)), data.draw(st.sampled_from(kinds))
+    values = st.lists(st.one_of(st.none(), st.integers(0, 9)), max_size=20)
+
+    left = pa.table({"k": pa.array(data.draw(values), tables.KEYS[first][0])})
+    right = pa.table({"k": pa.array(data.draw(values), tables.KEYS[second][0])})
+    how = data.draw(st.sampled_from(["inner", "left", "right", "outer"]))
+    same_as_pandas(data, servers, f"df.merge(other, {how!r}, 'k')", [left, right], convert=to_pandas, ordered=False)
+
+
+@given(data=st.data())
 def test_merge_columns(servers, data):
     """The columns asked for, and no others."""
     how = data.draw(st.sampled_from(["inner", "left", "right", "outer", "left_anti", "right_anti"]))
@@ -311,6 +323,14 @@ def test_join_by_position(servers, data):
         pa.table({"v": pa.array(range(rows), pa.int64()), "b": data.draw(tables.columns(rows, tables.KEYS))}),
     ]
     same_as_pandas(data, servers, "df.join(other, suffixes=('', '_r'))", inputs, convert=to_pandas)
+
+
+def test_merge_refuses_numbers_that_have_no_equal(servers):
+    left = pa.table({"k": pa.array([2**53 + 1], pa.int64())})
+    right = pa.table({"k": pa.array([1.5], pa.float64())})
+    refused(servers, ValueError, "df.merge(other, on='k')", [left, right], "merge")
+    right = pa.table({"k": pa.array([1], pa.uint64())})
+    refused(servers, TypeError, "df.merge(other, on='k')", [left, right], "cast")
 
 
 def test_join_refuses(servers):

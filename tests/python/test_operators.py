@@ -314,7 +314,7 @@ WRONG: list[tuple[type[Exception], dict[str, Any]]] = [
     (KeyError, {"op": "merge", "on": [7]}),
     (ValueError, {"op": "merge", "on": "k0", "how": "sideways"}),
     (ValueError, {"op": "merge", "on": "k0", "algorithm": "magic"}),
-    (ValueError, {"op": "merge", "on": "k0", "validate": "1:1"}),
+    (ValueError, {"op": "merge", "on": "k0", "validate": "2:2"}),
     (ValueError, {"op": "merge", "on": "k0", "suffixes": ["", ""]}),
     (ValueError, {"op": "merge", "left_on": ["k0"], "right_on": ["k0", "prow"]}),
     (ValueError, {"op": "merge", "left_on": "k0"}),

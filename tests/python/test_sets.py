@@ -49,6 +49,15 @@ def test_sets_of_every_type(servers, operation, data):
     assert Counter(tables.rows_of(made.to_arrow())) == expected
 
 
+@given(data=st.data())
+def test_is_member(servers, data):
+    kind = data.draw(st.sampled_from(sorted(tables.KEYS)))
+    left, right = (data.draw(tables.tables([kind], payloads=0)).select(["k0"]) for _ in range(2))
+    made = run(data, servers, "__import__('weft.sets').sets.is_member(df['k0'], other['k0'])", [left, right])
+    values = set(tables.rows_of(right))
+    assert made.to_list() == [row in values for row in tables.rows_of(left)]
+
+
 def test_sets_refuse(servers):
     table = pa.table({"k": [1, 2], "v": ["a", "b"]})
     other = pa.table({"k": [1, 2], "w": ["a", "b"]})
