@@ -56,7 +56,8 @@ def arrow_type(kind: Any, where: str) -> pa.DataType:
     name = kind if isinstance(kind, str) else getattr(kind, "name", None)
     by_name = {
         "int": pa.int64(), "float": pa.float64(), "double": pa.float64(), "str": pa.string(), "string": pa.string(),
-        "object": pa.string(), "bool": pa.bool_(), "boolean": pa.bool_(), "category": pa.dictionary(pa.int32(), pa.string()),
+        "object": pa.string(), "bool": pa.bool_(), "boolean": pa.bool_(),
+        "category": pa.dictionary(pa.int32(), pa.string()),
     }  # fmt: skip
     try:
         if isinstance(name, str):
@@ -194,9 +195,9 @@ def read_csv(
     split_bytes: int = 1 << 20,
     env: Env | None = None,
 ) -> DataFrame:
-    """Reads CSV files. With `env` it is collective and the frame is bound: large files are cut at records into ranges of
-    about the same number of bytes, compressed ones and such that are not UTF-8 are read whole. Types are inferred from
-    all rows of all ranks, as pandas infers them, but missing integers and bools stay integers and bools.
+    """Reads CSV files. With `env` it is collective and the frame is bound: large files are cut at records into ranges
+    of about the same number of bytes, compressed ones and such that are not UTF-8 are read whole. Types are inferred
+    from all rows of all ranks, as pandas infers them, but missing integers and bools stay integers and bools.
 
     Parameters
     ----------

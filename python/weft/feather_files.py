@@ -41,14 +41,14 @@ def read_ipc(
     filters: Expression | list[Any] | None = None,
     env: Env | None = None,
 ) -> DataFrame:
-    """Reads Arrow IPC files and streams. With `env` it is collective: record batches are shared out over the ranks, those on
-    a border cut by rows (a stream is one rank's), and the frame is bound.
+    """Reads Arrow IPC files and streams. With `env` it is collective: record batches are shared out over the ranks,
+    those on a border cut by rows (a stream is one rank's), and the frame is bound.
 
     Parameters
     ----------
     path
-        As for `read_parquet`; a directory means all ``*.feather``, ``*.arrow``, ``*.arrows`` and ``*.ipc`` below it. All
-        files must have the same columns and types.
+        As for `read_parquet`; a directory means all ``*.feather``, ``*.arrow``, ``*.arrows`` and ``*.ipc`` below it.
+        All files must have the same columns and types.
     columns
         The columns to read, in this order.
     filters

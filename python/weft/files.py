@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weft import _core
@@ -87,7 +87,7 @@ def column_names(columns: Any, operation: str, argument: str, where: str = "") -
 
 
 #: pandas' (pyarrow's) comparisons in lists of tuples.
-_COMPARISONS = {
+_COMPARISONS: dict[str, Callable[[Expression, Any], Expression]] = {
     "=": lambda column, value: column == value,
     "==": lambda column, value: column == value,
     "!=": lambda column, value: column != value,
@@ -131,12 +131,11 @@ def lower_filter(filters: Any, operation: str, where: str = "") -> _core.Express
             )
         nested = isinstance(filters[0], list) or (isinstance(filters[0], tuple) and not isinstance(filters[0][0], str))
         groups = filters if nested else [filters]
-        made = _all(groups[0], where + operation)
+        made: Expression = _all(groups[0], where + operation)
         for group in groups[1:]:
             made = made | _all(group, where + operation)
-        filters = made
-    lowered: _core.Expression = filters.lower(as_filter=True)
-    return lowered
+        return made.lower(as_filter=True)
+    return filters.lower(as_filter=True)
 
 
 def refuse_foreign(operation: str, **arguments: Any) -> None:
@@ -175,8 +174,8 @@ def write(
     options: _core.WriteOptions,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Writes a bound frame as a directory of parts, an unbound one as one file, or, with partition columns, a directory.
-    `metadata` goes into the schema."""
+    """Writes a bound frame as a directory of parts, an unbound one as one file, or, with partition columns, a
+    directory. `metadata` goes into the schema."""
     env = choose_env(operation, None, frame)
     target = one_path(path, env, operation)
     # pandas replaces a file; a directory, which may hold anything, is only replaced when asked to.

@@ -40,8 +40,9 @@ def read_json(
     split_bytes: int = 1 << 20,
     env: Env | None = None,
 ) -> DataFrame:
-    """Reads JSON lines (``lines=True``, which must be given): an object a line, columns by the objects' names. With `env`
-    it is collective and the frame is bound: large files are cut at lines into ranges of about the same number of bytes.
+    """Reads JSON lines (``lines=True``, which must be given): an object a line, columns by the objects' names. With
+    `env` it is collective and the frame is bound: large files are cut at lines into ranges of about the same number of
+    bytes.
 
     Lists and objects within objects become lists and structs. Types are inferred from all rows of all ranks; a column
     that has numbers and texts is a TypeError. Texts stay texts, also where they look like dates.

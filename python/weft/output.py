@@ -11,9 +11,9 @@ __all__ = ["Output"]
 
 
 class Output(Combining):
-    """Writing files. Collective on bound frames: a directory of one part a rank, visible whole or not at all; an unbound
-    frame is one file. `path` is a path or ``s3://bucket/key``. `overwrite` replaces what is there; by default a file is
-    replaced, as by pandas, and a directory is a FileExistsError."""
+    """Writing files. Collective on bound frames: a directory of one part a rank, visible whole or not at all; an
+    unbound frame is one file. `path` is a path or ``s3://bucket/key``. `overwrite` replaces what is there; by default a
+    file is replaced, as by pandas, and a directory is a FileExistsError."""
 
     __slots__ = ()
 
@@ -140,9 +140,9 @@ class Output(Combining):
         mode: Literal["w"] = "w",
         overwrite: bool | None = None,
     ) -> None:
-        """Writes JSON lines, an object a row: ``orient="records", lines=True``, which must be given. Floats have all their
-        digits, dates and times are ISO 8601 text. The index columns come first if `index` is True; by default they are
-        left out, as by pandas."""
+        """Writes JSON lines, an object a row: ``orient="records", lines=True``, which must be given. Floats have all
+        their digits, dates and times are ISO 8601 text. The index columns come first if `index` is True; by default
+        they are left out, as by pandas."""
         from weft.arguments import place, refuse
         from weft.files import refuse_foreign
         from weft.json_files import write_json

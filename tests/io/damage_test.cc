@@ -4,6 +4,8 @@
 
 #include "io/files.h"
 #include "table/random_table.h"
+#include "weft/io/csv_file.h"
+#include "weft/io/csv_split.h"
 #include "weft/io/read.h"
 
 namespace weft::io {
@@ -102,7 +104,7 @@ TEST_F(DamageTest, Parquet) {
       options.filter = arrow::compute::greater(arrow::compute::field_ref(round % 2 == 0 ? "c4" : "id"),
                                                arrow::compute::literal(int64_t{5}));
     }
-    auto read = ReadParquet({path}, options, context_);
+    auto read = ReadParquet(std::vector<std::string>{path}, options, context_);
     if (!read.ok() && (read.status().IsKeyError() || read.status().IsTypeError())) continue;
     outcomes.Add(read, round);
     ASSERT_FALSE(HasFailure());
@@ -129,6 +131,122 @@ TEST_F(DamageTest, Csv) {
   }
   EXPECT_GT(outcomes.errors, Rounds() / 20);
   EXPECT_GT(outcomes.tables, Rounds() / 20);
+}
+
+/// Cut at any bytes, as many ranks read it: together the same rows as one rank, or errors.
+TEST_F(DamageTest, SplitCsv) {
+  std::string original = "id,text\n";
+  for (int i = 0; i < 100; ++i) {
+    original += std::to_string(i) + (i % 3 == 0 ? ",\"a,\"\"b\n\"\r\n" : ",pla\"in\n");
+  }
+  std::mt19937_64 random(78);
+  int same = 0;
+  for (int round = 0; round < Rounds(); ++round) {
+    const std::string text = Damage(original, random);
+    const std::string path = directory_.Write("damaged.csv", text);
+    const auto size = static_cast<int64_t>(text.size());
+    CsvOptions csv;
+    csv.type = arrow::binary();
+    const auto whole = ReadCsv({path}, csv, {}, context_);
+    const auto start = ReadCsvStart(path, csv, context_);
+    if (!start.ok()) continue;
+    const int ranks = 2 + static_cast<int>(random() % 5);
+    std::vector<CsvEffect> effects;
+    for (int rank = 0; rank < ranks; ++rank) {
+      effects.push_back(
+          ScanCsvRange({path, size * rank / ranks, size * (rank + 1) / ranks}, start->offset, csv, context_)
+              .ValueOrDie());
+    }
+    const auto first = FirstRecords(effects, start->offset);
+    std::vector<std::shared_ptr<arrow::Table>> tables;
+    arrow::Status status;
+    for (size_t rank = 0; rank < first.size() && status.ok(); ++rank) {
+      const int64_t begin = first[rank] < 0 ? size : first[rank];
+      const int64_t end = rank + 1 < first.size() && first[rank + 1] >= 0 ? first[rank + 1] : size;
+      auto share = CsvShare::Read({{path, begin, end}}, csv, {}, context_);
+      status = share.status();
+      if (!status.ok()) break;
+      const auto columns = share->Columns(context_).ValueOrDie();
+      const auto schema = CsvSchema(columns, csv).ValueOrDie();
+      tables.push_back((*std::move(share)).Convert(schema, context_).ValueOrDie());
+    }
+    ASSERT_EQ(whole.ok(), status.ok()) << round << ": " << whole.status() << " " << status;
+    if (!whole.ok()) continue;
+    const auto together = arrow::ConcatenateTables(tables).ValueOrDie();
+    ASSERT_TRUE(together->Equals(**whole)) << round;
+    ++same;
+  }
+  EXPECT_GT(same, Rounds() / 20);
+}
+
+TEST_F(DamageTest, JsonLines) {
+  std::string original;
+  for (int i = 0; i < 200; ++i) {
+    original += "{\"id\": " + std::to_string(i) + ", \"s\": \"a\\n" + std::to_string(i) +
+                "\", \"l\": [1, 2.5, null], \"o\": {\"x\": true}}\n";
+  }
+  std::mt19937_64 random(79);
+  Outcomes outcomes;
+  for (int round = 0; round < Rounds(); ++round) {
+    const std::string path = directory_.Write("damaged.jsonl", Damage(original, random));
+    auto read = ReadJson({path}, {}, context_);
+    outcomes.Add(read, round);
+    ASSERT_FALSE(HasFailure());
+  }
+  EXPECT_GT(outcomes.errors, Rounds() / 20);
+}
+
+TEST_F(DamageTest, Ipc) {
+  std::vector<std::string> originals;
+  test::RandomTableOptions random_table;
+  random_table.rows = 60;
+  for (const auto format : {FileFormat::kIpcFile, FileFormat::kIpcStream}) {
+    for (const char* compression : {"none", "lz4", "zstd"}) {
+      WriteOptions options;
+      options.format = format;
+      options.compression = compression;
+      options.row_group_rows = 25;
+      for (const auto& table :
+           {test::RandomTable(test::SchemaOf(test::AllTypes()), random_table), test::CountingTable(0, 60)}) {
+        ASSERT_TRUE(WriteFile(directory_ / "whole.feather", *table, options, Context()).ok());
+        originals.push_back(test::ReadBytes(directory_ / "whole.feather"));
+      }
+    }
+  }
+  std::mt19937_64 random(2025);
+  Outcomes outcomes;
+  for (int round = 0; round < Rounds(); ++round) {
+    const auto& original = originals[random() % originals.size()];
+    const std::string path = directory_.Write("damaged.feather", Damage(original, random));
+    ReadOptions options;
+    options.world_size = 1 + static_cast<int>(random() % 3);
+    options.rank = static_cast<int>(random()) & (options.world_size - 1);
+    auto read = ReadIpc({{path, {}}}, options, context_);
+    if (!read.ok() && (read.status().IsTypeError() || read.status().IsKeyError())) continue;
+    outcomes.Add(read, round);
+    ASSERT_FALSE(HasFailure());
+  }
+  EXPECT_GT(outcomes.errors, Rounds() / 20);
+}
+
+TEST_F(DamageTest, MetadataFiles) {
+  WriteOptions options;
+  options.partition_columns = {"half"};
+  options.metadata_file = true;
+  const auto table = test::CountingTable(0, 6);
+  ASSERT_TRUE(WriteDirectory(directory_ / "whole", *table, options, "t", false, Context()).ok());
+  const std::string original = test::ReadBytes(directory_ / "whole/_metadata");
+  std::mt19937_64 random(6);
+  Outcomes outcomes;
+  for (int round = 0; round < Rounds() / 4; ++round) {
+    const std::string path = directory_.Write("whole/_metadata", Damage(original, random));
+    auto read = ReadParquet(std::vector<std::string>{path}, {}, context_);
+    ++(read.ok() ? outcomes.tables : outcomes.errors);
+    if (read.ok()) {
+      ASSERT_TRUE((*read)->ValidateFull().ok());
+    }
+  }
+  EXPECT_GT(outcomes.errors, Rounds() / 20);
 }
 
 TEST_F(DamageTest, CompressedCsv) {

@@ -373,16 +373,29 @@ TEST_F(WriteFileTest, CsvText) {
   options.delimiter = '\t';
   EXPECT_EQ(Csv(*table, options), "1\t\"a,\"\"b\"\n\t\n");
   // A blank line would be no row.
-  EXPECT_EQ(Csv(*table->SelectColumns({0}).ValueOrDie()), "i\n1\nNA\n");
+  EXPECT_EQ(Csv(*table->SelectColumns({0}).ValueOrDie()), "i\n1\n\"\"\n");
   test::ExpectTable(ReadCsv({directory_ / "a.csv"}, {}, {}, Context()).ValueOrDie(),
                     {{"i", arrow::int64(), "[1, null]"}});
 }
 
 TEST_F(WriteFileTest, CsvDictionariesAreTheirValues) {
   const auto type = arrow::dictionary(arrow::int8(), arrow::utf8());
-  EXPECT_EQ(Csv(*JsonTable({{"a,b", arrow::int64(), "[1]"}, {"", arrow::int64(), "[2]"}})), "\"a,b\",\"\"\n1,2\n");
+  EXPECT_EQ(Csv(*JsonTable({{"a,b", arrow::int64(), "[1]"}, {"", arrow::int64(), "[2]"}})), "\"a,b\",\n1,2\n");
   EXPECT_EQ(Csv(*JsonTable({{"a", type, R"(["x", null, "x"])"}, {"b", arrow::int64(), "[1, 2, 3]"}})),
-            "a,b\n\"x\",1\n,2\n\"x\",3\n");
+            "a,b\nx,1\n,2\nx,3\n");
+}
+
+TEST_F(WriteFileTest, CsvNumbersAreAsPythonHasThem) {
+  const auto table = JsonTable(
+      {{"d", arrow::float64(), "[0.1, 1, -0.0, 1e16, 123456789012345680, 1e-5, 0.0001, 1e300, 5e-324, null]"}});
+  EXPECT_EQ(Csv(*table),
+            "d\n0.1\n1.0\n-0.0\n1e+16\n1.2345678901234568e+17\n1e-05\n0.0001\n1e+300\n5e-324\n\"\"\n");
+  WriteOptions options;
+  options.float_format = "%.2f";
+  options.null_text = "-";
+  options.quoting = CsvQuoting::kNotNumbers;
+  const auto some = JsonTable({{"d", arrow::float64(), "[0.125, null]"}, {"s", arrow::utf8(), R"(["x", "y"])"}});
+  EXPECT_EQ(Csv(*some, options), "\"d\",\"s\"\n0.12,\"x\"\n\"-\",\"y\"\n");
 }
 
 TEST_F(WriteFileTest, RowGroupsAreAsLongAsAskedForWhateverTheChunks) {

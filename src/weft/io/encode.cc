@@ -230,8 +230,7 @@ Status Encode(const arrow::Table& table, const WriteOptions& options, const Cont
 namespace {
 
 Result<std::shared_ptr<parquet::FileMetaData>> ParseMetadata(const std::string& bytes) {
-  auto length = static_cast<int64_t>(bytes.size());
-  return parquet::FileMetaData::Make(bytes.data(), length);
+  return parquet::FileMetaData::Make(bytes.data(), static_cast<int64_t>(bytes.size()));
 }
 
 }  // namespace
