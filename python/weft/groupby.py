@@ -15,11 +15,11 @@ __all__ = ["GroupBy", "SeriesGroupBy"]
 class GroupBy(ApplyGroups[DataFrame]):
     """Rows grouped by keys; each method is collective on a bound frame.
 
-    ``groupby("k")["v"]`` works on one column, ``groupby("k")[["v", "w"]]`` on several. Missing values are skipped; a group
-    that has no others sums to 0, counts 0, and has a missing mean, min and max. Integer means are exact before their one
-    rounding; an integer sum or product beyond 64 bits is a ValueError. What can be combined is combined on each rank
-    before rows travel: sum, prod, count, size, mean, min, max, var, std, sem, skew, kurt, any, all, first, last, idxmin,
-    idxmax, and transform by these. For the rest the needed columns' rows go to the rank of their key.
+    ``groupby("k")["v"]`` works on one column, ``groupby("k")[["v", "w"]]`` on several. Missing values are skipped; a
+    group that has no others sums to 0, counts 0, and has a missing mean, min and max. Integer means are exact before
+    their one rounding; an integer sum or product beyond 64 bits is a ValueError. What can be combined is combined on
+    each rank before rows travel: sum, prod, count, size, mean, min, max, var, std, sem, skew, kurt, any, all, first,
+    last, idxmin, idxmax, and transform by these. For the rest the needed columns' rows go to the rank of their key.
     """
 
     @overload

@@ -37,8 +37,8 @@ class ApplyGroups(RowWise[Result]):
         """Calls ``func(group, *args, **kwargs)`` with each group's rows, a local `DataFrame` without the keys (a
         `Series` of one column), and puts the results together, by group.
 
-        A function that returns a scalar makes a `Series`; a dict of scalars, a row a group; a frame or Series, all their
-        rows, the keys put before them as index columns (``group_keys=True``).
+        A function that returns a scalar makes a `Series`; a dict of scalars, a row a group; a frame or Series, all
+        their rows, the keys put before them as index columns (``group_keys=True``).
         """
         refuse("groupby.apply", include_groups=(include_groups, False, "the keys are the result's index"))
         if not callable(func):
