@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, overload
 
-from weft.arguments import find
+from weft.arguments import find, find_all, refuse
 from weft.frame import DataFrame
 from weft.groupby_apply import ApplyGroups
+from weft.rows import Columns
 from weft.series import Series
+from weft.value_counts import count_values
 
 __all__ = ["GroupBy", "SeriesGroupBy"]
 
@@ -41,12 +43,37 @@ class GroupBy(ApplyGroups[DataFrame]):
     def _give(self, made: DataFrame) -> DataFrame:
         return made
 
+    def value_counts(
+        self,
+        subset: Columns | None = None,
+        normalize: bool = False,
+        sort: bool = True,
+        ascending: bool = False,
+        dropna: bool = True,
+    ) -> Series | DataFrame:
+        """How often each combination of values is there within each group: a Series "count" (or shares, "proportion")
+        whose index are keys and values; groups by key, most frequent first, ties by first appearance."""
+        columns = self._columns if subset is None else find_all(self._frame, subset, "value_counts", index_too=False)
+        return count_values(self._keys, columns, normalize, sort, ascending, dropna)
+
 
 class SeriesGroupBy(ApplyGroups["Series | DataFrame"]):
     """One column grouped by keys. Results are `Series`, and frames with ``as_index=False`` or of several functions.
     Otherwise as `GroupBy`."""
 
     _single = True
+
+    def value_counts(
+        self,
+        normalize: bool = False,
+        sort: bool = True,
+        ascending: bool = False,
+        bins: int | None = None,
+        dropna: bool = True,
+    ) -> Series | DataFrame:
+        """How often each value is there within each group."""
+        refuse("groupby.value_counts", bins=(bins, None, "make a column of bins first"))
+        return count_values(self._keys, self._columns, normalize, sort, ascending, dropna)
 
     def _give(self, made: DataFrame) -> Series | DataFrame:
         return (

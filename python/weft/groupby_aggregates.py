@@ -244,7 +244,7 @@ class Aggregates(Groups[Result]):
         import pyarrow as pa
 
         one_of(self._frame.env, "quantile", "interpolation", interpolation, INTERPOLATIONS)
-        asked = list(q) if isinstance(q, list | tuple) else [q]
+        asked: list[Any] = list(q) if isinstance(q, list | tuple) else [q]
         for one in asked:
             if isinstance(one, bool) or not isinstance(one, int | float) or not 0 <= one <= 1:
                 raise ValueError(f"{self._keys.where}groupby.quantile: q={one!r} is not between 0 and 1")
@@ -253,7 +253,7 @@ class Aggregates(Groups[Result]):
             if pa.types.is_boolean(self._frame.schema.types[position]):
                 raise TypeError(f"{self._keys.where}groupby.quantile: column {self._name(position)!r} is bool")
         if not isinstance(q, list | tuple):
-            return self._each_of(columns, "quantile", q=float(q), interpolation=interpolation)
+            return self._each_of(columns, "quantile", q=float(asked[0]), interpolation=interpolation)
         return self._give(self._quantiles(columns, [float(one) for one in asked], interpolation))
 
     def _each_of(self, columns: list[int], function: str, **arguments: Any) -> Result:

@@ -1,19 +1,18 @@
-"""`ApplyGroups`: groups as tables of their own, for Python functions and loops; counts of values within groups."""
+"""`ApplyGroups`: groups as tables of their own, for Python functions and loops."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from weft import _core
-from weft.arguments import find_all, refuse
+from weft.arguments import refuse
 from weft.expression import col
 from weft.frame import DataFrame
 from weft.groupby_aggregates import Result
 from weft.groupby_functions import Gathered, agreed, as_array, one_type
 from weft.groupby_rows import RowWise
 from weft.series import Series
-from weft.value_counts import count_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -196,18 +195,6 @@ class ApplyGroups(RowWise[Result]):
         names = [frame.table.column_names[position] for position in shown]
         made = DataFrame._wrap(kept.table.select(shown).rename(names), frame.env, frame.index_names)
         return Series(made) if self._single else made  # type: ignore[return-value]
-
-    def value_counts(
-        self,
-        subset: Sequence[str] | None = None,
-        normalize: bool = False,
-        sort: bool = True,
-        ascending: bool = False,
-        dropna: bool = True,
-    ) -> Series | DataFrame:
-        """How often each combination of values is there within each group."""
-        columns = self._columns if subset is None else find_all(self._frame, subset, "value_counts", index_too=False)
-        return count_values(self._keys, columns, normalize, sort, ascending, dropna)
 
 
 def _kind(result: Any) -> str:
