@@ -39,6 +39,8 @@ class ApplyGroups(RowWise[Result]):
         A function that returns a scalar makes a `Series`; a dict of scalars, a row a group; a frame or Series, all
         their rows, the keys put before them as index columns (``group_keys=True``).
         """
+        import pyarrow as pa
+
         refuse("groupby.apply", include_groups=(include_groups, False, "the keys are the result's index"))
         if not callable(func):
             raise TypeError(f"{self._keys.where}groupby.apply: {func!r} is no function")
@@ -50,8 +52,8 @@ class ApplyGroups(RowWise[Result]):
         if len(kinds) > 1:
             raise TypeError(f"groupby.apply: the function returned {' and '.join(sorted(kinds))}")
         kind = next(iter(kinds), "values")
-        if gathered.env is not None and not len(gathered) and kind == "values":
-            table = table.append_column("apply", [[]]) if "apply" not in table.column_names else table
+        if not len(gathered) and kind == "values":
+            table = table.append_column("apply", pa.nulls(0))
         made = gathered.order(_core.Table.from_stream(one_type(gathered.env, "groupby.apply", table)))
         keys = self._keys
         if kind == "frames" and not keys.group_keys:

@@ -56,7 +56,11 @@ def count_values(
         shared = _core.beside(made.select([wide]), totals).rename(["count", "total"])
         from weft.expression import col
 
-        share = DataFrame._wrap(shared, keys.env).select(proportion=col("count") / col("total")).table
+        share = (
+            DataFrame._wrap(shared, keys.env)
+            .select(proportion=col("count").cast("float64") / col("total").cast("float64"))
+            .table
+        )
         rest = made.select([*range(wide)])
         made = _core.beside(_core.beside(rest, share), made.select([wide + 1]))
         label = "proportion"
