@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any, overload
 
-from weft.arguments import find
+from weft.arguments import find, find_all, refuse
 from weft.frame import DataFrame
 from weft.groupby_apply import ApplyGroups
+from weft.rows import Columns
 from weft.series import Series
+from weft.value_counts import count_values
 
 __all__ = ["GroupBy", "SeriesGroupBy"]
 
@@ -15,11 +17,11 @@ __all__ = ["GroupBy", "SeriesGroupBy"]
 class GroupBy(ApplyGroups[DataFrame]):
     """Rows grouped by keys; each method is collective on a bound frame.
 
-    ``groupby("k")["v"]`` works on one column, ``groupby("k")[["v", "w"]]`` on several. Missing values are skipped; a group
-    that has no others sums to 0, counts 0, and has a missing mean, min and max. Integer means are exact before their one
-    rounding; an integer sum or product beyond 64 bits is a ValueError. What can be combined is combined on each rank
-    before rows travel: sum, prod, count, size, mean, min, max, var, std, sem, skew, kurt, any, all, first, last, idxmin,
-    idxmax, and transform by these. For the rest the needed columns' rows go to the rank of their key.
+    ``groupby("k")["v"]`` works on one column, ``groupby("k")[["v", "w"]]`` on several. Missing values are skipped; a
+    group that has no others sums to 0, counts 0, and has a missing mean, min and max. Integer means are exact before
+    their one rounding; an integer sum or product beyond 64 bits is a ValueError. What can be combined is combined on
+    each rank before rows travel: sum, prod, count, size, mean, min, max, var, std, sem, skew, kurt, any, all, first,
+    last, idxmin, idxmax, and transform by these. For the rest the needed columns' rows go to the rank of their key.
     """
 
     @overload
@@ -41,12 +43,37 @@ class GroupBy(ApplyGroups[DataFrame]):
     def _give(self, made: DataFrame) -> DataFrame:
         return made
 
+    def value_counts(
+        self,
+        subset: Columns | None = None,
+        normalize: bool = False,
+        sort: bool = True,
+        ascending: bool = False,
+        dropna: bool = True,
+    ) -> Series | DataFrame:
+        """How often each combination of values is there within each group: a Series "count" (or shares, "proportion")
+        whose index are keys and values; groups by key, most frequent first, ties by first appearance."""
+        columns = self._columns if subset is None else find_all(self._frame, subset, "value_counts", index_too=False)
+        return count_values(self._keys, columns, normalize, sort, ascending, dropna)
+
 
 class SeriesGroupBy(ApplyGroups["Series | DataFrame"]):
     """One column grouped by keys. Results are `Series`, and frames with ``as_index=False`` or of several functions.
     Otherwise as `GroupBy`."""
 
     _single = True
+
+    def value_counts(
+        self,
+        normalize: bool = False,
+        sort: bool = True,
+        ascending: bool = False,
+        bins: int | None = None,
+        dropna: bool = True,
+    ) -> Series | DataFrame:
+        """How often each value is there within each group."""
+        refuse("groupby.value_counts", bins=(bins, None, "make a column of bins first"))
+        return count_values(self._keys, self._columns, normalize, sort, ascending, dropna)
 
     def _give(self, made: DataFrame) -> Series | DataFrame:
         return (

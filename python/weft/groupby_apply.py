@@ -1,19 +1,18 @@
-"""`ApplyGroups`: groups as tables of their own, for Python functions and loops; counts of values within groups."""
+"""`ApplyGroups`: groups as tables of their own, for Python functions and loops."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from weft import _core
-from weft.arguments import find_all, refuse
+from weft.arguments import refuse
 from weft.expression import col
 from weft.frame import DataFrame
 from weft.groupby_aggregates import Result
 from weft.groupby_functions import Gathered, agreed, as_array, one_type
 from weft.groupby_rows import RowWise
 from weft.series import Series
-from weft.value_counts import count_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,9 +36,11 @@ class ApplyGroups(RowWise[Result]):
         """Calls ``func(group, *args, **kwargs)`` with each group's rows, a local `DataFrame` without the keys (a
         `Series` of one column), and puts the results together, by group.
 
-        A function that returns a scalar makes a `Series`; a dict of scalars, a row a group; a frame or Series, all their
-        rows, the keys put before them as index columns (``group_keys=True``).
+        A function that returns a scalar makes a `Series`; a dict of scalars, a row a group; a frame or Series, all
+        their rows, the keys put before them as index columns (``group_keys=True``).
         """
+        import pyarrow as pa
+
         refuse("groupby.apply", include_groups=(include_groups, False, "the keys are the result's index"))
         if not callable(func):
             raise TypeError(f"{self._keys.where}groupby.apply: {func!r} is no function")
@@ -51,8 +52,8 @@ class ApplyGroups(RowWise[Result]):
         if len(kinds) > 1:
             raise TypeError(f"groupby.apply: the function returned {' and '.join(sorted(kinds))}")
         kind = next(iter(kinds), "values")
-        if gathered.env is not None and not len(gathered) and kind == "values":
-            table = table.append_column("apply", [[]]) if "apply" not in table.column_names else table
+        if not len(gathered) and kind == "values":
+            table = table.append_column("apply", pa.nulls(0))
         made = gathered.order(_core.Table.from_stream(one_type(gathered.env, "groupby.apply", table)))
         keys = self._keys
         if kind == "frames" and not keys.group_keys:
@@ -196,18 +197,6 @@ class ApplyGroups(RowWise[Result]):
         names = [frame.table.column_names[position] for position in shown]
         made = DataFrame._wrap(kept.table.select(shown).rename(names), frame.env, frame.index_names)
         return Series(made) if self._single else made  # type: ignore[return-value]
-
-    def value_counts(
-        self,
-        subset: Sequence[str] | None = None,
-        normalize: bool = False,
-        sort: bool = True,
-        ascending: bool = False,
-        dropna: bool = True,
-    ) -> Series | DataFrame:
-        """How often each combination of values is there within each group."""
-        columns = self._columns if subset is None else find_all(self._frame, subset, "value_counts", index_too=False)
-        return count_values(self._keys, columns, normalize, sort, ascending, dropna)
 
 
 def _kind(result: Any) -> str:

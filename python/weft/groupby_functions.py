@@ -1,4 +1,4 @@
-"""Python functions of groups: rows go to the rank of their key, the function is called there, and errors are agreed on."""
+"""Python functions of groups: rows go to the rank of their key, the function is called there, errors are agreed on."""
 
 from __future__ import annotations
 

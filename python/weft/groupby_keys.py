@@ -78,8 +78,8 @@ class Keys:
                 self._take_expression(key)
             elif callable(key) or isinstance(key, dict):
                 raise ValueError(
-                    f"{self.where}groupby: a {'function' if callable(key) else 'dict'} of index labels is no key; give a "
-                    "column, an expression of weft.col or a Series"
+                    f"{self.where}groupby: a {'function' if callable(key) else 'dict'} of index labels is no key; give "
+                    "a column, an expression of weft.col or a Series"
                 )
             else:
                 self._add(find(self.frame, key, "groupby"))

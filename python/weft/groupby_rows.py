@@ -162,8 +162,8 @@ class RowWise(Aggregates[Result]):
                 fill = pa.array([fill_value]).cast(types[position])
             except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as problem:
                 raise TypeError(
-                    f"{keys.where}groupby.shift: fill_value={fill_value!r} does not fit column {self._name(position)!r} "
-                    f"of type {types[position]}: {problem}"
+                    f"{keys.where}groupby.shift: fill_value={fill_value!r} does not fit column "
+                    f"{self._name(position)!r} of type {types[position]}: {problem}"
                 ) from None
             transforms.append(
                 {

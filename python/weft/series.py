@@ -139,8 +139,8 @@ class Series(SeriesRows, SeriesReductions):
         bins: int | None = None,
         dropna: bool = True,
     ) -> Series:
-        """How often each value is there, most frequent first: a Series "count" (or shares, "proportion") whose index are
-        the values. Collective where it is bound."""
+        """How often each value is there, most frequent first: a Series "count" (or shares, "proportion") whose index
+        are the values. Collective where it is bound."""
         from weft.arguments import refuse
         from weft.value_counts import value_counts
 

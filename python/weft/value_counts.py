@@ -17,8 +17,8 @@ __all__ = ["count_values", "value_counts"]
 def value_counts(
     frame: DataFrame, columns: list[int], normalize: bool, sort: bool, ascending: bool, dropna: bool
 ) -> Series:
-    """Of whole columns: a Series "count" (or "proportion") whose index are the values, most frequent first, ties by first
-    appearance; with ``sort=False`` by first appearance. Collective on a bound frame."""
+    """Of whole columns: a Series "count" (or "proportion") whose index are the values, most frequent first, ties by
+    first appearance; with ``sort=False`` by first appearance. Collective on a bound frame."""
     from weft.groupby_keys import Keys
 
     names = [frame.table.column_names[position] for position in columns]
@@ -56,7 +56,11 @@ def count_values(
         shared = _core.beside([made.select([wide]), totals]).rename(["count", "total"])
         from weft.expression import col
 
-        share = DataFrame._wrap(shared, keys.env).select(proportion=col("count") / col("total")).table
+        share = (
+            DataFrame._wrap(shared, keys.env)
+            .select(proportion=col("count").cast("float64") / col("total").cast("float64"))
+            .table
+        )
         rest = made.select([*range(wide)])
         made = _core.beside([_core.beside([rest, share]), made.select([wide + 1])])
         label = "proportion"

@@ -73,6 +73,92 @@ TEST(DistributedGroupBy, KeysOfEveryType) {
   }
 }
 
+/// Values whose sums are exact, so that one rank and several agree to the last bit where they should.
+test::TablePtr Exact(int64_t rows) {
+  arrow::Int32Builder keys;
+  arrow::DoubleBuilder values;
+  arrow::StringBuilder texts;
+  for (int64_t i = 0; i < rows; ++i) {
+    EXPECT_TRUE((i % 17 == 3 ? keys.AppendNull() : keys.Append(static_cast<int32_t>(i * 7919 % 11))).ok());
+    EXPECT_TRUE((i % 5 == 2 ? values.AppendNull() : values.Append(static_cast<double>(i % 13))).ok());
+    EXPECT_TRUE((i % 6 == 1 ? texts.AppendNull() : texts.Append("t" + std::to_string(i % 4))).ok());
+  }
+  const auto schema = arrow::schema(
+      {arrow::field("k", arrow::int32()), arrow::field("v", arrow::float64()), arrow::field("s", arrow::utf8())});
+  return arrow::Table::Make(schema, {*keys.Finish(), *values.Finish(), *texts.Finish()});
+}
+
+GroupByOptions Many(std::vector<std::pair<AggregateFunction, int>> functions) {
+  GroupByOptions options;
+  options.keys = {0};
+  for (const auto& [function, column] : functions) {
+    options.aggregations.push_back(
+        {function, column, std::string(kernels::AggregateFunctionName(function)) + std::to_string(column)});
+  }
+  options.nan_is_null = true;
+  return options;
+}
+
+TEST(DistributedGroupBy, FunctionsThatCombine) {
+  using enum AggregateFunction;
+  ExpectSameAsLocal(Exact(900), Many({{kProd, 0},
+                                      {kAny, 1},
+                                      {kAll, 1},
+                                      {kFirst, 1},
+                                      {kFirst, 2},
+                                      {kLast, 2},
+                                      {kIdxMin, 1},
+                                      {kIdxMax, 1},
+                                      {kMin, 2},
+                                      {kSum, 1}}));
+  auto labels = Many({{kIdxMax, 1}});
+  labels.aggregations[0].label = 2;
+  ExpectSameAsLocal(Exact(400), labels);
+}
+
+TEST(DistributedGroupBy, FunctionsOfWholeGroups) {
+  using enum AggregateFunction;
+  ExpectSameAsLocal(Exact(900),
+                    Many({{kMedian, 1}, {kQuantile, 1}, {kNunique, 1}, {kNunique, 2}, {kSum, 1}, {kIdxMin, 1}}));
+  ExpectSameAsLocal(Exact(0), Many({{kMedian, 1}, {kNunique, 2}}));
+}
+
+TEST(DistributedGroupBy, MomentsOfRanksAreThoseOfOne) {
+  using enum AggregateFunction;
+  const auto options = Many({{kVar, 1}, {kStd, 1}, {kSem, 1}, {kSkew, 1}, {kKurt, 1}});
+  const auto table = Exact(900);
+  const auto expected = *kernels::GroupBy(table, options, Context{});
+  for (const int world : test::Worlds()) {
+    const auto together = test::Together(test::OnRanks(world, [&](Communicator& communicator) {
+      return GroupBy(communicator, test::Share(table, communicator.rank(), world), options, Context{});
+    }));
+    ASSERT_NE(together, nullptr);
+    ASSERT_EQ(together->num_rows(), expected->num_rows());
+    const auto flat = *together->CombineChunks();
+    for (int column = 1; column < flat->num_columns(); ++column) {
+      const auto& found = static_cast<const arrow::DoubleArray&>(*flat->column(column)->chunk(0));
+      const auto& wanted = static_cast<const arrow::DoubleArray&>(*expected->column(column)->chunk(0));
+      for (int64_t i = 0; i < found.length(); ++i) EXPECT_NEAR(found.Value(i), wanted.Value(i), 1e-12);
+    }
+  }
+}
+
+TEST(DistributedGroupBy, BroadcastGivesEachRowItsGroup) {
+  using enum AggregateFunction;
+  for (const auto& options : {Many({{kSum, 1}, {kFirst, 2}, {kIdxMax, 1}}), Many({{kMedian, 1}, {kSum, 1}})}) {
+    const auto table = Exact(700);
+    const auto expected = *GroupBroadcast(table, options, Context{});
+    ASSERT_EQ(expected->num_rows(), table->num_rows());
+    for (const int world : test::Worlds()) {
+      const auto together = test::Together(test::OnRanks(world, [&](Communicator& communicator) {
+        return GroupBroadcast(communicator, test::Share(table, communicator.rank(), world), options, Context{});
+      }));
+      ASSERT_NE(together, nullptr);
+      EXPECT_EQ(test::RowsAsText(*together), test::RowsAsText(*expected));
+    }
+  }
+}
+
 TEST(DistributedGroupBy, EmptyInput) {
   ExpectSameAsLocal(Random({arrow::int64(), arrow::float64()}, 0), AllFunctions({0}, 1, true));
 }

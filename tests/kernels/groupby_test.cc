@@ -81,6 +81,9 @@ Cell Expected(const Aggregation& aggregation, const arrow::DataType& type, const
     case AggregateFunction::kSum:
     case AggregateFunction::kMean:
       break;
+    default:
+      ADD_FAILURE() << "no oracle for " << AggregateFunctionName(aggregation.function);
+      return Cell();
   }
   const bool mean = aggregation.function == AggregateFunction::kMean;
   if (mean && values.empty()) return Cell();

@@ -77,7 +77,8 @@ T QuantileOf(T* values, int64_t count, const StateSpec& spec) {
     case Interpolation::kHigher:
       return high;
     case Interpolation::kNearest:
-      return rest > 0.5 || (rest == 0.5 && spec.quantile > 0.5) ? high : low;
+      // Half way: the even place, as NumPy rounds.
+      return rest > 0.5 || (rest == 0.5 && lower % 2 == 1) ? high : low;
     case Interpolation::kMidpoint:
       if constexpr (std::is_integral_v<T>) {
         return std::midpoint(low, high);

@@ -141,10 +141,11 @@ ColumnResult RunningIntegers(const Input& input, const std::shared_ptr<arrow::Da
 }
 
 /// Where each row's value is taken from: `place(rows, count, out)` writes, for each row of a group, a row or -1.
+/// Rows in no group take `otherwise`.
 template <typename Place>
-ColumnResult Moved(const Input& input, const Place& place, const Context& context) {
+ColumnResult Moved(const Input& input, const Place& place, const Context& context, int64_t otherwise = -1) {
   ARROW_ASSIGN_OR_RAISE(auto from, PoolArray<int64_t>::Make(input.rows, context.pool));
-  std::fill(from.begin(), from.end(), int64_t{-1});
+  std::fill(from.begin(), from.end(), otherwise);
   ARROW_RETURN_NOT_OK(EachRun(input.runs, context, [&](const int64_t* rows, int64_t count) {
     place(rows, count, from.data());
     return arrow::Status::OK();
@@ -191,7 +192,7 @@ ColumnResult Shifted(Input input, const Context& context) {
           from[rows[i]] = inside ? rows[i - periods] : outside;
         }
       },
-      context);
+      context, outside);
 }
 
 ColumnResult Filled(const Input& input, const Context& context) {

@@ -46,7 +46,7 @@ struct Transform {
   /// Of running functions: a null is null and passed over. Otherwise all that follows it is null.
   bool skip_nulls = true;
   /// Of kShift: by how many rows, downwards where positive. What comes in is `fill`, one value of the column's type,
-  /// or null.
+  /// or null; rows in no group get it too, as in pandas.
   int64_t periods = 1;
   std::shared_ptr<arrow::Array> fill;
   /// Of fills: the most rows in a row that are filled; -1: all.
