@@ -1,6 +1,7 @@
 #include "weft/kernels/unique.h"
 
 #include <numeric>
+#include <span>
 
 #include "weft/kernels/gather.h"
 #include "weft/kernels/group_table.h"
@@ -29,6 +30,13 @@ arrow::Result<std::shared_ptr<arrow::Table>> Unique(const std::shared_ptr<arrow:
   ARROW_ASSIGN_OR_RAISE(auto rows, GroupsByFirstRow(grouping, table->num_rows(), context));
   for (int64_t& row : rows) row = grouping.first_rows[row];
   return GatherRows(table, rows.span(), context);
+}
+
+arrow::Result<int64_t> CountDistinct(const arrow::Table& table, int column, bool drop_missing, const Context& context) {
+  ARROW_RETURN_NOT_OK(table::CheckKeyTypes(*table.schema(), std::span(&column, 1), "nunique"));
+  const GroupingOptions options{.nan_is_null = true, .drop_nulls = drop_missing};
+  ARROW_ASSIGN_OR_RAISE(const auto grouping, GroupRows(table, std::span(&column, 1), options, context));
+  return grouping.groups;
 }
 
 }  // namespace weft::kernels

@@ -4,6 +4,7 @@
 #include <arrow/result.h>
 #include <arrow/table.h>
 
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -21,5 +22,8 @@ struct UniqueOptions {
 /// The first row of each set of duplicates, in row order.
 arrow::Result<std::shared_ptr<arrow::Table>> Unique(const std::shared_ptr<arrow::Table>& table,
                                                     const UniqueOptions& options, const Context& context);
+
+/// How many different values a column has. Missing values (null, NaN) are one value, or with `drop_missing` none.
+arrow::Result<int64_t> CountDistinct(const arrow::Table& table, int column, bool drop_missing, const Context& context);
 
 }  // namespace weft::kernels
