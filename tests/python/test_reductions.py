@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from decimal import Decimal
+from fractions import Fraction
 
+import pandas as pd
 import pyarrow as pa
+import pytest
 import tables
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import covers, same_as_pandas
+from oracle import compare, covers, refused, run, same_as_pandas
+
+import weft
 
 INTEGERS = ["bool", "int8", "int16", "int32", "uint8", "uint16", "uint32"]
 REALS = ["float", "double", "half"]
@@ -168,14 +174,6 @@ def test_prod(servers, data):
 def test_sums_beyond_64_bits(servers):
     table = pa.table({"v": pa.array([2**63 - 1, 1, -1]), "u": pa.array([2**64 - 1, 0, 0], pa.uint64())})
     refused(servers, ValueError, "df[0:2].sum()", [table], "'v'", "int64")
-    refused(
-        servers,
-        ValueError,
-        "df[['u']].prod() if False else df[['v']][0:1].assign(v=weft.col('v')).cumsum() "
-        "if False else df[0:2]['v'].sum()",
-        [table],
-        "'v'",
-    )
     refused(servers, ValueError, "weft.concat([df, df])['u'].sum()", [table], "'u'", "uint64")
     refused(servers, ValueError, "weft.concat([df, df])['v'].prod()", [table], "'v'")
     frame = weft.DataFrame(table)
@@ -205,8 +203,6 @@ def test_sums_are_exact(servers, data):
     found = run(data, servers, "df['v'].sum()", [table])
     assert (found // dt.timedelta(microseconds=1) if kind == "duration" else found) == total
     if there and kind in ("int64", "uint64"):
-        from fractions import Fraction
-
         assert run(data, servers, "df['v'].mean()", [table]) == float(Fraction(total, len(there)))
 
 
@@ -227,8 +223,6 @@ def test_extremes(servers, data):
         numbers_of = pa.compute.drop_null(table.column(0).cast(pa.int64())).to_pylist()
         chosen = [pa.array([value], table.schema.types[0]).cast(pa.int64())[0].as_py() for value in (found["v"], most)]
         assert chosen == ([min(numbers_of), max(numbers_of)] if numbers_of else [None, None])
-    elif pa.types.is_string(table.schema.types[0]) or pa.types.is_large_string(table.schema.types[0]):
-        assert plain == ([min(there)[0], max(there)[0]] if there else [None, None])
     else:
         assert plain == ([min(there)[0], max(there)[0]] if there else [None, None])
     if data.draw(st.booleans()):
@@ -319,14 +313,12 @@ def test_places_of_extremes(servers, data):
     )
     skipna = data.draw(st.booleans())
     needed = [name for name in ("i", "w") if "['" + name + "'].a" in code or "['" + name + "'].i" in code] or ["i", "w"]
-    gone = [all(v is None for v in tables.rows_of(table.select([name]))) for name in needed]
     values = [[row[0] for row in tables.rows_of(table.select([name]))] for name in needed]
     if any(all(v is None for v in one) or (not skipna and None in one) for one in values):
         with pytest.raises(ValueError, match="no value|missing value"):
             run(data, servers, code, [table], skipna=skipna)
     else:
         same_as_pandas(data, servers, code, [table], skipna=skipna)
-    assert gone is not None
 
 
 @covers("DataFrame.nunique", axis="refused", dropna="same")
@@ -428,8 +420,6 @@ def max_less_min(column):
 
 def as_text(frame):
     """pandas' description with what Weft has as text as text."""
-    import pandas as pd
-
     made = {}
     for name in frame.columns:
         if frame[name].dtype == float:
@@ -465,8 +455,6 @@ def test_describe(servers, data):
     code = f"df.describe({arguments})"
     made = run(data, servers, code, [table], tolerance=1e-9)
     expected = as_text(eval(code, {"df": table.to_pandas()}))
-    from oracle import compare
-
     compare(made, expected, tolerance=1e-9, what=code)
 
 
