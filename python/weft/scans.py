@@ -194,7 +194,16 @@ def _difference(value: _core.Expression, before: _core.Expression, type: pa.Data
         both = [_cast(side, pa.int64()) for side in both]
     elif types.is_float16(type):
         both = [_cast(side, pa.float32()) for side in both]
-    elif not (types.is_floating(type) or types.is_decimal(type) or types.is_temporal(type)) or types.is_interval(type):
+    elif types.is_temporal(type) and not types.is_interval(type):
+        # As whole numbers: Arrow's checked difference of times also looks at what lies under nulls.
+        unit = "s" if types.is_date32(type) else "ms" if types.is_date64(type) else type.unit
+        if types.is_date32(type):
+            both = [_cast(side, pa.timestamp("s")) for side in both]
+        if types.is_time32(type):
+            both = [_cast(side, pa.int32()) for side in both]
+        numbers = [_cast(side, pa.int64()) for side in both]
+        return _cast(_core.Expression.call("subtract_checked", numbers), pa.duration(unit))
+    elif not (types.is_floating(type) or types.is_decimal(type)):
         return None
     return _core.Expression.call("subtract_checked", both)
 
