@@ -12,8 +12,18 @@
 #include "run.h"
 #include "session.h"
 #include "table.h"
+#include "weft/distributed/comoments.h"
+#include "weft/distributed/quantile.h"
 #include "weft/distributed/reduce.h"
+#include "weft/distributed/scan.h"
+#include "weft/distributed/shift.h"
+#include "weft/distributed/unique.h"
+#include "weft/exchange/exchange.h"
+#include "weft/kernels/comoments.h"
+#include "weft/kernels/quantile.h"
 #include "weft/kernels/reduce.h"
+#include "weft/kernels/scan.h"
+#include "weft/kernels/unique.h"
 
 namespace weft::python {
 
@@ -39,11 +49,100 @@ PyTable Reduce(const PyTable& table, const PySession* session,
       [&](const Context& context) { return kernels::Reduce(table.table, options, context); })};
 }
 
+PyTable Quantile(const PyTable& table, const PySession* session, std::vector<int> columns,
+                 std::vector<double> quantiles, const std::string& interpolation, bool skipna, bool approximate) {
+  kernels::QuantileOptions options;
+  options.columns = std::move(columns);
+  options.quantiles = std::move(quantiles);
+  options.interpolation = Check(kernels::ParseInterpolation(interpolation));
+  options.skip_missing = skipna;
+  options.approximate = approximate;
+  return {Run(
+      session,
+      [&](Communicator& communicator, const Context& context) {
+        return distributed::Quantile(communicator, table.table, options, context);
+      },
+      [&](const Context& context) {
+        return kernels::Quantile(table.table, options, kernels::SelectAlone(), context);
+      })};
+}
+
+PyTable Scan(const PyTable& table, const PySession* session, const std::string& function, std::vector<int> columns,
+             bool skipna) {
+  kernels::ScanOptions options;
+  options.function = Check(kernels::ParseScanFunction(function));
+  options.columns = std::move(columns);
+  options.skip_missing = skipna;
+  return {Run(
+      session,
+      [&](Communicator& communicator, const Context& context) {
+        return distributed::Scan(communicator, table.table, options, context);
+      },
+      [&](const Context& context) { return kernels::Scan(table.table, nullptr, options, context); })};
+}
+
+PyTable Shift(const PyTable& table, const PySession* session, int64_t periods, const PyTable& fill) {
+  return {Run(
+      session,
+      [&](Communicator& communicator, const Context& context) {
+        return distributed::Shift(communicator, table.table, periods, fill.table, context);
+      },
+      [&](const Context& context) { return distributed::ShiftLocal(table.table, periods, fill.table, context); })};
+}
+
+/// {count, covariance, correlation} of each pair of columns.
+std::vector<std::tuple<int64_t, double, double>> PairMoments(const PyTable& table, const PySession* session,
+                                                             const std::vector<int>& columns, int64_t ddof,
+                                                             const std::string& operation) {
+  // Types are the same on all ranks, or AgreeSchema says so first.
+  const auto check = [&] { return kernels::CheckNumbers(*table.table->schema(), columns, operation); };
+  const auto found = Run(
+      session,
+      [&](Communicator& communicator, const Context& context) -> arrow::Result<std::vector<kernels::CoMoments>> {
+        ARROW_RETURN_NOT_OK(exchange::Agree(communicator, check(), operation));
+        return distributed::PairMoments(communicator, *table.table, columns, context);
+      },
+      [&](const Context& context) -> arrow::Result<std::vector<kernels::CoMoments>> {
+        ARROW_RETURN_NOT_OK(check());
+        return kernels::PairMoments(*table.table, columns, context);
+      });
+  std::vector<std::tuple<int64_t, double, double>> pairs;
+  for (const auto& pair : found) pairs.emplace_back(pair.count, pair.Covariance(ddof), pair.Correlation());
+  return pairs;
+}
+
+std::vector<int64_t> CountDistinct(const PyTable& table, const PySession* session, const std::vector<int>& columns,
+                                   bool dropna) {
+  return Run(
+      session,
+      [&](Communicator& communicator, const Context& context) {
+        return distributed::CountDistinct(communicator, table.table, columns, dropna, context);
+      },
+      [&](const Context& context) -> arrow::Result<std::vector<int64_t>> {
+        std::vector<int64_t> counts;
+        for (const int column : columns) {
+          ARROW_ASSIGN_OR_RAISE(const int64_t count, kernels::CountDistinct(*table.table, column, dropna, context));
+          counts.push_back(count);
+        }
+        return counts;
+      });
+}
+
 }  // namespace
 
 void BindReducing(nb::module_& module) {
   module.def("reduce", &Reduce, nb::arg("table"), nb::arg("session").none(), nb::kw_only(), nb::arg("reductions"),
              nb::arg("skipna"), nb::arg("min_count"), nb::arg("ddof"));
+  module.def("quantile", &Quantile, nb::arg("table"), nb::arg("session").none(), nb::kw_only(), nb::arg("columns"),
+             nb::arg("quantiles"), nb::arg("interpolation"), nb::arg("skipna"), nb::arg("approximate"));
+  module.def("scan", &Scan, nb::arg("table"), nb::arg("session").none(), nb::kw_only(), nb::arg("function"),
+             nb::arg("columns"), nb::arg("skipna"));
+  module.def("shift", &Shift, nb::arg("table"), nb::arg("session").none(), nb::kw_only(), nb::arg("periods"),
+             nb::arg("fill"));
+  module.def("pair_moments", &PairMoments, nb::arg("table"), nb::arg("session").none(), nb::kw_only(),
+             nb::arg("columns"), nb::arg("ddof"), nb::arg("operation"));
+  module.def("count_distinct", &CountDistinct, nb::arg("table"), nb::arg("session").none(), nb::kw_only(),
+             nb::arg("columns"), nb::arg("dropna"));
 }
 
 }  // namespace weft::python

@@ -189,6 +189,22 @@ def reduce(
     min_count: int,
     ddof: int,
 ) -> Table: ...
+def quantile(
+    table: Table,
+    session: Session | None,
+    *,
+    columns: Sequence[int],
+    quantiles: Sequence[float],
+    interpolation: str,
+    skipna: bool,
+    approximate: bool,
+) -> Table: ...
+def scan(table: Table, session: Session | None, *, function: str, columns: Sequence[int], skipna: bool) -> Table: ...
+def shift(table: Table, session: Session | None, *, periods: int, fill: Table) -> Table: ...
+def pair_moments(
+    table: Table, session: Session | None, *, columns: Sequence[int], ddof: int, operation: str
+) -> list[tuple[int, float, float]]: ...
+def count_distinct(table: Table, session: Session | None, *, columns: Sequence[int], dropna: bool) -> list[int]: ...
 def sort(
     table: Table,
     session: Session | None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weft import _core
@@ -24,6 +24,7 @@ __all__ = [
     "labels_of",
     "reduce_columns",
     "reduce_many",
+    "small_frame",
 ]
 
 
@@ -145,3 +146,22 @@ def labels_of(frame: DataFrame, rows: Sequence[int]) -> list[Any]:
             values = [found.column(i)[0].as_py() for i in range(len(frame.index_names))]
             labels[row] = values[0] if len(values) == 1 else tuple(values)
     return [labels[row] for row in rows]
+
+
+#: The name of an index without a name, as pandas' Arrow form has it.
+UNNAMED = "__index_level_0__"
+
+
+def small_frame(columns: Mapping[str, Any], labels: Sequence[Any] | None = None) -> DataFrame:
+    """A local frame of lists or Arrow arrays, with the labels as its unnamed index."""
+    import pyarrow as pa
+
+    from weft.frame import DataFrame
+
+    made: dict[str, Any] = {}
+    if labels is not None:
+        made[UNNAMED] = pa.array(labels) if len(labels) else pa.array([], pa.string())
+    for name, values in columns.items():
+        made[name] = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, from_pandas=True)
+    table = _core.Table.from_stream(pa.table(made))
+    return DataFrame._wrap(table, None, () if labels is None else (UNNAMED,))

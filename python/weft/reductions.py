@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from weft.arguments import place, refuse
-from weft.ordering import Ordering
 from weft.reducing import column_axis, labels_of, reduce_columns
+from weft.scans import Scans
+
+if TYPE_CHECKING:
+    from weft.frame import DataFrame
 
 __all__ = ["Reductions"]
 
 _ROWS = "values of a row are not reduced; write an expression of the columns"
 
 
-class Reductions(Ordering):
+class Reductions(Scans):
     """Whole columns to one value each. Collective on bound frames: every rank has the result.
 
     A result is a dict of column names to Python values. Missing values (null, NaN) are passed over unless
@@ -25,8 +28,7 @@ class Reductions(Ordering):
     __slots__ = ()
 
     def _reduce(self, function: str, axis: Any, **options: Any) -> dict[str, Any]:
-        if not column_axis(self, function, axis):
-            refuse(function, axis=(axis, 0, _ROWS))
+        self._only_columns(function, axis)
         return reduce_columns(self, function, **options)
 
     def count(self, axis: int | str = 0, numeric_only: bool = False) -> dict[str, int]:
@@ -115,3 +117,103 @@ class Reductions(Ordering):
                     + ("no value" if skipna else "a missing value, or none; skipna=True passes over them")
                 )
         return dict(zip(found, labels_of(self._same, list(found.values())), strict=True))
+
+    # -- more than one pass --------------------------------------------------------------------------------------
+
+    def median(
+        self,
+        *,
+        axis: int | str | None = 0,
+        skipna: bool = True,
+        numeric_only: bool = False,
+        approximate: bool = False,
+    ) -> dict[str, Any]:
+        """Medians of numbers, timestamps and durations; see `quantile`."""
+        from weft.statistics import median
+
+        self._only_columns("median", axis)
+        return median(self._same, skipna, numeric_only, approximate)
+
+    def quantile(
+        self,
+        q: Any = 0.5,
+        axis: int | str = 0,
+        numeric_only: bool = False,
+        interpolation: Literal["linear", "lower", "higher", "midpoint", "nearest"] = "linear",
+        method: Literal["single"] = "single",
+        *,
+        approximate: bool = False,
+    ) -> dict[str, Any] | DataFrame:
+        """Quantiles: a dict of one `q`; of a list of them a local frame, the same on every rank, indexed by them.
+
+        Exact on all ranks without gathering the values: they are counted by ranges until the wanted ones are known.
+        With `approximate` by t-digests, in one pass over the values and one small exchange. Of numbers (bool as 0 and
+        1), timestamps and durations; decimals are to be cast to double.
+        """
+        from weft.statistics import quantiles
+
+        self._only_columns("quantile", axis)
+        refuse("quantile", method=(method, "single", "columns are taken one by one"))
+        return quantiles(self._same, q, numeric_only, interpolation, approximate)
+
+    def nunique(self, axis: int | str = 0, dropna: bool = True) -> dict[str, int]:
+        """How many different values; missing ones are one more with ``dropna=False``."""
+        from weft.statistics import distinct_counts
+
+        self._only_columns("nunique", axis)
+        return distinct_counts(self._same, dropna)
+
+    def mode(self, axis: int | str = 0, numeric_only: bool = False, dropna: bool = True) -> DataFrame:
+        """The most frequent values of each column, in order: a local frame, the same on every rank, where shorter
+        columns end with missing values."""
+        from weft.statistics import modes
+
+        self._only_columns("mode", axis)
+        return modes(self._same, numeric_only, dropna)
+
+    def corr(
+        self, method: Literal["pearson"] = "pearson", min_periods: int = 1, numeric_only: bool = False
+    ) -> DataFrame:
+        """Pearson's correlation of each pair of columns, over the rows in which both are there, as a local frame,
+        the same on every rank."""
+        from weft.statistics import correlations
+
+        return correlations(self._same, "corr", numeric_only, min_periods, method=method)
+
+    def cov(self, min_periods: int | None = None, ddof: int = 1, numeric_only: bool = False) -> DataFrame:
+        """The covariance of each pair of columns, over the rows in which both are there, as a local frame, the same on
+        every rank."""
+        from weft.statistics import correlations
+
+        return correlations(self._same, "cov", numeric_only, min_periods, ddof)
+
+    def describe(self, percentiles: Any = None, include: Any = None, exclude: Any = None) -> DataFrame:
+        """A summary of the columns as a local frame, the same on every rank, indexed by the statistics' names.
+
+        Of numbers count, mean, std, min, quantiles (`percentiles`, default 25, 50 and 75 %) and max, as doubles; of
+        timestamps and durations these in text; of others count, unique, top (the most frequent value, the least of
+        several) and freq, in text. By default numbers, timestamps and durations, if there are any. `include` and
+        `exclude` are "all" (include alone), or a list of "number", "bool", "string", "timestamp", "duration",
+        "category", of pandas' "object", "str", "datetime", "timedelta", or of Arrow types.
+        """
+        from weft.describe import describe
+
+        return describe(self._same, percentiles, include, exclude)
+
+    def agg(self, func: Any = None, axis: int | str = 0) -> Any:
+        """Reductions by name, or by a Python function of a `Series` (on local frames).
+
+        One function gives a dict {column: value}, a dict {column: function} one of the columns it names; a list, or a
+        dict with lists, a local frame with a row a function, the same on every rank. Those of one pass go together in
+        one exchange.
+        """
+        from weft.aggregate import aggregate
+
+        self._only_columns("agg", axis)
+        return aggregate(self._same, func)
+
+    aggregate = agg
+
+    def _only_columns(self, operation: str, axis: Any) -> None:
+        if not column_axis(self, operation, axis):
+            refuse(operation, axis=(axis, 0, _ROWS))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from weft.arguments import place, refuse
-from weft.reducing import column_axis, is_number
+from weft.arguments import choose_env, place, refuse
+from weft.reducing import choose_columns, column_axis, is_number, reduce_many
+from weft.scans import NO_FILL
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
+    from weft.series import Series
 
 __all__ = ["SeriesReductions"]
 
@@ -130,3 +132,165 @@ class SeriesReductions:
         self._one_axis(function.replace("idx", "arg"), axis)
         frame = self._frame.reset_index(drop=True)
         return getattr(frame, function)(skipna=skipna)[frame.columns[0]]
+
+    # -- more than one pass --------------------------------------------------------------------------------------
+
+    def median(
+        self,
+        *,
+        axis: int | str | None = 0,
+        skipna: bool = True,
+        numeric_only: bool = False,
+        approximate: bool = False,
+    ) -> Any:
+        """The median of numbers, timestamps or durations."""
+        return self._reduce("median", axis, numeric_only, skipna=skipna, approximate=approximate)
+
+    def quantile(self, q: Any = 0.5, interpolation: Any = "linear", *, approximate: bool = False) -> Any:
+        """One quantile, or of a list of them a local Series indexed by them; see `DataFrame.quantile`."""
+        from weft.frame import DataFrame
+
+        found = self._frame.quantile(q, interpolation=interpolation, approximate=approximate)
+        return self._series_of(found) if isinstance(found, DataFrame) else found[self._frame.columns[0]]
+
+    def nunique(self, dropna: bool = True) -> int:
+        """How many different values; missing ones are one more with ``dropna=False``."""
+        return int(self._frame.nunique(dropna=dropna)[self._frame.columns[0]])
+
+    def mode(self, dropna: bool = True) -> Series:
+        """The most frequent values, in order, as a local Series, the same on every rank."""
+        return self._series_of(self._frame.mode(dropna=dropna))
+
+    def describe(self, percentiles: Any = None, include: Any = None, exclude: Any = None) -> Series:
+        """A summary, as `DataFrame.describe` with ``include="all"``; `include` and `exclude` change nothing, as in
+        pandas."""
+        return self._series_of(self._frame.describe(percentiles, "all"))
+
+    def corr(self, other: Series, method: Any = "pearson", min_periods: int | None = None) -> float:
+        """Pearson's correlation with another column of as many rows, by position."""
+        refuse("corr", method=(method, "pearson", "rank the columns first for spearman"))
+        return self._with_other("corr", other, min_periods, 1)
+
+    def cov(self, other: Series, min_periods: int | None = None, ddof: int = 1) -> float:
+        """The covariance with another column of as many rows, by position."""
+        return self._with_other("cov", other, min_periods, ddof)
+
+    def _with_other(self, operation: str, other: Series, min_periods: int | None, ddof: int) -> float:
+        from weft.scans import _join_columns
+        from weft.statistics import pair_matrix
+
+        frame = self._frame
+        if not isinstance(other, SeriesReductions):
+            raise TypeError(f"{place(frame.env)}{operation}: other is a Series, not {type(other).__name__}")
+        env = choose_env(operation, None, frame, other._frame)
+        unequal = len(frame) != len(other._frame)
+        text = f"{operation}: Series of {len(frame)} and {len(other._frame)} rows" if unequal else None
+        if env is not None:
+            env.session.agree(operation, text)
+        elif text is not None:
+            raise ValueError(text)
+        sides = [one.table.select([len(one.index_names)]) for one in (frame, other._frame)]
+        both = _join_columns([side.rename([name]) for side, name in zip(sides, ("self", "other"), strict=True)])
+        least = 1 if min_periods is None else max(1, min_periods)
+        return pair_matrix(frame._wrap(both, env), operation, [0, 1], least, ddof)[0][1]
+
+    def agg(self, func: Any = None, axis: int | str = 0) -> Any:
+        """One function gives its value; a list a local Series indexed by their names."""
+        from weft.frame import DataFrame
+
+        self._one_axis("agg", axis)
+        if isinstance(func, dict):
+            raise ValueError(f"{place(self._frame.env)}agg: a dict is for a frame's columns; give a list")
+        found = self._frame.agg(func)
+        if isinstance(found, DataFrame):
+            return self._series_of(found)
+        return found[self._frame.columns[0]] if isinstance(found, dict) else found
+
+    aggregate = agg
+
+    @staticmethod
+    def _series_of(frame: DataFrame) -> Series:
+        from weft.series import Series
+
+        return Series(frame)
+
+    # -- running values, other rows ------------------------------------------------------------------------------
+
+    def cumsum(self, axis: int | str = 0, skipna: bool = True) -> Series:
+        """Running sums."""
+        return self._series_of(self._frame.cumsum(axis, skipna))
+
+    def cumprod(self, axis: int | str = 0, skipna: bool = True) -> Series:
+        """Running products."""
+        return self._series_of(self._frame.cumprod(axis, skipna))
+
+    def cummin(self, axis: int | str = 0, skipna: bool = True) -> Series:
+        """The least value so far."""
+        return self._series_of(self._frame.cummin(axis, skipna))
+
+    def cummax(self, axis: int | str = 0, skipna: bool = True) -> Series:
+        """The greatest value so far."""
+        return self._series_of(self._frame.cummax(axis, skipna))
+
+    def shift(
+        self,
+        periods: int = 1,
+        freq: Any = None,
+        axis: int | str = 0,
+        fill_value: Any = NO_FILL,
+        suffix: str | None = None,
+    ) -> Series:
+        """Each value in the row `periods` further on; see `DataFrame.shift`."""
+        return self._series_of(self._frame.shift(periods, freq, axis, fill_value, suffix))
+
+    def diff(self, periods: int = 1) -> Series:
+        """Each value less the one `periods` rows before."""
+        return self._series_of(self._frame.diff(periods))
+
+    def pct_change(self, periods: int = 1, fill_method: None = None, freq: Any = None) -> Series:
+        """Each value's change against the one `periods` rows before, as a share of that."""
+        return self._series_of(self._frame.pct_change(periods, fill_method, freq))
+
+    # -- what it is like: collective where it is bound ------------------------------------------------------------
+
+    @property
+    def hasnans(self) -> bool:
+        """Whether any value is missing. Collective where it is bound."""
+        return self.count() < self._frame.total_rows()
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether all values are different. Collective where it is bound."""
+        return self.nunique(dropna=False) == self._frame.total_rows()
+
+    @property
+    def is_monotonic_increasing(self) -> bool:
+        """Whether no value is missing or less than the one before. Collective where it is bound."""
+        return self._is_monotonic("is_monotonic_increasing", "less")
+
+    @property
+    def is_monotonic_decreasing(self) -> bool:
+        """Whether no value is missing or greater than the one before. Collective where it is bound."""
+        return self._is_monotonic("is_monotonic_decreasing", "greater")
+
+    def _is_monotonic(self, operation: str, wrong: str) -> bool:
+        import pyarrow as pa
+
+        from weft import _core
+
+        def breaks(value: _core.Expression, before: _core.Expression, type: pa.DataType) -> _core.Expression | None:
+            if pa.types.is_nested(type):
+                return None
+            if pa.types.is_dictionary(type):
+                type = type.value_type
+            plain = pa.schema([pa.field("", pa.float32() if pa.types.is_float16(type) else type)])
+            value, before = (_core.Expression.cast(side, plain) for side in (value, before))
+            return _core.Expression.call(wrong, [value, before])
+
+        frame = self._frame
+        if pa.types.is_null(frame.schema.field(frame.columns[0]).type):
+            return frame.total_rows() == 0
+        broken = frame._against_shifted(operation, 1, breaks)
+        position = choose_columns(frame, False)[0]
+        wrong_somewhere = reduce_many(broken, [("any", position)], operation)[0]
+        return not wrong_somewhere and not self.hasnans

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from decimal import Decimal
+from fractions import Fraction
 
+import pandas as pd
 import pyarrow as pa
+import pytest
 import tables
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import covers, same_as_pandas
+from oracle import compare, covers, refused, run, same_as_pandas
+
+import weft
 
 INTEGERS = ["bool", "int8", "int16", "int32", "uint8", "uint16", "uint32"]
 REALS = ["float", "double", "half"]
@@ -100,3 +106,436 @@ def test_moments(servers, data):
     )
     n = data.draw(st.sampled_from([0, 1, 3]))
     same_as_pandas(data, servers, code, [table], convert=as_double, tolerance=1e-9, skipna=skipna, n=n)
+
+
+@covers("Series.sum", "different: floats are summed in double", axis="same", skipna="same", min_count="same")
+@covers("Series.mean", "different: floats are summed in double", axis="same", skipna="same")
+@covers("Series.var", axis="same", skipna="same", ddof="same")
+@covers("Series.std", axis="same", skipna="same", ddof="same")
+@covers("Series.sem", axis="same", skipna="same", ddof="same")
+@covers("Series.skew", axis="same", skipna="same")
+@covers("Series.kurt", axis="same", skipna="same")
+@covers("Series.kurtosis", axis="same", skipna="same")
+@covers("Series.any", axis="same", skipna="same", bool_only="refused")
+@covers("Series.all", axis="same", skipna="same", bool_only="refused")
+@covers("Series.min", axis="same", skipna="same")
+@covers("Series.max", axis="same", skipna="same")
+@given(data=st.data())
+def test_series(servers, data):
+    table = data.draw(numbers(NUMBERS, columns=1))
+    skipna = data.draw(st.booleans())
+    n = data.draw(st.sampled_from([0, 1, 3]))
+    name = data.draw(st.sampled_from(["sum", "mean", "var", "std", "sem", "skew", "kurt", "kurtosis", "any", "all"]))
+    more = {"sum": ", min_count=n", "var": ", ddof=n", "std": ", ddof=n", "sem": ", ddof=n"}.get(name, "")
+    code = f"df['c0'].{name}(axis=0, skipna=skipna{more})"
+    same_as_pandas(data, servers, code, [table], convert=as_double, tolerance=1e-9, skipna=skipna, n=n)
+
+
+@covers(
+    "DataFrame.prod",
+    "different: beyond 64 bits a ValueError, floats in double",
+    axis="refused",
+    skipna="same",
+    min_count="same",
+)
+@covers(
+    "DataFrame.product",
+    "different: beyond 64 bits a ValueError, floats in double",
+    axis="refused",
+    skipna="same",
+    min_count="same",
+)
+@covers(
+    "Series.prod",
+    "different: beyond 64 bits a ValueError, floats in double",
+    axis="same",
+    skipna="same",
+    min_count="same",
+)
+@covers(
+    "Series.product",
+    "different: beyond 64 bits a ValueError, floats in double",
+    axis="same",
+    skipna="same",
+    min_count="same",
+)
+@given(data=st.data())
+def test_prod(servers, data):
+    rows = data.draw(st.integers(0, 30))
+    choice = st.lists(st.sampled_from([-1, 1, 2, -3, None, 5]), min_size=rows, max_size=rows)
+    values = data.draw(choice)
+    table = pa.table({"i": pa.array(values, pa.int64()), "f": pa.array(values, pa.float64())})
+    skipna = data.draw(st.booleans())
+    code = data.draw(st.sampled_from(["df.prod", "df.product", "df['i'].prod", "df['f'].product"]))
+    code += "(axis=0, skipna=skipna, min_count=2)"
+    same_as_pandas(data, servers, code, [table], tolerance=1e-12, skipna=skipna)
+
+
+def test_sums_beyond_64_bits(servers):
+    table = pa.table({"v": pa.array([2**63 - 1, 1, -1]), "u": pa.array([2**64 - 1, 0, 0], pa.uint64())})
+    refused(servers, ValueError, "df[0:2].sum()", [table], "'v'", "int64")
+    refused(servers, ValueError, "weft.concat([df, df])['u'].sum()", [table], "'u'", "uint64")
+    refused(servers, ValueError, "weft.concat([df, df])['v'].prod()", [table], "'v'")
+    frame = weft.DataFrame(table)
+    # Out of range on the way, back at the end.
+    assert frame.sum() == {"v": 2**63 - 1, "u": 2**64 - 1}
+    assert frame["v"].mean() == float(2**63 - 1) / 3
+    assert weft.DataFrame({"v": [2**62, 2**62, 0, -1]})["v"].prod() == 0
+
+
+@given(data=st.data())
+def test_sums_are_exact(servers, data):
+    kind = data.draw(st.sampled_from(["int64", "uint64", "decimal", "duration"]))
+    type, values = tables.KEYS[kind]
+    chosen = data.draw(st.lists(st.sampled_from([*values, None]), max_size=30))
+    table = pa.table({"v": pa.array(chosen, type)})
+    there = [
+        value
+        for value in pa.array(chosen, type).cast(pa.int64() if kind == "duration" else type).to_pylist()
+        if value is not None
+    ]
+    total = sum(there, Decimal(0) if kind == "decimal" else 0)
+    low, high = (0, 2**64) if kind == "uint64" else (-(2**63), 2**63)
+    if kind != "decimal" and not low <= total < high:
+        with pytest.raises(ValueError, match="does not fit"):
+            run(data, servers, "df['v'].sum()", [table])
+        return
+    found = run(data, servers, "df['v'].sum()", [table])
+    assert (found // dt.timedelta(microseconds=1) if kind == "duration" else found) == total
+    if there and kind in ("int64", "uint64"):
+        assert run(data, servers, "df['v'].mean()", [table]) == float(Fraction(total, len(there)))
+
+
+@covers("DataFrame.min", skipna="same", axis="refused")
+@covers("DataFrame.max", skipna="same", axis="refused")
+@given(data=st.data())
+def test_extremes(servers, data):
+    kind = data.draw(st.sampled_from(sorted(tables.KEYS)))
+    rows = data.draw(st.integers(0, 30))
+    table = pa.table({"v": data.draw(tables.columns(rows, tables.KEYS, kind))})
+    if rows > 2:
+        table = pa.concat_tables([table.slice(0, rows // 2), table.slice(rows // 2)])
+    found = run(data, servers, "df.min()", [table])
+    most = run(data, servers, "df['v'].max()", [table])
+    there = [value for value in tables.rows_of(table) if value[0] is not None]
+    plain = [tables.plain(found["v"]), tables.plain(most)]
+    if pa.types.is_timestamp(table.schema.types[0]) or pa.types.is_duration(table.schema.types[0]):
+        numbers_of = pa.compute.drop_null(table.column(0).cast(pa.int64())).to_pylist()
+        chosen = [pa.array([value], table.schema.types[0]).cast(pa.int64())[0].as_py() for value in (found["v"], most)]
+        assert chosen == ([min(numbers_of), max(numbers_of)] if numbers_of else [None, None])
+    else:
+        assert plain == ([min(there)[0], max(there)[0]] if there else [None, None])
+    if data.draw(st.booleans()):
+        found = run(data, servers, "df['v'].min(skipna=False)", [table])
+        assert (tables.plain(found) is None) == (len(there) < rows or rows == 0)
+
+
+@covers("DataFrame.mean", numeric_only="same", axis="refused")
+@covers("DataFrame.sum", numeric_only="same", axis="refused")
+@covers("DataFrame.min", numeric_only="same")
+@covers("DataFrame.max", numeric_only="same")
+@covers("DataFrame.var", numeric_only="same", axis="refused")
+@covers("DataFrame.std", numeric_only="same", axis="refused")
+@covers("DataFrame.sem", numeric_only="same", axis="refused")
+@covers("DataFrame.skew", numeric_only="same", axis="refused")
+@covers("DataFrame.kurt", numeric_only="same", axis="refused")
+@covers("DataFrame.kurtosis", numeric_only="same", axis="refused")
+@covers("DataFrame.prod", numeric_only="same")
+@covers("DataFrame.product", numeric_only="same")
+@given(data=st.data())
+def test_numeric_only(servers, data):
+    rows = data.draw(st.integers(0, 12))
+    kinds = ["string", "int8", "timestamp", "wide", "duration", "date32"]
+    table = pa.table({f"c{i}": data.draw(tables.columns(rows, VALUES, kind)) for i, kind in enumerate(kinds)})
+    name = data.draw(st.sampled_from(["mean", "sum", "min", "max", "var", "std", "sem", "skew", "kurt", "kurtosis"]))
+    same_as_pandas(data, servers, f"df.{name}(numeric_only=True)", [table], convert=as_double, tolerance=1e-9)
+
+
+@covers("DataFrame.any", skipna="same", bool_only="same", axis="refused")
+@covers("DataFrame.all", skipna="same", bool_only="same", axis="refused")
+@given(data=st.data())
+def test_truth(servers, data):
+    rows = data.draw(st.integers(0, 12))
+    kinds = ["string", "int8", "bool", "double", "duration"]
+    table = pa.table({f"c{i}": data.draw(tables.columns(rows, VALUES, kind)) for i, kind in enumerate(kinds)})
+    skipna = data.draw(st.booleans())
+    name = data.draw(st.sampled_from(["any", "all"]))
+    if table.column("c2").null_count:
+        # Objects to pandas: None is neither true nor a number.
+        table = table.set_column(2, "c2", table.column("c2").fill_null(True))
+    only = data.draw(st.booleans())
+    if table.column("c0").null_count and not skipna:
+        table = table.drop_columns("c0")
+    same_as_pandas(data, servers, f"df.{name}(skipna=skipna, bool_only=only)", [table], skipna=skipna, only=only)
+
+
+@given(data=st.data())
+def test_means_of_times(servers, data):
+    rows = data.draw(st.integers(0, 8))
+    table = pa.table(
+        {f"c{i}": data.draw(tables.columns(rows, VALUES, kind)) for i, kind in enumerate(["near_times", "duration"])}
+    )
+    skipna = data.draw(st.booleans())
+    name = data.draw(st.sampled_from(["mean", "min", "max"]))
+    same_as_pandas(data, servers, f"df.{name}(skipna=skipna)", [table], skipna=skipna)
+    same_as_pandas(data, servers, "df['c1'].sum()", [table])
+
+
+@covers("DataFrame.idxmin", axis="refused", skipna="same", numeric_only="same")
+@covers("DataFrame.idxmax", axis="refused", skipna="same", numeric_only="same")
+@covers("Series.idxmin", axis="same", skipna="same")
+@covers("Series.idxmax", axis="same", skipna="same")
+@covers("Series.argmin", axis="same", skipna="same")
+@covers("Series.argmax", axis="same", skipna="same")
+@given(data=st.data())
+def test_places_of_extremes(servers, data):
+    rows = data.draw(st.integers(1, 20))
+    table = pa.table(
+        {
+            "k": pa.array([f"row {i}" for i in range(rows)]),
+            "i": data.draw(tables.columns(rows, VALUES, "int16")),
+            "w": data.draw(tables.columns(rows, VALUES, "wide")),
+        }
+    )
+    code = data.draw(
+        st.sampled_from(
+            [
+                "df.set_index('k').idxmin(skipna=skipna)",
+                "df.set_index('k').idxmax(skipna=skipna)",
+                "df.idxmin(numeric_only=True, skipna=skipna)",
+                "df.idxmax(numeric_only=True, skipna=skipna)",
+                "df.set_index('k')['w'].idxmax(axis=0, skipna=skipna)",
+                "df['i'].idxmin(axis=0, skipna=skipna)",
+                "df.set_index('k')['w'].argmax(axis=0, skipna=skipna)",
+                "df['i'].argmin(axis=0, skipna=skipna)",
+            ]
+        )
+    )
+    skipna = data.draw(st.booleans())
+    needed = [name for name in ("i", "w") if "['" + name + "'].a" in code or "['" + name + "'].i" in code] or ["i", "w"]
+    values = [[row[0] for row in tables.rows_of(table.select([name]))] for name in needed]
+    if any(all(v is None for v in one) or (not skipna and None in one) for one in values):
+        with pytest.raises(ValueError, match="no value|missing value"):
+            run(data, servers, code, [table], skipna=skipna)
+    else:
+        same_as_pandas(data, servers, code, [table], skipna=skipna)
+
+
+@covers("DataFrame.nunique", axis="refused", dropna="same")
+@covers("Series.nunique", dropna="same")
+@given(data=st.data())
+def test_nunique(servers, data):
+    kinds = data.draw(st.lists(st.sampled_from(sorted(tables.KEYS)), min_size=1, max_size=3))
+    table = data.draw(tables.tables(kinds, payloads=0))
+    dropna = data.draw(st.booleans())
+    found = run(data, servers, "df.nunique(dropna=dropna)", [table], dropna=dropna)
+    for name in table.column_names:
+        values = {row[0] for row in tables.rows_of(table.select([name]))}
+        assert found[name] == len(values - {None} if dropna else values)
+    assert run(data, servers, "df['k0'].nunique(dropna)", [table], dropna=dropna) == found["k0"]
+
+
+@covers(
+    "DataFrame.mode", axis="refused", numeric_only="same", dropna="different: a missing value comes last, as a number's"
+)
+@covers("Series.mode", dropna="different: a missing value comes last, as a number's")
+@given(data=st.data())
+def test_mode(servers, data):
+    rows = data.draw(st.integers(0, 30))
+    kinds = ["string", "int8", "wide", "timestamp"]
+    table = pa.table({f"c{i}": data.draw(tables.columns(rows, VALUES, kind)) for i, kind in enumerate(kinds)})
+    only = data.draw(st.booleans())
+    same_as_pandas(data, servers, "df.mode(numeric_only=only)", [table], only=only)
+    same_as_pandas(data, servers, "df['c2'].mode(dropna=False)", [table])
+    same_as_pandas(data, servers, "df['c0'].mode()", [table])
+
+
+@covers("DataFrame.corr", min_periods="same", numeric_only="same", method="different: pearson; others are refused")
+@covers("DataFrame.cov", min_periods="same", numeric_only="same", ddof="same")
+@given(data=st.data())
+def test_corr_and_cov(servers, data):
+    rows = data.draw(st.integers(0, 40))
+    kinds = ["string", "int16", "wide", "double", "wide"]
+    values = {**VALUES, "double": (pa.float64(), [0.5, -1.25, 1e3, math.nan]), "int16": (pa.int16(), [1, 5, -7])}
+    table = pa.table({f"c{i}": data.draw(tables.columns(rows, values, kind)) for i, kind in enumerate(kinds)})
+    least = data.draw(st.sampled_from([1, 3]))
+    code = data.draw(
+        st.sampled_from(
+            [
+                "df.corr(min_periods=least, numeric_only=True)",
+                "df.cov(min_periods=least, numeric_only=True)",
+                "df.cov(min_periods=least, ddof=0, numeric_only=True)",
+            ]
+        )
+    )
+    same_as_pandas(data, servers, code, [table], tolerance=1e-6, least=least)
+
+
+@covers("Series.corr", other="same", min_periods="same", method="different: pearson; others are refused")
+@covers("Series.cov", other="same", min_periods="same", ddof="same")
+@given(data=st.data())
+def test_series_corr_and_cov(servers, data):
+    rows = data.draw(st.integers(1, 40))
+    values = {"double": (pa.float64(), [0.5, -1.25, 1e3, math.nan]), "int16": (pa.int16(), [1, 5, -7])}
+    table = pa.table({kind: data.draw(tables.columns(rows, values, kind)) for kind in values})
+    code = data.draw(st.sampled_from(["corr(df['int16'], min_periods=3)", "cov(df['int16'], 3, ddof=n)"]))
+    same_as_pandas(data, servers, f"df['double'].{code}", [table], tolerance=1e-9, n=data.draw(st.sampled_from([0, 1])))
+
+
+@covers("DataFrame.agg", func="same", axis="refused")
+@covers("DataFrame.aggregate", func="same", axis="refused")
+@covers("Series.agg", func="same", axis="same")
+@covers("Series.aggregate", func="same", axis="same")
+@given(data=st.data())
+def test_agg(servers, data):
+    rows = data.draw(st.integers(1, 20))
+    values = {"wide": VALUES["wide"], "int8": VALUES["int8"]}
+    table = pa.table({kind: data.draw(tables.columns(rows, values, kind)) for kind in values})
+    code = data.draw(
+        st.sampled_from(
+            [
+                "df.agg('sum')",
+                "df.aggregate(['sum', 'mean', 'median', 'nunique'])",
+                "df.agg({'wide': 'max', 'int8': 'count'})",
+                "df.agg({'wide': ['max', 'var'], 'int8': ['count', 'max']})",
+                "df['wide'].agg('std')",
+                "df['int8'].aggregate(['min', 'max', 'sem'])",
+            ]
+        )
+    )
+    same_as_pandas(data, servers, code, [table], tolerance=1e-9)
+
+
+def test_agg_by_functions(servers):
+    table = pa.table({"a": [1, 2, 3], "b": [0.5, 1.5, 4.0]})
+    frame = weft.DataFrame(table)
+    assert frame.agg(lambda column: column.max() - column.min()) == {"a": 2, "b": 3.5}
+    made = frame.agg(["sum", max_less_min])
+    assert made.to_dict() == {"__index_level_0__": ["sum", "max_less_min"], "a": [6, 2], "b": [6.0, 3.5]}
+
+
+def max_less_min(column):
+    return column.max() - column.min()
+
+
+def as_text(frame):
+    """pandas' description with what Weft has as text as text."""
+    made = {}
+    for name in frame.columns:
+        if frame[name].dtype == float:
+            made[name] = frame[name]
+        else:
+            made[name] = [None if pd.isna(value) else str(value) for value in frame[name]]
+    return pd.DataFrame(made, index=frame.index)
+
+
+@covers(
+    "DataFrame.describe",
+    "different: only numbers' columns are numbers, the top of several is the least",
+    percentiles="same",
+    include="same",
+    exclude="same",
+)
+@given(data=st.data())
+def test_describe(servers, data):
+    rows = data.draw(st.integers(1, 20))
+    kinds = ["string", "int8", "wide", "uint32"]
+    table = pa.table({f"c{i}": data.draw(tables.columns(rows, VALUES, kind)) for i, kind in enumerate(kinds)})
+    arguments = data.draw(
+        st.sampled_from(
+            ["", "percentiles=[0.1, 0.333, 0.5]", "include='all'", "include=['number']", "exclude=['number']"]
+        )
+    )
+    texts = [text for text in table.column("c0").to_pylist() if text is not None]
+    counts = sorted((texts.count(text) for text in set(texts)), reverse=True)
+    if len(counts) > 1 and counts[0] == counts[1]:
+        table = table.set_column(0, "c0", pa.array(["same"] * rows))
+    if not texts:
+        table = table.set_column(0, "c0", pa.array(["same"] * rows))
+    code = f"df.describe({arguments})"
+    made = run(data, servers, code, [table], tolerance=1e-9)
+    expected = as_text(eval(code, {"df": table.to_pandas()}))
+    compare(made, expected, tolerance=1e-9, what=code)
+
+
+@covers("Series.describe", percentiles="same", include="same", exclude="same")
+@given(data=st.data())
+def test_series_describe(servers, data):
+    rows = data.draw(st.integers(1, 20))
+    table = pa.table({"c": data.draw(tables.columns(rows, VALUES, "wide"))})
+    same_as_pandas(data, servers, "df['c'].describe([0.25, 0.9], None, None)", [table], tolerance=1e-9)
+
+
+@covers("Series.is_unique")
+@covers("Series.is_monotonic_increasing")
+@covers("Series.is_monotonic_decreasing")
+@covers("Series.hasnans")
+@given(data=st.data())
+def test_what_a_series_is_like(servers, data):
+    kind = data.draw(st.sampled_from(["int16", "double", "string", "timestamp"]))
+    rows = data.draw(st.integers(0, 6))
+    table = pa.table({"v": data.draw(tables.columns(rows, VALUES, kind))})
+    if data.draw(st.booleans()):
+        table = table.sort_by([("v", data.draw(st.sampled_from(["ascending", "descending"])))])
+    for name in ("is_unique", "is_monotonic_increasing", "is_monotonic_decreasing", "hasnans"):
+        same_as_pandas(data, servers, f"df['v'].{name}", [table])
+
+
+def test_wrong_arguments_and_types(servers):
+    table = pa.table({"s": ["a", "b"], "t": pa.array([1, 2], pa.timestamp("us")), "l": [[1], [2]], "n": [1, 2]})
+    for name in ("sum", "prod", "mean", "var", "std", "sem", "skew", "kurt", "median", "cumsum", "cumprod", "diff"):
+        refused(servers, TypeError, f"df[['n', 's']].{name}()", [table], "'s'", "string")
+    for code in ("min()", "idxmax()", "nunique()", "cummax()", "mode()"):
+        refused(servers, TypeError, f"df[['l']].{code}", [table], "l")
+    for code in ("sum()", "prod()", "var()", "any()"):
+        refused(servers, TypeError, f"df[['t']].{code}", [table], "'t'", "timestamp")
+    refused(servers, TypeError, "df.corr()", [table], "'s'")
+    refused(servers, TypeError, "df['s'].sum(numeric_only=True)", [table], "'s'")
+    for name in [
+        "count",
+        "sum",
+        "prod",
+        "product",
+        "mean",
+        "median",
+        "quantile",
+        "min",
+        "max",
+        "nunique",
+        "var",
+        "std",
+        "sem",
+        "skew",
+        "kurt",
+        "kurtosis",
+        "any",
+        "all",
+        "mode",
+        "idxmin",
+        "idxmax",
+        "agg",
+        "cumsum",
+        "cumprod",
+        "cummin",
+        "cummax",
+        "diff",
+        "shift",
+    ]:
+        needed = "'sum', " if name == "agg" else ""
+        refused(servers, ValueError, f"df[['n']].{name}({needed}axis=1)", [table], "axis")
+        refused(servers, ValueError, f"df[['n']].{name}({needed}axis='depth')", [table], "axis")
+    refused(servers, ValueError, "df[['n']].sum(axis=None)", [table], "axis")
+    refused(servers, ValueError, "df['n'].sum(axis=1)", [table], "axis")
+    refused(servers, ValueError, "df['n'].any(bool_only=True)", [table], "bool_only")
+    refused(servers, ValueError, "df[['n']].sum(skipna=None)", [table], "skipna")
+    refused(servers, ValueError, "df[['n']].sum(min_count=1.5)", [table], "min_count")
+    refused(servers, ValueError, "df[['n']].var(ddof='1')", [table], "ddof")
+    refused(servers, ValueError, "df[['n']].corr('kendall')", [table], "method")
+    refused(servers, ValueError, "df[['n']].corr('pierson')", [table], "method")
+    refused(servers, ValueError, "df['n'].corr(df['n'], 'spearman')", [table], "method")
+    refused(servers, TypeError, "df['n'].corr(3)", [table], "Series")
+    refused(servers, ValueError, "df.agg('summ')", [table], "summ")
+    refused(servers, TypeError, "df.agg(3)", [table], "int")
+    refused(servers, KeyError, "df.agg({'x': 'sum'})", [table], "x")
+    refused(servers, ValueError, "df.describe(include=['numbers'])", [table], "numbers")
+    refused(servers, ValueError, "df.describe(percentiles=[2])", [table], "percentiles")

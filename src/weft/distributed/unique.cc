@@ -1,8 +1,10 @@
 #include "weft/distributed/unique.h"
 
 #include <arrow/array/array_primitive.h>
+#include <arrow/type.h>
 
 #include <numeric>
+#include <span>
 #include <utility>
 
 #include "weft/distributed/shuffle_return.h"
@@ -149,6 +151,38 @@ arrow::Result<TablePtr> Unique(Communicator& communicator, TablePtr table, const
   auto unique = kernels::Unique(shuffled.table, explicit_options, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, unique.status(), "unique"));
   return unique;
+}
+
+arrow::Result<std::vector<int64_t>> CountDistinct(Communicator& communicator,
+                                                  const std::shared_ptr<arrow::Table>& table,
+                                                  const std::vector<int>& columns, bool drop_missing,
+                                                  const Context& context) {
+  const arrow::Status check = table::CheckKeyTypes(*table->schema(), columns, "nunique");
+  ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
+      communicator, check.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(table->schema()) : check, "nunique"));
+  const bool alone = communicator.world_size() == 1;
+  std::vector<int64_t> counts;
+  arrow::Status counted;
+  for (const int column : columns) {
+    ARROW_ASSIGN_OR_RAISE(auto values, table->SelectColumns({column}));
+    if (!alone) {
+      auto local = kernels::Unique(values, {.columns = {0}, .nan_is_null = true}, context);
+      ARROW_RETURN_NOT_OK(exchange::Agree(communicator, local.status(), "nunique"));
+      const auto partitioner = exchange::ByHash({0}, /*nan_is_null=*/true, communicator.world_size());
+      ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, *std::move(local), partitioner, context));
+      values = std::move(shuffled.table);
+    }
+    const auto count = kernels::CountDistinct(*values, 0, drop_missing, context);
+    if (counted.ok()) counted = count.status();
+    counts.push_back(count.ok() ? *count : 0);
+  }
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, counted, "nunique"));
+  if (alone || counts.empty()) return counts;
+  const Reduction sum{.type = arrow::Type::INT64, .op = ReduceOp::kSum};
+  const std::span<int64_t> all(counts);
+  ARROW_RETURN_NOT_OK(
+      communicator.Allreduce(std::as_bytes(all), std::as_writable_bytes(all), static_cast<int64_t>(all.size()), sum));
+  return counts;
 }
 
 }  // namespace weft::distributed

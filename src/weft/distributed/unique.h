@@ -4,7 +4,9 @@
 #include <arrow/result.h>
 #include <arrow/table.h>
 
+#include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "weft/base/context.h"
 #include "weft/communicator/communicator.h"
@@ -23,5 +25,12 @@ arrow::Result<std::shared_ptr<arrow::Table>> Unique(Communicator& communicator, 
 arrow::Result<kernels::PoolArray<int64_t>> KeptRows(Communicator& communicator,
                                                     const std::shared_ptr<arrow::Table>& table,
                                                     const kernels::UniqueOptions& options, const Context& context);
+
+/// Collective. For each of `columns`, how many different values all ranks have in it together: the same on every rank.
+/// Missing values (null, NaN) are one value, or with `drop_missing` none.
+arrow::Result<std::vector<int64_t>> CountDistinct(Communicator& communicator,
+                                                  const std::shared_ptr<arrow::Table>& table,
+                                                  const std::vector<int>& columns, bool drop_missing,
+                                                  const Context& context);
 
 }  // namespace weft::distributed

@@ -8,7 +8,7 @@
 #include <arrow/util/decimal.h>
 #include <arrow/util/float16.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -68,6 +68,26 @@ class DenseValues {
       }
     }
     return {values, static_cast<size_t>(count)};
+  }
+
+  /// The values of all rows, each at its place, those of missing rows undefined; and a flag a row, 1 where it is
+  /// missing.
+  const T* ReadAll(int64_t begin, int64_t length, T* scratch, uint8_t* missing) const {
+    if (data_.type->id() == arrow::Type::NA) {
+      std::fill(missing, missing + length, uint8_t{1});
+      return scratch;
+    }
+    const T* values = Load(begin, length, scratch);
+    std::fill(missing, missing + length, uint8_t{0});
+    if (validity_ != nullptr) {
+      for (int64_t i = 0; i < length; ++i) {
+        missing[i] = arrow::bit_util::GetBit(validity_, data_.offset + begin + i) ? 0 : 1;
+      }
+    }
+    if constexpr (std::is_same_v<T, double>) {
+      for (int64_t i = 0; i < length; ++i) missing[i] |= values[i] != values[i] ? 1 : 0;
+    }
+    return values;
   }
 
  private:

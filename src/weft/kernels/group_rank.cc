@@ -15,7 +15,7 @@ namespace {
 
 /// Ranks of one group's rows, in the order of their values, those without a rank left out.
 template <typename Equal>
-void RankRun(const int64_t* rows, int64_t count, const RankOptions& options, const Equal& equal, double* ranks) {
+void RankRun(const int64_t* rows, int64_t count, const GroupRankOptions& options, const Equal& equal, double* ranks) {
   double dense = 0;
   for (int64_t begin = 0; begin < count;) {
     int64_t end = begin + 1;
@@ -53,7 +53,7 @@ void RankRun(const int64_t* rows, int64_t count, const RankOptions& options, con
 
 arrow::Result<std::shared_ptr<arrow::ChunkedArray>> RankInGroups(const Grouping& grouping,
                                                                  const std::shared_ptr<arrow::ChunkedArray>& column,
-                                                                 const RankOptions& options, const Context& context) {
+                                                                 const GroupRankOptions& options, const Context& context) {
   const int64_t rows = column->length();
   ARROW_ASSIGN_OR_RAISE(const auto groups, GroupOfRows(grouping, rows, context));
   const auto ids = std::make_shared<arrow::ChunkedArray>(

@@ -12,7 +12,7 @@
 
 namespace weft::kernels {
 
-struct RankOptions {
+struct GroupRankOptions {
   RankMethod method = RankMethod::kAverage;
   RankNulls nulls = RankNulls::kKeep;
   bool ascending = true;
@@ -24,6 +24,6 @@ struct RankOptions {
 /// Rows are sorted by group and value once, in parallel.
 arrow::Result<std::shared_ptr<arrow::ChunkedArray>> RankInGroups(const Grouping& grouping,
                                                                  const std::shared_ptr<arrow::ChunkedArray>& column,
-                                                                 const RankOptions& options, const Context& context);
+                                                                 const GroupRankOptions& options, const Context& context);
 
 }  // namespace weft::kernels

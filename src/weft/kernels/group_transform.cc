@@ -250,7 +250,7 @@ ColumnResult Transformed(const Input& input, const Grouping& grouping, const std
     case TransformFunction::kBackwardFill:
       return Filled(input, context);
     case TransformFunction::kRank: {
-      const RankOptions options{input.transform.method, input.transform.nulls, input.transform.ascending,
+      const GroupRankOptions options{input.transform.method, input.transform.nulls, input.transform.ascending,
                                 input.transform.percent, input.nan_is_null};
       return RankInGroups(grouping, input.column, options, context);
     }

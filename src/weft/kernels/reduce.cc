@@ -154,34 +154,8 @@ Plan MakePlan(const arrow::Schema& input, const ReduceOptions& options) {
   return plan;
 }
 
-// -- states as bytes
+// -- states by kind
 // ---------------------------------------------------------------------------------------------------
-
-template <typename State>
-arrow::Result<ArrayPtr> Save(const State& state, const Context& context) {
-  arrow::FixedSizeBinaryBuilder builder(arrow::fixed_size_binary(sizeof(State)), context.pool);
-  ARROW_RETURN_NOT_OK(builder.Append(reinterpret_cast<const uint8_t*>(&state)));
-  return builder.Finish();
-}
-
-/// The states of all rows, merged in their order.
-template <typename State>
-arrow::Result<State> LoadMerged(const arrow::ChunkedArray& column) {
-  State whole;
-  for (const auto& chunk : column.chunks()) {
-    if (chunk->type_id() != Type::FIXED_SIZE_BINARY || chunk->null_count() > 0 ||
-        static_cast<const arrow::FixedSizeBinaryArray&>(*chunk).byte_width() != static_cast<int32_t>(sizeof(State))) {
-      return arrow::Status::Invalid("reduce: a column of a partial table has type ", chunk->type()->ToString());
-    }
-    const auto& array = static_cast<const arrow::FixedSizeBinaryArray&>(*chunk);
-    for (int64_t i = 0; i < array.length(); ++i) {
-      State state;
-      std::memcpy(static_cast<void*>(&state), array.GetValue(i), sizeof(State));
-      whole.Merge(state);
-    }
-  }
-  return whole;
-}
 
 /// Calls visit with a state of the kind's type; not for least and greatest values.
 template <typename Visit>
@@ -208,12 +182,6 @@ auto VisitKind(StateKind kind, Visit&& visit) {
 
 // -- first half
 // --------------------------------------------------------------------------------------------------------
-
-arrow::Result<ArrayPtr> OneRow(const ChunkedPtr& column, int64_t row, const Context& context) {
-  if (row < 0) return arrow::MakeArrayOfNull(column->type(), 1, context.pool);
-  ARROW_ASSIGN_OR_RAISE(const auto taken, GatherColumn(column, std::span<const int64_t>(&row, 1), context));
-  return taken->chunk(0);
-}
 
 arrow::Result<ArrayPtr> MakeInt64(int64_t value, bool valid, const Context& context) {
   arrow::Int64Builder builder(context.pool);
@@ -242,7 +210,7 @@ arrow::Result<arrow::ArrayVector> FoldState(const ReduceSpec& spec, const Chunke
     } else {
       ARROW_ASSIGN_OR_RAISE(state, FoldNumbers<State>(*values, context));
     }
-    ARROW_ASSIGN_OR_RAISE(auto saved, Save(state, context));
+    ARROW_ASSIGN_OR_RAISE(auto saved, SaveState(state, context));
     return arrow::ArrayVector{std::move(saved)};
   });
 }
@@ -369,7 +337,7 @@ arrow::Result<ScalarPtr> FinishState(const ReduceSpec& spec, const arrow::Chunke
                                      int64_t ddof) {
   return VisitKind(spec.kind, [&](auto kind) -> arrow::Result<ScalarPtr> {
     using State = decltype(kind);
-    ARROW_ASSIGN_OR_RAISE(const State state, LoadMerged<State>(states));
+    ARROW_ASSIGN_OR_RAISE(const State state, LoadStates<State>(states));
     if constexpr (std::is_same_v<State, IntegerSumState>) {
       return IntegerSumResult(state.sum, subject);
     } else if constexpr (std::is_same_v<State, DecimalSumState>) {
@@ -414,7 +382,7 @@ arrow::Result<ArrayPtr> Finish(const Plan& plan, size_t r, const arrow::Table& p
   const Reduction& reduction = options.reductions[r];
   const auto& field = *input.field(reduction.column);
   Subject subject{reduction.function, field.name(), *ValueType(field.type()), type, {}};
-  ARROW_ASSIGN_OR_RAISE(subject.count, LoadMerged<CountState>(*partials.column(plan.place[plan.count[r]])));
+  ARROW_ASSIGN_OR_RAISE(subject.count, LoadStates<CountState>(*partials.column(plan.place[plan.count[r]])));
   if (IsMissing(subject, options)) return arrow::MakeArrayOfNull(type, 1, context.pool);
   const ReduceSpec& spec = plan.states[plan.state[r]];
   const int place = plan.place[plan.state[r]];

@@ -1,11 +1,13 @@
 #include "weft/kernels/reduce_states.h"
 
 #include <arrow/array.h>
+#include <arrow/array/util.h>
 
 #include <algorithm>
 #include <vector>
 
 #include "weft/kernels/dense_values.h"
+#include "weft/kernels/gather.h"
 #include "weft/kernels/key_encoding.h"
 
 namespace weft::kernels {
@@ -146,6 +148,13 @@ arrow::Result<int64_t> FindExtreme(const std::shared_ptr<arrow::ChunkedArray>& c
   Found best;
   for (const Found& one : found) take(&best, one);
   return best.row;
+}
+
+arrow::Result<std::shared_ptr<arrow::Array>> OneRow(const std::shared_ptr<arrow::ChunkedArray>& column, int64_t row,
+                                                    const Context& context) {
+  if (row < 0) return arrow::MakeArrayOfNull(column->type(), 1, context.pool);
+  ARROW_ASSIGN_OR_RAISE(const auto taken, GatherColumn(column, std::span<const int64_t>(&row, 1), context));
+  return taken->chunk(0);
 }
 
 }  // namespace weft::kernels

@@ -1,14 +1,18 @@
 // What whole columns are folded into: plain states, that add blocks of values and other states.
 #pragma once
 
+#include <arrow/array/array_binary.h>
+#include <arrow/array/builder_binary.h>
 #include <arrow/chunked_array.h>
 #include <arrow/result.h>
 #include <arrow/util/decimal.h>
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
+#include <type_traits>
 
 #include "weft/base/context.h"
 #include "weft/kernels/moments.h"
@@ -141,5 +145,37 @@ arrow::Result<State> FoldNumbers(const arrow::ChunkedArray& column, const Contex
 /// The row of the least or greatest value, the first where several are; -1 where there is none. NaN is missing.
 arrow::Result<int64_t> FindExtreme(const std::shared_ptr<arrow::ChunkedArray>& column, bool greatest,
                                    const Context& context);
+
+/// The value of one row, or null for row -1.
+arrow::Result<std::shared_ptr<arrow::Array>> OneRow(const std::shared_ptr<arrow::ChunkedArray>& column, int64_t row,
+                                                    const Context& context);
+
+/// A state as the bytes of one value of a fixed-size binary column: as it goes to other ranks.
+template <typename State>
+arrow::Result<std::shared_ptr<arrow::Array>> SaveState(const State& state, const Context& context) {
+  static_assert(std::is_trivially_copyable_v<State>);
+  arrow::FixedSizeBinaryBuilder builder(arrow::fixed_size_binary(sizeof(State)), context.pool);
+  ARROW_RETURN_NOT_OK(builder.Append(reinterpret_cast<const uint8_t*>(&state)));
+  return builder.Finish();
+}
+
+/// The states of all rows of such a column, merged in their order. Status::Invalid where it is none.
+template <typename State>
+arrow::Result<State> LoadStates(const arrow::ChunkedArray& column) {
+  State whole;
+  for (const auto& chunk : column.chunks()) {
+    if (chunk->type_id() != arrow::Type::FIXED_SIZE_BINARY || chunk->null_count() > 0 ||
+        static_cast<const arrow::FixedSizeBinaryArray&>(*chunk).byte_width() != static_cast<int32_t>(sizeof(State))) {
+      return arrow::Status::Invalid("reduce: a column of a partial table has type ", chunk->type()->ToString());
+    }
+    const auto& array = static_cast<const arrow::FixedSizeBinaryArray&>(*chunk);
+    for (int64_t i = 0; i < array.length(); ++i) {
+      State state;
+      std::memcpy(static_cast<void*>(&state), array.GetValue(i), sizeof(State));
+      whole.Merge(state);
+    }
+  }
+  return whole;
+}
 
 }  // namespace weft::kernels

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 
 #include "weft/kernels/gather.h"
 #include "weft/kernels/group_ids.h"
@@ -71,6 +72,13 @@ arrow::Result<std::shared_ptr<arrow::Array>> MarkRows(std::span<const int64_t> r
   std::fill_n(bits->mutable_data(), bytes, value ? uint8_t{0} : uint8_t{0xff});
   for (const int64_t row : rows) arrow::bit_util::SetBitTo(bits->mutable_data(), row, value);
   return std::make_shared<arrow::BooleanArray>(length, std::move(bits));
+}
+
+arrow::Result<int64_t> CountDistinct(const arrow::Table& table, int column, bool drop_missing, const Context& context) {
+  ARROW_RETURN_NOT_OK(table::CheckKeyTypes(*table.schema(), std::span(&column, 1), "nunique"));
+  const GroupingOptions options{.nan_is_null = true, .drop_nulls = drop_missing};
+  ARROW_ASSIGN_OR_RAISE(const auto grouping, GroupRows(table, std::span(&column, 1), options, context));
+  return grouping.groups;
 }
 
 }  // namespace weft::kernels

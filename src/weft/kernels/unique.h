@@ -45,4 +45,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> Unique(const std::shared_ptr<arrow:
 arrow::Result<std::shared_ptr<arrow::Array>> MarkRows(std::span<const int64_t> rows, bool value, int64_t length,
                                                       const Context& context);
 
+/// How many different values a column has. Missing values (null, NaN) are one value, or with `drop_missing` none.
+arrow::Result<int64_t> CountDistinct(const arrow::Table& table, int column, bool drop_missing, const Context& context);
+
 }  // namespace weft::kernels

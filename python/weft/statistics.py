@@ -1,0 +1,201 @@
+"""Statistics of whole columns that are more than one pass: quantiles, modes, correlations, descriptions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from weft import _core
+from weft.arguments import choose_env, one_of, place, refuse
+from weft.reducing import check_flag, check_whole, choose_columns, is_number, missing_value, small_frame
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from weft.env import Env
+    from weft.frame import DataFrame
+
+__all__ = ["correlations", "distinct_counts", "median", "modes", "quantile_table", "quantiles"]
+
+INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
+
+
+def _session(operation: str, frame: DataFrame) -> tuple[Env | None, _core.Session | None]:
+    env = choose_env(operation, None, frame)
+    return env, None if env is None else env.session
+
+
+# -- quantiles -------------------------------------------------------------------------------------------------------
+
+
+def _real_columns(frame: DataFrame, numeric_only: bool) -> list[int]:
+    """As `choose_columns`, without decimals: they have no quantiles."""
+    import pyarrow.types
+
+    types = frame.schema.types
+    columns = choose_columns(frame, numeric_only)
+    return [i for i in columns if not (numeric_only and pyarrow.types.is_decimal(types[i]))]
+
+
+def quantile_table(
+    frame: DataFrame,
+    columns: Sequence[int],
+    at: Sequence[float],
+    *,
+    operation: str = "quantile",
+    interpolation: str = "linear",
+    skipna: bool = True,
+    approximate: bool = False,
+) -> pa.Table:
+    """A row a quantile, a column a column. Collective on a bound frame."""
+    import pyarrow as pa
+
+    _, session = _session(operation, frame)
+    return pa.table(
+        _core.quantile(
+            frame.table,
+            session,
+            columns=columns,
+            quantiles=at,
+            interpolation=interpolation,
+            skipna=skipna,
+            approximate=approximate,
+        )
+    )
+
+
+def _places(frame: DataFrame, q: Any) -> tuple[list[float], bool]:
+    """The quantiles asked for, and whether they are a list."""
+    listed = hasattr(q, "__len__") and not isinstance(q, str | bytes)
+    try:
+        at = [float(one) for one in (q if listed else [q])]
+    except (TypeError, ValueError):
+        raise ValueError(f"{place(frame.env)}quantile: q={q!r} is no number or list of numbers") from None
+    if any(not 0 <= one <= 1 for one in at):
+        raise ValueError(f"{place(frame.env)}quantile: q={q!r} is not from 0 to 1")
+    return at, listed
+
+
+def quantiles(
+    frame: DataFrame, q: Any, numeric_only: bool, interpolation: str, approximate: bool
+) -> dict[str, Any] | DataFrame:
+    """{column: value} of one quantile, a local frame of several."""
+    check_flag(frame, "quantile", numeric_only=numeric_only, approximate=approximate)
+    one_of(frame.env, "quantile", "interpolation", interpolation, INTERPOLATIONS)
+    if approximate:
+        one_of(frame.env, "quantile", "interpolation", interpolation, ("linear",))
+    at, listed = _places(frame, q)
+    columns = _real_columns(frame, numeric_only)
+    found = quantile_table(frame, columns, at, interpolation=interpolation, approximate=approximate)
+    if listed:
+        return small_frame(dict(zip(found.column_names, found.columns, strict=True)), at)
+    return _first_row(found)
+
+
+def median(frame: DataFrame, skipna: bool, numeric_only: bool, approximate: bool) -> dict[str, Any]:
+    """{column: median}."""
+    check_flag(frame, "median", skipna=skipna, numeric_only=numeric_only, approximate=approximate)
+    columns = _real_columns(frame, numeric_only)
+    return _first_row(quantile_table(frame, columns, [0.5], operation="median", skipna=skipna, approximate=approximate))
+
+
+def _first_row(table: pa.Table) -> dict[str, Any]:
+    values = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        value = column[0].as_py()
+        values[name] = missing_value(column.type) if value is None else value
+    return values
+
+
+# -- different values ------------------------------------------------------------------------------------------------
+
+
+def distinct_counts(frame: DataFrame, dropna: bool) -> dict[str, int]:
+    """{column: how many different values}."""
+    check_flag(frame, "nunique", dropna=dropna)
+    _, session = _session("nunique", frame)
+    columns = choose_columns(frame, False)
+    counts = _core.count_distinct(frame.table, session, columns=columns, dropna=dropna)
+    return dict(zip(frame.columns, counts, strict=True))
+
+
+def _sizes(frame: DataFrame, name: str, dropna: bool, operation: str) -> DataFrame:
+    """The different values of a column, ordered, and how often each is there, in a column "size"."""
+    env, session = _session(operation, frame)
+    column = frame.table.select([frame.table.column_names.index(name)]).rename(["value"])
+    sizes = _core.group_by(column, session, keys=[0], aggregations=[("size", -1, "size")], sort=True, dropna=dropna)
+    return frame._wrap(sizes, env)
+
+
+def modes(frame: DataFrame, numeric_only: bool, dropna: bool) -> DataFrame:
+    """The most frequent values of each column, in order; shorter columns are filled with missing values."""
+    import pyarrow as pa
+
+    from weft.expression import col
+
+    check_flag(frame, "mode", numeric_only=numeric_only, dropna=dropna)
+    found: dict[str, pa.ChunkedArray] = {}
+    for position in choose_columns(frame, numeric_only):
+        name = frame.table.column_names[position]
+        sizes = _sizes(frame, name, dropna, "mode")
+        most = sizes.max()["size"]
+        kept = sizes if most != most else sizes.filter(col("size") == most)
+        found[name] = kept.allgather().to_arrow().column("value")
+    rows = max((len(column) for column in found.values()), default=0)
+    for name, column in found.items():
+        if len(column) < rows:
+            found[name] = pa.chunked_array([*column.chunks, pa.nulls(rows - len(column), column.type)], column.type)
+    return small_frame(found)
+
+
+# -- pairs of columns ------------------------------------------------------------------------------------------------
+
+
+def correlations(
+    frame: DataFrame,
+    operation: str,
+    numeric_only: bool,
+    min_periods: int | None,
+    ddof: int = 1,
+    method: Any = "pearson",
+) -> DataFrame:
+    """The matrix of covariances or correlations, as a local frame whose index names the columns."""
+    if not isinstance(method, str) or method not in ("pearson", "kendall", "spearman"):
+        one_of(frame.env, operation, "method", method if isinstance(method, str) else str(method), ("pearson",))
+    refuse(operation, method=(method, "pearson", "rank the columns first for spearman"))
+    check_flag(frame, operation, numeric_only=numeric_only)
+    least = 1 if min_periods is None else min_periods
+    check_whole(frame, operation, min_periods=least, ddof=ddof)
+    columns = choose_columns(frame, numeric_only)
+    names = [frame.table.column_names[position] for position in columns]
+    matrix = pair_matrix(frame, operation, columns, max(1, least), ddof)
+    made = {name: [row[i] for row in matrix] for i, name in enumerate(names)}
+    import pyarrow as pa
+
+    return small_frame({name: pa.array(values, pa.float64()) for name, values in made.items()}, names)
+
+
+def pair_matrix(
+    frame: DataFrame, operation: str, columns: Sequence[int], min_periods: int, ddof: int
+) -> list[list[float]]:
+    """Covariances ("cov") or correlations ("corr") of all pairs of columns; NaN for pairs in fewer than `min_periods`
+    rows. Collective on a bound frame."""
+    _, session = _session(operation, frame)
+    pairs = _core.pair_moments(frame.table, session, columns=columns, ddof=ddof, operation=operation)
+    matrix = [[math.nan] * len(columns) for _ in columns]
+    place_of_pair = 0
+    for i in range(len(columns)):
+        for j in range(i, len(columns)):
+            count, covariance, correlation = pairs[place_of_pair]
+            place_of_pair += 1
+            value = covariance if operation == "cov" else correlation
+            if count >= min_periods:
+                matrix[i][j] = matrix[j][i] = value
+    return matrix
+
+
+def numbers_of(frame: DataFrame) -> list[str]:
+    """The names of columns that are numbers."""
+    schema = frame.schema
+    return [name for name in frame.columns if is_number(schema.field(name).type)]
