@@ -78,7 +78,7 @@ kernels::Transform ReadTransform(const nb::dict& given) {
     } else if (name == "method") {
       made.method = Check(kernels::ParseRankMethod(nb::cast<std::string>(value)));
     } else if (name == "na_option") {
-      made.nulls = Check(kernels::ParseRankNulls(nb::cast<std::string>(value)));
+      made.nulls = Check(kernels::ParseRankMissing(nb::cast<std::string>(value)));
     } else if (name == "ascending") {
       made.ascending = nb::cast<bool>(value);
     } else if (name == "pct") {

@@ -306,12 +306,12 @@ def _common_type(left: pa.DataType, right: pa.DataType) -> tuple[pa.DataType | N
 
 
 def _cast(table: _core.Table, places: dict[int, pa.DataType]) -> _core.Table:
-    import pyarrow as pa
+    import pyarrow.compute as pc
 
     names = table.column_names
     columns = [_core.Expression.field(name) for name in names]
     for key, type in places.items():
-        columns[key] = _core.Expression.cast(columns[key], pa.schema([("", type)]))
+        columns[key] = _core.Expression.call("cast", [columns[key]], pc.CastOptions(type))
     return _core.project(table, None, names, columns)
 
 

@@ -172,9 +172,9 @@ def _join_columns(tables: Sequence[_core.Table]) -> _core.Table:
 
 
 def _cast(value: _core.Expression, type: pa.DataType) -> _core.Expression:
-    import pyarrow as pa
+    import pyarrow.compute as pc
 
-    return _core.Expression.cast(value, pa.schema([pa.field("", type)]))
+    return _core.Expression.call("cast", [value], pc.CastOptions(type))
 
 
 def _difference(value: _core.Expression, before: _core.Expression, type: pa.DataType) -> _core.Expression | None:

@@ -275,6 +275,7 @@ class SeriesReductions:
 
     def _is_monotonic(self, operation: str, wrong: str) -> bool:
         import pyarrow as pa
+        import pyarrow.compute as pc
 
         from weft import _core
 
@@ -283,8 +284,8 @@ class SeriesReductions:
                 return None
             if pa.types.is_dictionary(type):
                 type = type.value_type
-            plain = pa.schema([pa.field("", pa.float32() if pa.types.is_float16(type) else type)])
-            value, before = (_core.Expression.cast(side, plain) for side in (value, before))
+            plain = pc.CastOptions(pa.float32() if pa.types.is_float16(type) else type)
+            value, before = (_core.Expression.call("cast", [side], plain) for side in (value, before))
             return _core.Expression.call(wrong, [value, before])
 
         frame = self._frame

@@ -41,5 +41,5 @@ def is_member(column: Series, values: Series) -> Series:
     session = None if chosen is None else chosen.session
     found = _core.is_member(sides.left, sides.right, session, left_keys=[0], right_keys=[0])
     index = left.table.select(range(places[0]))
-    made = _core.paste([index, found.rename([column.name])]) if places[0] else found.rename([column.name])
+    made = _core.beside([index, found.rename([column.name])]) if places[0] else found.rename([column.name])
     return SeriesClass(left._like(made))

@@ -124,7 +124,14 @@ def _sizes(frame: DataFrame, name: str, dropna: bool, operation: str) -> DataFra
     """The different values of a column, ordered, and how often each is there, in a column "size"."""
     env, session = _session(operation, frame)
     column = frame.table.select([frame.table.column_names.index(name)]).rename(["value"])
-    sizes = _core.group_by(column, session, keys=[0], aggregations=[("size", -1, "size")], sort=True, dropna=dropna)
+    sizes = _core.group_by(
+        column,
+        session,
+        keys=[0],
+        aggregations=[{"function": "size", "column": -1, "name": "size"}],
+        sort=True,
+        dropna=dropna,
+    )
     return frame._wrap(sizes, env)
 
 

@@ -11,6 +11,7 @@
 
 #include "weft/base/context.h"
 #include "weft/kernels/group_table.h"
+#include "weft/kernels/interpolation.h"
 #include "weft/kernels/pool_array.h"
 
 namespace weft::kernels {
@@ -34,9 +35,6 @@ enum class StateKind {
   kDistinct,    // number of different values
   kQuantile     // a quantile of numbers or times
 };
-
-/// Where a quantile that lies between two values is.
-enum class Interpolation { kLinear, kLower, kHigher, kNearest, kMidpoint };
 
 /// A kind of state, and what it is made of.
 struct StateSpec {

@@ -63,7 +63,7 @@ arrow::Result<std::shared_ptr<arrow::ChunkedArray>> RankInGroups(const Grouping&
   ARROW_ASSIGN_OR_RAISE(auto by_value, KeyColumn::Make({column}, options.nan_is_null, context));
   keys.push_back(std::move(by_group));
   keys.push_back(std::move(by_value));
-  const std::vector<KeyDirection> directions{{true, false}, {options.ascending, options.nulls == RankNulls::kTop}};
+  const std::vector<KeyDirection> directions{{true, false}, {options.ascending, options.nulls == RankMissing::kTop}};
   ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(keys, directions, context));
   ARROW_ASSIGN_OR_RAISE(const auto order, OrderRows(layout, rows, context));
   const KeyColumn& values = keys[1];
@@ -77,7 +77,7 @@ arrow::Result<std::shared_ptr<arrow::ChunkedArray>> RankInGroups(const Grouping&
     int64_t end = begin + 1;
     while (end < rows && groups[order[end]] == group) ++end;
     int64_t ranked = end;
-    if (options.nulls == RankNulls::kKeep) {
+    if (options.nulls == RankMissing::kKeep) {
       while (ranked > begin && is_null(order[ranked - 1])) --ranked;
     }
     if (group >= 0) {

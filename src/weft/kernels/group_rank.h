@@ -14,7 +14,7 @@ namespace weft::kernels {
 
 struct GroupRankOptions {
   RankMethod method = RankMethod::kAverage;
-  RankNulls nulls = RankNulls::kKeep;
+  RankMissing nulls = RankMissing::kKeep;
   bool ascending = true;
   bool percent = false;
   bool nan_is_null = false;

@@ -330,9 +330,9 @@ arrow::Result<RankMethod> ParseRankMethod(std::string_view name) {
   return ParseName(kMethods, "rank: method", name);
 }
 
-arrow::Result<RankNulls> ParseRankNulls(std::string_view name) {
-  constexpr std::array<std::pair<std::string_view, RankNulls>, 3> kOptions{
-      {{"keep", RankNulls::kKeep}, {"top", RankNulls::kTop}, {"bottom", RankNulls::kBottom}}};
+arrow::Result<RankMissing> ParseRankMissing(std::string_view name) {
+  constexpr std::array<std::pair<std::string_view, RankMissing>, 3> kOptions{
+      {{"keep", RankMissing::kKeep}, {"top", RankMissing::kTop}, {"bottom", RankMissing::kBottom}}};
   return ParseName(kOptions, "rank: na_option", name);
 }
 

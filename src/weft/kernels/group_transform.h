@@ -13,6 +13,7 @@
 
 #include "weft/base/context.h"
 #include "weft/kernels/pool_array.h"
+#include "weft/kernels/rank.h"
 
 namespace weft::kernels {
 
@@ -31,11 +32,8 @@ enum class TransformFunction {
 
 arrow::Result<TransformFunction> ParseTransformFunction(std::string_view name);
 
-enum class RankMethod { kAverage, kMin, kMax, kFirst, kDense };
-enum class RankNulls { kKeep, kTop, kBottom };
-
 arrow::Result<RankMethod> ParseRankMethod(std::string_view name);
-arrow::Result<RankNulls> ParseRankNulls(std::string_view name);
+arrow::Result<RankMissing> ParseRankMissing(std::string_view name);
 
 struct Transform {
   TransformFunction function = TransformFunction::kCumSum;
@@ -53,7 +51,7 @@ struct Transform {
   int64_t limit = -1;
   /// Of kRank. Nulls have no rank (kKeep), the least (kTop) or the greatest (kBottom).
   RankMethod method = RankMethod::kAverage;
-  RankNulls nulls = RankNulls::kKeep;
+  RankMissing nulls = RankMissing::kKeep;
   bool ascending = true;
   /// As a share of the number of rows that have a rank; of different ranks for kDense.
   bool percent = false;

@@ -358,16 +358,6 @@ bool IsMergeable(AggregateFunction function) {
          function != AggregateFunction::kNunique;
 }
 
-arrow::Result<Interpolation> ParseInterpolation(std::string_view name) {
-  if (name == "linear") return Interpolation::kLinear;
-  if (name == "lower") return Interpolation::kLower;
-  if (name == "higher") return Interpolation::kHigher;
-  if (name == "nearest") return Interpolation::kNearest;
-  if (name == "midpoint") return Interpolation::kMidpoint;
-  return arrow::Status::Invalid("quantile: interpolation='", name,
-                                "' is unknown; it is one of linear, lower, higher, nearest, midpoint");
-}
-
 arrow::Result<std::shared_ptr<arrow::Schema>> GroupBySchema(const arrow::Schema& input, const GroupByOptions& options) {
   if (options.keys.empty()) return arrow::Status::Invalid("groupby: no key is given; name at least one column");
   for (const int key : options.keys) {

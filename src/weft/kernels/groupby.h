@@ -41,7 +41,6 @@ enum class AggregateFunction {
 
 arrow::Result<AggregateFunction> ParseAggregateFunction(std::string_view name);
 std::string_view AggregateFunctionName(AggregateFunction function);
-arrow::Result<Interpolation> ParseInterpolation(std::string_view name);
 
 struct Aggregation {
   AggregateFunction function = AggregateFunction::kSum;

@@ -22,7 +22,6 @@ using ArrayPtr = std::shared_ptr<arrow::Array>;
 using TypePtr = std::shared_ptr<arrow::DataType>;
 
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
-constexpr std::array<std::string_view, 5> kInterpolations{"linear", "lower", "higher", "midpoint", "nearest"};
 
 const TypePtr& ValueType(const TypePtr& type) {
   if (type->id() != Type::DICTIONARY) return type;
@@ -303,13 +302,6 @@ arrow::Result<std::shared_ptr<arrow::Table>> Approximate(const arrow::Table& tab
 }
 
 }  // namespace
-
-arrow::Result<Interpolation> ParseInterpolation(std::string_view name) {
-  for (size_t i = 0; i < kInterpolations.size(); ++i) {
-    if (kInterpolations[i] == name) return static_cast<Interpolation>(i);
-  }
-  return arrow::Status::Invalid("quantile: unknown interpolation '", name, "'");
-}
 
 arrow::Result<std::shared_ptr<arrow::Schema>> QuantileSchema(const arrow::Schema& input,
                                                              const QuantileOptions& options) {

@@ -9,14 +9,10 @@
 #include <vector>
 
 #include "weft/base/context.h"
+#include "weft/kernels/interpolation.h"
 #include "weft/kernels/select.h"
 
 namespace weft::kernels {
-
-/// Between the two values next to a quantile's place: as in pandas and NumPy.
-enum class Interpolation { kLinear, kLower, kHigher, kMidpoint, kNearest };
-
-arrow::Result<Interpolation> ParseInterpolation(std::string_view name);
 
 struct QuantileOptions {
   std::vector<int> columns;
