@@ -358,21 +358,21 @@ def _compare(low: Lowering, terms: tuple[Term, ...], detail: tuple[str, bool]) -
     if any(term.is_missing for term in terms):
         # A comparison with a missing constant has the same answer in every row.
         return low.constant(different)
-    left, right = _comparable(low, kind, *terms) if low.typed else terms
-    if left is None:
+    sides = _comparable(low, kind, *terms) if low.typed else terms
+    if sides is None:
         return low.constant(different)
-    compared = low.call(kind, left, right, type=pa.bool_())
+    compared = low.call(kind, *sides, type=pa.bool_())
     if as_filter and not different:
         return compared
     return low.call("coalesce", compared, low.constant(different), type=pa.bool_())
 
 
-def _comparable(low: Lowering, kind: str, left: Term, right: Term) -> tuple[Term, Term] | tuple[None, None]:
+def _comparable(low: Lowering, kind: str, left: Term, right: Term) -> tuple[Term, ...] | None:
     """Both sides as a type in which they can be compared; None where they are of kinds that are never equal."""
     left, right = _parsed(low, left, right), _parsed(low, right, left)
     families = {left.family, right.family}
     if "null" in families:
-        return None, None
+        return None
     if families <= set(_NUMBERS):
         return _comparable_numbers(low, left, right)
     if families <= {"moment", "date"} and len(families) + (left.family == "moment") > 1:
@@ -388,7 +388,7 @@ def _comparable(low: Lowering, kind: str, left: Term, right: Term) -> tuple[Term
     if "other" in families:
         raise _unfit(kind, left, right)
     if kind in ("equal", "not_equal"):
-        return None, None
+        return None
     raise _unfit(kind, left, right)
 
 
@@ -426,8 +426,9 @@ def _comparable_numbers(low: Lowering, left: Term, right: Term) -> tuple[Term, T
 def _fits(value: int, type: pa.DataType) -> bool:
     if family(type) != "int":
         return _converts(value, type)
-    bits = type.bit_width
-    return 0 <= value < 2**bits if pa.types.is_unsigned_integer(type) else -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
+    bits = int(type.bit_width)
+    least, end = (0, 2**bits) if pa.types.is_unsigned_integer(type) else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+    return bool(least <= value < end)
 
 
 def _converts(value: Any, type: pa.DataType) -> bool:

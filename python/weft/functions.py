@@ -167,4 +167,4 @@ def has_dtype(type: pa.DataType, wanted: Any) -> bool:
         "bool": kind == "bool",
         "boolean": kind == "bool",
     }
-    return groups[word] if word in groups else dense(of_name(wanted, "select_dtypes")) == type
+    return groups[word] if word in groups else bool(dense(of_name(wanted, "select_dtypes")) == type)

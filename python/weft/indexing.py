@@ -100,8 +100,8 @@ class Indexing(Rows):
     def filter(self, condition: Any) -> DataFrame:
         """The rows for which the condition is true, in their order: ``df.filter(weft.col("delay") > 15)``.
 
-        The condition is an expression, a Series, or a list or array of one truth value a row of this rank. No rank needs
-        another's rows; collective on a bound frame only where a Series is not of this frame's rows.
+        The condition is an expression, a Series, or a list or array of one truth value a row of this rank. No rank
+        needs another's rows; collective on a bound frame only where a Series is not of this frame's rows.
 
         Raises KeyError for a column that is not there, TypeError for what is no condition or does not fit the types.
         """
