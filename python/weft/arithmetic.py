@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -244,7 +245,16 @@ def _decimal(low: Lowering, kind: str, left: Term, right: Term) -> Term:
         return _arithmetic(low, kind, *floats)
     if kind not in ("add", "subtract", "multiply"):
         raise TypeError(f"{_SIGNS[kind]} of decimals is not taken; cast to float64 first")
-    return low.call(kind, left, right)
+    return low.call(kind, *(_exact(low, side) for side in (left, right)))
+
+
+def _exact(low: Lowering, term: Term) -> Term:
+    """A decimal or integer as a decimal; a constant with no more digits than it has."""
+    if term.family == "decimal":
+        return term
+    if term.is_constant and not term.is_missing and not isinstance(term.value, pa.Scalar):
+        return low.constant(Decimal(term.value))
+    return low.cast(term, pa.decimal128(20, 0))
 
 
 def _arithmetic(low: Lowering, kind: str, left: Term, right: Term) -> Term:
@@ -269,6 +279,8 @@ def _arithmetic(low: Lowering, kind: str, left: Term, right: Term) -> Term:
             made = _floor_divide(low, kind, left, right)
         else:
             made = _plain_arithmetic(low, kind, left, right)
+    elif any(term.is_constant and type(term.value) is int and term.family == "decimal" for term in (left, right)):
+        raise ValueError("an integer constant beyond 64 bits is only compared")
     elif "decimal" in families and families <= {"decimal", "int", "float"}:
         made = _decimal(low, kind, left, right)
     elif families & {"moment", "date", "span"}:
@@ -378,9 +390,9 @@ def _comparable(low: Lowering, kind: str, left: Term, right: Term) -> tuple[Term
     if families <= {"moment", "date"} and len(families) + (left.family == "moment") > 1:
         return _moments(low, kind, left, right)
     if families <= {*_NUMBERS, "decimal"}:
-        return (
-            (left, right) if "float" not in families else (low.cast(left, pa.float64()), low.cast(right, pa.float64()))
-        )
+        if "float" not in families:
+            return _exact(low, left), _exact(low, right)
+        return low.cast(left, pa.float64()), low.cast(right, pa.float64())
     type = common_type(left.type, right.type)
     if type is not None and family(type) != "other":
         fallible = families == {"span"} and left.type != right.type

@@ -60,7 +60,7 @@ ARITHMETIC = [
     "'z' + df.s",
     "df.s + df.s",
     "df.s * 2",
-    "df.u ** 2",
+    "df.b ** 2",
     "(df.a * 2 + df.x / 4 - 1) * df.b",
 ]
 
@@ -70,7 +70,7 @@ TIME = [
     "df.m - df.d",
     "df.m - df.m.min() if False else df.m - pd.Timestamp('2000-01-01')",
     "df.m + pd.Timedelta(days=1)",
-    "pd.Timestamp('2200-01-01') - df.m",
+    "pd.Timestamp('2050-01-01') - df.m",
     "df.d + df.d",
     "df.d - pd.Timedelta(1, 's')",
     "df.d * 3",
