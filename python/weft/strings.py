@@ -367,7 +367,9 @@ class Strings(Generic[T]):
         if not names:
             raise ValueError("str.extract: the pattern has no groups")
         if len(names) == 1 and not expand:
-            return self._make("extract", detail=(pattern, 0))
+            made = self._make("extract", detail=(pattern, 0))
+            rename = getattr(made, "rename", None)
+            return made if rename is None or names[0] == "0" else rename(names[0])
         frame = self._frame("extract")
         groups = [Expression("str.extract", (col(frame.columns[0]),), (pattern, i)) for i in range(len(names))]
         return Operands(frame, "extract").project(names, groups)

@@ -30,13 +30,58 @@ SPANS = [
     dt.timedelta(hours=7.5),
     dt.timedelta(days=400, microseconds=1500),
 ]
-PARTS = """
-year month day hour minute second microsecond nanosecond quarter dayofweek weekday day_of_week dayofyear day_of_year
-days_in_month daysinmonth is_leap_year is_month_start is_month_end is_quarter_start is_quarter_end is_year_start
-is_year_end date time day_name() month_name(locale=None) normalize() floor('D') ceil('h') round('15min') round('s')
-floor('ms') floor(freq='7D') ceil('us') strftime('%Y-%m-%d') strftime('%H:%M:%S.%f_%j_%a%%') as_unit('ms') as_unit('ns')
-""".split()
-SPAN_PARTS = "total_seconds() days seconds microseconds nanoseconds floor('h') round('D') ceil('s') as_unit('s')".split()
+PARTS = [
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "microsecond",
+    "nanosecond",
+    "quarter",
+    "dayofweek",
+    "weekday",
+    "day_of_week",
+    "dayofyear",
+    "day_of_year",
+    "days_in_month",
+    "daysinmonth",
+    "is_leap_year",
+    "is_month_start",
+    "is_month_end",
+    "is_quarter_start",
+    "is_quarter_end",
+    "is_year_start",
+    "is_year_end",
+    "date",
+    "time",
+    "day_name()",
+    "month_name(locale=None)",
+    "normalize()",
+    "floor('D')",
+    "ceil('h')",
+    "round('15min')",
+    "round('s')",
+    "floor('ms')",
+    "floor(freq='7D')",
+    "ceil('us')",
+    "strftime('%Y-%m-%d')",
+    "strftime('%H:%M:%S.%f_%j_%a%%')",
+    "as_unit('ms')",
+    "as_unit('ns')",
+]
+SPAN_PARTS = [
+    "total_seconds()",
+    "days",
+    "seconds",
+    "microseconds",
+    "nanoseconds",
+    "floor('h')",
+    "round('D')",
+    "ceil('s')",
+    "as_unit('s')",
+]
 
 
 def moments(data) -> pa.Table:

@@ -30,7 +30,7 @@ endswith('b')|endswith(('5','e'),na=True)|find('b')|find('e')|find('b',1)|find('
 count('A',flags=2)|replace('b','Q')|replace('b','Q',n=1)|replace('[a-z]','<x>',regex=True)|replace('(b)',r'\\1\\1',regex=True)
 replace('B','q',case=False)|replace('B','q',flags=2,regex=True)|replace({'a':'1','b':'2'})|slice(1)|slice(-2)|slice(1,-1)
 slice(0,3,2)|slice_replace(1,2,'__')|slice_replace(1)|removeprefix('a')|removesuffix('b')|get(0)|get(-1)|get(3)|get(-3)
-split('-').str.get(0)|split('-').str.get(-1)|split(' ').str.len()|split('a|b').str.len()|split('-').str.join('+')
+split('-').str.get(0)|split('-').str.get(-1)|split(' ').str.len()|split('[ab]').str.len()|split('-').str.join('+')
 split().str.len()|split(n=1).str.get(1)|split('b',n=1).str.get(1)|split('b+',regex=True).str.get(0)|rsplit('b',n=1).str.get(1)
 rsplit().str.get(-1)|extract('([a-z])(?:1)?',expand=False)|extract('(?P<n>\\d)',flags=2,expand=False)
 cat(df.s)|cat(df.s,sep='~')|cat(df.s,sep='~',na_rep='?')|cat([df.s,df.s],'/')|normalize('NFD')|slice(stop=2)
