@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -244,7 +245,16 @@ def _decimal(low: Lowering, kind: str, left: Term, right: Term) -> Term:
         return _arithmetic(low, kind, *floats)
     if kind not in ("add", "subtract", "multiply"):
         raise TypeError(f"{_SIGNS[kind]} of decimals is not taken; cast to float64 first")
-    return low.call(kind, left, right)
+    return low.call(kind, *(_exact(low, side) for side in (left, right)))
+
+
+def _exact(low: Lowering, term: Term) -> Term:
+    """A decimal or integer as a decimal; a constant with no more digits than it has."""
+    if term.family == "decimal":
+        return term
+    if term.is_constant and not term.is_missing and not isinstance(term.value, pa.Scalar):
+        return low.constant(Decimal(term.value))
+    return low.cast(term, pa.decimal128(20, 0))
 
 
 def _arithmetic(low: Lowering, kind: str, left: Term, right: Term) -> Term:
@@ -269,6 +279,8 @@ def _arithmetic(low: Lowering, kind: str, left: Term, right: Term) -> Term:
             made = _floor_divide(low, kind, left, right)
         else:
             made = _plain_arithmetic(low, kind, left, right)
+    elif any(term.is_constant and type(term.value) is int and term.family == "decimal" for term in (left, right)):
+        raise ValueError("an integer constant beyond 64 bits is only compared")
     elif "decimal" in families and families <= {"decimal", "int", "float"}:
         made = _decimal(low, kind, left, right)
     elif families & {"moment", "date", "span"}:
@@ -358,29 +370,29 @@ def _compare(low: Lowering, terms: tuple[Term, ...], detail: tuple[str, bool]) -
     if any(term.is_missing for term in terms):
         # A comparison with a missing constant has the same answer in every row.
         return low.constant(different)
-    left, right = _comparable(low, kind, *terms) if low.typed else terms
-    if left is None or right is None:
+    sides = _comparable(low, kind, *terms) if low.typed else terms
+    if sides is None:
         return low.constant(different)
-    compared = low.call(kind, left, right, type=pa.bool_())
+    compared = low.call(kind, *sides, type=pa.bool_())
     if as_filter and not different:
         return compared
     return low.call("coalesce", compared, low.constant(different), type=pa.bool_())
 
 
-def _comparable(low: Lowering, kind: str, left: Term, right: Term) -> tuple[Term, Term] | tuple[None, None]:
+def _comparable(low: Lowering, kind: str, left: Term, right: Term) -> tuple[Term, ...] | None:
     """Both sides as a type in which they can be compared; None where they are of kinds that are never equal."""
     left, right = _parsed(low, left, right), _parsed(low, right, left)
     families = {left.family, right.family}
     if "null" in families:
-        return None, None
+        return None
     if families <= set(_NUMBERS):
         return _comparable_numbers(low, left, right)
     if families <= {"moment", "date"} and len(families) + (left.family == "moment") > 1:
         return _moments(low, kind, left, right)
     if families <= {*_NUMBERS, "decimal"}:
-        return (
-            (left, right) if "float" not in families else (low.cast(left, pa.float64()), low.cast(right, pa.float64()))
-        )
+        if "float" not in families:
+            return _exact(low, left), _exact(low, right)
+        return low.cast(left, pa.float64()), low.cast(right, pa.float64())
     type = common_type(left.type, right.type)
     if type is not None and family(type) != "other":
         fallible = families == {"span"} and left.type != right.type
@@ -388,7 +400,7 @@ def _comparable(low: Lowering, kind: str, left: Term, right: Term) -> tuple[Term
     if "other" in families:
         raise _unfit(kind, left, right)
     if kind in ("equal", "not_equal"):
-        return None, None
+        return None
     raise _unfit(kind, left, right)
 
 
@@ -425,11 +437,10 @@ def _comparable_numbers(low: Lowering, left: Term, right: Term) -> tuple[Term, T
 
 def _fits(value: int, type: pa.DataType) -> bool:
     if family(type) != "int":
-        return bool(_converts(value, type))
-    bits = type.bit_width
-    return bool(
-        0 <= value < 2**bits if pa.types.is_unsigned_integer(type) else -(2 ** (bits - 1)) <= value < 2 ** (bits - 1)
-    )
+        return _converts(value, type)
+    bits = int(type.bit_width)
+    least, end = (0, 2**bits) if pa.types.is_unsigned_integer(type) else (-(2 ** (bits - 1)), 2 ** (bits - 1))
+    return bool(least <= value < end)
 
 
 def _converts(value: Any, type: pa.DataType) -> bool:

@@ -1,4 +1,4 @@
-"""``.dt``: operations on moments, dates and durations, for Series and for expressions; lowered in `datetime_rules.py`."""
+"""``.dt``: operations on moments, dates and durations, for Series and expressions; lowered in `datetime_rules.py`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _FREQUENCIES = {
 
 
 class Datetimes(Generic[T]):
-    """Parts of moments (with a time zone: of the local time), dates and durations, and what is made of them. A column of
-    anything else is a TypeError. Conditions are False where the value is missing, other results are missing."""
+    """Parts of moments (with a time zone: of the local time), dates and durations, and what is made of them. A column
+    of anything else is a TypeError. Conditions are False where the value is missing, other results are missing."""
 
     __slots__ = ("_of",)
 
@@ -187,8 +187,9 @@ class Datetimes(Generic[T]):
     # -- rounding ------------------------------------------------------------------------------------------------
 
     def floor(self, freq: str, ambiguous: Any = "raise", nonexistent: Any = "raise") -> T:
-        """Rounded down to a multiple of `freq`: ``"D"``, ``"h"``, ``"15min"``, ``"s"``, ``"ms"``, ``"us"``, ``"ns"``. With a
-        time zone it is the local time that is rounded. Moments that the zone has twice or not at all are an error."""
+        """Rounded down to a multiple of `freq`: ``"D"``, ``"h"``, ``"15min"``, ``"s"``, ``"ms"``, ``"us"``, ``"ns"``.
+        With a time zone it is the local time that is rounded; moments that the zone has twice or not at all are an
+        error."""
         return self._rounded("floor", freq, ambiguous, nonexistent)
 
     def ceil(self, freq: str, ambiguous: Any = "raise", nonexistent: Any = "raise") -> T:

@@ -107,7 +107,8 @@ _NAMES = {
 
 def of_name(dtype: Any, operation: str) -> pa.DataType:
     """The Arrow type that pandas, NumPy, Python or Arrow call so: ``"int64"``, ``numpy.float32``, ``str``,
-    ``"category"``, ``"datetime64[ns, UTC]"``, ``"timestamp[us]"``, a ``pyarrow.DataType``. TypeError for what is no type's name."""
+    ``"category"``, ``"datetime64[ns, UTC]"``, ``"timestamp[us]"``, a ``pyarrow.DataType``. TypeError for what names no
+    type."""
     if isinstance(dtype, pa.DataType):
         return dtype
     if dtype is str:

@@ -233,8 +233,8 @@ class Strings(Generic[T]):
         flags: int = 0,
         regex: bool = False,
     ) -> T:
-        """`repl` in place of the first `n` (default: all) occurrences of a text, or of a regular expression, whose groups
-        `repl` names as ``\\1``. A dict of several replacements is applied one after the other."""
+        """`repl` in place of the first `n` (default: all) occurrences of a text, or of a regular expression, whose
+        groups `repl` names as ``\\1``. A dict of several replacements is applied one after the other."""
         if isinstance(pat, dict):
             if repl is not None:
                 raise ValueError("str.replace: with a dict of replacements there is no repl")
@@ -358,8 +358,8 @@ class Strings(Generic[T]):
 
     def extract(self, pat: str, flags: int = 0, expand: bool = True) -> Any:
         """What the groups of a regular expression match where it is first found: a frame with a column a group, named
-        as the group or by its number; of one group a Series with ``expand=False``. Missing where it is not found, or the
-        group takes no part."""
+        as the group or by its number; of one group a Series with ``expand=False``. Missing where it is not found, or
+        the group takes no part."""
         from weft.expression import Expression, col
         from weft.operands import Operands
 
@@ -367,7 +367,9 @@ class Strings(Generic[T]):
         if not names:
             raise ValueError("str.extract: the pattern has no groups")
         if len(names) == 1 and not expand:
-            return self._make("extract", detail=(pattern, 0))
+            made = self._make("extract", detail=(pattern, 0))
+            rename = getattr(made, "rename", None)
+            return made if rename is None or names[0] == "0" else rename(names[0])
         frame = self._frame("extract")
         groups = [Expression("str.extract", (col(frame.columns[0]),), (pattern, i)) for i in range(len(names))]
         return Operands(frame, "extract").project(names, groups)

@@ -155,3 +155,33 @@ def same_rows(found: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> 
         missing = Counter(expected) - Counter(found)
         extra = Counter(found) - Counter(expected)
         raise AssertionError(f"missing {list(missing.items())[:5]}\nextra {list(extra.items())[:5]}")
+
+
+#: Small numbers that matter to arithmetic, by the names of columns of `numbers`.
+NUMBERS: dict[str, tuple[pa.DataType, list[Any]]] = {
+    "a": (pa.int64(), [0, 1, -1, 2, 7, -7, 100]),
+    "b": (pa.int32(), [1, -1, 3, 5, -4]),
+    "u": (pa.uint8(), [0, 1, 7, 200, 255]),
+    "x": (pa.float64(), [0.0, -0.0, 0.5, -2.25, 1e300, math.inf, -math.inf, math.nan]),
+    "f": (pa.float32(), [0.0, 1.5, -0.1, 3.0, math.nan]),
+    "t": (pa.bool_(), [True, False]),
+    "s": (pa.string(), ["", "a", "b", "Größe"]),
+    "m": (pa.timestamp("us"), MOMENTS),
+    "d": (pa.duration("us"), [dt.timedelta(0), dt.timedelta(days=-3, seconds=5), dt.timedelta(hours=30)]),
+}
+
+
+@st.composite
+def numbers(draw: st.DrawFn, names: str = "abuxftsmd", nulls: bool = True, rows: int | None = None) -> pa.Table:
+    """A table of the columns of NUMBERS that are named, in chunks, sometimes with nulls (but in bool: pandas then has
+    objects)."""
+    count = draw(st.integers(0, 25)) if rows is None else rows
+    made = {}
+    for name in names:
+        type, values = NUMBERS[name]
+        least = -1 if nulls and name != "t" and draw(st.booleans()) else 0
+        picked = draw(st.lists(st.integers(least, len(values) - 1), min_size=count, max_size=count))
+        made[name] = column(type, values, picked)
+    table = pa.table(made)
+    cut = draw(st.integers(0, count))
+    return pa.concat_tables([table.slice(0, cut), table.slice(cut)])
