@@ -101,29 +101,26 @@ def _from_stream(data: Any, columns: Sequence[str] | None) -> pa.Table:
 
     if isinstance(data, pa.Table | pa.RecordBatch):
         return _pick(pa.table(data), columns)
-    if isinstance(data, pa.Array | pa.ChunkedArray) or _is_array(data):
+    from weft.series import Series
+
+    if isinstance(data, Series):
+        return _pick(data.to_frame().to_arrow(), columns)
+    if isinstance(data, pa.Array | pa.ChunkedArray):
         return _from_columns([data], columns)
-    return _pick(pa.table(data), columns)
-
-
-def _is_array(data: Any) -> bool:
-    """Whether an Arrow stream or array of someone else's has one column without a name: its type is no struct."""
-    import pyarrow as pa
-
-    if hasattr(data, "__arrow_c_schema__"):
-        try:
-            return not pa.types.is_struct(pa.DataType._import_from_c_capsule(data.__arrow_c_schema__()))
-        except (pa.ArrowInvalid, TypeError, ValueError):
-            return False
-    if hasattr(data, "__arrow_c_array__"):
-        return not pa.types.is_struct(pa.array(data).type)
-    return False
+    try:
+        return _pick(pa.table(data), columns)
+    except pa.ArrowInvalid as problem:
+        if "non-struct" not in str(problem):
+            raise
+        # One column, which a Polars series names.
+        name = getattr(data, "name", None)
+        return _from_columns([data], [str(name)] if columns is None and name else columns)
 
 
 def _from_columns(arrays: Sequence[Any], columns: Sequence[str] | None) -> pa.Table:
     import pyarrow as pa
 
-    chunked = [array if isinstance(array, pa.Array) else pa.chunked_array(array) for array in arrays]
+    chunked = [_column(array) for array in arrays]
     names = [str(i) for i in range(len(chunked))] if columns is None else list(columns)
     if len(names) != len(chunked):
         raise ValueError(f"weft.DataFrame: {len(names)} columns are named, {len(chunked)} are given")
@@ -131,6 +128,14 @@ def _from_columns(arrays: Sequence[Any], columns: Sequence[str] | None) -> pa.Ta
     if len(set(lengths.values())) > 1:
         raise ValueError(f"weft.DataFrame: columns have unequal lengths: {lengths}")
     return pa.Table.from_arrays(chunked, names=names)
+
+
+def _column(data: Any) -> Any:
+    import pyarrow as pa
+
+    if isinstance(data, pa.Array | pa.ChunkedArray):
+        return data
+    return pa.chunked_array(data) if hasattr(data, "__arrow_c_stream__") else pa.array(data)
 
 
 def _from_list(data: list[Any], columns: Sequence[str] | None) -> pa.Table:
@@ -191,7 +196,6 @@ def _cast(table: pa.Table, dtype: Any) -> pa.Table:
 
 def _with_index(table: pa.Table, index: Any) -> pa.Table:
     """The table with labels for its rows, which has none of its own."""
-    import pyarrow as pa
 
     own = {
         key.decode(): value.decode() for key, value in (table.schema.metadata or {}).items() if key != b"ARROW:schema"
@@ -202,7 +206,7 @@ def _with_index(table: pa.Table, index: Any) -> pa.Table:
         )
     name = getattr(index, "name", None)
     if hasattr(index, "__arrow_c_stream__") or hasattr(index, "__arrow_c_array__"):
-        labels = pa.chunked_array(index) if hasattr(index, "__arrow_c_stream__") else pa.array(index)
+        labels = _column(index)
     else:
         labels = _array(index if hasattr(index, "dtype") else list(index), "index")
     if len(labels) != table.num_rows:

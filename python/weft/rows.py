@@ -329,7 +329,7 @@ class Rows:
         found: dict[str, list[Any]] = self.to_arrow().to_pydict()
         return found
 
-    def to_dict(self, orient: str | None = None, *, into: Any = dict, index: bool = True) -> Any:
+    def to_dict(self, orient: str = "dict", *, into: Any = dict, index: bool = True) -> Any:
         """This rank's rows as Python values in dicts.
 
         Parameters
@@ -346,7 +346,7 @@ class Rows:
         """
         from weft.exports import to_dict
 
-        return self.to_pydict() if orient is None else to_dict(self._same, orient, into, index)
+        return to_dict(self._same, orient, into, index)
 
     def to_records(self, index: bool = True, column_dtypes: Any = None, index_dtypes: Any = None) -> Any:
         """This rank's rows as NumPy's record array."""

@@ -30,8 +30,9 @@ def _families() -> dict[str, Callable[[pa.DataType], bool]]:
         "signedinteger": types.is_signed_integer,
         "unsignedinteger": types.is_unsigned_integer,
         "floating": types.is_floating,
-        "int": types.is_int64,
-        "float": types.is_float64,
+        # pandas' rule: the name of Python's type stands for both common widths.
+        "int": lambda kind: types.is_int64(kind) or types.is_int32(kind),
+        "float": lambda kind: types.is_float64(kind) or types.is_float32(kind),
         "bool": types.is_boolean,
         "boolean": types.is_boolean,
         "bool_": types.is_boolean,

@@ -177,7 +177,7 @@ def env_of_one():
 # -- out -------------------------------------------------------------------------------------------------------------
 
 
-@covers("DataFrame.to_dict", orient="different: by default a dict of lists, the index too", into="same", index="same")
+@covers("DataFrame.to_dict", orient="same", into="same", index="same")
 @pytest.mark.parametrize("index", [None, "k", ["k", "n"]])
 @pytest.mark.parametrize("orient", ["dict", "list", "split", "tight", "records", "index"])
 @given(data=st.data())

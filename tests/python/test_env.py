@@ -55,8 +55,8 @@ COLLECTIVES = """
 
     frame = weft.DataFrame({"x": [r, None], "s": ["a", "b"]}).set_index("s")
     got = env.allgather(frame)
-    assert [g.to_dict()["x"] for g in got] == [[i, None] for i in range(n)] and got[0].index_names == ("s",)
-    assert env.broadcast(frame, root=0).to_dict() == {"s": ["a", "b"], "x": [0, None]}
+    assert [g.to_pydict()["x"] for g in got] == [[i, None] for i in range(n)] and got[0].index_names == ("s",)
+    assert env.broadcast(frame, root=0).to_pydict() == {"s": ["a", "b"], "x": [0, None]}
 
     right, left = (r + 1) % n, (r - 1) % n
     if n > 1:
@@ -84,7 +84,7 @@ COLLECTIVES = """
     assert half.world_size == len(members) and members[half.rank] == r
     assert half.allreduce(r) == sum(members)
     part = weft.DataFrame({"a": [r]}, env=half).sort_values("a", ascending=False).allgather()
-    assert part.to_dict()["a"] == members
+    assert part.to_pydict()["a"] == members
     none = env.split(-1 if r == 0 else 1)
     assert (none is None) == (r == 0)
     env.barrier()

@@ -283,7 +283,7 @@ def test_output_is_not_overwritten_unasked(launch):
                 print("there:", problem, flush=True)
             frame.to_parquet("out", overwrite=True)
             frame.to_csv("text", index=False)
-            assert weft.read_csv("text", env=env).sort_values("a").gather(0).to_dict()["a"] == ([0, 1] if env.rank == 0 else [])
+            assert weft.read_csv("text", env=env).sort_values("a").gather(0).to_pydict()["a"] == ([0, 1] if env.rank == 0 else [])
             print("well")
         """
     )

@@ -40,8 +40,8 @@ def test_import_is_light():
 def test_from_dict(df):
     assert df.columns == ["a", "b", "c"]
     assert df.shape == (4, 3) and len(df) == 4 and list(df) == ["a", "b", "c"] and "a" in df
-    assert df.to_dict()["a"] == [1, 2, 3, None]
-    assert weft.DataFrame({"k": [1, 2], "c": "const"}).to_dict() == {"k": [1, 2], "c": ["const", "const"]}
+    assert df.to_pydict()["a"] == [1, 2, 3, None]
+    assert weft.DataFrame({"k": [1, 2], "c": "const"}).to_pydict() == {"k": [1, 2], "c": ["const", "const"]}
     with pytest.raises(ValueError, match="unequal lengths"):
         weft.DataFrame({"a": [1], "b": [1, 2]})
     with pytest.raises(ValueError, match="no length"):
@@ -89,12 +89,12 @@ def test_polars_and_odd_layouts():
     )
     made = weft.DataFrame(frame)
     assert not any("view" in str(kind) for kind in made.schema.types)
-    assert made.to_dict()["s"] == ["a", None, "longer than twelve bytes"]
-    assert made.to_dict()["c"] == ["x", "y", "x"]
-    assert made.to_dict()["l"] == [["p"], [], None]
+    assert made.to_pydict()["s"] == ["a", None, "longer than twelve bytes"]
+    assert made.to_pydict()["c"] == ["x", "y", "x"]
+    assert made.to_pydict()["l"] == [["p"], [], None]
     assert made.to_polars()["s"].to_list() == frame["s"].to_list()
     runs = pa.table({"r": pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array([7, 8]))})
-    assert weft.DataFrame(runs).to_dict() == {"r": [7, 7, 8]}
+    assert weft.DataFrame(runs).to_pydict() == {"r": [7, 7, 8]}
 
 
 def test_duplicate_names_are_refused():
@@ -135,13 +135,14 @@ def test_choosing(df):
     assert df[["c", "a"]].columns == ["c", "a"]
     assert df["a"].to_list() == [1, 2, 3, None] and df.a.name == "a"
     assert len(df[1:3]) == 2 and len(df[-1:]) == 1 and len(df[:]) == 4 and len(df[3:1]) == 0
-    assert df[col("a") >= 2].to_dict()["a"] == [2, 3]
+    assert df[col("a") >= 2].to_pydict()["a"] == [2, 3]
     assert df.drop(columns="b").columns == ["a", "c"]
     assert df.rename(columns={"a": "z", "nothing": "q"}).columns == ["z", "b", "c"]
     assert df.rename(columns=str.upper).columns == ["A", "B", "C"]
-    assert df.select("b", twice=col("a") * 2).to_dict()["twice"] == [2, 4, 6, None]
+    assert df.select("b", twice=col("a") * 2).to_pydict()["twice"] == [2, 4, 6, None]
     with pytest.raises(KeyError, match="did you mean 'a'"):
         df["aa"]
+    assert df[::2].to_pydict()["a"] == [1, 3] and df[::-1].to_pydict()["a"] == [None, 3, 2, 1]
     with pytest.raises(ValueError, match="truth value"):
         bool(df)
     with pytest.raises(AttributeError):
@@ -171,7 +172,7 @@ def test_constants_of_expressions():
 
 def test_division_is_true_division():
     made = weft.DataFrame({"n": [7, 0], "m": [2, 0]}).assign(q=col("n") / col("m"))
-    assert made.to_dict()["q"][0] == 3.5 and np.isnan(made.to_dict()["q"][1])
+    assert made.to_pydict()["q"][0] == 3.5 and np.isnan(made.to_pydict()["q"][1])
 
 
 # -- groupby names ---------------------------------------------------------------------------------------------------
@@ -194,7 +195,7 @@ def test_groupby_forms():
     assert made.groupby("k").agg({"v": "sum"}).columns == ["v"]
     assert made.groupby("k").agg(["min", "max"]).columns == ["v_min", "v_max", "w_min", "w_max"]
     assert made.groupby("k")["v"].agg(["min", "max"]).columns == ["min", "max"]
-    assert made.groupby("k").agg(total=("v", "sum")).to_dict() == {"k": [1, 2], "total": [3, 3]}
+    assert made.groupby("k").agg(total=("v", "sum")).to_pydict() == {"k": [1, 2], "total": [3, 3]}
     with pytest.raises(ValueError, match="median"):
         made.groupby("k").agg("median")
     with pytest.raises(ValueError, match="two columns"):
@@ -207,11 +208,11 @@ def test_merge_and_index():
     left = weft.DataFrame({"k": [1, 2], "v": [3, 4]}).set_index("k")
     right = weft.DataFrame({"k": [2, 3], "w": [5, 6]})
     both = left.merge(right.set_index("k"), on="k")
-    assert both.index_names == ("k",) and both.to_dict() == {"k": [2], "v": [4], "w": [5]}
+    assert both.index_names == ("k",) and both.to_pydict() == {"k": [2], "v": [4], "w": [5]}
     one = left.merge(right, on="k")
     assert one.index_names == () and one.columns == ["k", "v", "w"]
     by_position = left.reset_index().merge(right, on=[0])
-    assert by_position.to_dict() == {"k": [2], "v": [4], "w": [5]}
+    assert by_position.to_pydict() == {"k": [2], "v": [4], "w": [5]}
 
 
 # -- envs ------------------------------------------------------------------------------------------------------------
@@ -250,7 +251,7 @@ def test_closed_env_says_so(env):
         made.sort_values("a")
     with pytest.raises(ValueError, match="closed"):
         env.barrier()
-    assert made.local().sort_values("a").to_dict() == {"a": [1, 2]}
+    assert made.local().sort_values("a").to_pydict() == {"a": [1, 2]}
 
 
 @pytest.mark.parametrize(
@@ -312,7 +313,7 @@ with weft.init(memory_limit="20MB") as env:
         assert isinstance(problem, MemoryError)
         print("limit", problem)
     small = weft.DataFrame({"a": [2, 1]}, env=env).sort_values("a")
-    print(small.to_dict())
+    print(small.to_pydict())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -335,7 +336,7 @@ def test_parquet_round_trip(tmp_path, df):
     again = weft.read_parquet(path)
     assert again.index_names == ("b",) and again.to_arrow().equals(df.set_index("b").to_arrow())
     df.to_parquet(path)
-    assert weft.read_parquet(path, columns=["c"], filters=col("a") > 1).to_dict()["c"][1:] == [2.0]
+    assert weft.read_parquet(path, columns=["c"], filters=col("a") > 1).to_pydict()["c"][1:] == [2.0]
     with pytest.raises(FileExistsError):
         df.to_parquet(path, overwrite=False)
     with pytest.raises(ValueError, match="lz77"):
@@ -348,10 +349,10 @@ def test_csv_round_trip(tmp_path):
     path = tmp_path / "one.csv"
     made.to_csv(path)
     again = weft.read_csv(path)
-    assert again.to_dict() == made.to_dict()
+    assert again.to_pydict() == made.to_pydict()
     pd.testing.assert_frame_equal(pd.read_csv(path), made.to_pandas(), check_dtype=False)
     typed = weft.read_csv(path, dtype={"i": "float32"}, usecols=["i"], na_values=["3"])
-    assert typed.to_dict() == {"i": [1.0, None, None]} and typed.dtypes["i"] == pa.float32()
+    assert typed.to_pydict() == {"i": [1.0, None, None]} and typed.dtypes["i"] == pa.float32()
 
 
 def test_missing_and_broken_files(tmp_path):

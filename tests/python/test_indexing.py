@@ -102,6 +102,9 @@ def test_wrong_positions(servers):
 # -- by label --------------------------------------------------------------------------------------------------------
 
 
+# Not int64: an index of pandas' objects with a missing label among integers is one of doubles.
+
+
 @st.composite
 def labelled(draw, kind=None):
     """A table with the label column k0, and its labels that are there."""
@@ -116,7 +119,7 @@ def labelled(draw, kind=None):
 @covers("Series.get", key="same", default="same")
 @given(data=st.data())
 def test_loc_one_label(servers, data):
-    table, labels = data.draw(labelled(data.draw(st.sampled_from(["int64", "string", "int8"]))))
+    table, labels = data.draw(labelled(data.draw(st.sampled_from(["int32", "string", "int8"]))))
     table = table.append_column("v", table["prow"])
     assume(labels)
     label = data.draw(st.sampled_from(labels))
@@ -144,7 +147,7 @@ def test_loc_missing_label(servers, data):
 
 @given(data=st.data())
 def test_loc_list(servers, data):
-    table, labels = data.draw(labelled(data.draw(st.sampled_from(["int64", "string", "int8"]))))
+    table, labels = data.draw(labelled(data.draw(st.sampled_from(["int32", "string", "int8"]))))
     chosen = data.draw(st.lists(st.sampled_from(labels), max_size=6)) if labels else []
     code = "df.set_index('k0').loc[chosen]"
     same_as_pandas(data, servers, code, [table], convert=objects, chosen=chosen)
@@ -158,7 +161,7 @@ def test_loc_list(servers, data):
 
 @given(data=st.data())
 def test_loc_slice(servers, data):
-    table, labels = data.draw(labelled(data.draw(st.sampled_from(["int64", "string", "int8"]))))
+    table, labels = data.draw(labelled(data.draw(st.sampled_from(["int32", "string", "int8"]))))
     assume(labels)
     way = data.draw(st.sampled_from(["up", "down", "none"]))
     if way != "none":
@@ -360,7 +363,7 @@ def test_columns(servers, code, data):
         errors="same")  # fmt: skip
 @given(data=st.data())
 def test_drop_rows(servers, data):
-    table, labels = data.draw(labelled(data.draw(st.sampled_from(["int64", "string", "int8"]))))
+    table, labels = data.draw(labelled(data.draw(st.sampled_from(["int32", "string", "int8"]))))
     table = table.append_column("v", table["prow"])
     chosen = data.draw(st.lists(st.sampled_from(labels), max_size=4, unique=True)) if labels else []
     for code in (
@@ -416,7 +419,7 @@ def test_squeeze(servers, code, columns, data):
 
 @covers("DataFrame.select_dtypes", include="same", exclude="same")
 @pytest.mark.parametrize("names", ["'number'", "['int64', 'bool']", "'float'", "'datetime'", "'datetimetz'", "'timedelta'",
-                                   "'category'", "'int8'", "np.floating", "'float32'", "np.number"])  # fmt: skip
+                                   "'category'", "'int8'", "np.floating", "'float32'", "'int'", "np.number"])  # fmt: skip
 def test_select_dtypes(servers, names):
     kinds = [
         "bool",
