@@ -34,7 +34,7 @@ WORLDS = [1, 2, 3, 4, 5, 8]
 COVERED: list[tuple[str, str, str]] = []
 
 
-def covers(method: str, outcome: str = "same", **arguments: str) -> Callable[[Any], Any]:
+def covers(method: str, /, outcome: str = "same", **arguments: str) -> Callable[[Any], Any]:
     """The test shows how `method` ("DataFrame.merge", "Series.str.len", "DataFrameGroupBy.sum", "concat") answers beside
     pandas, and its `arguments`: "same", "refused", or "different: how"."""
     COVERED.append((method, "", outcome))
