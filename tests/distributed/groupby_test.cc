@@ -78,14 +78,16 @@ test::TablePtr Exact(int64_t rows) {
   arrow::Int32Builder keys;
   arrow::DoubleBuilder values;
   arrow::StringBuilder texts;
+  arrow::Int16Builder factors;
   for (int64_t i = 0; i < rows; ++i) {
     EXPECT_TRUE((i % 17 == 3 ? keys.AppendNull() : keys.Append(static_cast<int32_t>(i * 7919 % 11))).ok());
     EXPECT_TRUE((i % 5 == 2 ? values.AppendNull() : values.Append(static_cast<double>(i % 13))).ok());
     EXPECT_TRUE((i % 6 == 1 ? texts.AppendNull() : texts.Append("t" + std::to_string(i % 4))).ok());
+    EXPECT_TRUE(factors.Append(static_cast<int16_t>(i % 90 == 0 ? 3 : (i % 2 == 0 ? 1 : -1))).ok());
   }
-  const auto schema = arrow::schema(
-      {arrow::field("k", arrow::int32()), arrow::field("v", arrow::float64()), arrow::field("s", arrow::utf8())});
-  return arrow::Table::Make(schema, {*keys.Finish(), *values.Finish(), *texts.Finish()});
+  const auto schema = arrow::schema({arrow::field("k", arrow::int32()), arrow::field("v", arrow::float64()),
+                                     arrow::field("s", arrow::utf8()), arrow::field("f", arrow::int16())});
+  return arrow::Table::Make(schema, {*keys.Finish(), *values.Finish(), *texts.Finish(), *factors.Finish()});
 }
 
 GroupByOptions Many(std::vector<std::pair<AggregateFunction, int>> functions) {
@@ -101,7 +103,7 @@ GroupByOptions Many(std::vector<std::pair<AggregateFunction, int>> functions) {
 
 TEST(DistributedGroupBy, FunctionsThatCombine) {
   using enum AggregateFunction;
-  ExpectSameAsLocal(Exact(900), Many({{kProd, 0},
+  ExpectSameAsLocal(Exact(900), Many({{kProd, 3},
                                       {kAny, 1},
                                       {kAll, 1},
                                       {kFirst, 1},

@@ -16,7 +16,8 @@ import weft
 
 CLOSE = 1e-9
 
-KINDS = st.sampled_from(["int8", "int32", "string", "double", "bool"])
+#: No bool: pandas makes objects of bools with nulls, and does not order those.
+KINDS = st.sampled_from(["int8", "int32", "string", "double"])
 
 
 @st.composite
