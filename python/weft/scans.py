@@ -213,9 +213,11 @@ def _change(value: _core.Expression, before: _core.Expression, type: pa.DataType
     import pyarrow as pa
     from pyarrow import types
 
-    number = types.is_integer(type) or types.is_floating(type) or types.is_decimal(type) or types.is_null(type)
-    if not number:
+    sides = [value, before]
+    if types.is_duration(type):
+        sides = [_cast(side, pa.int64()) for side in sides]
+    elif not (types.is_integer(type) or types.is_floating(type) or types.is_decimal(type) or types.is_null(type)):
         return None
-    ratio = _core.Expression.call("divide", [_cast(value, pa.float64()), _cast(before, pa.float64())])
+    ratio = _core.Expression.call("divide", [_cast(side, pa.float64()) for side in sides])
     one = _core.Expression.literal(pa.array([1.0]))
     return _core.Expression.call("subtract", [ratio, one])
