@@ -34,7 +34,9 @@ def reduce_rows(
     """A Series, named by the function, with the frame's index. Numbers are taken in the type that holds all of them:
     64-bit integers, or double."""
     from weft.series import Series
+    import pyarrow.compute as pc
 
+    from weft.series import Series
     check_flag(frame, function, skipna=skipna, numeric_only=numeric_only, bool_only=bool_only)
     check_whole(frame, function, min_count=min_count)
     columns = choose_columns(frame, numeric_only, bool_only)
@@ -45,7 +47,7 @@ def reduce_rows(
         raise ValueError(f"{where}{function}: axis=1 needs a column, and there is none")
     if function in frame.index_names:
         raise ValueError(f"{where}{function}: the result would be named as the index column {function!r}; rename it")
-    missing = [_E.is_null(_E.field(name), True) for name in names]
+    missing = [_E.call("is_null", [_E.field(name)], pc.NullOptions(nan_is_null=True)) for name in names]
     if function == "count":
         made = _count(missing)
     else:
