@@ -33,10 +33,10 @@ def reduce_rows(
 ) -> Series:
     """A Series, named by the function, with the frame's index. Numbers are taken in the type that holds all of them:
     64-bit integers, or double."""
-    from weft.series import Series
     import pyarrow.compute as pc
 
     from weft.series import Series
+
     check_flag(frame, function, skipna=skipna, numeric_only=numeric_only, bool_only=bool_only)
     check_whole(frame, function, min_count=min_count)
     columns = choose_columns(frame, numeric_only, bool_only)
