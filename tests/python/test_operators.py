@@ -332,7 +332,7 @@ WRONG: list[tuple[type[Exception], dict[str, Any]]] = [
     (TypeError, {"op": "groupby", "by": "p0", "agg": {"n": ["prow", "sum"]}}),
     (TypeError, {"op": "groupby", "by": "prow", "agg": {"n": ["k0", "sum"]}}),
     (ValueError, {"op": "groupby", "by": "k0", "level": 0, "agg": {"n": ["prow", "sum"]}}),
-    (ValueError, {"op": "drop_duplicates", "keep": "last"}),
+    (ValueError, {"op": "drop_duplicates", "keep": "all"}),
     (KeyError, {"op": "drop_duplicates", "subset": ["missing"]}),
     (KeyError, {"op": "filter", "condition": "col('missing') > 1"}),
     (TypeError, {"op": "filter", "condition": "col('k0') > 1"}),
