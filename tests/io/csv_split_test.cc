@@ -1,4 +1,5 @@
 #include "weft/io/csv_split.h"
+#include "weft/io/share.h"
 
 #include <gtest/gtest.h>
 
