@@ -167,4 +167,7 @@ def has_dtype(type: pa.DataType, wanted: Any) -> bool:
         "bool": kind == "bool",
         "boolean": kind == "bool",
     }
+    if wanted is int or wanted is float or word in ("int", "float"):
+        # As in pandas, these are of either width.
+        return type in ((pa.int32(), pa.int64()) if word == "int" else (pa.float32(), pa.float64()))
     return groups[word] if word in groups else bool(dense(of_name(wanted, "select_dtypes")) == type)

@@ -200,9 +200,10 @@ arrow::Status AddLookup(cp::FunctionRegistry* registry) {
 
 // -- text ------------------------------------------------------------------------------------------------------------
 
-/// Python's repr of a float.
+/// Python's repr of a double, NumPy's str of a float: they differ in where an exponent begins to be written.
 template <typename T>
 void AppendNumber(T value, std::string& text) {
+  constexpr int kLargest = sizeof(T) == sizeof(double) ? 16 : 6;
   if (std::isnan(value)) {
     text += "nan";
     return;
@@ -224,7 +225,7 @@ void AppendNumber(T value, std::string& text) {
   std::string digits(1, made[0]);
   if (mark > 2) digits += made.substr(2, mark - 2);
   const int length = static_cast<int>(digits.size());
-  if (exponent < -4 || exponent >= 16) {
+  if ((value != 0 && value < 1e-4) || exponent >= kLargest) {
     text += digits[0];
     if (length > 1) text.append(".").append(digits, 1);
     text += exponent < 0 ? "e-" : "e+";
@@ -336,6 +337,29 @@ arrow::Status AddListGet(cp::FunctionRegistry* registry) {
   return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
 }
 
+// -- dictionaries ----------------------------------------------------------------------------------------------------
+
+arrow::Status DictionaryOf(cp::KernelContext* context, const cp::ExecSpan& batch, cp::ExecResult* out) {
+  const arrow::Datum input(batch[0].array.ToArrayData());
+  ARROW_ASSIGN_OR_RAISE(const auto made, cp::CallFunction("dictionary_encode", {input}, context->exec_context()));
+  out->value = made.array();
+  return arrow::Status::OK();
+}
+
+arrow::Status AddDictionaryOf(cp::FunctionRegistry* registry) {
+  static const cp::FunctionDoc doc{"Values as a dictionary and indices", "", {"x"}};
+  auto function = std::make_shared<cp::ScalarFunction>("weft_dictionary", cp::Arity::Unary(), doc);
+  const cp::OutputType result(
+      [](cp::KernelContext*, const std::vector<arrow::TypeHolder>& types) -> arrow::Result<arrow::TypeHolder> {
+        return arrow::TypeHolder(arrow::dictionary(arrow::int32(), types[0].GetSharedPtr()));
+      });
+  cp::ScalarKernel kernel({cp::InputType::Any()}, result, DictionaryOf);
+  kernel.null_handling = cp::NullHandling::COMPUTED_NO_PREALLOCATE;
+  kernel.mem_allocation = cp::MemAllocation::NO_PREALLOCATE;
+  ARROW_RETURN_NOT_OK(function->AddKernel(std::move(kernel)));
+  return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
+}
+
 arrow::Status RegisterOnce() {
   ARROW_RETURN_NOT_OK(cp::Initialize());
   cp::FunctionRegistry* registry = cp::GetFunctionRegistry();
@@ -345,7 +369,8 @@ arrow::Status RegisterOnce() {
   ARROW_RETURN_NOT_OK(AddDivisionOfAll<Modulo>(registry, "weft_modulo", modulo));
   ARROW_RETURN_NOT_OK(AddLookup(registry));
   ARROW_RETURN_NOT_OK(AddNumberText(registry));
-  return AddListGet(registry);
+  ARROW_RETURN_NOT_OK(AddListGet(registry));
+  return AddDictionaryOf(registry);
 }
 
 }  // namespace
