@@ -23,10 +23,9 @@ def _astype(low: Lowering, terms: tuple[Term, ...], type: pa.DataType) -> Term:
             value = pa.string()
         if type.ordered or type.index_type != pa.int32():
             raise TypeError(f"astype: {type} is not taken; dictionaries have int32 indices and no order of their own")
-        made = _astype(low, (term,), value)
-        if made.family == "other":
-            raise TypeError(f"astype: {term.type} does not become a dictionary")
-        return low.call("weft_dictionary", made, type=pa.dictionary(pa.int32(), value))
+        if family(value) != "text":
+            raise TypeError(f"astype: {term.type} does not become a category; cast it to text first")
+        return low.cast(_astype(low, (term,), pa.string()), pa.dictionary(pa.int32(), pa.string()))
     if term.type == type:
         return term
     source, target = term.family, family(type)

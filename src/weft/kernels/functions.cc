@@ -337,29 +337,6 @@ arrow::Status AddListGet(cp::FunctionRegistry* registry) {
   return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
 }
 
-// -- dictionaries ----------------------------------------------------------------------------------------------------
-
-arrow::Status DictionaryOf(cp::KernelContext* context, const cp::ExecSpan& batch, cp::ExecResult* out) {
-  const arrow::Datum input(batch[0].array.ToArrayData());
-  ARROW_ASSIGN_OR_RAISE(const auto made, cp::CallFunction("dictionary_encode", {input}, context->exec_context()));
-  out->value = made.array();
-  return arrow::Status::OK();
-}
-
-arrow::Status AddDictionaryOf(cp::FunctionRegistry* registry) {
-  static const cp::FunctionDoc doc{"Values as a dictionary and indices", "", {"x"}};
-  auto function = std::make_shared<cp::ScalarFunction>("weft_dictionary", cp::Arity::Unary(), doc);
-  const cp::OutputType result(
-      [](cp::KernelContext*, const std::vector<arrow::TypeHolder>& types) -> arrow::Result<arrow::TypeHolder> {
-        return arrow::TypeHolder(arrow::dictionary(arrow::int32(), types[0].GetSharedPtr()));
-      });
-  cp::ScalarKernel kernel({cp::InputType::Any()}, result, DictionaryOf);
-  kernel.null_handling = cp::NullHandling::COMPUTED_NO_PREALLOCATE;
-  kernel.mem_allocation = cp::MemAllocation::NO_PREALLOCATE;
-  ARROW_RETURN_NOT_OK(function->AddKernel(std::move(kernel)));
-  return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
-}
-
 arrow::Status RegisterOnce() {
   ARROW_RETURN_NOT_OK(cp::Initialize());
   cp::FunctionRegistry* registry = cp::GetFunctionRegistry();
@@ -369,8 +346,7 @@ arrow::Status RegisterOnce() {
   ARROW_RETURN_NOT_OK(AddDivisionOfAll<Modulo>(registry, "weft_modulo", modulo));
   ARROW_RETURN_NOT_OK(AddLookup(registry));
   ARROW_RETURN_NOT_OK(AddNumberText(registry));
-  ARROW_RETURN_NOT_OK(AddListGet(registry));
-  return AddDictionaryOf(registry);
+  return AddListGet(registry);
 }
 
 }  // namespace

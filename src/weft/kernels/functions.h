@@ -10,7 +10,6 @@
 //                             a float as NumPy's.
 //   weft_list_get(x, i)       the item of each list at i, an int64 constant, from the end where it is negative; null
 //                             where the list is not that long.
-//   weft_dictionary(x)        x with a dictionary and int32 indices; each batch has a dictionary of its own.
 #pragma once
 
 #include <arrow/array.h>
