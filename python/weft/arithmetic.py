@@ -216,8 +216,8 @@ def _span_by_number(low: Lowering, kind: str, span: Term, number: Term) -> Term:
     made = low.call(kind, low.cast(counts, pa.float64()), low.cast(number, pa.float64()), type=pa.float64())
     finite = low.call("is_finite", made, type=pa.bool_())
     low.fallible = True
-    kept = low.choose(finite, made, low.null(pa.float64()))
-    return low.cast(low.cast(kept, pa.int64(), truncate=True), span.type)
+    kept = low.call("trunc", low.choose(finite, made, low.null(pa.float64())), type=pa.float64())
+    return low.cast(low.cast(kept, pa.int64()), span.type)
 
 
 # -- the operators ---------------------------------------------------------------------------------------------------
@@ -599,11 +599,23 @@ def _isin(low: Lowering, terms: tuple[Term, ...], values: Any) -> Term:
         if low.typed:
             present = [value for value in (_member(value, term.type) for value in present) if value is not None]
         there = to_array(present, term.type if low.typed else None) if present else None
+    if there is not None and low.typed and term.family == "float":
+        there = _both_zeros(there)
     null = low.is_missing(term)
     if there is None or len(there) == 0:
         return null if missing else low.constant(False)
     found = Term(low, _core.Expression.is_in(term.core, there), pa.bool_())
     return low.call("or", found, null, type=pa.bool_()) if missing else found
+
+
+def _both_zeros(values: Any) -> Any:
+    """The other zero beside each, which equals it but is looked up by its bits."""
+    import pyarrow.compute as pc
+
+    zeros = values.filter(pc.equal(values.cast(pa.float64()), 0.0)).cast(pa.float64())
+    if not len(zeros):
+        return values
+    return pa.concat_arrays([values, pc.negate(zeros).cast(values.type)])
 
 
 def _member(value: Any, type: pa.DataType) -> Any:
@@ -645,7 +657,12 @@ def _lookup(low: Lowering, terms: tuple[Term, ...], detail: Any) -> Term:
         values = [None if is_missing(value) else value for value in mapping.values()]
         made_of = to_array([*values, *(None if is_missing(value) else value for value in of_missing)])
         type = made_of.type
-    keys = to_array(list(mapping), term.type)
+    members = list(mapping)
+    if term.family == "float" and 0 in mapping:
+        # The other zero equals this one, but is looked up by its bits.
+        zero = members.index(0)
+        members, values = [*members, -float(members[zero])], [*values, values[zero]]
+    keys = to_array(members, term.type)
     subject = low.cast(term, type) if keep else term
     if keep:
         keys = keys.cast(type)

@@ -21,7 +21,11 @@ def _astype(low: Lowering, terms: tuple[Term, ...], type: pa.DataType) -> Term:
         value = term.type if pa.types.is_null(type.value_type) else type.value_type
         if family(value) == "null":
             value = pa.string()
-        return low.cast(_astype(low, (term,), value), pa.dictionary(type.index_type, value, type.ordered))
+        if type.ordered or type.index_type != pa.int32():
+            raise TypeError(f"astype: {type} is not taken; dictionaries have int32 indices and no order of their own")
+        if family(value) != "text":
+            raise TypeError(f"astype: {term.type} does not become a category; cast it to text first")
+        return low.cast(_astype(low, (term,), pa.string()), pa.dictionary(pa.int32(), pa.string()))
     if term.type == type:
         return term
     source, target = term.family, family(type)
@@ -75,8 +79,9 @@ def _to_number(low: Lowering, term: Term, type: pa.DataType) -> Term | None:
     if source == "float":
         # NaN has no integer; what has a fraction loses it.
         number = low.cast(term, pa.float32()) if pa.types.is_float16(term.type) else term
-        number = number if target == "float" else _without_nan(low, number)
-        return low.cast(number, type, truncate=True, fallible=target != "float")
+        if target == "int":
+            number = low.call("trunc", _without_nan(low, number), type=number.type)
+        return low.cast(number, type, fallible=target != "float")
     return low.cast(term, type, truncate=source == "decimal", fallible=source == "text" or target != "float")
 
 

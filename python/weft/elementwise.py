@@ -342,7 +342,7 @@ class Elementwise(FrameOperators):
         counts = numpy.array([pc.sum(column).as_py() or 0 for column in there.columns] + [len(self)], numpy.int64)
         if env is not None:
             counts = env.allreduce(counts)
-        least = int(counts[-1]) if how == "any" else min(1, int(counts[-1]))
+        least = int(counts[-1]) if how == "any" else 1
         least = least if thresh is ABSENT else int(thresh)
         hidden = len(self.index_names)
         return self._keep([hidden + i for i, count in enumerate(counts[:-1]) if count >= least])

@@ -88,6 +88,9 @@ class Operands:
             return value
         if isinstance(value, Series):
             return self.columns_of(value.to_frame())[0]
+        if isinstance(value, Rows):
+            where = f"{place(self.frame.env)}{self.operation}"
+            raise TypeError(f"{where}: a frame is no operand here; take one of its columns")
         if is_listed(value):
             env = choose_env(self.operation, None, self.frame)
             column = column_of(value, env, self.operation, len(self.frame))
@@ -97,10 +100,6 @@ class Operands:
 
             table, _ = arrow_input.read(pa.table([column], names=["0"]))
             return col(self.beside(table)[0])
-        if isinstance(value, Rows):
-            raise TypeError(
-                f"{place(self.frame.env)}{self.operation}: a frame is no operand here; take one of its columns"
-            )
         return expression_of(value)
 
     def columns_of(self, frame: Rows) -> list[Expression]:

@@ -200,9 +200,10 @@ arrow::Status AddLookup(cp::FunctionRegistry* registry) {
 
 // -- text ------------------------------------------------------------------------------------------------------------
 
-/// Python's repr of a float.
+/// Python's repr of a double, NumPy's str of a float: they differ in where an exponent begins to be written.
 template <typename T>
 void AppendNumber(T value, std::string& text) {
+  constexpr int kLargest = sizeof(T) == sizeof(double) ? 16 : 6;
   if (std::isnan(value)) {
     text += "nan";
     return;
@@ -224,7 +225,7 @@ void AppendNumber(T value, std::string& text) {
   std::string digits(1, made[0]);
   if (mark > 2) digits += made.substr(2, mark - 2);
   const int length = static_cast<int>(digits.size());
-  if (exponent < -4 || exponent >= 16) {
+  if ((value != 0 && value < 1e-4) || exponent >= kLargest) {
     text += digits[0];
     if (length > 1) text.append(".").append(digits, 1);
     text += exponent < 0 ? "e-" : "e+";
