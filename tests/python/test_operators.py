@@ -328,7 +328,7 @@ WRONG: list[tuple[type[Exception], dict[str, Any]]] = [
     (ValueError, {"op": "sort_values", "by": "k0", "inplace": True}),
     (KeyError, {"op": "groupby", "by": "missing", "agg": {"n": ["prow", "sum"]}}),
     (KeyError, {"op": "groupby", "by": "k0", "agg": {"n": ["missing", "sum"]}}),
-    (ValueError, {"op": "groupby", "by": "k0", "agg": {"n": ["prow", "median"]}}),
+    (ValueError, {"op": "groupby", "by": "k0", "agg": {"n": ["prow", "mad"]}}),
     (TypeError, {"op": "groupby", "by": "p0", "agg": {"n": ["prow", "sum"]}}),
     (TypeError, {"op": "groupby", "by": "prow", "agg": {"n": ["k0", "sum"]}}),
     (ValueError, {"op": "groupby", "by": "k0", "level": 0, "agg": {"n": ["prow", "sum"]}}),
