@@ -48,7 +48,7 @@ void BindExpression(nb::module_& module) {
       .def_static(
           "cast",
           [](const PyExpression& argument, nb::handle schema, bool safe) {
-            const auto type = ImportSchema(schema)->field(0)->type();
+            const auto& type = ImportSchema(schema)->field(0)->type();
             return PyExpression{cp::call("cast", {argument.expression},
                                          safe ? cp::CastOptions::Safe(type) : cp::CastOptions::Unsafe(type))};
           },
