@@ -45,14 +45,10 @@ void BindExpression(nb::module_& module) {
                   [](const PyExpression& argument, bool nan_is_null) {
                     return PyExpression{cp::call("is_null", {argument.expression}, cp::NullOptions(nan_is_null))};
                   })
-      .def_static(
-          "cast",
-          [](const PyExpression& argument, nb::handle schema, bool safe) {
-            const auto& type = ImportSchema(schema)->field(0)->type();
-            return PyExpression{cp::call("cast", {argument.expression},
-                                         safe ? cp::CastOptions::Safe(type) : cp::CastOptions::Unsafe(type))};
-          },
-          nb::arg("argument"), nb::arg("type"), nb::arg("safe") = true);
+      .def_static("cast", [](const PyExpression& argument, nb::handle schema) {
+        return PyExpression{
+            cp::call("cast", {argument.expression}, cp::CastOptions::Safe(ImportSchema(schema)->field(0)->type()))};
+      });
 }
 
 }  // namespace weft::python
