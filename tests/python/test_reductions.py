@@ -59,7 +59,7 @@ def as_double(table: pa.Table):
     return pa.table(columns, names=table.column_names).to_pandas()
 
 
-@covers("DataFrame.count", axis="different: the values of a row are counted by no method", numeric_only="same")
+@covers("DataFrame.count", axis="refused", numeric_only="same")
 @given(data=st.data())
 def test_count(servers, data):
     table = data.draw(tables.tables([], payloads=3))
