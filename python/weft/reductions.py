@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Reductions"]
 
-_ROWS = "values of a row are not reduced by it; write an expression of the columns"
+_ROWS = "values of a row are not reduced; write an expression of the columns"
 
 
 class Reductions(Scans):
@@ -23,9 +23,6 @@ class Reductions(Scans):
     ``skipna=False``; a missing result is NaN for numbers, else None. ``numeric_only`` keeps columns of bool, integers,
     floats and decimals; without it a column whose type the function does not take is a TypeError that names it.
     Integers are summed exactly, and a sum or product that does not fit 64 bits is a ValueError.
-
-    With ``axis=1`` count, sum, mean, min, max, any and all are of the values of each row: a `Series` with the frame's
-    index. Others refuse it.
     """
 
     __slots__ = ()
@@ -34,24 +31,16 @@ class Reductions(Scans):
         self._only_columns(function, axis)
         return reduce_columns(self, function, **options)
 
-    def _reduce_any(self, function: str, axis: Any, **options: Any) -> Any:
-        """Along either axis."""
-        from weft.row_reductions import reduce_rows
-
-        if column_axis(self, function, axis):
-            return reduce_columns(self, function, **options)
-        return reduce_rows(self._same, function, **options)
-
-    def count(self, axis: int | str = 0, numeric_only: bool = False) -> Any:
+    def count(self, axis: int | str = 0, numeric_only: bool = False) -> dict[str, int]:
         """How many values are not missing."""
-        return self._reduce_any("count", axis, numeric_only=numeric_only)
+        return self._reduce("count", axis, numeric_only=numeric_only)
 
     def sum(
         self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False, min_count: int = 0
-    ) -> Any:
+    ) -> dict[str, Any]:
         """Sums: integers and bool exactly, floats compensated, decimals, durations. Fewer than `min_count` values make
         it missing."""
-        return self._reduce_any("sum", axis, skipna=skipna, numeric_only=numeric_only, min_count=min_count)
+        return self._reduce("sum", axis, skipna=skipna, numeric_only=numeric_only, min_count=min_count)
 
     def prod(
         self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False, min_count: int = 0
@@ -61,18 +50,18 @@ class Reductions(Scans):
 
     product = prod
 
-    def mean(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
+    def mean(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> dict[str, Any]:
         """Means: of integers exact before their one rounding; of decimals, durations, timestamps and dates of their
         type."""
-        return self._reduce_any("mean", axis, skipna=skipna, numeric_only=numeric_only)
+        return self._reduce("mean", axis, skipna=skipna, numeric_only=numeric_only)
 
-    def min(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
+    def min(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> dict[str, Any]:
         """Least values; of strings by their UTF-8 bytes, which is by code points."""
-        return self._reduce_any("min", axis, skipna=skipna, numeric_only=numeric_only)
+        return self._reduce("min", axis, skipna=skipna, numeric_only=numeric_only)
 
-    def max(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
+    def max(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> dict[str, Any]:
         """Greatest values."""
-        return self._reduce_any("max", axis, skipna=skipna, numeric_only=numeric_only)
+        return self._reduce("max", axis, skipna=skipna, numeric_only=numeric_only)
 
     def var(
         self, *, axis: int | str | None = 0, skipna: bool = True, ddof: int = 1, numeric_only: bool = False
@@ -102,13 +91,13 @@ class Reductions(Scans):
 
     kurtosis = kurt
 
-    def any(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True) -> Any:
+    def any(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True) -> dict[str, bool]:
         """Whether any value is true: not zero, not empty."""
-        return self._reduce_any("any", axis, skipna=skipna, bool_only=bool_only)
+        return self._reduce("any", axis, skipna=skipna, bool_only=bool_only)
 
-    def all(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True) -> Any:
+    def all(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True) -> dict[str, bool]:
         """Whether all values are true: not zero, not empty."""
-        return self._reduce_any("all", axis, skipna=skipna, bool_only=bool_only)
+        return self._reduce("all", axis, skipna=skipna, bool_only=bool_only)
 
     def idxmin(self, axis: int | str = 0, skipna: bool = True, numeric_only: bool = False) -> dict[str, Any]:
         """The index label of the first least value; without an index its row's number in the whole. ValueError where

@@ -141,11 +141,7 @@ class Scans(Ordering):
         return self._beside_index(self._project_agreed(operation, both, expressions))
 
     def _project_agreed(
-        self,
-        operation: str,
-        table: _core.Table,
-        expressions: Sequence[_core.Expression],
-        names: Sequence[str] | None = None,
+        self, operation: str, table: _core.Table, expressions: Sequence[_core.Expression]
     ) -> _core.Table:
         """Evaluates expressions that may fail on one rank's values alone: then all ranks fail."""
         env = choose_env(operation, None, self)
@@ -153,7 +149,7 @@ class Scans(Ordering):
         made: _core.Table | None = None
         problem: str | None = None
         try:
-            made = _core.project(table, session, self.columns if names is None else names, expressions)
+            made = _core.project(table, session, self.columns, expressions)
         except ValueError as error:
             problem = f"{operation}: {error}"
         if session is not None:
@@ -175,8 +171,7 @@ def _join_columns(tables: Sequence[_core.Table]) -> _core.Table:
     return _core.Table.from_stream(pa.Table.from_arrays(columns, schema=pa.schema(fields)))
 
 
-def cast_to(value: _core.Expression, type: pa.DataType) -> _core.Expression:
-    """The values in another type; to double rounded, else an error where they do not fit."""
+def _cast(value: _core.Expression, type: pa.DataType) -> _core.Expression:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -191,24 +186,24 @@ def _difference(value: _core.Expression, before: _core.Expression, type: pa.Data
     if types.is_boolean(type):
         return _core.Expression.call("xor", [value, before])
     if types.is_null(type):
-        return cast_to(value, pa.float64())
+        return _cast(value, pa.float64())
     both = [value, before]
     if types.is_uint64(type):
-        wide = [cast_to(cast_to(side, pa.decimal128(20, 0)), pa.decimal128(30, 0)) for side in both]
-        return cast_to(_core.Expression.call("subtract", wide), pa.int64())
+        wide = [_cast(_cast(side, pa.decimal128(20, 0)), pa.decimal128(30, 0)) for side in both]
+        return _cast(_core.Expression.call("subtract", wide), pa.int64())
     if types.is_integer(type):
-        both = [cast_to(side, pa.int64()) for side in both]
+        both = [_cast(side, pa.int64()) for side in both]
     elif types.is_float16(type):
-        both = [cast_to(side, pa.float32()) for side in both]
+        both = [_cast(side, pa.float32()) for side in both]
     elif types.is_temporal(type) and not types.is_interval(type):
         # As whole numbers: Arrow's checked difference of times also looks at what lies under nulls.
         unit = "s" if types.is_date32(type) else "ms" if types.is_date64(type) else type.unit
         if types.is_date32(type):
-            both = [cast_to(side, pa.timestamp("s")) for side in both]
+            both = [_cast(side, pa.timestamp("s")) for side in both]
         if types.is_time32(type):
-            both = [cast_to(side, pa.int32()) for side in both]
-        numbers = [cast_to(side, pa.int64()) for side in both]
-        return cast_to(_core.Expression.call("subtract_checked", numbers), pa.duration(unit))
+            both = [_cast(side, pa.int32()) for side in both]
+        numbers = [_cast(side, pa.int64()) for side in both]
+        return _cast(_core.Expression.call("subtract_checked", numbers), pa.duration(unit))
     elif not (types.is_floating(type) or types.is_decimal(type)):
         return None
     return _core.Expression.call("subtract_checked", both)
@@ -221,9 +216,9 @@ def _change(value: _core.Expression, before: _core.Expression, type: pa.DataType
 
     sides = [value, before]
     if types.is_duration(type):
-        sides = [cast_to(side, pa.int64()) for side in sides]
+        sides = [_cast(side, pa.int64()) for side in sides]
     elif not (types.is_integer(type) or types.is_floating(type) or types.is_decimal(type) or types.is_null(type)):
         return None
-    ratio = _core.Expression.call("divide", [cast_to(side, pa.float64()) for side in sides])
+    ratio = _core.Expression.call("divide", [_cast(side, pa.float64()) for side in sides])
     one = _core.Expression.literal(pa.array([1.0]))
     return _core.Expression.call("subtract", [ratio, one])

@@ -59,7 +59,7 @@ def as_double(table: pa.Table):
     return pa.table(columns, names=table.column_names).to_pandas()
 
 
-@covers("DataFrame.count", numeric_only="same")
+@covers("DataFrame.count", axis="refused", numeric_only="same")
 @given(data=st.data())
 def test_count(servers, data):
     table = data.draw(tables.tables([], payloads=3))
@@ -206,8 +206,8 @@ def test_sums_are_exact(servers, data):
         assert run(data, servers, "df['v'].mean()", [table]) == float(Fraction(total, len(there)))
 
 
-@covers("DataFrame.min", skipna="same")
-@covers("DataFrame.max", skipna="same")
+@covers("DataFrame.min", skipna="same", axis="refused")
+@covers("DataFrame.max", skipna="same", axis="refused")
 @given(data=st.data())
 def test_extremes(servers, data):
     kind = data.draw(st.sampled_from(sorted(tables.KEYS)))
@@ -230,8 +230,8 @@ def test_extremes(servers, data):
         assert (tables.plain(found) is None) == (len(there) < rows or rows == 0)
 
 
-@covers("DataFrame.mean", numeric_only="same")
-@covers("DataFrame.sum", numeric_only="same")
+@covers("DataFrame.mean", numeric_only="same", axis="refused")
+@covers("DataFrame.sum", numeric_only="same", axis="refused")
 @covers("DataFrame.min", numeric_only="same")
 @covers("DataFrame.max", numeric_only="same")
 @covers("DataFrame.var", numeric_only="same", axis="refused")
@@ -251,8 +251,8 @@ def test_numeric_only(servers, data):
     same_as_pandas(data, servers, f"df.{name}(numeric_only=True)", [table], convert=as_double, tolerance=1e-9)
 
 
-@covers("DataFrame.any", skipna="same", bool_only="same")
-@covers("DataFrame.all", skipna="same", bool_only="same")
+@covers("DataFrame.any", skipna="same", bool_only="same", axis="refused")
+@covers("DataFrame.all", skipna="same", bool_only="same", axis="refused")
 @given(data=st.data())
 def test_truth(servers, data):
     rows = data.draw(st.integers(0, 12))
@@ -354,8 +354,9 @@ def test_mode(servers, data):
 @covers("DataFrame.cov", min_periods="same", numeric_only="same", ddof="same")
 @given(data=st.data())
 def test_corr_and_cov(servers, data):
+    # No large offsets here: pandas' own covariances are off by percents for them.
     rows = data.draw(st.integers(0, 40))
-    kinds = ["string", "int16", "wide", "double", "wide"]
+    kinds = ["string", "int16", "double", "double", "int16"]
     values = {**VALUES, "double": (pa.float64(), [0.5, -1.25, 1e3, math.nan]), "int16": (pa.int16(), [1, 5, -7])}
     table = pa.table({f"c{i}": data.draw(tables.columns(rows, values, kind)) for i, kind in enumerate(kinds)})
     least = data.draw(st.sampled_from([1, 3]))
@@ -481,34 +482,7 @@ def test_what_a_series_is_like(servers, data):
         same_as_pandas(data, servers, f"df['v'].{name}", [table])
 
 
-@covers("DataFrame.count", axis="same")
-@covers("DataFrame.sum", axis="same")
-@covers("DataFrame.mean", axis="same")
-@covers("DataFrame.min", axis="same")
-@covers("DataFrame.max", axis="same")
-@covers("DataFrame.any", axis="same")
-@covers("DataFrame.all", axis="same")
-@given(data=st.data())
-def test_values_of_rows(servers, data):
-    rows = data.draw(st.integers(0, 12))
-    kinds = data.draw(st.lists(st.sampled_from(["int8", "uint32", "double", "wide"]), min_size=1, max_size=4))
-    table = pa.table({f"c{i}": data.draw(tables.columns(rows, VALUES, kind)) for i, kind in enumerate(kinds)})
-    table = table.add_column(0, "row", pa.array(range(rows), pa.int64()))
-    skipna = data.draw(st.booleans())
-    more = data.draw(
-        st.sampled_from(
-            ["count(axis=1)", "sum(axis=1, skipna=skipna, min_count=2)", "sum(axis='columns', skipna=skipna)"]
-            + [f"{name}(axis=1, skipna=skipna)" for name in ("mean", "min", "max", "any", "all")]
-        )
-    )
-    same_as_pandas(data, servers, f"df.set_index('row').{more}", [table], tolerance=1e-9, skipna=skipna)
-
-
 def test_wrong_arguments_and_types(servers):
-    table = pa.table({"s": ["a"], "m": pa.array([2**63 - 1]), "n": [1]})
-    refused(servers, TypeError, "df.sum(axis=1)", [table], "'s'", "axis=1")
-    refused(servers, ValueError, "df.sum(axis=1, numeric_only=True)", [table], "sum")
-    refused(servers, ValueError, "df[['s']].max(axis=1, numeric_only=True)", [table], "axis=1")
     table = pa.table({"s": ["a", "b"], "t": pa.array([1, 2], pa.timestamp("us")), "l": [[1], [2]], "n": [1, 2]})
     for name in ("sum", "prod", "mean", "var", "std", "sem", "skew", "kurt", "median", "cumsum", "cumprod", "diff"):
         refused(servers, TypeError, f"df[['n', 's']].{name}()", [table], "'s'", "string")
@@ -518,15 +492,38 @@ def test_wrong_arguments_and_types(servers):
         refused(servers, TypeError, f"df[['t']].{code}", [table], "'t'", "timestamp")
     refused(servers, TypeError, "df.corr()", [table], "'s'")
     refused(servers, TypeError, "df['s'].sum(numeric_only=True)", [table], "'s'")
-    by_row = ["count", "sum", "mean", "min", "max", "any", "all"]
-    others = (
-        "prod product median quantile nunique var std sem skew kurt kurtosis mode idxmin idxmax agg cumsum cumprod cummin "
-        "cummax diff shift"
-    )
-    for name in [*by_row, *others.split()]:
+    for name in [
+        "count",
+        "sum",
+        "prod",
+        "product",
+        "mean",
+        "median",
+        "quantile",
+        "min",
+        "max",
+        "nunique",
+        "var",
+        "std",
+        "sem",
+        "skew",
+        "kurt",
+        "kurtosis",
+        "any",
+        "all",
+        "mode",
+        "idxmin",
+        "idxmax",
+        "agg",
+        "cumsum",
+        "cumprod",
+        "cummin",
+        "cummax",
+        "diff",
+        "shift",
+    ]:
         needed = "'sum', " if name == "agg" else ""
-        if name not in by_row:
-            refused(servers, ValueError, f"df[['n']].{name}({needed}axis=1)", [table], "axis")
+        refused(servers, ValueError, f"df[['n']].{name}({needed}axis=1)", [table], "axis")
         refused(servers, ValueError, f"df[['n']].{name}({needed}axis='depth')", [table], "axis")
     refused(servers, ValueError, "df[['n']].sum(axis=None)", [table], "axis")
     refused(servers, ValueError, "df['n'].sum(axis=1)", [table], "axis")

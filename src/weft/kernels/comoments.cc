@@ -34,20 +34,19 @@ CoMoments OfBlock(const double* x, const double* y, int64_t length) {
   double rest_x = 0;
   double rest_y = 0;
   for (int64_t i = 0; i < length; ++i) {
-    const double dx = x[i] - made.mean_x;
-    const double dy = y[i] - made.mean_y;
-    rest_x += dx;
-    rest_y += dy;
+    rest_x += x[i] - made.mean_x;
+    rest_y += y[i] - made.mean_y;
+  }
+  // What rounding left of the means.
+  made.mean_x_low = rest_x / n;
+  made.mean_y_low = rest_y / n;
+  for (int64_t i = 0; i < length; ++i) {
+    const double dx = (x[i] - made.mean_x) - made.mean_x_low;
+    const double dy = (y[i] - made.mean_y) - made.mean_y_low;
     made.m2_x += dx * dx;
     made.m2_y += dy * dy;
     made.co += dx * dy;
   }
-  // The means' rounding, taken out of the sums of squares.
-  made.m2_x -= rest_x * rest_x / n;
-  made.m2_y -= rest_y * rest_y / n;
-  made.co -= rest_x * rest_y / n;
-  made.mean_x += rest_x / n;
-  made.mean_y += rest_y / n;
   return made;
 }
 

@@ -17,7 +17,9 @@ namespace weft::kernels {
 /// and merging in another order changes the last bits only, whatever the offset of the numbers.
 struct Moments {
   int64_t count = 0;
+  /// The mean is mean + mean_low: with a large offset the difference of two means needs the digits behind a double's.
   double mean = 0;
+  double mean_low = 0;
   double m2 = 0;
   double m3 = 0;
   double m4 = 0;
@@ -26,14 +28,14 @@ struct Moments {
   void Add(double value) {
     const auto before = static_cast<double>(count);
     const auto n = static_cast<double>(++count);
-    const double delta = value - mean;
+    const double delta = (value - mean) - mean_low;
     const double part = delta / n;
     const double square = part * part;
     const double term = delta * part * before;
-    mean += part;
+    MoveMean(part, &mean, &mean_low);
     m4 += term * square * (n * n - 3 * n + 3) + 6 * square * m2 - 4 * part * m3;
     m3 += term * part * (n - 2) - 3 * part * m2;
-    m2 += delta * (value - mean);
+    m2 += delta * ((value - mean) - mean_low);
   }
 
   /// As if `other`'s numbers had been added.
@@ -46,15 +48,24 @@ struct Moments {
     const auto a = static_cast<double>(count);
     const auto b = static_cast<double>(other.count);
     const double n = a + b;
-    const double delta = other.mean - mean;
+    const double delta = (other.mean - mean) + (other.mean_low - mean_low);
     const double part = delta / n;
     const double term = delta * part * a * b;
     m4 += other.m4 + term * part * part * (a * a - a * b + b * b) + 6 * part * part * (a * a * other.m2 + b * b * m2) +
           4 * part * (a * other.m3 - b * m3);
     m3 += other.m3 + term * part * (a - b) + 3 * part * (a * other.m2 - b * m2);
     m2 += other.m2 + term;
-    mean += part * b;
+    MoveMean(part * b, &mean, &mean_low);
     count += other.count;
+  }
+
+  /// Adds to a mean of two parts, so that the second stays small.
+  static void MoveMean(double by, double* high, double* low) {
+    const double rest = *low + by;
+    const double sum = *high + rest;
+    // Fast two-sum (Dekker 1971): exact where the mean is the larger one; else nothing is lost that matters to it.
+    *low = std::isfinite(sum) ? rest - (sum - *high) : 0;
+    *high = sum;
   }
 
   /// Of a block of numbers, in two passes: faster and more exact than adding one by one.
@@ -63,16 +74,22 @@ struct Moments {
     made.count = static_cast<int64_t>(values.size());
     if (values.empty()) return made;
     const auto n = static_cast<double>(made.count);
-    const double guess = Sum(values, [](double x) { return x; }) / n;
-    // What rounding left of the first moment about the guess; the others are moved by it.
-    const double rest = Sum(values, [guess](double x) { return x - guess; }) / n;
-    made.mean = guess + rest;
+    made.mean = Sum(values, [](double x) { return x; }) / n;
     const double center = made.mean;
-    made.m2 = Sum(values, [center](double x) { return (x - center) * (x - center); });
-    made.m3 = Sum(values, [center](double x) { return (x - center) * (x - center) * (x - center); });
-    made.m4 = Sum(values, [center](double x) {
-      const double square = (x - center) * (x - center);
-      return square * square;
+    // What rounding left of the mean.
+    made.mean_low = Sum(values, [center](double x) { return x - center; }) / n;
+    const double low = made.mean_low;
+    made.m2 = Sum(values, [center, low](double x) {
+      const double d = (x - center) - low;
+      return d * d;
+    });
+    made.m3 = Sum(values, [center, low](double x) {
+      const double d = (x - center) - low;
+      return d * d * d;
+    });
+    made.m4 = Sum(values, [center, low](double x) {
+      const double d = (x - center) - low;
+      return (d * d) * (d * d);
     });
     return made;
   }
@@ -120,20 +137,23 @@ struct Moments {
 struct CoMoments {
   int64_t count = 0;
   double mean_x = 0;
+  double mean_x_low = 0;
   double mean_y = 0;
+  double mean_y_low = 0;
   double m2_x = 0;
   double m2_y = 0;
   double co = 0;
 
   void Add(double x, double y) {
     const auto n = static_cast<double>(++count);
-    const double delta_x = x - mean_x;
-    const double delta_y = y - mean_y;
-    mean_x += delta_x / n;
-    mean_y += delta_y / n;
-    m2_x += delta_x * (x - mean_x);
-    m2_y += delta_y * (y - mean_y);
-    co += delta_x * (y - mean_y);
+    const double delta_x = (x - mean_x) - mean_x_low;
+    const double delta_y = (y - mean_y) - mean_y_low;
+    Moments::MoveMean(delta_x / n, &mean_x, &mean_x_low);
+    Moments::MoveMean(delta_y / n, &mean_y, &mean_y_low);
+    const double after_y = (y - mean_y) - mean_y_low;
+    m2_x += delta_x * ((x - mean_x) - mean_x_low);
+    m2_y += delta_y * after_y;
+    co += delta_x * after_y;
   }
 
   void Merge(const CoMoments& other) {
@@ -145,13 +165,13 @@ struct CoMoments {
     const auto a = static_cast<double>(count);
     const auto b = static_cast<double>(other.count);
     const double n = a + b;
-    const double delta_x = other.mean_x - mean_x;
-    const double delta_y = other.mean_y - mean_y;
+    const double delta_x = (other.mean_x - mean_x) + (other.mean_x_low - mean_x_low);
+    const double delta_y = (other.mean_y - mean_y) + (other.mean_y_low - mean_y_low);
     m2_x += other.m2_x + delta_x * (delta_x / n) * a * b;
     m2_y += other.m2_y + delta_y * (delta_y / n) * a * b;
     co += other.co + delta_x * (delta_y / n) * a * b;
-    mean_x += delta_x * b / n;
-    mean_y += delta_y * b / n;
+    Moments::MoveMean(delta_x * b / n, &mean_x, &mean_x_low);
+    Moments::MoveMean(delta_y * b / n, &mean_y, &mean_y_low);
     count += other.count;
   }
 
