@@ -402,7 +402,7 @@ TEST(Join, LargerTablesInManyPartitions) {
     for (const JoinType type : kTypes) {
       const JoinOptions join{.left_keys = {0}, .right_keys = {0}, .type = type};
       const auto got = Join(left, right, join, Threads(2)).ValueOrDie();
-      EXPECT_GT(got->num_rows(), 10000);
+      EXPECT_TRUE(ChoosesLeftRows(type) || got->num_rows() > 10000);
       ASSERT_TRUE(got->ValidateFull().ok());
       ASSERT_TRUE(test::internal::SameText(test::SortedRows(*got), Oracle(*left, *right, join)));
     }
@@ -626,18 +626,18 @@ TablePtr OneKey(int64_t rows, int64_t key) {
 
 TEST(Join, OneKeyWithMostRowsIsProbedInSlices) {
   // More rows of one key than a partition is probed by one thread with; and others, so that there are partitions.
-  const auto others = Numbered(RandomTable(SchemaOf({arrow::int64()}), Sized(40000, 1)), "row");
-  const auto many = OneKey(400000, 7);
-  const auto left = arrow::ConcatenateTables({Rename(others, {"k", "row"}), many}).ValueOrDie();
-  const auto right = arrow::ConcatenateTables({Rename(others, {"k", "row"}), OneKey(3, 7)}).ValueOrDie();
-  int64_t sevens = 0;
-  for (const auto& text : ColumnTexts(*others->SelectColumns({0}).ValueOrDie())[0]) sevens += text == "7";
+  arrow::Int64Builder keys;
+  for (int64_t i = 0; i < 40000; ++i) ASSERT_TRUE(keys.Append(100 + i).ok());
+  const auto others = Numbered(
+      arrow::Table::Make(arrow::schema({arrow::field("k", arrow::int64())}), {keys.Finish().ValueOrDie()}), "row");
+  const auto left = arrow::ConcatenateTables({others, OneKey(400000, 7)}).ValueOrDie();
+  const auto right = arrow::ConcatenateTables({others, OneKey(3, 7)}).ValueOrDie();
   for (const JoinType type : {JoinType::kLeft, JoinType::kOuter, JoinType::kRight}) {
     const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = type, .columns = {{1, 2}}};
     const auto one = Join(left, right, options, Threads(1)).ValueOrDie();
     const auto two = Join(left, right, options, Threads(2)).ValueOrDie();
     ASSERT_TRUE(one->Equals(*two));
-    ASSERT_GE(one->num_rows(), (400000 + sevens) * (3 + sevens));
+    ASSERT_EQ(one->num_rows(), 40000 + 400000 * 3);
   }
 }
 
