@@ -66,7 +66,8 @@ PyTable ReadJson(const std::vector<std::string>& paths, const PySession* session
   io::JsonOptions json;
   json.compression = compression;
   json.split_bytes = split_bytes;
-  for (const auto& field : ImportSchema(types)->fields()) json.types.emplace_back(field->name(), field->type());
+  const auto schema = ImportSchema(types);
+  for (const auto& field : schema->fields()) json.types.emplace_back(field->name(), field->type());
   return {Run(
       session,
       [&](Communicator& communicator, const Context& context) {
@@ -89,7 +90,8 @@ PyTable ReadCsv(const std::vector<std::string>& paths, const PySession* session,
 /// Types of columns by name, from anything with __arrow_c_schema__; the one without a name is all others'.
 void SetTypes(io::CsvOptions& csv, nb::handle types) {
   csv.types.clear();
-  for (const auto& field : ImportSchema(types)->fields()) {
+  const auto schema = ImportSchema(types);
+  for (const auto& field : schema->fields()) {
     if (field->name().empty()) {
       csv.type = field->type();
     } else {

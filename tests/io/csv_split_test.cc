@@ -5,6 +5,7 @@
 #include <random>
 
 #include "io/files.h"
+#include "weft/io/share.h"
 
 namespace weft::io {
 namespace {
