@@ -34,7 +34,8 @@ io::ReadOptions MakeReadOptions(std::vector<std::string> columns, const PyExpres
 distributed::Sources MakeSources(const std::vector<std::string>& paths, bool own) { return {paths, own}; }
 
 PyTable ReadParquet(const std::vector<std::string>& paths, const PySession* session, bool own,
-                    std::vector<std::string> columns, const PyExpression* filter, bool hive) {
+                    std::vector<std::string> columns, const PyExpression* filter, bool with_hive) {
+  const auto hive = with_hive ? io::Hive::kColumns : io::Hive::kIgnored;
   const io::ReadOptions options = MakeReadOptions(std::move(columns), filter);
   return {Run(
       session,
@@ -56,7 +57,7 @@ PyTable ReadIpc(const std::vector<std::string>& paths, const PySession* session,
         return distributed::ReadIpc(communicator, MakeSources(paths, own), options, context);
       },
       [&](const Context& context) -> TableResult {
-        ARROW_ASSIGN_OR_RAISE(const auto files, io::ExpandFiles(paths, ".feather", false));
+        ARROW_ASSIGN_OR_RAISE(const auto files, io::ExpandFiles(paths, ".feather", io::Hive::kRefused));
         return io::ReadIpc(files, options, context);
       })};
 }

@@ -24,7 +24,7 @@ class DistributedReadTest : public ::testing::Test {
  protected:
   std::vector<TableResult> Parquet(int world, const std::string& name, const io::ReadOptions& options = {}) {
     return test::OnRanks(world, [&](Communicator& communicator) {
-      return ReadParquet(communicator, {{directory_ / name}}, options, true, Context());
+      return ReadParquet(communicator, {{directory_ / name}}, options, io::Hive::kColumns, Context());
     });
   }
   std::vector<TableResult> Csv(int world, const std::string& name, const io::ReadOptions& options = {},
@@ -242,7 +242,7 @@ TEST_F(DistributedReadTest, RanksWithTheirOwnFiles) {
   ExpectTable(Together(results), {{"a", arrow::float64(), "[2.5, 1]"}, {"b", arrow::utf8(), R"(["y", "x"])"}});
   EXPECT_EQ((*results[1])->num_rows(), 0);
   for (const auto& result : test::OnRanks(
-           2, [&](Communicator& communicator) { return ReadParquet(communicator, {{}, true}, {}, true, Context()); })) {
+           2, [&](Communicator& communicator) { return ReadParquet(communicator, {{}, true}, {}, io::Hive::kColumns, Context()); })) {
     EXPECT_STATUS_HAS(result.status(), IsInvalid, "no rank has a path");
   }
 }

