@@ -34,7 +34,8 @@ io::ReadOptions MakeReadOptions(std::vector<std::string> columns, const PyExpres
 distributed::Sources MakeSources(const std::vector<std::string>& paths, bool own) { return {paths, own}; }
 
 PyTable ReadParquet(const std::vector<std::string>& paths, const PySession* session, bool own,
-                    std::vector<std::string> columns, const PyExpression* filter, bool hive) {
+                    std::vector<std::string> columns, const PyExpression* filter, bool with_hive) {
+  const auto hive = with_hive ? io::Hive::kColumns : io::Hive::kIgnored;
   const io::ReadOptions options = MakeReadOptions(std::move(columns), filter);
   return {Run(
       session,
@@ -56,7 +57,7 @@ PyTable ReadIpc(const std::vector<std::string>& paths, const PySession* session,
         return distributed::ReadIpc(communicator, MakeSources(paths, own), options, context);
       },
       [&](const Context& context) -> TableResult {
-        ARROW_ASSIGN_OR_RAISE(const auto files, io::ExpandFiles(paths, ".feather", false));
+        ARROW_ASSIGN_OR_RAISE(const auto files, io::ExpandFiles(paths, ".feather", io::Hive::kRefused));
         return io::ReadIpc(files, options, context);
       })};
 }
@@ -66,8 +67,8 @@ PyTable ReadJson(const std::vector<std::string>& paths, const PySession* session
   io::JsonOptions json;
   json.compression = compression;
   json.split_bytes = split_bytes;
-  const auto typed = ImportSchema(types);
-  for (const auto& field : typed->fields()) json.types.emplace_back(field->name(), field->type());
+  const auto schema = ImportSchema(types);
+  for (const auto& field : schema->fields()) json.types.emplace_back(field->name(), field->type());
   return {Run(
       session,
       [&](Communicator& communicator, const Context& context) {
@@ -90,8 +91,8 @@ PyTable ReadCsv(const std::vector<std::string>& paths, const PySession* session,
 /// Types of columns by name, from anything with __arrow_c_schema__; the one without a name is all others'.
 void SetTypes(io::CsvOptions& csv, nb::handle types) {
   csv.types.clear();
-  const auto typed = ImportSchema(types);
-  for (const auto& field : typed->fields()) {
+  const auto schema = ImportSchema(types);
+  for (const auto& field : schema->fields()) {
     if (field->name().empty()) {
       csv.type = field->type();
     } else {

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "io/files.h"
+#include "weft/io/share.h"
 
 namespace weft::io {
 namespace {

@@ -14,7 +14,7 @@ using TablePtr = std::shared_ptr<arrow::Table>;
 /// A reader of one rank's share, as io has them: of all files, or, where they are its own, of those alone.
 template <typename Read>
 Result<TablePtr> ReadShares(Communicator& communicator, const Sources& sources, io::ReadOptions options,
-                            const std::string& extension, bool hive, std::string_view operation, const Read& read,
+                            const std::string& extension, io::Hive hive, std::string_view operation, const Read& read,
                             const Context& context) {
   ARROW_ASSIGN_OR_RAISE(const FileList list, AgreeOnFiles(communicator, sources, extension, hive, false, operation));
   options.rank = sources.own ? 0 : communicator.rank();
@@ -27,7 +27,7 @@ Result<TablePtr> ReadShares(Communicator& communicator, const Sources& sources, 
 }  // namespace
 
 Result<TablePtr> ReadParquet(Communicator& communicator, const Sources& sources, const io::ReadOptions& options,
-                             bool hive, const Context& context) {
+                             io::Hive hive, const Context& context) {
   const auto read = [&](const std::vector<io::DataFile>& files, const io::ReadOptions& own) {
     return io::ReadParquet(files, own, context);
   };
@@ -39,7 +39,7 @@ Result<TablePtr> ReadIpc(Communicator& communicator, const Sources& sources, con
   const auto read = [&](const std::vector<io::DataFile>& files, const io::ReadOptions& own) {
     return io::ReadIpc(files, own, context);
   };
-  return ReadShares(communicator, sources, options, ".feather", false, "read_ipc", read, context);
+  return ReadShares(communicator, sources, options, ".feather", io::Hive::kRefused, "read_ipc", read, context);
 }
 
 }  // namespace weft::distributed

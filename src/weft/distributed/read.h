@@ -24,7 +24,7 @@ struct Sources {
 /// Collective. Each rank's share as io::ReadParquet has it (options.rank and world_size are set here), with one schema
 /// on all ranks; a file that one rank cannot read is an error on every rank.
 arrow::Result<std::shared_ptr<arrow::Table>> ReadParquet(Communicator& communicator, const Sources& sources,
-                                                         const io::ReadOptions& options, bool hive,
+                                                         const io::ReadOptions& options, io::Hive hive,
                                                          const Context& context);
 
 /// Collective. Each rank's share as io::ReadIpc has it, with one schema on all ranks.

@@ -129,7 +129,8 @@ Result<io::CsvColumns> AgreeOnColumns(Communicator& communicator, const Result<s
 Result<TablePtr> ReadCsv(Communicator& communicator, const Sources& sources, const io::CsvOptions& csv,
                          const io::ReadOptions& options, const Context& context) {
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, io::CheckCsvOptions(csv), kOperation));
-  ARROW_ASSIGN_OR_RAISE(const FileList list, AgreeOnFiles(communicator, sources, ".csv", false, true, kOperation));
+  ARROW_ASSIGN_OR_RAISE(const FileList list,
+                        AgreeOnFiles(communicator, sources, ".csv", io::Hive::kRefused, true, kOperation));
   std::vector<io::CsvPiece> pieces;
   if (sources.own) {
     for (const io::DataFile& file : list.files) pieces.push_back({file.name, 0, -1});

@@ -45,7 +45,8 @@ Result<std::vector<io::CsvPiece>> CutPieces(Communicator& communicator, const Fi
 
 Result<TablePtr> ReadJson(Communicator& communicator, const Sources& sources, const io::JsonOptions& json,
                           const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(const FileList list, AgreeOnFiles(communicator, sources, ".jsonl", false, true, kOperation));
+  ARROW_ASSIGN_OR_RAISE(const FileList list,
+                        AgreeOnFiles(communicator, sources, ".jsonl", io::Hive::kRefused, true, kOperation));
   const auto read = [&]() -> Result<io::JsonShare> {
     std::vector<io::CsvPiece> pieces;
     if (sources.own) {

@@ -18,7 +18,7 @@ namespace {
 using arrow::Result;
 using arrow::Status;
 
-Status Look(const Sources& sources, const std::string& extension, bool hive, bool with_sizes,
+Status Look(const Sources& sources, const std::string& extension, io::Hive hive, bool with_sizes,
             std::string_view operation, FileList* list) {
   ARROW_ASSIGN_OR_RAISE(list->files, io::ExpandFiles(sources.paths, extension, hive));
   list->sizes.assign(list->files.size(), 0);
@@ -56,7 +56,7 @@ Status Get(ByteReader* reader, FileList* list) {
 }  // namespace
 
 Result<FileList> AgreeOnFiles(Communicator& communicator, const Sources& sources, const std::string& extension,
-                              bool hive, bool with_sizes, std::string_view operation) {
+                              io::Hive hive, bool with_sizes, std::string_view operation) {
   Status status;
   FileList list;
   if (sources.own ? !sources.paths.empty() : communicator.rank() == 0) {

@@ -21,7 +21,7 @@ struct FileList {
 /// Collective. Rank 0 looks, so that all ranks share out the very same files; with sources.own each rank has its own.
 /// Then a world without any file is Status::Invalid.
 arrow::Result<FileList> AgreeOnFiles(Communicator& communicator, const Sources& sources, const std::string& extension,
-                                     bool hive, bool with_sizes, std::string_view operation);
+                                     io::Hive hive, bool with_sizes, std::string_view operation);
 
 /// Collective. The error of the lowest rank that has one; else this rank's table, or, where it is nullptr because the
 /// rank has nothing to read, an empty one of the others' schema, on which all must agree (Status::TypeError).

@@ -130,6 +130,7 @@ class FormattedText : public CellText {
       const size_t space = out->find(' ', begin);
       if (space != std::string::npos) (*out)[space] = separator_;
     }
+    if (zone_ && out->back() == 'Z') out->pop_back();
     // No fraction of zeros.
     const size_t point = out->find('.', begin);
     if (point != std::string::npos && out->find_first_not_of('0', point + 1) == std::string::npos) out->resize(point);

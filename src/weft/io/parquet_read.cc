@@ -226,7 +226,7 @@ Result<TablePtr> ReadWork(const Plan& plan, const Work& work, bool use_threads, 
 
 Result<TablePtr> ReadParquet(const std::vector<std::string>& paths, const ReadOptions& options,
                              const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(const auto files, ExpandFiles(paths, ".parquet", true));
+  ARROW_ASSIGN_OR_RAISE(const auto files, ExpandFiles(paths, ".parquet", Hive::kColumns));
   return ReadParquet(files, options, context);
 }
 

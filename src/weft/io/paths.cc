@@ -51,7 +51,7 @@ bool Uncommitted(std::string_view name) {
 /// One file system's files, in sorted order, less those that no manifest names though one should.
 class Lister {
  public:
-  Lister(const Location& location, const std::string& extension, bool hive)
+  Lister(const Location& location, const std::string& extension, Hive hive)
       : location_(location), extension_(extension), hive_(hive) {}
 
   /// Files of the format below the directory.
@@ -69,7 +69,7 @@ class Lister {
           std::any_of(parts.begin(), parts.end(), [](auto part) { return part[0] == '.' || part[0] == '_'; });
       if (!parts.empty() && parts.back() == kManifestName) manifests.insert(std::string(DirectoryName(info.path())));
       if (hidden || parts.empty() || !HasExtension(parts.back(), extension_)) continue;
-      for (size_t i = 0; i + 1 < parts.size() && !hive_; ++i) {
+      for (size_t i = 0; i + 1 < parts.size() && hive_ == Hive::kRefused; ++i) {
         if (IsHiveDirectory(parts[i])) {
           return Status::NotImplemented(kOperation, ": '", location_.Show(base),
                                         "': directories that hold a column's value ('", parts[i],
@@ -169,13 +169,13 @@ class Lister {
 
   const Location& location_;
   const std::string& extension_;
-  const bool hive_;
+  const Hive hive_;
 };
 
 }  // namespace
 
 Result<std::vector<DataFile>> ExpandFiles(const std::vector<std::string>& paths, const std::string& extension,
-                                          bool hive) {
+                                          Hive hive) {
   if (paths.empty()) return Status::Invalid(kOperation, ": no path is given");
   std::vector<DataFile> all;
   for (const std::string& path : paths) {
@@ -200,14 +200,15 @@ Result<std::vector<DataFile>> ExpandFiles(const std::vector<std::string>& paths,
       base = DirectoryName(location.path);
     }
     for (const std::string& file : found) {
-      all.push_back({location.Show(file), hive ? ParseHive(Relative(file, base)) : std::vector<HiveKey>()});
+      all.push_back(
+          {location.Show(file), hive == Hive::kColumns ? ParseHive(Relative(file, base)) : std::vector<HiveKey>()});
     }
   }
   return all;
 }
 
 Result<std::vector<std::string>> ExpandPaths(const std::vector<std::string>& paths, const std::string& extension) {
-  ARROW_ASSIGN_OR_RAISE(auto files, ExpandFiles(paths, extension, false));
+  ARROW_ASSIGN_OR_RAISE(auto files, ExpandFiles(paths, extension, Hive::kRefused));
   std::vector<std::string> names;
   for (DataFile& file : files) names.push_back(std::move(file.name));
   return names;

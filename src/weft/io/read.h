@@ -34,10 +34,13 @@ struct DataFile {
   std::vector<HiveKey> keys;
 };
 
-/// As ExpandPaths. With `hive` directories such as "year=2013" below a directory that is named, or from a glob's first
-/// pattern on, hold columns; without, they are Status::NotImplemented below a directory.
+/// What directories such as "year=2013" are, below a directory that is named or from a glob's first pattern on:
+/// columns; names that mean nothing; or, below a directory, Status::NotImplemented.
+enum class Hive { kColumns, kIgnored, kRefused };
+
+/// As ExpandPaths, with what directories say of the files.
 arrow::Result<std::vector<DataFile>> ExpandFiles(const std::vector<std::string>& paths, const std::string& extension,
-                                                 bool hive);
+                                                 Hive hive);
 
 struct ReadOptions {
   /// Columns to read, in this order; empty means all. Status::KeyError for one that is not there.
