@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from servers import Servers
 
 settings.register_profile(
@@ -23,7 +23,16 @@ settings.register_profile(
     derandomize=not os.environ.get("WEFT_SOAK"),
     suppress_health_check=list(HealthCheck),
 )
-settings.load_profile("weft")
+# For a first look while writing: few examples, and none made smaller.
+settings.register_profile(
+    "quick",
+    max_examples=8,
+    deadline=None,
+    derandomize=True,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+settings.load_profile(os.environ.get("WEFT_TEST_PROFILE", "weft"))
 
 #: Generous: what hangs, hangs for ever.
 HANG = 120.0

@@ -27,7 +27,7 @@ def test_sets(servers, operation, bag, data):
     with duckdb.connect() as connection:
         connection.register("a", left)
         connection.register("b", right)
-        expected = connection.execute(query).fetch_arrow_table()
+        expected = connection.execute(query).to_arrow_table()
     assert made.columns == names
     tables.same_rows(tables.rows_of(made.to_arrow()), tables.rows_of(expected))
 

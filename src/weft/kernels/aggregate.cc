@@ -135,7 +135,7 @@ arrow::Decimal256 GroupStates::Integer(int64_t) const { return {}; }
 double GroupStates::Real(int64_t) const { return 0; }
 int64_t GroupStates::Count(int64_t) const { return 0; }
 
-GroupMoments GroupStates::MomentsOf(int64_t) const { return {}; }
+Moments GroupStates::MomentsOf(int64_t) const { return {}; }
 IntegerProduct GroupStates::Product(int64_t) const { return {}; }
 
 std::shared_ptr<arrow::DataType> StateType(StateKind kind, const std::shared_ptr<arrow::DataType>& input,
@@ -153,7 +153,7 @@ std::shared_ptr<arrow::DataType> StateType(StateKind kind, const std::shared_ptr
     case StateKind::kIndexOfMax:
       return arrow::struct_({arrow::field("value", input), arrow::field("label", label ? label : arrow::int64())});
     case StateKind::kMoments:
-      return arrow::fixed_size_binary(sizeof(GroupMoments));
+      return arrow::fixed_size_binary(sizeof(Moments));
     case StateKind::kProduct:
       return real ? arrow::float64() : arrow::fixed_size_binary(sizeof(IntegerProduct));
     case StateKind::kQuantile:

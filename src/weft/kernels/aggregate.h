@@ -12,6 +12,7 @@
 #include "weft/base/context.h"
 #include "weft/kernels/group_table.h"
 #include "weft/kernels/interpolation.h"
+#include "weft/kernels/moments.h"
 #include "weft/kernels/pool_array.h"
 
 namespace weft::kernels {
@@ -65,21 +66,6 @@ struct StateInput {
   bool first_round = true;
 };
 
-/// Central moments: sums over values of the powers of their distance from the mean, which is mean + mean_low.
-struct GroupMoments {
-  int64_t count = 0;
-  double mean = 0;
-  double mean_low = 0;
-  double m2 = 0;
-  double m3 = 0;
-  double m4 = 0;
-};
-
-/// Of all rows of two sets. Pebay, "Formulas for robust, one-pass parallel computation of covariances and
-/// arbitrary-order statistical moments", Sandia report SAND2008-6212, 2008, equations 2.1 and 3.1, which for the second
-/// moment is Chan, Golub, LeVeque, 1979.
-void MergeMoments(GroupMoments* into, const GroupMoments& from);
-
 /// The product of integers: sign, and magnitude where it is at most 2^64 - 1.
 struct IntegerProduct {
   uint64_t magnitude = 1;
@@ -119,7 +105,7 @@ class GroupStates {
   /// Of counts.
   virtual int64_t Count(int64_t group) const;
   /// Of kMoments.
-  virtual GroupMoments MomentsOf(int64_t group) const;
+  virtual Moments MomentsOf(int64_t group) const;
   /// Of kProduct of integers.
   virtual IntegerProduct Product(int64_t group) const;
 };

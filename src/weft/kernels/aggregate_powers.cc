@@ -36,16 +36,16 @@ arrow::Status FoldStates(const std::shared_ptr<arrow::ChunkedArray>& column, con
 }
 
 struct MomentsFold {
-  using State = GroupMoments;
+  using State = Moments;
   static State empty() { return {}; }
-  static void merge(State* into, const State& from) { MergeMoments(into, from); }
+  static void merge(State* into, const State& from) { into->Merge(from); }
 };
 
 /// Two passes over each section: means, then powers of the distances from them. What the sum of distances is off zero
 /// corrects the mean and the powers: Chan, Golub, LeVeque, "Algorithms for computing the sample variance", 1983,
 /// equation 1.7, and the same for higher powers.
 template <bool kFour>
-void FoldMoments(const Reals& values, std::span<GroupMoments> states, const uint32_t* ids, const int64_t* rows,
+void FoldMoments(const Reals& values, std::span<Moments> states, const uint32_t* ids, const int64_t* rows,
                  int64_t first, int64_t length) {
   const auto each = [&](const auto& add) {
     for (int64_t i = 0; i < length; ++i) {
@@ -53,15 +53,15 @@ void FoldMoments(const Reals& values, std::span<GroupMoments> states, const uint
       if (!values.missing(row)) add(&states[ids[i]], values[row]);
     }
   };
-  each([](GroupMoments* state, double value) {
+  each([](Moments* state, double value) {
     ++state->count;
     state->mean += value;
   });
   const auto groups = states.subspan(1);
-  for (GroupMoments& state : groups) {
+  for (Moments& state : groups) {
     if (state.count > 0) state.mean /= static_cast<double>(state.count);
   }
-  each([](GroupMoments* state, double value) {
+  each([](Moments* state, double value) {
     const double distance = value - state->mean;
     const double square = distance * distance;
     state->mean_low += distance;
@@ -71,7 +71,7 @@ void FoldMoments(const Reals& values, std::span<GroupMoments> states, const uint
       state->m4 += square * square;
     }
   });
-  for (GroupMoments& state : groups) {
+  for (Moments& state : groups) {
     if (state.count == 0) continue;
     const auto count = static_cast<double>(state.count);
     const double off = state.mean_low / count;
@@ -90,12 +90,12 @@ class MomentStates : public GroupStates {
 
   arrow::Status Aggregate(const Grouping& grouping, const Context& context) override {
     const MomentsFold fold;
-    if (!input_.first_round) return FoldStates<GroupMoments>(input_.column, grouping, context, fold, &states_);
+    if (!input_.first_round) return FoldStates<Moments>(input_.column, grouping, context, fold, &states_);
     ARROW_ASSIGN_OR_RAISE(const auto values, Reals::Make(input_.column, input_.nan_is_null, context));
     input_.column.reset();
     return states_.RunSections(
         grouping, context, fold,
-        [&](std::span<GroupMoments> states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
+        [&](std::span<Moments> states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
           if (powers_ > 2) return FoldMoments<true>(values, states, ids, rows, first, length);
           FoldMoments<false>(values, states, ids, rows, first, length);
         });
@@ -103,10 +103,10 @@ class MomentStates : public GroupStates {
 
   arrow::Result<std::shared_ptr<arrow::ChunkedArray>> Column(std::span<const int64_t> order,
                                                              const Context& context) const override {
-    return StateColumn<GroupMoments>(order, [&](int64_t group) { return states_[group]; }, context);
+    return StateColumn<Moments>(order, [&](int64_t group) { return states_[group]; }, context);
   }
 
-  GroupMoments MomentsOf(int64_t group) const override { return states_[group]; }
+  Moments MomentsOf(int64_t group) const override { return states_[group]; }
 
  private:
   StateInput input_;
@@ -208,31 +208,6 @@ class RealProductStates : public GroupStates {
 };
 
 }  // namespace
-
-void MergeMoments(GroupMoments* into, const GroupMoments& from) {
-  if (from.count == 0) return;
-  if (into->count == 0) {
-    *into = from;
-    return;
-  }
-  const auto na = static_cast<double>(into->count);
-  const auto nb = static_cast<double>(from.count);
-  const double n = na + nb;
-  const double delta = (from.mean - into->mean) + (from.mean_low - into->mean_low);
-  const double step = delta / n;
-  GroupMoments made;
-  made.count = into->count + from.count;
-  made.m2 = into->m2 + from.m2 + delta * step * na * nb;
-  made.m3 = into->m3 + from.m3 + delta * step * step * na * nb * (na - nb) + 3 * step * (na * from.m2 - nb * into->m2);
-  made.m4 = into->m4 + from.m4 + delta * step * step * step * na * nb * (na * na - na * nb + nb * nb) +
-            6 * step * step * (na * na * from.m2 + nb * nb * into->m2) + 4 * step * (na * from.m3 - nb * into->m3);
-  // The mean keeps what its double cannot hold: Knuth's TwoSum.
-  const double shift = step * nb;
-  made.mean = into->mean + shift;
-  const double taken = made.mean - into->mean;
-  made.mean_low = (into->mean - (made.mean - taken)) + (shift - taken) + into->mean_low;
-  *into = made;
-}
 
 arrow::Result<std::unique_ptr<GroupStates>> MakePowerStates(const StateSpec& spec, const StateInput& input,
                                                             const Context&) {

@@ -182,7 +182,7 @@ arrow::Result<std::shared_ptr<arrow::Array>> IntegerProducts(const GroupStates& 
 }
 
 /// NaN where it is not defined, as pandas has it.
-double MomentResult(AggregateFunction function, const GroupMoments& moments, int ddof) {
+double MomentResult(AggregateFunction function, const Moments& moments, int ddof) {
   constexpr double kUndefined = std::numeric_limits<double>::quiet_NaN();
   const auto n = static_cast<double>(moments.count);
   const double variance = moments.count > ddof ? moments.m2 / (n - ddof) : kUndefined;
