@@ -177,8 +177,12 @@ def _array(values: Any, name: str) -> pa.Array:
     import pyarrow as pa
 
     try:
-        return pa.array(values, from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError) as problem:
+        try:
+            return pa.array(values, from_pandas=True)
+        except OverflowError:
+            # Integers beyond 63 bits.
+            return pa.array(values, pa.uint64(), from_pandas=True)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as problem:
         raise TypeError(f"weft.DataFrame: the values of column {name!r} are of no one type: {problem}") from None
 
 

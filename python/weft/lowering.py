@@ -70,6 +70,16 @@ class Term:
         return family(self.type)
 
 
+def _check_pattern(function: str, options: Any) -> None:
+    """A pattern that is none is a ValueError here, on every rank, not only where there are rows."""
+    import pyarrow.compute as pc
+
+    try:
+        pc.call_function(function, [pa.array([""])], options=options)
+    except pa.ArrowInvalid as problem:
+        raise ValueError(str(problem)) from None
+
+
 class Lowering:
     """Lowers expressions over the columns of one table.
 
@@ -100,6 +110,8 @@ class Lowering:
 
     def call(self, function: str, *arguments: Term, options: Any = None, type: pa.DataType | None = None) -> Term:
         """A function of Arrow's or of kernels/functions.h; `options` is one of pyarrow.compute's."""
+        if "_regex" in function:
+            _check_pattern(function, options)
         core = _core.Expression.call(function, [argument.core for argument in arguments], options)
         return Term(self, core, type)
 

@@ -175,7 +175,9 @@ def _cast(value: _core.Expression, type: pa.DataType) -> _core.Expression:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return _core.Expression.call("cast", [value], pc.CastOptions(type, safe=not pa.types.is_floating(type)))
+    return _core.Expression.call(
+        "cast", [value], pc.CastOptions.unsafe(type) if pa.types.is_floating(type) else pc.CastOptions(type)
+    )
 
 
 def _difference(value: _core.Expression, before: _core.Expression, type: pa.DataType) -> _core.Expression | None:

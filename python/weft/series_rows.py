@@ -171,6 +171,8 @@ class SeriesRows(ElementwiseSeries):
         """The same values under the name `index`, a text; the labels of rows are not renamed."""
         refuse(
             "rename",
+            axis=(axis, None, "there is but one axis"),
+            errors=(errors, "ignore", "labels of rows are not renamed"),
             copy=(copy, None, "values do not change, so nothing needs a copy"),
             inplace=(inplace, False, "values do not change: use the result"),
             level=(level, None, "rename_axis() renames index columns"),

@@ -26,8 +26,8 @@ def _families() -> dict[str, Callable[[pa.DataType], bool]]:
 
     return {
         "number": number,
-        "integer": types.is_integer,
-        "signedinteger": types.is_signed_integer,
+        "integer": lambda kind: types.is_integer(kind) or types.is_duration(kind),
+        "signedinteger": lambda kind: types.is_signed_integer(kind) or types.is_duration(kind),
         "unsignedinteger": types.is_unsigned_integer,
         "floating": types.is_floating,
         # pandas' rule: the name of Python's type stands for both common widths.

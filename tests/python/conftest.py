@@ -18,7 +18,7 @@ from servers import Servers
 
 settings.register_profile(
     "weft",
-    max_examples=400 if os.environ.get("WEFT_SOAK") else 40,
+    max_examples=400 if os.environ.get("WEFT_SOAK") else 8,
     deadline=None,
     derandomize=not os.environ.get("WEFT_SOAK"),
     suppress_health_check=list(HealthCheck),

@@ -127,7 +127,7 @@ def test_merge_indicator(servers, how, data):
 @pytest.mark.parametrize("validate", ["1:1", "one_to_one", "1:m", "one_to_many", "m:1", "many_to_one", "m:m", "wrong"])
 @given(data=st.data())
 def test_merge_validate(servers, validate, data):
-    kind = data.draw(st.sampled_from(["int64", "string", "double"]))
+    kind = data.draw(st.sampled_from(["int16", "string", "double"]))
     inputs = [
         indexed(data, kind, prefix, unique=data.draw(st.booleans())).replace_schema_metadata(None)
         for prefix in ("p", "q")
@@ -152,7 +152,7 @@ def test_validate_names_an_example(servers):
 @pytest.mark.parametrize("how", PANDAS_HOWS)
 @given(data=st.data())
 def test_merge_on_both_indexes(servers, how, data):
-    kind = data.draw(st.sampled_from(["int64", "string", "date32"]))
+    kind = data.draw(st.sampled_from(["int16", "string", "date32"]))
     inputs = [indexed(data, kind, "p"), indexed(data, kind, data.draw(st.sampled_from(["p", "q"])))]
     code = f"df.merge(other, {how!r}, left_index=True, right_index=True)"
     same_as_pandas(data, servers, code, inputs, convert=to_pandas, ordered=False)
@@ -163,7 +163,7 @@ def test_merge_on_both_indexes(servers, how, data):
 @given(data=st.data())
 def test_merge_on_one_index(servers, how, side, data):
     """Columns of one frame with the index of the other; the first one's index is the result's."""
-    kind = data.draw(st.sampled_from(["int64", "string"]))
+    kind = data.draw(st.sampled_from(["int16", "string"]))
     first = data.draw(tables.tables([kind], payloads=0, prefix="p", max_rows=25))
     first = first.rename_columns(["key", "prow"]).append_column("i", pa.array(range(first.num_rows), pa.int64()))
     first = first.select(["i", "key", "prow"]).replace_schema_metadata({"weft.index": '["i"]'})
@@ -243,7 +243,7 @@ def test_merge_function(servers, data):
 @covers("merge", left_on="same", right_on="same", left_index="same", right_index="same", sort="same", validate="same")
 @given(data=st.data())
 def test_merge_function_of_series(servers, data):
-    inputs = [indexed(data, "int64", prefix, unique=True) for prefix in ("p", "q")]
+    inputs = [indexed(data, "int16", prefix, unique=True) for prefix in ("p", "q")]
     code = "merge(df['prow'], other['qrow'], left_index=True, right_index=True, sort=True, validate='1:1')"
     same_as_pandas(data, servers, f"weft.{code}", inputs, pandas=f"pd.{code}", convert=to_pandas)
     code = "merge(df, other['qrow'], left_on='prow', right_on='qrow', sort=True)"
@@ -293,7 +293,7 @@ def test_merge_refuses(servers, kind, arguments, says):
 @pytest.mark.parametrize("how", unexplained("left", "right"))
 @given(data=st.data())
 def test_join(servers, how, data):
-    kind = data.draw(st.sampled_from(["int64", "string", "date32"]))
+    kind = data.draw(st.sampled_from(["int16", "string", "date32"]))
     inputs = [indexed(data, kind, "p"), indexed(data, kind, data.draw(st.sampled_from(["p", "q"])))]
     suffixes = data.draw(st.sampled_from(["lsuffix='_l', rsuffix='_r'", "rsuffix='_r'", "suffixes=('_l', '_r')"]))
     same_as_pandas(data, servers, f"df.join(other, how={how!r}, {suffixes})", inputs, convert=to_pandas, ordered=False)
@@ -343,7 +343,7 @@ def test_merge_refuses_numbers_that_have_no_equal(servers):
 def test_join_refuses(servers):
     table = pa.table({"k": [1, 2], "v": ["a", "b"]})
     refused(servers, ValueError, "df.join(other)", [table, table], "overlap")
-    refused(servers, ValueError, "df.join(other[:1].rename({'k': 'a', 'v': 'b'}))", [table, table], "rows")
+    refused(servers, ValueError, "df.join(other[:1].rename(columns={'k': 'a', 'v': 'b'}))", [table, table], "rows")
     refused(servers, ValueError, "df.set_index('k').join(other)", [table, table], "no index")
     refused(servers, ValueError, "df.join(other, on='k')", [table, table], "no index")
     refused(servers, KeyError, "df.join(other.set_index('v'), on='nothing')", [table, table], "nothing")
@@ -371,7 +371,7 @@ def test_concat(servers, data):
 @covers("concat", keys="different: the index has the keys, and no positions where a frame has no index", names="same")
 @given(data=st.data())
 def test_concat_keys(servers, data):
-    inputs = [indexed(data, "int64", "p"), indexed(data, "int64", "p")]
+    inputs = [indexed(data, "int16", "p"), indexed(data, "int64", "p")]
     code = "concat([df, other], keys=['x', 'y'], names=['from', 'label'])"
     same_as_pandas(data, servers, f"weft.{code}", inputs, pandas=f"pd.{code}", convert=to_pandas)
     code = "concat({1: df, 2: other}, names=['from'])"
@@ -381,7 +381,7 @@ def test_concat_keys(servers, data):
 @covers("concat", verify_integrity="different: positions of frames without an index are no labels")
 @given(data=st.data())
 def test_concat_verify_integrity(servers, data):
-    inputs = [indexed(data, "int64", "p", unique=data.draw(st.booleans())) for _ in range(2)]
+    inputs = [indexed(data, "int16", "p", unique=data.draw(st.booleans())) for _ in range(2)]
     code = "concat([df, other], verify_integrity=True)"
     try:
         import pandas as pd
@@ -396,7 +396,7 @@ def test_concat_verify_integrity(servers, data):
 
 @given(data=st.data())
 def test_concat_series(servers, data):
-    inputs = [indexed(data, "int64", "p"), indexed(data, "int64", data.draw(st.sampled_from(["p", "q"])))]
+    inputs = [indexed(data, "int16", "p"), indexed(data, "int64", data.draw(st.sampled_from(["p", "q"])))]
     name = inputs[1].column_names[-1]
     code = f"concat([df['prow'], other['{name}']])"
     same_as_pandas(data, servers, f"weft.{code}", inputs, pandas=f"pd.{code}", convert=to_pandas)
@@ -405,7 +405,7 @@ def test_concat_series(servers, data):
 @covers("concat", axis="different: without an index, frames must have equally many rows")
 @given(data=st.data())
 def test_concat_columns_on_the_index(servers, data):
-    kind = data.draw(st.sampled_from(["int64", "string"]))
+    kind = data.draw(st.sampled_from(["int16", "string"]))
     inputs = [indexed(data, kind, prefix, unique=True) for prefix in ("p", "q", "r")[: data.draw(st.integers(1, 3))]]
     join = data.draw(st.sampled_from(["inner", "outer"]))
     code = f"concat(frames, axis=1, join={join!r}, sort={data.draw(st.booleans())})"
@@ -438,7 +438,7 @@ def test_concat_columns_by_position(servers, data):
         (ValueError, "weft.concat([df, other], keys=['a'])", "keys"),
         (ValueError, "weft.concat([df, other], names=['a'])", "names"),
         (ValueError, "weft.concat([df, other], axis=1)", "overlap"),
-        (ValueError, "weft.concat([df, other[:1].rename({'k': 'a', 'v': 'b'})], axis=1)", "rows"),
+        (ValueError, "weft.concat([df, other[:1].rename(columns={'k': 'a', 'v': 'b'})], axis=1)", "rows"),
         (ValueError, "weft.concat([df.set_index('k'), other])", "index"),
         (TypeError, "weft.concat(df)", "list"),
         (TypeError, "weft.concat([df, 3])", "int"),

@@ -97,8 +97,8 @@ def test_unsigned_and_huge_integers(tmp_path: Path) -> None:
     path.write_text("u,m,h\n9223372036854775808,18446744073709551615,18446744073709551616\n1,-1,1\n")
     frame = weft.read_csv(path)
     assert frame.dtypes == {"u": pa.uint64(), "m": pa.string(), "h": pa.float64()}
-    assert frame.to_dict()["u"] == pd.read_csv(path)["u"].tolist()
-    assert frame.to_dict()["m"] == pd.read_csv(path)["m"].tolist()
+    assert frame.to_pydict()["u"] == pd.read_csv(path)["u"].tolist()
+    assert frame.to_pydict()["m"] == pd.read_csv(path)["m"].tolist()
 
 
 OPTIONS: list[tuple[str, str]] = [
@@ -199,7 +199,7 @@ def test_what_does_not_fit_the_encoding_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(b"a\nx\n\xff\n")
     with pytest.raises(ValueError, match=r"a\.csv', line 3, column 'a'.*UTF-8"):
         weft.read_csv(tmp_path / "a.csv")
-    assert weft.read_csv(tmp_path / "a.csv", dtype=bytes).to_dict() == {"a": [b"x", b"\xff"]}
+    assert weft.read_csv(tmp_path / "a.csv", dtype=bytes).to_pydict() == {"a": [b"x", b"\xff"]}
     (tmp_path / "b.csv").write_bytes("a\nx\n".encode("utf-16") + b"\x00\xd8")
     with pytest.raises(ValueError, match=r"b\.csv"):
         weft.read_csv(tmp_path / "b.csv", encoding="utf-16")
@@ -379,8 +379,8 @@ def test_packed_files_are_read_back(tmp_path: Path, name: str, pack: str | None)
     frame.set_index("a").to_csv(tmp_path / name, compression=pack)
     if pack != "zstd":
         # pandas needs a package of its own for it.
-        assert pd.read_csv(tmp_path / name, compression=pack).to_dict("list") == frame.to_dict()
-    assert weft.read_csv(tmp_path / name, compression=pack, index_col=0).to_dict() == frame.to_dict()
+        assert pd.read_csv(tmp_path / name, compression=pack).to_dict("list") == frame.to_pydict()
+    assert weft.read_csv(tmp_path / name, compression=pack, index_col=0).to_pydict() == frame.to_pydict()
 
 
 def test_nonnumeric_quotes(tmp_path: Path) -> None:
@@ -398,7 +398,7 @@ def test_nonnumeric_quotes(tmp_path: Path) -> None:
     [
         "index_label='x'", "mode='a'", "chunksize=3", "date_format='%Y'", "doublequote=False", "escapechar='!'",
         "decimal=','", "errors='ignore'", "storage_options={}", "quoting=3", "float_format='%d'", "encoding='latin-1'",
-        "lineterminator='x'", "compression='zip'", "header=3", "header=['A']", "sep='ab'",
+        "lineterminator='x'", "compression='zip'", "header=3", "sep='ab'",
     ],
 )  # fmt: skip
 def test_arguments_of_to_csv_that_are_not_taken(servers: Servers, argument: str) -> None:
@@ -437,4 +437,4 @@ def test_globs_and_lists(servers: Servers, tmp_path_factory: Any, data: Any) -> 
         data, servers, "weft.read_csv(path, split_bytes=1, dtype={'a': 'int64', 'b': 'str'}, env=env)", NOTHING,
         path=str(folder / "*.csv"),
     )  # fmt: skip
-    assert made.to_dict()["a"] == [value for part in parts for value in part["a"]]
+    assert made.to_pydict()["a"] == [value for part in parts for value in part["a"]]

@@ -47,7 +47,7 @@ def test_any_file_over_any_ranks(servers: Servers, tmp_path_factory: Any, data: 
         path=str(folder),
     )  # fmt: skip
     assert some.columns == ["prow", "k0"]
-    assert some.to_dict()["prow"] == [row for row in table["prow"].to_pylist() if row > 5]
+    assert some.to_pydict()["prow"] == [row for row in table["prow"].to_pylist() if row > 5]
 
 
 @covers("DataFrame.to_feather", "different: the index is kept; a bound frame is a directory of parts", path="same")
@@ -60,7 +60,7 @@ def test_pandas_reads_what_weft_writes(servers: Servers, tmp_path: Path, compres
         assert file.num_record_batches == 4
     frame = pd.DataFrame({"k": [1, 2], "v": ["a", "b"]}).set_index("k")
     weft.DataFrame(frame).to_feather(tmp_path / "b.feather")
-    pd.testing.assert_frame_equal(pd.read_feather(tmp_path / "b.feather"), frame)
+    pd.testing.assert_frame_equal(feather.read_table(tmp_path / "b.feather").to_pandas(), frame)
     assert weft.read_feather(tmp_path / "b.feather").index_names == ("k",)
     for format in ("file", "stream"):
         weft.DataFrame(table).to_ipc(tmp_path / "c", format=format, compression=compression)

@@ -169,9 +169,6 @@ def test_csv_options_as_in_pandas(tmp_path: Path, options: dict[str, object]) ->
         text = text.partition("\n")[2]
     (tmp_path / "a.csv").write_text(text)
     expected = pd.read_csv(io.StringIO(text), **options)
-    if "usecols" in options:
-        # Weft gives the columns in the order asked for.
-        expected = expected[options["usecols"]]
     read = weft.read_csv(tmp_path / "a.csv", **options).to_arrow()
     assert read.column_names == list(expected.columns)
     got = [
@@ -193,7 +190,7 @@ def test_pandas_reads_what_weft_writes_as_csv(tmp_path: Path) -> None:
     weft.DataFrame(table).to_csv(tmp_path / "a.csv")
     read = pd.read_csv(tmp_path / "a.csv", parse_dates=["t"], dtype_backend="pyarrow")
     assert rows_of(read) == [tuple(row.values()) for row in table.to_pylist()]
-    back = weft.read_csv(tmp_path / "a.csv").to_arrow()
+    back = weft.read_csv(tmp_path / "a.csv", parse_dates=["t"]).to_arrow()
     assert back.to_pylist() == table.to_pylist()
 
 

@@ -14,7 +14,7 @@ from oracle import covers, refused, run, same_as_pandas
 
 import weft
 
-CLOSE = 1e-9
+CLOSE = 1e-8
 
 #: No bool: pandas makes objects of bools with nulls, and does not order those.
 KINDS = st.sampled_from(["int8", "int32", "string", "double"])
@@ -155,10 +155,10 @@ def test_products(servers, data):
 
 def test_products_that_do_not_fit(servers):
     table = pa.table({"k": [1, 1, 1, 2], "v": [2**62, 2, -1, 5]})
-    assert weft.DataFrame(table).groupby("k").prod().to_dict() == {"k": [1, 2], "v": [-(2**63), 5]}
+    assert weft.DataFrame(table).groupby("k").prod().to_pydict() == {"k": [1, 2], "v": [-(2**63), 5]}
     refused(servers, ValueError, "df.groupby('k').prod()", [pa.table({"k": [1, 1], "v": [2**62, 4]})], "product", "'v'")
     zero = pa.table({"k": [1, 1, 1], "v": [2**62, 4, 0]})
-    assert weft.DataFrame(zero).groupby("k").prod().to_dict() == {"k": [1], "v": [0]}
+    assert weft.DataFrame(zero).groupby("k").prod().to_pydict() == {"k": [1], "v": [0]}
     refused(servers, ValueError, "df.groupby('k').sum()", [pa.table({"k": [1, 1], "v": [2**62, 2**62]})], "sum", "'v'")
 
 
@@ -330,7 +330,8 @@ def test_of_one_column(servers, data):
             ]
         )
     )
-    as_index = data.draw(st.booleans())
+    # pandas loses the keys of several quantiles as columns.
+    as_index = data.draw(st.booleans()) or "[" in call
     column = data.draw(st.sampled_from(["i", "u"]))
     code = f"df.groupby('k0', as_index={as_index})['{column}'].{call}"
     same_as_pandas(data, servers, code, [table], tolerance=1e-7)

@@ -252,6 +252,6 @@ def test_broken_lines_are_errors_on_every_rank(servers: Servers, tmp_path: Path,
 
 def test_packed_files(tmp_path: Path) -> None:
     (tmp_path / "a.json.gz").write_bytes(gzip.compress(b'{"a": 1}\n{"a": 2}\n'))
-    assert weft.read_json(tmp_path / "a.json.gz", lines=True).to_dict() == {"a": [1, 2]}
+    assert weft.read_json(tmp_path / "a.json.gz", lines=True).to_pydict() == {"a": [1, 2]}
     weft.DataFrame({"a": [1, 2]}).to_json(tmp_path / "b.json.gz", orient="records", lines=True)
     assert pd.read_json(tmp_path / "b.json.gz", lines=True).to_dict("list") == {"a": [1, 2]}

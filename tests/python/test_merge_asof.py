@@ -6,7 +6,7 @@ import datetime as dt
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from oracle import covers, refused, same_as_pandas
 
@@ -58,6 +58,8 @@ def test_merge_asof_by(servers, direction, data):
     kind = data.draw(st.sampled_from(["int64", "double", "timestamp"]))
     inputs = [data.draw(sorted_tables(kind, name, name, True)) for name in ("t", "u")]
     by = data.draw(st.sampled_from(["by='g'", "by=['g', 'h']", "left_by='h', right_by='h'"]))
+    # pandas fails on empty columns of text.
+    assume(all(table.num_rows > 0 for table in inputs))
     arguments = f"left_on='t', right_on='u', {by}, direction={direction!r}, suffixes=('_l', '_r')"
     code = f"merge_asof(df, other, {arguments})"
     same_as_pandas(data, servers, f"weft.{code}", inputs, pandas=f"pd.{code}")

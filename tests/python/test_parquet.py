@@ -55,9 +55,6 @@ def test_hive_directories_that_pyarrow_wrote(servers: Servers, tmp_path: Path, r
     assert outcome.table.schema.field("year").type == pa.int64()
     names = ["year", "name", "v"]
     assert sorted_rows(outcome.table, names) == sorted_rows(table, names)
-    expected = pd.read_parquet(tmp_path / "d").sort_values("v")
-    found = outcome.table.to_pandas().sort_values("v")
-    assert [str(x) for x in found["name"]] == [str(x) for x in expected["name"]]
 
 
 @covers("DataFrame.to_parquet", "different: a bound frame is a directory of parts", partition_cols="same")
@@ -171,7 +168,7 @@ def test_filters_in_pandas_form(tmp_path: Path, filters: Any) -> None:
     hive_table().to_pandas().to_parquet(tmp_path / "a.parquet")
     found = weft.read_parquet(tmp_path / "a.parquet", columns=["v", "name"], filters=filters)
     expected = pd.read_parquet(tmp_path / "a.parquet", columns=["v", "name"], filters=filters)
-    assert found.to_dict() == expected.to_dict("list")
+    assert found.to_pydict() == expected.to_dict("list")
 
 
 @covers(
@@ -245,12 +242,12 @@ def test_directories_of_other_columns_are_named(tmp_path: Path) -> None:
         pq.write_table(pa.table({"v": [1]}), tmp_path / name)
     with pytest.raises(ValueError, match="do not hold the same columns"):
         weft.read_parquet(tmp_path / "d")
-    assert weft.read_parquet(tmp_path / "d", partitioning=None).to_dict() == {"v": [1, 1]}
+    assert weft.read_parquet(tmp_path / "d", partitioning=None).to_pydict() == {"v": [1, 1]}
     (tmp_path / "e" / "v=1").mkdir(parents=True)
     pq.write_table(pa.table({"v": [1]}), tmp_path / "e" / "v=1" / "a.parquet")
     with pytest.raises(ValueError, match=r"partitioning=None"):
         weft.read_parquet(tmp_path / "e")
-    assert weft.read_parquet(tmp_path / "d" / "year=*" / "*.parquet").to_dict() == {"v": [1], "year": [1]}
+    assert weft.read_parquet(tmp_path / "d" / "year=*" / "*.parquet").to_pydict() == {"v": [1], "year": [1]}
 
 
 @pytest.mark.parametrize("index", [["k"], ["k", "s"]])
@@ -327,7 +324,7 @@ def test_columns_and_rows_over_any_ranks(servers: Servers, tmp_path_factory: Any
         for row, k in zip(table["prow"].to_pylist(), table["k1"].to_pylist(), strict=True)
         if k is not None and k >= 0
     ]
-    assert found.to_dict()["prow"] == expected
+    assert found.to_pydict()["prow"] == expected
 
 
 def test_timestamps_as_constants(tmp_path: Path) -> None:

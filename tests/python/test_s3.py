@@ -107,7 +107,7 @@ def test_every_format_to_the_bucket_and_back(bucket: str, launch: Any) -> None:
                 weft.read_parquet({0: f"{root}/p"}, env=env),
             ):
                 whole = made.allgather()
-                assert whole.to_dict() == table, whole.to_dict()
+                assert whole.to_pydict() == table, whole.to_pydict()
             try:
                 df.to_parquet(f"{root}/p")
                 raise AssertionError("an output was there")
@@ -129,10 +129,10 @@ def test_one_file_and_hive_partitions(bucket: str, launch: Any) -> None:
             df = weft.DataFrame({"k": ["a", "b/c", "a"], "v": [1 + env.rank, 2, 3]}, env=env)
             root = "s3://weft/hive"
             df.to_parquet(root, partition_cols=["k"])
-            rows = sorted(zip(*weft.read_parquet(root, env=env).allgather().to_dict().values()))
+            rows = sorted(zip(*weft.read_parquet(root, env=env).allgather().to_pydict().values()))
             assert rows == [(1, "a"), (2, "a"), (2, "b/c"), (2, "b/c"), (3, "a"), (3, "a")], rows
             few = weft.read_parquet(f"{root}/k=*/*.parquet", filters=[("k", "=", "b/c")], env=env)
-            assert few.allgather().to_dict() == {"v": [2, 2], "k": ["b/c", "b/c"]}
+            assert few.allgather().to_pydict() == {"v": [2, 2], "k": ["b/c", "b/c"]}
             df.to_parquet(root, partition_cols=["k"], overwrite=True)
             assert weft.read_parquet(root, env=env).total_rows() == 6
             if env.rank == 0:
@@ -141,9 +141,9 @@ def test_one_file_and_hive_partitions(bucket: str, launch: Any) -> None:
                 # Nothing of what was replaced is left.
                 assert len([name for name in names if name.endswith(".parquet")]) == 4, names
                 df.local().to_csv("s3://weft/one.csv", index=False)
-                assert weft.read_csv("s3://weft/one.csv").to_dict() == df.local().to_dict()
+                assert weft.read_csv("s3://weft/one.csv").to_pydict() == df.local().to_pydict()
                 df.local().to_csv("s3://weft/one.csv.gz")
-                assert weft.read_csv("s3://weft/one.csv.gz").to_dict() == df.local().to_dict()
+                assert weft.read_csv("s3://weft/one.csv.gz").to_pydict() == df.local().to_pydict()
         """,
         ranks=2,
         **aws(bucket),
@@ -168,7 +168,7 @@ def test_what_is_not_there(bucket: str, launch: Any) -> None:
     done = launch.ok(FAILS, ranks=2, arguments=["s3://weft/nothing/here"], **aws(bucket))
     assert len(re.findall(r"FileNotFoundError.*nothing/here", done.out)) == 2, done.out
     done = launch.ok(FAILS, ranks=2, arguments=["s3://no-such-bucket/x"], **aws(bucket))
-    assert done.out.count("no-such-bucket") == 4, done.out
+    assert sum("no-such-bucket" in line for line in done.out.splitlines()) == 4, done.out
 
 
 def test_no_server_is_an_error_and_no_hang(launch: Any) -> None:
@@ -187,4 +187,4 @@ def test_wrong_credentials_are_an_error_on_every_rank(launch: Any, tmp_path: Pat
         done = launch.ok(FAILS, ranks=2, arguments=["s3://weft/x"], **aws(url))
     for rank in "01":
         lines = [line for line in done.out.splitlines() if line.startswith(rank)]
-        assert len(lines) == 2 and all("Error" in line and "s3" in line.lower() for line in lines), done.out
+        assert len(lines) == 2 and all("OSError" in line and "ACCESS_DENIED" in line for line in lines), done.out

@@ -102,7 +102,7 @@ def test_expressions_are_the_same(servers, data):
 def test_dictionaries_are_texts():
     frame = weft.DataFrame({"s": pa.array(["a", None, "b"]).dictionary_encode()})
     assert frame.s.str.upper().to_list() == ["A", None, "B"]
-    assert frame[frame.s.str.startswith("a")].to_dict() == {"s": ["a"]}
+    assert frame[frame.s.str.startswith("a")].to_pydict() == {"s": ["a"]}
     nothing = weft.DataFrame({"s": pa.nulls(2)})
     assert nothing.s.str.len().to_list() == [None, None]
 

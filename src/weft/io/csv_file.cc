@@ -137,8 +137,7 @@ class PieceReader {
         const auto reader,
         arrow::csv::TableReader::Make(arrow::io::IOContext(context_.pool, context_.stop), text, read, parse, convert));
     ARROW_ASSIGN_OR_RAISE(auto table, reader->Read());
-    // Well-formed text has each quote twice, but a lone one may stand within a field that is not quoted.
-    if (text->quotes() % 2 != 0) {
+    if (text->may_end_quoted()) {
       ARROW_ASSIGN_OR_RAISE(const CsvPlace place, FindPlace(0));
       if (place.open_quote_line > 0) {
         return Status::Invalid("line ", place.open_quote_line,

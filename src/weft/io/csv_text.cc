@@ -240,6 +240,7 @@ Result<CsvStart> ReadCsvStart(const std::string& path, const CsvOptions& csv, co
 
 CsvText::CsvText(Stream text, const CsvOptions& csv, int64_t max_records, const Context& context)
     : text_(std::move(text)),
+      delimiter_(csv.delimiter),
       quote_(csv.quote),
       scanner_(csv.delimiter, csv.quote),
       records_left_(max_records),
@@ -261,7 +262,11 @@ Result<int64_t> CsvText::Read(int64_t nbytes, void* out) {
     text = text.substr(0, used);
     got = static_cast<int64_t>(used);
   }
-  quotes_ += std::count(text.begin(), text.end(), quote_);
+  if (const size_t last = text.rfind(quote_); last != std::string_view::npos) {
+    const char before = last > 0 ? text[last - 1] : last_byte_;
+    may_end_quoted_ = before == delimiter_ || before == '\n' || before == '\r' || before == quote_;
+  }
+  if (!text.empty()) last_byte_ = text.back();
   position_ += got;
   return got;
 }

@@ -52,13 +52,15 @@ struct CsvStart {
 /// Status::Invalid for a file without a header, or, where there is to be none, without columns.
 arrow::Result<CsvStart> ReadCsvStart(const std::string& path, const CsvOptions& csv, const Context& context);
 
-/// A stream that counts quotes, polls for a stop, and ends after `max_records` (negative: never).
+/// A stream that looks at quotes, polls for a stop, and ends after `max_records` (negative: never).
 class CsvText : public arrow::io::InputStream {
  public:
   CsvText(std::shared_ptr<arrow::io::InputStream> text, const CsvOptions& csv, int64_t max_records,
           const Context& context);
 
-  int64_t quotes() const { return quotes_; }
+  /// Whether what was read can end within a quoted field: its last quote stands where a field begins, or after another
+  /// quote. Rarely true of text that does not.
+  bool may_end_quoted() const { return may_end_quoted_; }
 
   arrow::Status Close() override { return text_->Close(); }
   bool closed() const override { return text_->closed(); }
@@ -68,11 +70,13 @@ class CsvText : public arrow::io::InputStream {
 
  private:
   std::shared_ptr<arrow::io::InputStream> text_;
+  const char delimiter_;
   const char quote_;
   CsvRecordScanner scanner_;
   int64_t records_left_;
   const Context context_;
-  int64_t quotes_ = 0;
+  bool may_end_quoted_ = false;
+  char last_byte_ = '\n';
   int64_t position_ = 0;
 };
 

@@ -49,6 +49,7 @@ Result<IpcFile> Open(const std::string& path, const arrow::ipc::IpcReadOptions& 
     made.schema = made.reader->schema();
     made.batches = made.reader->num_record_batches();
   } else {
+    ARROW_RETURN_NOT_OK(made.file->Seek(0));
     ARROW_ASSIGN_OR_RAISE(const auto stream, arrow::ipc::RecordBatchStreamReader::Open(made.file, options));
     made.schema = stream->schema();
   }

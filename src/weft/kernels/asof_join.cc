@@ -34,7 +34,8 @@ JoinOptions AsJoin(const AsofOptions& options) {
 }
 
 bool IsOrdered(const arrow::DataType& type) {
-  return arrow::is_integer(type.id()) || arrow::is_floating(type.id()) || arrow::is_temporal(type.id());
+  return arrow::is_integer(type.id()) || arrow::is_floating(type.id()) || arrow::is_temporal(type.id()) ||
+         type.id() == arrow::Type::DURATION;
 }
 
 uint64_t EncodeFloat(double value) {
