@@ -241,8 +241,9 @@ TEST_F(DistributedReadTest, RanksWithTheirOwnFiles) {
   });
   ExpectTable(Together(results), {{"a", arrow::float64(), "[2.5, 1]"}, {"b", arrow::utf8(), R"(["y", "x"])"}});
   EXPECT_EQ((*results[1])->num_rows(), 0);
-  for (const auto& result : test::OnRanks(
-           2, [&](Communicator& communicator) { return ReadParquet(communicator, {{}, true}, {}, io::Hive::kColumns, Context()); })) {
+  for (const auto& result : test::OnRanks(2, [&](Communicator& communicator) {
+         return ReadParquet(communicator, {{}, true}, {}, io::Hive::kColumns, Context());
+       })) {
     EXPECT_STATUS_HAS(result.status(), IsInvalid, "no rank has a path");
   }
 }

@@ -388,8 +388,7 @@ TEST_F(WriteFileTest, CsvDictionariesAreTheirValues) {
 TEST_F(WriteFileTest, CsvNumbersAreAsPythonHasThem) {
   const auto table = JsonTable(
       {{"d", arrow::float64(), "[0.1, 1, -0.0, 1e16, 123456789012345680, 1e-5, 0.0001, 1e300, 5e-324, null]"}});
-  EXPECT_EQ(Csv(*table),
-            "d\n0.1\n1.0\n-0.0\n1e+16\n1.2345678901234568e+17\n1e-05\n0.0001\n1e+300\n5e-324\n\"\"\n");
+  EXPECT_EQ(Csv(*table), "d\n0.1\n1.0\n-0.0\n1e+16\n1.2345678901234568e+17\n1e-05\n0.0001\n1e+300\n5e-324\n\"\"\n");
   WriteOptions options;
   options.float_format = "%.2f";
   options.null_text = "-";

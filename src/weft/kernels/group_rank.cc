@@ -53,7 +53,8 @@ void RankRun(const int64_t* rows, int64_t count, const GroupRankOptions& options
 
 arrow::Result<std::shared_ptr<arrow::ChunkedArray>> RankInGroups(const Grouping& grouping,
                                                                  const std::shared_ptr<arrow::ChunkedArray>& column,
-                                                                 const GroupRankOptions& options, const Context& context) {
+                                                                 const GroupRankOptions& options,
+                                                                 const Context& context) {
   const int64_t rows = column->length();
   ARROW_ASSIGN_OR_RAISE(const auto groups, GroupOfRows(grouping, rows, context));
   const auto ids = std::make_shared<arrow::ChunkedArray>(

@@ -24,6 +24,7 @@ struct GroupRankOptions {
 /// Rows are sorted by group and value once, in parallel.
 arrow::Result<std::shared_ptr<arrow::ChunkedArray>> RankInGroups(const Grouping& grouping,
                                                                  const std::shared_ptr<arrow::ChunkedArray>& column,
-                                                                 const GroupRankOptions& options, const Context& context);
+                                                                 const GroupRankOptions& options,
+                                                                 const Context& context);
 
 }  // namespace weft::kernels

@@ -251,7 +251,7 @@ ColumnResult Transformed(const Input& input, const Grouping& grouping, const std
       return Filled(input, context);
     case TransformFunction::kRank: {
       const GroupRankOptions options{input.transform.method, input.transform.nulls, input.transform.ascending,
-                                input.transform.percent, input.nan_is_null};
+                                     input.transform.percent, input.nan_is_null};
       return RankInGroups(grouping, input.column, options, context);
     }
     default:
