@@ -175,7 +175,6 @@ Result<SchemaPtr> UnifyJsonSchemas(const std::vector<JsonSchema>& all) {
   arrow::FieldVector fields;
   for (const JsonSchema& one : all) {
     arrow::FieldVector plain = one.schema->fields();
-    for (auto& field : plain) field = field->WithType(WithoutTimes(field->type()));
     std::string bad;
     auto unified = UnifyFields(fields, plain, &bad);
     if (!bad.empty()) {
