@@ -265,7 +265,8 @@ def _from_pandas(data: Any) -> pa.Table:
             "weft.DataFrame: there are no multi-level column names; join them first, for example "
             "df.columns = ['_'.join(levels) for levels in df.columns]"
         )
-    return pa.Table.from_pandas(data)
+    # pandas makes a range of labels such as 1, 2, 3 too; one with a name is more than a count of rows.
+    return pa.Table.from_pandas(data, preserve_index=True if data.index.name is not None else None)
 
 
 def _from_numpy(data: Any, columns: Sequence[str] | None) -> pa.Table:
