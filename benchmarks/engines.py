@@ -119,6 +119,8 @@ class DataFusion(Engine):
         self.context = SessionContext(SessionConfig().with_target_partitions(threads))
 
     def take(self, name: str, table: Any) -> Any:
+        if name in self.loaded:
+            self.context.deregister_table(name)
         return self.context.from_arrow(table, name=name)
 
     def question(self, work: Work) -> Callable[[], Any] | None:
