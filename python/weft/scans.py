@@ -61,7 +61,7 @@ class Scans(Ordering):
 
     def _beside_index(self, made: _core.Table) -> DataFrame:
         """`made` has as many rows as the frame: with the frame's index."""
-        return self._like(_join_columns([self._table.select(range(len(self._index))), made]))
+        return self._like(_core.beside([self._table.select(range(len(self._index))), made]))
 
     # -- other rows ----------------------------------------------------------------------------------------------
 
@@ -132,7 +132,7 @@ class Scans(Ordering):
             expressions.append(made)
         moved = self._shifted(operation, periods)
         values = self._table.select(list(range(len(self._index), self._table.num_columns)))
-        both = _join_columns(
+        both = _core.beside(
             [
                 values.rename([f"x{i}" for i in range(len(types))]),
                 moved.rename([f"y{i}" for i in range(len(types))]),
@@ -157,18 +157,6 @@ class Scans(Ordering):
         if made is None:
             raise ValueError(problem)
         return made
-
-
-def _join_columns(tables: Sequence[_core.Table]) -> _core.Table:
-    """Tables of as many rows side by side; no copy."""
-    import pyarrow as pa
-
-    kept = [pa.table(table) for table in tables if table.num_columns]
-    if len(kept) < 2:
-        return next((table for table in tables if table.num_columns), tables[-1])
-    fields = [field for table in kept for field in table.schema]
-    columns = [column for table in kept for column in table.columns]
-    return _core.Table.from_stream(pa.Table.from_arrays(columns, schema=pa.schema(fields)))
 
 
 def _cast(value: _core.Expression, type: pa.DataType) -> _core.Expression:

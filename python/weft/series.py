@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from weft.arguments import refuse
+from weft.computed import ABSENT
 from weft.series_reductions import SeriesReductions
 from weft.series_rows import SeriesRows, frame_of
 
@@ -19,9 +20,6 @@ if TYPE_CHECKING:
     from weft.groupby import SeriesGroupBy
 
 __all__ = ["Series"]
-
-#: Stands for an argument that was not given.
-ABSENT: Any = object()
 
 
 class Series(SeriesRows, SeriesReductions):
@@ -141,7 +139,6 @@ class Series(SeriesRows, SeriesReductions):
     ) -> Series:
         """How often each value is there, most frequent first: a Series "count" (or shares, "proportion") whose index
         are the values. Collective where it is bound."""
-        from weft.arguments import refuse
         from weft.value_counts import value_counts
 
         refuse("value_counts", bins=(bins, None, "make a column of bins first"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from weft import _core
 from weft.arguments import choose_env, place, refuse
 from weft.reducing import choose_columns, column_axis, is_number, reduce_many
 from weft.scans import NO_FILL
@@ -176,7 +177,6 @@ class SeriesReductions:
         return self._with_other("cov", other, min_periods, ddof)
 
     def _with_other(self, operation: str, other: Series, min_periods: int | None, ddof: int) -> float:
-        from weft.scans import _join_columns
         from weft.statistics import pair_matrix
 
         frame = self._frame
@@ -190,7 +190,7 @@ class SeriesReductions:
         elif text is not None:
             raise ValueError(text)
         sides = [one.table.select([len(one.index_names)]) for one in (frame, other._frame)]
-        both = _join_columns([side.rename([name]) for side, name in zip(sides, ("self", "other"), strict=True)])
+        both = _core.beside([side.rename([name]) for side, name in zip(sides, ("self", "other"), strict=True)])
         least = 1 if min_periods is None else max(1, min_periods)
         return pair_matrix(frame._wrap(both, env), operation, [0, 1], least, ddof)[0][1]
 
@@ -276,8 +276,6 @@ class SeriesReductions:
     def _is_monotonic(self, operation: str, wrong: str) -> bool:
         import pyarrow as pa
         import pyarrow.compute as pc
-
-        from weft import _core
 
         def breaks(value: _core.Expression, before: _core.Expression, type: pa.DataType) -> _core.Expression | None:
             if pa.types.is_nested(type):

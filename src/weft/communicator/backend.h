@@ -42,4 +42,19 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const std::string&
 /// All backends that the build knows, built or not.
 std::vector<BackendInfo> ListBackends();
 
+/// The one function that a backend's module exports.
+using BackendModuleEntry = void (*)(const BackendContext&, arrow::Result<std::unique_ptr<Communicator>>*);
+inline constexpr const char* kBackendModuleSymbol = "weft_make_communicator";
+
 }  // namespace weft
+
+/// Once in a backend that is a module of its own (weft_add_module), outside of namespaces: exports `make`, a
+/// BackendFactory.
+#define WEFT_EXPORT_BACKEND(make)                                                                           \
+  extern "C" __attribute__((visibility("default"))) void weft_make_communicator(                            \
+      const ::weft::BackendContext& context, ::arrow::Result<std::unique_ptr<::weft::Communicator>>* made); \
+  void weft_make_communicator(const ::weft::BackendContext& context,                                        \
+                              ::arrow::Result<std::unique_ptr<::weft::Communicator>>* made) {               \
+    *made = make(context);                                                                                  \
+  }                                                                                                         \
+  static_assert(true, "takes the semicolon")

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "weft/kernels/aggregate_kinds.h"
+#include "weft/kernels/dense_values.h"
 #include "weft/kernels/group_fold.h"
 
 namespace weft::kernels {
@@ -194,7 +195,7 @@ arrow::Result<std::unique_ptr<GroupStates>> MakeGroupStates(const StateSpec& spe
     case StateKind::kSum:
       break;
   }
-  ARROW_ASSIGN_OR_RAISE(const auto values, Decode(input.column, context));
+  ARROW_ASSIGN_OR_RAISE(const auto values, DecodeDictionary(input.column, context));
   const auto type = StateType(spec.kind, input.of);
   // A sum of an earlier round may be NaN in its own right.
   const bool skip_nan = input.nan_is_null && input.first_round;

@@ -5,6 +5,7 @@
 
 #include "weft/kernels/aggregate_kinds.h"
 #include "weft/kernels/column_reals.h"
+#include "weft/kernels/dense_values.h"
 #include "weft/kernels/group_fold.h"
 
 namespace weft::kernels {
@@ -149,7 +150,7 @@ class IntegerProductStates : public GroupStates {
   arrow::Status Aggregate(const Grouping& grouping, const Context& context) override {
     const ProductFold fold;
     if (!input_.first_round) return FoldStates<IntegerProduct>(input_.column, grouping, context, fold, &states_);
-    ARROW_ASSIGN_OR_RAISE(const auto values, Decode(input_.column, context));
+    ARROW_ASSIGN_OR_RAISE(const auto values, DecodeDictionary(input_.column, context));
     ARROW_ASSIGN_OR_RAISE(const auto flat, Flatten(*values, context));
     return states_.Run(
         grouping, context, fold,

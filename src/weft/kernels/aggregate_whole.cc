@@ -9,6 +9,7 @@
 
 #include "weft/kernels/aggregate_kinds.h"
 #include "weft/kernels/column_reals.h"
+#include "weft/kernels/dense_values.h"
 #include "weft/kernels/group_fold.h"
 #include "weft/kernels/group_runs.h"
 
@@ -109,7 +110,7 @@ class QuantileStates : public GroupStates {
       return Compute(
           runs, [&](int64_t row) { return values[row]; }, [&](int64_t row) { return values.missing(row); }, context);
     } else {
-      ARROW_ASSIGN_OR_RAISE(const auto decoded, Decode(input_.column, context));
+      ARROW_ASSIGN_OR_RAISE(const auto decoded, DecodeDictionary(input_.column, context));
       ARROW_ASSIGN_OR_RAISE(const auto flat, Flatten(*decoded, context));
       const auto* values = flat->data()->template GetValues<int64_t>(1);
       return Compute(

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "weft/kernels/dense_values.h"
 #include "weft/kernels/group_fold.h"
 
 namespace weft::kernels {
@@ -70,7 +71,7 @@ arrow::Result<Reals> Reals::Make(const std::shared_ptr<arrow::ChunkedArray>& col
                                  const Context& context) {
   Reals reals;
   ARROW_ASSIGN_OR_RAISE(reals.missing_, MissingRows(column, nan_is_null, context));
-  ARROW_ASSIGN_OR_RAISE(reals.owner_, Decode(column, context));
+  ARROW_ASSIGN_OR_RAISE(reals.owner_, DecodeDictionary(column, context));
   reals.size_ = column->length();
   if (reals.owner_->num_chunks() == 1 && reals.owner_->type()->id() == Type::DOUBLE) {
     reals.values_ = reals.owner_->chunk(0)->data()->GetValues<double>(1);

@@ -16,7 +16,7 @@ constexpr int64_t kPieceRows = 1 << 16;
 
 arrow::Result<std::shared_ptr<arrow::ChunkedArray>> DecodeDictionary(const std::shared_ptr<arrow::ChunkedArray>& column,
                                                                      const Context& context) {
-  if (column->type()->id() != arrow::Type::DICTIONARY) return column;
+  if (column == nullptr || column->type()->id() != arrow::Type::DICTIONARY) return column;
   arrow::ArrayVector chunks;
   arrow::compute::ExecContext exec(context.pool);
   exec.set_use_threads(false);

@@ -22,7 +22,7 @@ namespace weft::kernels {
 /// Rows read at once.
 constexpr int64_t kDenseRows = 1024;
 
-/// A dictionary column as its values; others as they are.
+/// A dictionary column as its values; others (and nullptr) as they are.
 arrow::Result<std::shared_ptr<arrow::ChunkedArray>> DecodeDictionary(const std::shared_ptr<arrow::ChunkedArray>& column,
                                                                      const Context& context);
 

@@ -3,6 +3,7 @@
 #include <arrow/compute/api_vector.h>
 #include <arrow/compute/exec.h>
 
+#include "weft/kernels/dense_values.h"
 #include "weft/kernels/gather.h"
 
 namespace weft::kernels {
@@ -59,23 +60,6 @@ void FindFalse(const arrow::Array& array, uint8_t* out) {
 
 }  // namespace
 
-arrow::Result<std::shared_ptr<arrow::ChunkedArray>> Decode(const std::shared_ptr<arrow::ChunkedArray>& column,
-                                                           const Context& context) {
-  if (column == nullptr || column->type()->id() != Type::DICTIONARY) return column;
-  arrow::ArrayVector chunks;
-  for (const auto& chunk : column->chunks()) {
-    const auto& encoded = static_cast<const arrow::DictionaryArray&>(*chunk);
-    arrow::compute::ExecContext exec(context.pool);
-    exec.set_use_threads(false);
-    ARROW_ASSIGN_OR_RAISE(const arrow::Datum values,
-                          arrow::compute::Take(encoded.dictionary(), encoded.indices(),
-                                               arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
-    chunks.push_back(values.make_array());
-  }
-  return std::make_shared<arrow::ChunkedArray>(std::move(chunks),
-                                               static_cast<const arrow::DictionaryType&>(*column->type()).value_type());
-}
-
 arrow::Result<PoolArray<uint8_t>> MissingRows(const std::shared_ptr<arrow::ChunkedArray>& column, bool nan_is_null,
                                               const Context& context) {
   PoolArray<uint8_t> missing;
@@ -117,7 +101,7 @@ arrow::Result<PoolArray<uint8_t>> MissingRows(const std::shared_ptr<arrow::Chunk
 arrow::Result<PoolArray<uint8_t>> FalseRows(const std::shared_ptr<arrow::ChunkedArray>& column, bool nan_is_null,
                                             const Context& context) {
   ARROW_ASSIGN_OR_RAISE(const auto missing, MissingRows(column, nan_is_null, context));
-  ARROW_ASSIGN_OR_RAISE(const auto values, Decode(column, context));
+  ARROW_ASSIGN_OR_RAISE(const auto values, DecodeDictionary(column, context));
   ARROW_ASSIGN_OR_RAISE(auto result, PoolArray<uint8_t>::MakeZero(values->length(), context.pool));
   uint8_t* out = result.data();
   for (const auto& chunk : values->chunks()) {

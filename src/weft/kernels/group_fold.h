@@ -263,10 +263,6 @@ arrow::Result<std::shared_ptr<arrow::ChunkedArray>> MakeColumn(const std::shared
       arrow::MakeArray(arrow::ArrayData::Make(type, count, {nullptr, std::move(buffer)}, 0)));
 }
 
-/// A dictionary column as its values; others (and nullptr) as they are.
-arrow::Result<std::shared_ptr<arrow::ChunkedArray>> Decode(const std::shared_ptr<arrow::ChunkedArray>& column,
-                                                           const Context& context);
-
 /// One byte a row, 1 for what is missing (null, or NaN where that is null); empty where no row is. Of any type.
 arrow::Result<PoolArray<uint8_t>> MissingRows(const std::shared_ptr<arrow::ChunkedArray>& column, bool nan_is_null,
                                               const Context& context);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "weft/kernels/column_reals.h"
+#include "weft/kernels/dense_values.h"
 #include "weft/kernels/gather.h"
 #include "weft/kernels/group_fold.h"
 #include "weft/kernels/group_rank.h"
@@ -128,7 +129,7 @@ ColumnResult Running(const Input& input, const std::shared_ptr<arrow::DataType>&
 
 template <typename T>
 ColumnResult RunningIntegers(const Input& input, const std::shared_ptr<arrow::DataType>& type, const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(const auto decoded, Decode(input.column, context));
+  ARROW_ASSIGN_OR_RAISE(const auto decoded, DecodeDictionary(input.column, context));
   ARROW_ASSIGN_OR_RAISE(auto flat, Flatten(*decoded, context));
   if (flat->type_id() != Type::DURATION && !flat->type()->Equals(*type)) {
     arrow::compute::ExecContext exec(context.pool);

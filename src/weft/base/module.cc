@@ -1,0 +1,28 @@
+#include "weft/base/module.h"
+
+#include <arrow/status.h>
+#include <dlfcn.h>
+
+namespace weft {
+namespace {
+
+/// Where this library lies, with a slash behind it; empty where that is not known.
+std::string OwnFolder() {
+  Dl_info info;
+  if (::dladdr(reinterpret_cast<const void*>(&LoadModule), &info) == 0 || info.dli_fname == nullptr) return "";
+  const std::string path = info.dli_fname;
+  return path.substr(0, path.find_last_of('/') + 1);
+}
+
+}  // namespace
+
+arrow::Result<void*> LoadModule(const std::string& name, const char* symbol) {
+  const std::string path = OwnFolder() + "libweft_" + name + ".so";
+  void* const module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (module == nullptr) return arrow::Status::IOError("Weft's module '", name, "' cannot be loaded: ", ::dlerror());
+  void* const address = ::dlsym(module, symbol);
+  if (address == nullptr) return arrow::Status::Invalid(path, " has no function ", symbol, ": it is of another Weft");
+  return address;
+}
+
+}  // namespace weft
