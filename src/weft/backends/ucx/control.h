@@ -16,7 +16,8 @@ enum class ControlKind : uint8_t {
   kHeartbeat,  // please answer; `text` is what SetHeartbeat's function made
   kAnswer,     // to a heartbeat, with its clock
   kAbort,      // EncodeAbort
-  kGoodbye,    // nothing comes after it, and nothing more is taken
+  kGoodbye,    // nothing but kFarewell comes after it, and nothing more is taken
+  kFarewell,   // to a goodbye: all that was sent before it is here
 };
 
 struct Control {

@@ -49,12 +49,14 @@ arrow::Status UcxTransport::Close(Deadline deadline) {
   return arrow::Status::OK();
 }
 
-/// Sends goodbyes behind all that was sent before, and waits for those of the peers.
+/// Sends goodbyes behind all that was sent before, and waits until each peer has answered or has left itself.
 void UcxTransport::SayGoodbye(Lock& lock, Deadline deadline) {
   for (Rank r = 0; r < world_size(); ++r) {
     if (r != rank_) SendControl(r, ControlKind::kGoodbye, 0, {});
   }
-  const auto settled = [this](const Peer& it) { return it.info.peer == rank_ || it.left || it.gone || it.aborted; };
+  const auto settled = [this](const Peer& it) {
+    return it.info.peer == rank_ || it.released || it.left || it.gone || it.aborted;
+  };
   for (;;) {
     while (ucp_worker_progress(library_.worker()) != 0) {
     }

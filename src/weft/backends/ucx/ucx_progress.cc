@@ -132,7 +132,11 @@ void UcxTransport::Handle(Lock& lock, Event event) {
       from.aborted = true;
       if (!closing_) Fail(DecodeAbort(control.text, event.peer, rank_), true);
       return;
+    case ControlKind::kFarewell:
+      from.released = true;
+      return;
     case ControlKind::kGoodbye:
+      SendControl(event.peer, ControlKind::kFarewell, 0, {});
       from.left = true;
       if (closing_ || !failure_.ok()) return;
       for (const UcxOperationPtr& it : held_) {

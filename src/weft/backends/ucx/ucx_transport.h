@@ -58,6 +58,7 @@ class UcxTransport : public Transport {
     bool greeted = false;         // this rank's hello is on its way
     bool linked = false;          // its hello has come
     bool left = false;            // its goodbye has come
+    bool released = false;        // it has answered this rank's goodbye
     bool gone = false;            // the endpoint has failed or the process has ended
     bool aborted = false;         // it has told this rank of a failure
     int process = -1;             // a descriptor that becomes readable when the process ends
