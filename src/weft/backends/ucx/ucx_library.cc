@@ -111,6 +111,8 @@ arrow::Result<Library> Library::Open(int world_size) {
   ucp_config_t* config = nullptr;
   ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);
   if (status != UCS_OK) return UcxError("reading the UCX_ variables", status);
+  // A peer that was dialled at an advertised address may not be reachable at those that its interfaces have.
+  if (!IsSet("UCX_CM_USE_ALL_DEVICES")) (void)ucp_config_modify(config, "CM_USE_ALL_DEVICES", "n");
   ucp_params_t params = {};
   params.field_mask = UCP_PARAM_FIELD_FEATURES | UCP_PARAM_FIELD_ESTIMATED_NUM_EPS | UCP_PARAM_FIELD_NAME;
   params.features = UCP_FEATURE_TAG | UCP_FEATURE_AM | UCP_FEATURE_WAKEUP;
