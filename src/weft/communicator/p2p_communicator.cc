@@ -9,6 +9,7 @@
 
 #include "weft/communicator/arguments.h"
 #include "weft/communicator/collectives/collectives.h"
+#include "weft/communicator/native_collectives.h"
 #include "weft/communicator/shared_transport.h"
 
 namespace weft {
@@ -80,7 +81,7 @@ class P2PRequest : public Request {
   std::shared_ptr<Activity> activity_;
 };
 
-class P2PCommunicator : public Communicator {
+class P2PCommunicator : public Communicator, public NativeHost {
  public:
   P2PCommunicator(std::string backend, std::shared_ptr<SharedTransport> shared,
                   std::shared_ptr<CommunicatorContext> context)
@@ -88,7 +89,13 @@ class P2PCommunicator : public Communicator {
     shared_->AddContext(context_);
   }
   ~P2PCommunicator() override {
-    [[maybe_unused]] const arrow::Status status = shared_->RemoveContext(*context_, Deadline::After(Duration::zero()));
+    [[maybe_unused]] const arrow::Status status = CloseUntil(Deadline::After(Duration::zero()));
+  }
+
+  void UseNative(std::string backend, std::unique_ptr<NativeCollectives> native) override {
+    backend_ = std::move(backend);
+    native_ = std::move(native);
+    if (native_ != nullptr) context_->move_native = [this] { native_->Progress(); };
   }
 
   std::string backend() const override { return backend_; }
@@ -128,13 +135,19 @@ class P2PCommunicator : public Communicator {
   }
 
   arrow::Result<RequestPtr> Ibarrier() override {
-    return Start({.collective = Collective::kBarrier}, {}, [](Schedule& schedule) { AddBarrier(schedule); });
+    return Start({.collective = Collective::kBarrier}, {}, [&](Schedule& schedule) {
+      if (UseNative(schedule, [](auto& native) { return native.Barrier(); })) return;
+      AddBarrier(schedule);
+    });
   }
 
   arrow::Result<RequestPtr> Ibroadcast(MutableBytes data, Rank root, Owner owner) override {
     ARROW_RETURN_NOT_OK(CheckRank("broadcast", "root", root, world_size()));
     return Start({.collective = Collective::kBroadcast, .root = root, .count = static_cast<int64_t>(data.size())},
-                 std::move(owner), [&](Schedule& schedule) { AddBroadcast(schedule, data, root); });
+                 std::move(owner), [&](Schedule& schedule) {
+                   if (UseNative(schedule, [&](auto& native) { return native.Broadcast(data, root); })) return;
+                   AddBroadcast(schedule, data, root);
+                 });
   }
 
   arrow::Result<RequestPtr> Igatherv(ConstBytes send, MutableBytes recv, std::vector<int64_t> counts,
@@ -146,8 +159,10 @@ class P2PCommunicator : public Communicator {
       blocks = Blocks(std::move(counts), std::move(displacements));
       ARROW_RETURN_NOT_OK(CheckOwnBlock("gather", send, recv, blocks));
     }
-    return Start({.collective = Collective::kGather, .root = root}, std::move(owner),
-                 [&](Schedule& schedule) { AddGather(schedule, send, recv.data(), blocks, root); });
+    return Start({.collective = Collective::kGather, .root = root}, std::move(owner), [&](Schedule& schedule) {
+      if (UseNative(schedule, [&](auto& it) { return it.Gather(send, recv.data(), blocks, root); })) return;
+      AddGather(schedule, send, recv.data(), blocks, root);
+    });
   }
 
   arrow::Result<RequestPtr> Iallgatherv(ConstBytes send, MutableBytes recv, std::vector<int64_t> counts,
@@ -157,8 +172,10 @@ class P2PCommunicator : public Communicator {
     ARROW_RETURN_NOT_OK(CheckOwnBlock("allgather", send, recv, blocks));
     CollectiveCall call{.collective = Collective::kAllgather};
     call.SetCounts(blocks.counts());
-    return Start(call, std::move(owner),
-                 [&](Schedule& schedule) { AddAllgather(schedule, send, recv.data(), blocks); });
+    return Start(call, std::move(owner), [&](Schedule& schedule) {
+      if (UseNative(schedule, [&](auto& it) { return it.Allgather(send, recv.data(), blocks); })) return;
+      AddAllgather(schedule, send, recv.data(), blocks);
+    });
   }
 
   arrow::Result<RequestPtr> Iscatterv(ConstBytes send, std::vector<int64_t> counts, std::vector<int64_t> displacements,
@@ -174,8 +191,10 @@ class P2PCommunicator : public Communicator {
       }
       if (recv.data() != send.data() + blocks.at(root)) ARROW_RETURN_NOT_OK(CheckOverlap("scatter", send, recv));
     }
-    return Start({.collective = Collective::kScatter, .root = root}, std::move(owner),
-                 [&](Schedule& schedule) { AddScatter(schedule, send.data(), blocks, recv, root); });
+    return Start({.collective = Collective::kScatter, .root = root}, std::move(owner), [&](Schedule& schedule) {
+      if (UseNative(schedule, [&](auto& it) { return it.Scatter(send.data(), blocks, recv, root); })) return;
+      AddScatter(schedule, send.data(), blocks, recv, root);
+    });
   }
 
   arrow::Result<RequestPtr> Ialltoallv(ConstBytes send, std::vector<int64_t> send_counts,
@@ -193,7 +212,11 @@ class P2PCommunicator : public Communicator {
     const Blocks send_blocks(std::move(send_counts), std::move(send_displacements));
     const Blocks recv_blocks(std::move(recv_counts), std::move(recv_displacements));
     return Start({.collective = Collective::kAlltoall}, std::move(owner), [&](Schedule& schedule) {
-      AddAlltoallv(schedule, Apart(schedule, send, recv), send_blocks, recv.data(), recv_blocks);
+      const std::byte* from = Apart(schedule, send, recv);
+      if (UseNative(schedule, [&](auto& it) { return it.Alltoallv(from, send_blocks, recv.data(), recv_blocks); })) {
+        return;
+      }
+      AddAlltoallv(schedule, from, send_blocks, recv.data(), recv_blocks);
     });
   }
 
@@ -204,8 +227,11 @@ class P2PCommunicator : public Communicator {
     }
     ARROW_RETURN_NOT_OK(CheckInPlace("alltoall", send, recv));
     const auto block = static_cast<int64_t>(recv.size() / context_->ranks.size());
-    return Start({.collective = Collective::kAlltoall, .count = block}, std::move(owner),
-                 [&](Schedule& schedule) { AddAlltoall(schedule, Apart(schedule, send, recv), recv.data(), block); });
+    return Start({.collective = Collective::kAlltoall, .count = block}, std::move(owner), [&](Schedule& schedule) {
+      const std::byte* from = Apart(schedule, send, recv);
+      if (UseNative(schedule, [&](auto& it) { return it.Alltoall(from, recv.data(), block); })) return;
+      AddAlltoall(schedule, from, recv.data(), block);
+    });
   }
 
   arrow::Result<RequestPtr> Ireduce(ConstBytes send, MutableBytes recv, int64_t count, const Reduction& reduction,
@@ -215,6 +241,9 @@ class P2PCommunicator : public Communicator {
     CollectiveCall call{.collective = Collective::kReduce, .root = root, .count = count};
     call.SetReduction(reduction, reducer.element_size());
     return Start(call, std::move(owner), [&](Schedule& schedule) {
+      if (UseNative(schedule, [&](auto& it) { return it.Reduce(send.data(), recv.data(), count, reduction, root); })) {
+        return;
+      }
       schedule.set_reducer(std::move(reducer));
       AddReduce(schedule, send.data(), recv.data(), count, root);
     });
@@ -226,6 +255,9 @@ class P2PCommunicator : public Communicator {
     CollectiveCall call{.collective = Collective::kAllreduce, .count = count};
     call.SetReduction(reduction, reducer.element_size());
     return Start(call, std::move(owner), [&](Schedule& schedule) {
+      if (UseNative(schedule, [&](auto& it) { return it.Allreduce(send.data(), recv.data(), count, reduction); })) {
+        return;
+      }
       const auto bytes = static_cast<size_t>(count * reducer.element_size());
       schedule.set_reducer(std::move(reducer));
       schedule.Copy(send.first(bytes), recv.data());
@@ -246,6 +278,10 @@ class P2PCommunicator : public Communicator {
     call.SetCounts(counts);
     call.SetReduction(reduction, reducer.element_size());
     return Start(call, std::move(owner), [&](Schedule& schedule) {
+      if (UseNative(schedule,
+                    [&](auto& it) { return it.ReduceScatter(send.data(), recv.data(), counts, reduction); })) {
+        return;
+      }
       schedule.set_reducer(std::move(reducer));
       AddReduceScatter(schedule, send.data(), recv.data(), counts);
     });
@@ -275,10 +311,26 @@ class P2PCommunicator : public Communicator {
   arrow::Status Close(Duration timeout) override {
     const OneThread call(*context_, *shared_);
     ARROW_RETURN_NOT_OK(call.status());
-    return shared_->RemoveContext(*context_, Deadline::After(timeout));
+    return CloseUntil(Deadline::After(timeout));
   }
 
  private:
+  arrow::Status CloseUntil(Deadline deadline) {
+    const bool healthy = failure().ok();
+    const arrow::Status status = shared_->RemoveContext(*context_, deadline);
+    if (native_ != nullptr) native_->Close(deadline, healthy);
+    return status;
+  }
+
+  /// Adds what `make` returns, the library's collective, as a step; false where there is none.
+  template <typename Make>
+  bool UseNative(Schedule& schedule, Make&& make) {
+    NativeCollectivePtr made = native_ == nullptr ? nullptr : make(*native_);
+    if (made == nullptr) return false;
+    schedule.AddNative(std::move(made));
+    return true;
+  }
+
   arrow::Status CheckUsable() const {
     if (context_->closed) return arrow::Status::Invalid("the communicator is closed");
     return failure();
@@ -370,9 +422,10 @@ class P2PCommunicator : public Communicator {
 
   arrow::Result<std::unique_ptr<Communicator>> Divide(int color, int key);
 
-  const std::string backend_;
+  std::string backend_;
   const std::shared_ptr<SharedTransport> shared_;
   const std::shared_ptr<CommunicatorContext> context_;
+  std::unique_ptr<NativeCollectives> native_;
 };
 
 arrow::Result<std::unique_ptr<Communicator>> P2PCommunicator::Divide(int color, int key) {
@@ -415,7 +468,12 @@ arrow::Result<std::unique_ptr<Communicator>> P2PCommunicator::Divide(int color, 
     if (group[i] == rank()) context->rank = static_cast<Rank>(i);
     context->ranks.push_back(context_->ranks[static_cast<size_t>(group[i])]);
   }
-  return std::make_unique<P2PCommunicator>(backend_, shared_, std::move(context));
+  auto made = std::make_unique<P2PCommunicator>(backend_, shared_, std::move(context));
+  if (native_ != nullptr) {
+    ARROW_ASSIGN_OR_RAISE(auto native, native_->ForGroup(*made));
+    made->UseNative(backend_, std::move(native));
+  }
+  return made;
 }
 
 }  // namespace

@@ -6,8 +6,13 @@
 #include <utility>
 
 #include "weft/base/communication_error.h"
+#include "weft/communicator/native_collectives.h"
 
 namespace weft {
+
+Schedule::Schedule(Rank rank, int size) : rank_(rank), size_(size) {}
+
+Schedule::~Schedule() = default;
 
 void Schedule::Send(Rank to, ConstBytes data) {
   // Only read through: a step has one pair of pointers for all kinds.
@@ -38,6 +43,11 @@ void Schedule::AddCheck(Check check, ConstBytes data) {
 }
 
 void Schedule::EndRound() { steps_.push_back({Kind::kEndRound, -1, 0, nullptr, nullptr, {}}); }
+
+void Schedule::AddNative(std::unique_ptr<NativeCollective> native) {
+  native_ = std::move(native);
+  steps_.push_back({Kind::kNative, -1, 0, nullptr, nullptr, {}});
+}
 
 MutableBytes Schedule::Temporary(int64_t bytes) {
   const auto size = static_cast<size_t>(bytes);
@@ -88,6 +98,7 @@ arrow::Status Schedule::RunStep(const Step& step, const Route& route) {
       failed_check_ = !status.ok();
       return status;
     }
+    case Kind::kNative:
     case Kind::kEndRound:
       break;
   }
@@ -122,10 +133,16 @@ arrow::Result<bool> Schedule::Advance(const Route& route) {
   for (;;) {
     ARROW_ASSIGN_OR_RAISE(const bool round_done, PendingDone());
     if (!round_done) return false;
+    if (native_under_way_) {
+      ARROW_ASSIGN_OR_RAISE(const bool native_done, native_->Test());
+      if (!native_done) return false;
+      native_under_way_ = false;
+    }
     if (next_ == steps_.size()) return true;
     while (next_ < steps_.size()) {
       const Step& step = steps_[next_++];
-      if (step.kind == Kind::kEndRound) break;
+      native_under_way_ = step.kind == Kind::kNative;
+      if (step.kind == Kind::kEndRound || native_under_way_) break;
       ARROW_RETURN_NOT_OK(RunStep(step, route));
     }
   }
@@ -153,6 +170,9 @@ void Schedule::CancelPending(Transport& transport) {
 
 std::vector<Rank> Schedule::PendingPeers() const {
   std::vector<Rank> peers;
+  for (Rank rank = 0; native_under_way_ && rank < size_; ++rank) {
+    if (rank != rank_) peers.push_back(rank);
+  }
   for (const Pending& pending : pending_) {
     if (!pending.operation->done()) peers.push_back(pending.peer);
   }
@@ -164,6 +184,10 @@ std::vector<Rank> Schedule::PendingPeers() const {
 void Schedule::Finish(bool ok) {
   // An operation may hold the last reference to this schedule, and is dropped with pending_.
   const auto self = shared_from_this();
+  if (std::exchange(native_under_way_, false)) {
+    const std::unique_ptr<NativeCollective> native = std::move(native_);
+    native->Abandon(self);
+  }
   steps_.clear();
   next_ = 0;
   pending_.clear();

@@ -17,6 +17,8 @@
 
 namespace weft {
 
+class NativeCollective;
+
 /// Where a schedule's messages go: the transport, the tag, and the transport's rank of each rank of the communicator.
 struct Route {
   Transport* transport = nullptr;
@@ -32,7 +34,8 @@ struct Route {
 /// `owner`, and every send and receive keeps the schedule alive until the transport lets go.
 class Schedule : public std::enable_shared_from_this<Schedule> {
  public:
-  Schedule(Rank rank, int size) : rank_(rank), size_(size) {}
+  Schedule(Rank rank, int size);
+  ~Schedule();
   Schedule(const Schedule&) = delete;
   Schedule& operator=(const Schedule&) = delete;
 
@@ -51,6 +54,8 @@ class Schedule : public std::enable_shared_from_this<Schedule> {
   using Check = arrow::Status (*)(const Schedule& schedule, ConstBytes data);
   void AddCheck(Check check, ConstBytes data);
   void EndRound();
+  /// A library's collective; the steps after it wait for its end.
+  void AddNative(std::unique_ptr<NativeCollective> native);
   /// Memory of the schedule, uninitialised. Where there is none the schedule fails when it is started.
   MutableBytes Temporary(int64_t bytes);
   void set_reducer(Reducer reducer) { reducer_ = std::move(reducer); }
@@ -69,7 +74,11 @@ class Schedule : public std::enable_shared_from_this<Schedule> {
   /// Gives up what is under way.
   void CancelPending(Transport& transport);
 
-  /// Ranks whose messages, or whose taking of messages, the current round waits for, in order.
+  /// A library's collective is under way.
+  bool native_under_way() const { return native_under_way_; }
+
+  /// Ranks whose messages, or whose taking of messages, the current round waits for, in order. All others for a
+  /// library's collective: it does not say.
   std::vector<Rank> PendingPeers() const;
 
   /// True where the error of Advance came from an AddCheck.
@@ -81,7 +90,7 @@ class Schedule : public std::enable_shared_from_this<Schedule> {
   void Finish(bool ok);
 
  private:
-  enum class Kind : uint8_t { kSend, kRecv, kCopy, kCombine, kCheck, kEndRound };
+  enum class Kind : uint8_t { kSend, kRecv, kCopy, kCombine, kCheck, kEndRound, kNative };
   struct Step {
     Kind kind;
     Rank peer;
@@ -107,6 +116,7 @@ class Schedule : public std::enable_shared_from_this<Schedule> {
   bool out_of_memory_ = false;
   bool failed_check_ = false;
   bool receive_message_ = false;
+  bool native_under_way_ = false;
   size_t next_ = 0;
   int64_t received_bytes_ = 0;
   std::vector<Step> steps_;
@@ -115,6 +125,7 @@ class Schedule : public std::enable_shared_from_this<Schedule> {
   size_t inline_used_ = 0;
   alignas(16) std::byte inline_[256];
   Reducer reducer_;
+  std::unique_ptr<NativeCollective> native_;
   Owner owner_;
 };
 

@@ -13,6 +13,11 @@ using namespace std::chrono_literals;
 constexpr Duration kSlice = 50ms;
 /// The same where several threads take turns on the transport.
 constexpr Duration kSharedSlice = 1ms;
+/// A library's collective wakes nobody, so it is looked at all the time at first, then ever less often.
+constexpr Duration kNativeSpin = 200us;
+constexpr Duration kLongestNativeSlice = 1ms;
+/// A library's collective that takes longer than this is watched over.
+constexpr Duration kNativeWatch = 200ms;
 
 }  // namespace
 
@@ -112,7 +117,10 @@ bool SharedTransport::Advance(Activity& activity) {
   }
   const arrow::Result<bool> result = activity.schedule->Advance(RouteOf(activity));
   if (result.ok()) {
-    if (!*result) return false;
+    if (!*result) {
+      if (activity.schedule->native_under_way()) WatchNative(activity);
+      return activity.done;
+    }
     Finish(activity, arrow::Status::OK());
     return true;
   }
@@ -125,6 +133,39 @@ bool SharedTransport::Advance(Activity& activity) {
     FailActivity(activity, wrapped, wrapped);
   }
   return true;
+}
+
+void SharedTransport::WatchNative(Activity& activity) {
+  const Clock::time_point now = Clock::now();
+  if (!activity.native) {
+    activity.native = true;
+    if (native_under_way_++ == 0) native_began_ = now;
+  }
+  arrow::Status status = transport_->failure();
+  if (status.ok() && activity.watches.empty() && now - activity.begin >= kNativeWatch) {
+    for (size_t i = 0; i < activity.context->ranks.size() && status.ok(); ++i) {
+      if (static_cast<Rank>(i) == activity.context->rank) continue;
+      auto watch = transport_->Recv(activity.context->ranks[i], activity.tag, {}, nullptr);
+      status = watch.status();
+      if (watch.ok()) activity.watches.push_back(*std::move(watch));
+    }
+  }
+  if (status.ok()) return;
+  const arrow::Status wrapped = Wrap(activity, status);
+  FailActivity(activity, wrapped, wrapped);
+}
+
+arrow::Status SharedTransport::Turn(const CommunicatorContext& context, Duration left) {
+  if (context.move_native) context.move_native();
+  Duration slice = Slice();
+  if (native_under_way_ > 0) {
+    const Duration waited = Clock::now() - native_began_;
+    const Duration native =
+        waited < kNativeSpin ? Duration::zero() : std::min<Duration>(waited / 20, kLongestNativeSlice);
+    slice = std::min(slice, native);
+    if (slice == Duration::zero()) std::this_thread::yield();
+  }
+  return transport_->Progress(std::min(left, slice));
 }
 
 void SharedTransport::AdvanceAll() {
@@ -140,6 +181,8 @@ void SharedTransport::Finish(Activity& activity, arrow::Status status) {
   activity.context->waited = Duration::zero();
   activity.unseen_epoch = activity.context->unseen_epoch;
   if (activity.collective) activity.context->history->End(activity.number);
+  if (std::exchange(activity.native, false)) --native_under_way_;
+  for (const OperationPtr& watch : std::exchange(activity.watches, {})) transport_->Cancel(watch);
   activity.schedule->Finish(activity.status.ok());
 }
 
@@ -210,6 +253,7 @@ void SharedTransport::See(Activity& activity) {
 arrow::Result<bool> SharedTransport::Test(Activity& activity) {
   const std::lock_guard turn(turn_);
   if (!activity.done) {
+    if (activity.context->move_native) activity.context->move_native();
     [[maybe_unused]] const arrow::Status status = transport_->Progress(Duration::zero());  // shows in the operations
     AdvanceAll();
   }
@@ -241,7 +285,7 @@ arrow::Status SharedTransport::Wait(Activity& activity) {
         See(activity);
         return activity.status;
       }
-      status = transport_->Progress(deadline.LeftUpTo(Slice()));
+      status = Turn(*activity.context, deadline.Left());
     }
     now = Clock::now();
     if (now < next_check) continue;
@@ -290,7 +334,7 @@ arrow::Status SharedTransport::Progress(CommunicatorContext& context, Duration m
         return transport_->failure();
       }
       const Clock::time_point begin = Clock::now();
-      ARROW_RETURN_NOT_OK(transport_->Progress(deadline.LeftUpTo(Slice())));
+      ARROW_RETURN_NOT_OK(Turn(context, deadline.Left()));
       now = Clock::now();
       context.waited += now - begin;
       if (context.waited >= context.options.timeout) AdvanceAll();

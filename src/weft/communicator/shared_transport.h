@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -54,6 +55,8 @@ struct CommunicatorContext {
   Duration waited = Duration::zero();
   uint32_t next_number = 0;
   std::shared_ptr<CallHistory> history;
+  /// Moves a library that brings collectives along (NativeCollectives::Progress).
+  std::function<void()> move_native;
 
   arrow::Status failure() const;
   /// Only the first counts.
@@ -79,6 +82,10 @@ struct Activity {
   bool seen = false;
   uint64_t unseen_epoch = 0;
   arrow::Status status;
+  /// Receives that never match, one from each peer, while a library's collective takes long: what the transport does
+  /// while an operation waits (heartbeats, looking for silence and for peers that have left) it does then, too.
+  std::vector<OperationPtr> watches;
+  bool native = false;  // a library's collective is under way
 };
 
 /// Runs the activities of all communicators on one transport. Any wait moves all of them. Thread-safe.
@@ -125,6 +132,10 @@ class SharedTransport {
   void TimeOutProgress(CommunicatorContext& context);
   void See(Activity& activity);
   Duration Slice();
+  /// Fails, or watches over, a library's collective; it has just been found not done.
+  void WatchNative(Activity& activity);
+  /// Moves the transport, as long as `left` and the slice of this thread allow.
+  arrow::Status Turn(const CommunicatorContext& context, Duration left);
 
   std::unique_ptr<Transport> transport_;
   TurnLock turn_;
@@ -133,6 +144,8 @@ class SharedTransport {
   std::atomic<std::thread::id> first_thread_{};
   std::atomic<bool> several_threads_{false};
   int64_t open_ = 0;
+  int native_under_way_ = 0;        // activities
+  Clock::time_point native_began_;  // when the first of them did
 
   std::shared_ptr<CallHistories> histories_ = std::make_shared<CallHistories>();
 };

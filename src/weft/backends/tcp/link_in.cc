@@ -5,7 +5,7 @@
 #include <cstring>
 #include <string>
 
-#include "weft/backends/tcp/abort_text.h"
+#include "weft/communicator/abort_text.h"
 #include "weft/backends/tcp/link.h"
 #include "weft/base/communication_error.h"
 

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <utility>
 
-#include "weft/backends/tcp/abort_text.h"
+#include "weft/communicator/abort_text.h"
 #include "weft/backends/tcp/tcp_transport.h"
 #include "weft/backends/tcp/timing.h"
 #include "weft/base/communication_error.h"

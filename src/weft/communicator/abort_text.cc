@@ -1,11 +1,9 @@
-#include "weft/backends/tcp/abort_text.h"
+#include "weft/communicator/abort_text.h"
 
-#include "weft/backends/tcp/frame.h"
 #include "weft/base/byte_codec.h"
 #include "weft/base/communication_error.h"
 
-namespace weft::tcp {
-
+namespace weft {
 namespace {
 
 /// What is passed on with its own kind and peer.
@@ -24,7 +22,7 @@ std::string EncodeAbort(const arrow::Status& cause, bool own_finding) {
   writer.Put(keep ? facts->peer : Rank{-1});
   // An error without a kind says all in its text.
   const std::string text = cause.IsUnknownError() ? cause.message() : cause.ToString();
-  writer.PutString(std::string_view(text).substr(0, kMaxText - 9));
+  writer.PutString(std::string_view(text).substr(0, kMaxAbortText - 9));
   return writer.Take();
 }
 
@@ -48,4 +46,4 @@ arrow::Status DecodeAbort(std::string_view payload, Rank from, Rank self) {
   return MakeCommunicationError(std::move(error), by + " says: " + said);
 }
 
-}  // namespace weft::tcp
+}  // namespace weft

@@ -1,0 +1,28 @@
+#include "weft/backends/ucc/ucc_backend.h"
+
+#include <utility>
+
+#include "weft/backends/ucc/ucc_library.h"
+#include "weft/backends/ucc/ucc_team.h"
+
+namespace weft::ucc {
+
+arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendContext& context) {
+  const Deadline deadline = Deadline::After(context.connect_timeout);
+  ARROW_ASSIGN_OR_RAISE(std::unique_ptr<Communicator> communicator, weft::MakeCommunicator("ucx", context));
+  auto* const host = dynamic_cast<NativeHost*>(communicator.get());
+  if (host == nullptr) return arrow::Status::UnknownError("backend 'ucx' takes no collectives from a library");
+  if (communicator->world_size() == 1) {
+    host->UseNative("ucc", nullptr);
+    return communicator;
+  }
+  ARROW_ASSIGN_OR_RAISE(std::unique_ptr<Communicator> control, communicator->Dup());
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<UccLibrary> library, UccLibrary::Open(std::move(control), deadline));
+  ARROW_ASSIGN_OR_RAISE(auto team, UccTeam::Make(std::move(library), *communicator, deadline));
+  host->UseNative("ucc", std::move(team));
+  return communicator;
+}
+
+}  // namespace weft::ucc
+
+WEFT_EXPORT_BACKEND(weft::ucc::MakeCommunicator);
