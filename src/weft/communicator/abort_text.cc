@@ -1,10 +1,10 @@
-#include "weft/backends/tcp/abort_text.h"
+#include "weft/communicator/abort_text.h"
 
-#include "weft/backends/tcp/frame.h"
 #include "weft/base/byte_codec.h"
 #include "weft/base/communication_error.h"
+#include "weft/communicator/message_limits.h"
 
-namespace weft::tcp {
+namespace weft {
 
 namespace {
 
@@ -48,4 +48,4 @@ arrow::Status DecodeAbort(std::string_view payload, Rank from, Rank self) {
   return MakeCommunicationError(std::move(error), by + " says: " + said);
 }
 
-}  // namespace weft::tcp
+}  // namespace weft
