@@ -7,10 +7,11 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <limits>
 #include <set>
 #include <sstream>
+
+#include "weft/base/host_identity.h"
 
 namespace weft::libfabric {
 namespace {
@@ -18,22 +19,11 @@ namespace {
 constexpr const char* kOrder[] = {"efa", "verbs;ofi_rxm", "shm", "tcp;ofi_rxm"};
 constexpr const char* kShm = "shm";
 
-std::string ReadLink(const char* path) {
-  char buffer[256];
-  const ssize_t length = ::readlink(path, buffer, sizeof(buffer));
-  return length < 0 ? "" : std::string(buffer, static_cast<size_t>(length));
-}
-
 /// Alike for processes that share memory by name and may read each other's.
-std::string HostIdentity() {
-  std::ifstream file("/proc/sys/kernel/random/boot_id");
-  std::string boot;
-  file >> boot;
+std::string ShmIdentity() {
   struct stat shm = {};
   (void)::stat("/dev/shm", &shm);
-  std::ostringstream text;
-  text << boot << "/" << ReadLink("/proc/self/ns/pid") << "/" << shm.st_dev << "/" << ::geteuid();
-  return text.str();
+  return HostIdentity({"pid"}) + "/" + std::to_string(shm.st_dev) + "/" + std::to_string(::geteuid());
 }
 
 /// What ranks compare: addresses of two formats cannot be mixed.
@@ -106,7 +96,7 @@ arrow::Result<InfoPtr> ChooseProvider(const BackendContext& context, Deadline de
     // Deprecated, and it says things that it does not keep.
     return std::string(info->fabric_attr->prov_name) == "sockets";
   });
-  const std::string host = HostIdentity();
+  const std::string host = ShmIdentity();
   std::string mine = "host " + host + "\n";
   for (const fi_info* info : candidates) {
     const std::string name = Name(*info);
