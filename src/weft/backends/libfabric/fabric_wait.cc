@@ -41,9 +41,9 @@ void FabricWire::Wait(Duration wait) {
   }
   fid* waits[] = {&objects_.queue->fid};
   if (fi_trywait(objects_.fabric.get(), waits, 1) != 0) return;
-  pollfd descriptors[] = {{queue_descriptor_, POLLIN, 0}, {wake_, POLLIN, 0}};
+  pollfd descriptors[] = {{queue_descriptor_, POLLIN, 0}, {wake_, POLLIN, 0}, {processes_.descriptor(), POLLIN, 0}};
   const timespec bound = ToTimespec(std::min<Duration>(wait, 1h));
-  if (::ppoll(descriptors, 2, &bound, nullptr) > 0 && descriptors[1].revents != 0) {
+  if (::ppoll(descriptors, 3, &bound, nullptr) > 0 && descriptors[1].revents != 0) {
     uint64_t count = 0;
     [[maybe_unused]] const ssize_t got = ::read(wake_, &count, sizeof(count));
   }

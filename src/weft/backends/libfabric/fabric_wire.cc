@@ -17,6 +17,7 @@ namespace {
 
 /// Providers copy messages of this length, and do not need the receiver's answer for them.
 constexpr size_t kNoteBytes = 8 << 10;
+constexpr Duration kEndsEvery = std::chrono::milliseconds(20);
 constexpr size_t kMaxPieceBytes = size_t{1} << 30;
 
 /// In one process, endpoints of shm reach into each other's memory without asking whether it is still there: they are
@@ -40,6 +41,9 @@ arrow::Result<std::unique_ptr<Wire>> FabricWire::Make(const BackendContext& cont
   std::unique_ptr<FabricWire> wire(new FabricWire(membership.rank(), membership.world_size(), std::move(info)));
   ARROW_RETURN_NOT_OK(wire->Open());
   ARROW_ASSIGN_OR_RAISE(const std::string own, wire->OwnAddress());
+  ARROW_ASSIGN_OR_RAISE(const auto processes, membership.ExchangeAll("libfabric/processes", ProcessWatch::Identity(),
+                                                                     deadline, context.communicator.check_interrupt));
+  for (size_t i = 0; i < processes.size(); ++i) wire->processes_.Add(static_cast<Rank>(i), processes[i]);
   ARROW_ASSIGN_OR_RAISE(const auto addresses, membership.ExchangeAll("libfabric/addresses", own, deadline,
                                                                      context.communicator.check_interrupt));
   ARROW_RETURN_NOT_OK(wire->Connect(addresses));
@@ -325,11 +329,21 @@ void FabricWire::Poll(WireSink& sink) {
     if (count < static_cast<ssize_t>(kBatch)) break;
   }
   if (!unposted_.empty()) PostNotes();
+  LookForEnds(sink);
   if (any) {
     idle_.store(0, std::memory_order_relaxed);
   } else if (idle_.load(std::memory_order_relaxed) < 1000) {
     idle_.fetch_add(1, std::memory_order_relaxed);
   }
+}
+
+/// No provider of those known says of its own accord that a peer is gone.
+void FabricWire::LookForEnds(WireSink& sink) {
+  if (processes_.descriptor() < 0) return;
+  const auto now = Clock::now();
+  if (now - looked_for_ends_ < kEndsEvery) return;
+  looked_for_ends_ = now;
+  for (const Rank peer : processes_.Ended()) sink.OnLost(peer, "its process has ended");
 }
 
 void FabricWire::CloseObjects() {

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "weft/backends/libfabric/fabric_provider.h"
+#include "weft/communicator/process_watch.h"
 #include "weft/communicator/wire.h"
 
 namespace weft::libfabric {
@@ -85,6 +86,7 @@ class FabricWire : public Wire {
   void Describe(const std::vector<std::string>& addresses);
   bool PostNote(Context* context);
   void PostNotes();
+  void LookForEnds(WireSink& sink);
   void CloseObjects();
   Context* TakePiece(Rank peer, uint64_t cookie, bool receive);
   arrow::Result<bool> Posted(ssize_t code, Context* piece, const char* call);
@@ -118,6 +120,8 @@ class FabricWire : public Wire {
   std::deque<Context*> unposted_;                  // for receiving
   std::unordered_map<uint64_t, Context*> pieces_;  // by cookie
   int64_t notes_out_ = 0;
+  ProcessWatch processes_;
+  Clock::time_point looked_for_ends_;
 };
 
 }  // namespace weft::libfabric
