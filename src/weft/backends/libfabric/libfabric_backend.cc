@@ -1,13 +1,12 @@
 #include "weft/backends/libfabric/libfabric_backend.h"
 
 #include <rdma/fabric.h>
-#include <signal.h>
 
-#include <array>
 #include <utility>
 
 #include "weft/backends/libfabric/fabric_provider.h"
 #include "weft/backends/libfabric/fabric_wire.h"
+#include "weft/base/kept_signals.h"
 #include "weft/communicator/p2p_communicator.h"
 #include "weft/communicator/wire_transport.h"
 
@@ -17,34 +16,6 @@ std::string Version() {
   const uint32_t version = fi_version();
   return "libfabric " + std::to_string(FI_MAJOR(version)) + "." + std::to_string(FI_MINOR(version));
 }
-
-namespace {
-
-/// Providers (shm) catch signals to clean up; the program's own actions are put back in their place.
-class SignalsKept {
- public:
-  SignalsKept() {
-    for (int number = 1; number < kSignals; ++number) ::sigaction(number, nullptr, &actions_[Place(number)]);
-  }
-  ~SignalsKept() {
-    for (int number = 1; number < kSignals; ++number) {
-      struct sigaction now = {};
-      ::sigaction(number, nullptr, &now);
-      if (now.sa_sigaction != actions_[Place(number)].sa_sigaction) {
-        ::sigaction(number, &actions_[Place(number)], nullptr);
-      }
-    }
-  }
-  SignalsKept(const SignalsKept&) = delete;
-  SignalsKept& operator=(const SignalsKept&) = delete;
-
- private:
-  static constexpr int kSignals = 32;
-  static size_t Place(int number) { return static_cast<size_t>(number); }
-  std::array<struct sigaction, kSignals> actions_{};
-};
-
-}  // namespace
 
 arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendContext& context) {
   if (context.encryption == "on") {
@@ -61,7 +32,7 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendConte
   options.name = "libfabric";
   std::unique_ptr<Wire> wire;
   if (membership.world_size() > 1) {
-    const SignalsKept kept;
+    const KeptSignals kept;  // shm catches some to clean up
     ARROW_ASSIGN_OR_RAISE(InfoPtr info, ChooseProvider(context, options.deadline));
     ARROW_ASSIGN_OR_RAISE(wire, FabricWire::Make(context, std::move(info), options.deadline));
   }
