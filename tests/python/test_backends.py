@@ -216,6 +216,7 @@ def test_an_exception_on_one_rank_is_named_on_all(launch, choice):
         import weft
         env = weft.init()
         try:
+            env.barrier()
             if env.rank == 1:
                 raise RuntimeError("my own mistake")
             env.barrier()
