@@ -3,6 +3,8 @@
 #include <arrow/status.h>
 #include <dlfcn.h>
 
+#include "weft/base/kept_signals.h"
+
 namespace weft {
 namespace {
 
@@ -18,6 +20,7 @@ std::string OwnFolder() {
 
 arrow::Result<void*> LoadModule(const std::string& name, const char* symbol) {
   const std::string path = OwnFolder() + "libweft_" + name + ".so";
+  const KeptSignals kept;  // libraries behind it may catch some as they are loaded
   void* const module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (module == nullptr) return arrow::Status::IOError("Weft's module '", name, "' cannot be loaded: ", ::dlerror());
   void* const address = ::dlsym(module, symbol);

@@ -2,8 +2,10 @@
 
 #include "weft/base/byte_codec.h"
 #include "weft/base/communication_error.h"
+#include "weft/communicator/message_limits.h"
 
 namespace weft {
+
 namespace {
 
 /// What is passed on with its own kind and peer.
@@ -22,7 +24,7 @@ std::string EncodeAbort(const arrow::Status& cause, bool own_finding) {
   writer.Put(keep ? facts->peer : Rank{-1});
   // An error without a kind says all in its text.
   const std::string text = cause.IsUnknownError() ? cause.message() : cause.ToString();
-  writer.PutString(std::string_view(text).substr(0, kMaxAbortText - 9));
+  writer.PutString(std::string_view(text).substr(0, kMaxText - 9));
   return writer.Take();
 }
 

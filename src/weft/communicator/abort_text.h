@@ -1,18 +1,14 @@
-// What a transport tells its peers when it fails.
+// What an abort says: the payload of a kAbort frame.
 #pragma once
 
 #include <arrow/status.h>
 
-#include <cstddef>
 #include <string>
 #include <string_view>
 
 #include "weft/base/types.h"
 
 namespace weft {
-
-/// An encoded abort is no longer than this.
-inline constexpr size_t kMaxAbortText = 4 << 10;
 
 /// `own_finding`: the transport itself found `cause` (a peer lost, ranks that call different things, an abort of
 /// another rank). Then the receivers fail in the same way, so that all ranks name the same culprit; else with kAborted.

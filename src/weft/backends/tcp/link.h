@@ -15,9 +15,9 @@
 #include "weft/backends/tcp/buffer_pool.h"
 #include "weft/backends/tcp/byte_stream.h"
 #include "weft/backends/tcp/frame.h"
-#include "weft/backends/tcp/matching.h"
-#include "weft/backends/tcp/operation.h"
 #include "weft/base/communication_error.h"
+#include "weft/communicator/matching.h"
+#include "weft/communicator/message_operation.h"
 
 namespace weft::tcp {
 

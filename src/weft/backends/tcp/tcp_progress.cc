@@ -5,10 +5,10 @@
 #include <cstring>
 #include <utility>
 
-#include "weft/communicator/abort_text.h"
 #include "weft/backends/tcp/tcp_transport.h"
 #include "weft/backends/tcp/timing.h"
 #include "weft/base/communication_error.h"
+#include "weft/communicator/abort_text.h"
 
 namespace weft::tcp {
 
@@ -84,11 +84,7 @@ void TcpTransport::Fail(const arrow::Status& status, bool own_finding) {
     // An abort is passed on: a rank that leaves because of it may be seen to go before the abort itself is.
     if (slot.link != nullptr) slot.link->Fail(status, slot.link->peer_aborted() ? nullptr : &text);
   }
-  self_.ForEachPosted([&](const OperationRef& it) { context_.ledger.Complete(*it, status, 0); });
-  self_.ForEachUnexpected([&](const Unexpected& it) {
-    if (it.send) context_.ledger.Complete(*it.send, status, 0);
-  });
-  self_.Clear();
+  self_.CompleteAll(status);
   FlushAll();
   if (driver_present_) Wake();
 }

@@ -12,18 +12,10 @@
 
 #include "weft/backends/tcp/timing.h"
 #include "weft/base/communication_error.h"
+#include "weft/communicator/fork_generation.h"
 
 namespace weft::tcp {
 namespace {
-
-std::atomic<int> fork_generation{0};
-
-/// How many forks lie between the first process and this one.
-int ForkGeneration() {
-  static const int registered = ::pthread_atfork(nullptr, nullptr, [] { fork_generation.fetch_add(1); });
-  (void)registered;
-  return fork_generation.load(std::memory_order_relaxed);
-}
 
 arrow::Status SystemError(const char* what) {
   return arrow::Status::IOError("tcp: ", what, ": ", std::strerror(errno));
@@ -37,12 +29,11 @@ arrow::Result<std::unique_ptr<Transport>> TcpTransport::Make(Rank rank, std::vec
   return transport;
 }
 
-TcpTransport::TcpTransport(Rank rank, int world_size) : generation_(ForkGeneration()) {
+TcpTransport::TcpTransport(Rank rank, int world_size)
+    : generation_(ForkGeneration()), self_(rank, world_size, &context_.ledger) {
   context_.rank = rank;
   context_.world_size = world_size;
   context_.stage.resize(kStageSize);
-  self_info_.peer = rank;
-  self_info_.path = "self";
 }
 
 arrow::Status TcpTransport::Start(std::vector<LinkedPeer> peers) {
@@ -139,7 +130,7 @@ arrow::Result<OperationPtr> TcpTransport::Begin(OperationRef operation) {
   if (context_.ledger.pending++ == 0) wait_began_ = operation->started;
   arrow::Status status;
   if (operation->peer == rank()) {
-    status = operation->is_send ? BeginSelfSend(operation) : BeginSelfRecv(operation);
+    operation->is_send ? self_.Send(operation) : self_.Recv(operation);
   } else {
     Slot& slot = slots_[static_cast<size_t>(operation->peer)];
     status = operation->is_send ? slot.link->Send(operation) : slot.link->Recv(operation);
@@ -151,73 +142,6 @@ arrow::Result<OperationPtr> TcpTransport::Begin(OperationRef operation) {
   }
   released.swap(context_.ledger.released);
   return operation;
-}
-
-namespace {
-
-void CopyToSelf(Operation& send, Operation& receive) {
-  iovec span;
-  int64_t left = send.size;
-  while (left > 0) {
-    int64_t piece = 0;
-    send.send_cursor.Fill(&span, 1, left, &piece);
-    receive.recv_cursor.CopyFrom(static_cast<const std::byte*>(span.iov_base), piece);
-    send.send_cursor.Advance(piece);
-    left -= piece;
-  }
-}
-
-}  // namespace
-
-arrow::Status TcpTransport::BeginSelfSend(const OperationRef& operation) {
-  Ledger& ledger = context_.ledger;
-  const int64_t size = operation->size;
-  self_info_.bytes_sent += size;
-  ++self_info_.messages_sent;
-  if (const OperationRef receive = self_.TakePosted(operation->tag)) {
-    if (size > receive->size) {
-      ledger.Complete(*receive, MismatchError(rank(), *receive, size), 0);
-    } else {
-      CopyToSelf(*operation, *receive);
-      ledger.Complete(*receive, arrow::Status::OK(), size);
-    }
-    ledger.Complete(*operation, arrow::Status::OK(), size);
-  } else if (size <= kMaxCopied && self_buffered_ + size + kEagerOverhead <= EagerWindow(world_size())) {
-    self_buffered_ += size + kEagerOverhead;
-    auto bytes = std::make_unique_for_overwrite<std::byte[]>(static_cast<size_t>(size));
-    operation->send_cursor.CopyTo(bytes.get(), size);
-    self_.AddUnexpected(operation->tag, {std::move(bytes), size, 0, nullptr});
-    ledger.Complete(*operation, arrow::Status::OK(), size);
-  } else {
-    self_.AddUnexpected(operation->tag, {nullptr, size, 0, operation});
-  }
-  return arrow::Status::OK();
-}
-
-arrow::Status TcpTransport::BeginSelfRecv(const OperationRef& operation) {
-  Ledger& ledger = context_.ledger;
-  std::optional<Unexpected> message = self_.TakeUnexpected(operation->tag);
-  while (message && message->send && message->send->done())
-    message = self_.TakeUnexpected(operation->tag);  // cancelled
-  if (!message) {
-    self_.Post(operation);
-    return arrow::Status::OK();
-  }
-  if (message->bytes) self_buffered_ -= message->size + kEagerOverhead;
-  if (message->size > operation->size) {
-    ledger.Complete(*operation, MismatchError(rank(), *operation, message->size), 0);
-  } else {
-    if (message->bytes) {
-      operation->recv_cursor.CopyFrom(message->bytes.get(), message->size);
-    } else {
-      CopyToSelf(*message->send, *operation);
-    }
-    self_info_.bytes_received += message->size;
-    ++self_info_.messages_received;
-    ledger.Complete(*operation, arrow::Status::OK(), message->size);
-  }
-  if (message->send) ledger.Complete(*message->send, arrow::Status::OK(), message->size);
-  return arrow::Status::OK();
 }
 
 arrow::Status TcpTransport::Progress(Duration max_wait) {
@@ -261,8 +185,7 @@ void TcpTransport::Cancel(const OperationPtr& operation) {
   error.elapsed = Clock::now() - own->started;
   const arrow::Status status = MakeCommunicationError(std::move(error), "given up by this rank");
   if (own->peer == rank()) {
-    if (!own->is_send) self_.Remove(*own);
-    context_.ledger.Complete(*own, status, 0);
+    self_.Cancel(*own, status);
   } else {
     slots_[static_cast<size_t>(own->peer)].link->Cancel(own, status);
   }
@@ -292,7 +215,7 @@ std::vector<LinkInfo> TcpTransport::links() const {
   std::vector<LinkInfo> infos;
   if (ForkGeneration() != generation_) return infos;
   const Lock lock(mutex_);
-  for (const Slot& slot : slots_) infos.push_back(slot.link == nullptr ? self_info_ : slot.link->info());
+  for (const Slot& slot : slots_) infos.push_back(slot.link == nullptr ? self_.info() : slot.link->info());
   return infos;
 }
 
@@ -307,11 +230,7 @@ arrow::Status TcpTransport::Close(Deadline deadline) {
     error.failure = CommunicationFailure::kCancelled;
     error.rank = rank();
     const arrow::Status status = MakeCommunicationError(std::move(error), "the communicator was closed");
-    self_.ForEachPosted([&](const OperationRef& it) { context_.ledger.Complete(*it, status, 0); });
-    self_.ForEachUnexpected([&](const Unexpected& it) {
-      if (it.send) context_.ledger.Complete(*it.send, status, 0);
-    });
-    self_.Clear();
+    self_.CompleteAll(status);
     if (failure_.ok()) {
       for (Slot& slot : slots_) {
         if (slot.link != nullptr) slot.link->Leave(status);

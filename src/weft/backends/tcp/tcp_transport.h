@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "weft/backends/tcp/link.h"
+#include "weft/communicator/self_messages.h"
 #include "weft/communicator/transport.h"
 
 namespace weft::tcp {
@@ -56,8 +57,6 @@ class TcpTransport : public Transport {
   arrow::Status Start(std::vector<LinkedPeer> peers);
   arrow::Status CheckCall(Rank peer) const;
   arrow::Result<OperationPtr> Begin(OperationRef operation);
-  arrow::Status BeginSelfSend(const OperationRef& operation);
-  arrow::Status BeginSelfRecv(const OperationRef& operation);
 
   // All below need the mutex.
   int Poll(Lock& lock, Duration wait, std::span<epoll_event> events);
@@ -79,9 +78,7 @@ class TcpTransport : public Transport {
   std::unique_ptr<std::condition_variable> stand_by_ = std::make_unique<std::condition_variable>();
   LinkContext context_;
   std::vector<Slot> slots_;
-  Matching self_;
-  LinkInfo self_info_;
-  int64_t self_buffered_ = 0;
+  SelfMessages self_;
   Descriptor poll_;
   Descriptor wake_;
   arrow::Status failure_;

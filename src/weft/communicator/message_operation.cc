@@ -1,8 +1,8 @@
-#include "weft/backends/tcp/operation.h"
+#include "weft/communicator/message_operation.h"
 
 #include "weft/base/communication_error.h"
 
-namespace weft::tcp {
+namespace weft {
 
 arrow::Status MismatchError(Rank self, const Operation& receive, int64_t size) {
   CommunicationError error;
@@ -16,4 +16,4 @@ arrow::Status MismatchError(Rank self, const Operation& receive, int64_t size) {
                                                       std::to_string(receive.tag));
 }
 
-}  // namespace weft::tcp
+}  // namespace weft

@@ -6,9 +6,9 @@
 #include <optional>
 #include <unordered_map>
 
-#include "weft/backends/tcp/operation.h"
+#include "weft/communicator/message_operation.h"
 
-namespace weft::tcp {
+namespace weft {
 
 /// A message that has come, or was announced, before its receive.
 struct Unexpected {
@@ -92,4 +92,4 @@ class Matching {
   size_t announced_ = 0;
 };
 
-}  // namespace weft::tcp
+}  // namespace weft

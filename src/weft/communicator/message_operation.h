@@ -12,7 +12,7 @@
 #include "weft/base/deadline.h"
 #include "weft/communicator/transport.h"
 
-namespace weft::tcp {
+namespace weft {
 
 /// A place in the concatenation of spans that somebody else holds.
 template <typename Bytes>
@@ -129,4 +129,4 @@ struct Ledger {
   }
 };
 
-}  // namespace weft::tcp
+}  // namespace weft

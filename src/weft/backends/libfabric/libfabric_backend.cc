@@ -1,0 +1,48 @@
+#include "weft/backends/libfabric/libfabric_backend.h"
+
+#include <rdma/fabric.h>
+
+#include <utility>
+
+#include "weft/backends/libfabric/fabric_provider.h"
+#include "weft/backends/libfabric/fabric_wire.h"
+#include "weft/base/kept_signals.h"
+#include "weft/communicator/p2p_communicator.h"
+#include "weft/communicator/wire_transport.h"
+
+namespace weft::libfabric {
+
+std::string Version() {
+  const uint32_t version = fi_version();
+  return "libfabric " + std::to_string(FI_MAJOR(version)) + "." + std::to_string(FI_MINOR(version));
+}
+
+arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendContext& context) {
+  if (context.encryption == "on") {
+    return arrow::Status::Invalid("encryption=on: libfabric trusts its fabric and encrypts nothing; use backend 'tcp'");
+  }
+  if (context.membership == nullptr) return arrow::Status::Invalid("libfabric needs a membership");
+  Membership& membership = *context.membership;
+  WireTransportOptions options;
+  options.rank = membership.rank();
+  options.world_size = membership.world_size();
+  options.job = membership.job() + "/" + std::to_string(membership.epoch());
+  options.deadline = Deadline::After(context.connect_timeout);
+  options.check_interrupt = context.communicator.check_interrupt;
+  options.name = "libfabric";
+  std::unique_ptr<Wire> wire;
+  if (membership.world_size() > 1) {
+    const KeptSignals kept;  // shm catches some to clean up
+    ARROW_ASSIGN_OR_RAISE(InfoPtr info, ChooseProvider(context, options.deadline));
+    ARROW_ASSIGN_OR_RAISE(wire, FabricWire::Make(context, std::move(info), options.deadline));
+  }
+  ARROW_ASSIGN_OR_RAISE(auto transport, WireTransport::Make(std::move(wire), options));
+  return MakeP2PCommunicator("libfabric", std::move(transport), context.communicator);
+}
+
+}  // namespace weft::libfabric
+
+WEFT_EXPORT_BACKEND(weft::libfabric::MakeCommunicator);
+#ifdef WEFT_EXPORT_BACKEND_VERSION
+WEFT_EXPORT_BACKEND_VERSION(weft::libfabric::Version);
+#endif

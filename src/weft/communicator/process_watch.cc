@@ -1,0 +1,67 @@
+#include "weft/communicator/process_watch.h"
+
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <charconv>
+
+#include "weft/base/host_identity.h"
+
+namespace weft {
+namespace {
+
+std::string Host() { return HostIdentity({"pid"}) + " "; }
+
+}  // namespace
+
+ProcessWatch::ProcessWatch() = default;
+
+ProcessWatch::~ProcessWatch() {
+  for (const int watched : watched_) {
+    if (watched >= 0) ::close(watched);
+  }
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+std::string ProcessWatch::Identity() { return Host() + std::to_string(::getpid()); }
+
+void ProcessWatch::Add(Rank peer, const std::string& identity) {
+  const std::string host = Host();
+  pid_t process = 0;
+  if (!identity.starts_with(host)) return;
+  const char* const end = identity.data() + identity.size();
+  if (std::from_chars(identity.data() + host.size(), end, process).ptr != end || process == ::getpid()) return;
+  const auto opened = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
+  if (opened < 0) return;
+  if (descriptor_ < 0) descriptor_ = ::epoll_create1(EPOLL_CLOEXEC);
+  epoll_event event = {};
+  event.events = EPOLLIN;
+  event.data.u32 = static_cast<uint32_t>(peer);
+  if (descriptor_ < 0 || ::epoll_ctl(descriptor_, EPOLL_CTL_ADD, opened, &event) != 0) {
+    ::close(opened);
+    return;
+  }
+  if (watched_.size() <= static_cast<size_t>(peer)) watched_.resize(static_cast<size_t>(peer) + 1, -1);
+  watched_[static_cast<size_t>(peer)] = opened;
+}
+
+std::vector<Rank> ProcessWatch::Ended() {
+  std::vector<Rank> ended;
+  if (descriptor_ < 0) return ended;
+  epoll_event events[16];
+  for (;;) {
+    const int count = ::epoll_wait(descriptor_, events, 16, 0);
+    if (count <= 0) return ended;
+    for (int i = 0; i < count; ++i) {
+      const auto peer = static_cast<Rank>(events[i].data.u32);
+      int& watched = watched_[static_cast<size_t>(peer)];
+      ::epoll_ctl(descriptor_, EPOLL_CTL_DEL, watched, nullptr);
+      ::close(watched);
+      watched = -1;
+      ended.push_back(peer);
+    }
+  }
+}
+
+}  // namespace weft

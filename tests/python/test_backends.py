@@ -1,0 +1,335 @@
+"""Backends on Gloo and libfabric between processes: results, ranks that die or stop, signals, two jobs at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from tables import PAYLOADS
+
+from weft import _core
+
+BUILT = {backend["name"]: backend for backend in _core.backends()}
+
+#: Name of a choice, its backend, and what narrows that.
+CHOICES: dict[str, tuple[str, dict[str, str]]] = {
+    "gloo": ("gloo", {}),
+    "libfabric-tcp": ("libfabric", {"FI_PROVIDER": "tcp"}),
+    "libfabric-shm": ("libfabric", {"FI_PROVIDER": "shm"}),
+}
+
+
+class Choice:
+    """A backend as the launcher is told of it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.backend, self.variables = CHOICES[name]
+        self.options = ["--backend", self.backend]
+
+
+@pytest.fixture(params=CHOICES)
+def choice(request) -> Choice:
+    made = Choice(request.param)
+    if not BUILT[made.backend]["built"]:
+        pytest.skip(f"{made.backend} is not built: {BUILT[made.backend]['detail']}")
+    return made
+
+
+#: Ranks join without end; each says when it is in the middle of it.
+ENDLESS = """
+    import os, time
+    import numpy as np
+    import weft
+    env = weft.init(timeout=60)
+    rng = np.random.default_rng(env.rank)
+    data = rng.integers(0, 100_000, size=(100_000, 2))
+    left, right = weft.DataFrame(data, env=env), weft.DataFrame(data[::-1], env=env)
+    env.barrier()
+    with open(f"pid-{env.rank}", "w") as file:
+        file.write(f"{os.getpid()}\\n")
+    try:
+        while True:
+            left.merge(right, on=[0])
+            env.allreduce(np.ones(1000, dtype=np.int64))
+    except weft.CommunicatorError as problem:
+        with open(f"failed-{env.rank}", "w") as file:
+            file.write(f"{time.time()} {type(problem).__name__} {problem.peer}\\n")
+        raise
+"""
+
+
+def pids(folder: Path, ranks: int, wait_for) -> list[int]:
+    files = [folder / f"pid-{rank}" for rank in range(ranks)]
+    wait_for(lambda: all(file.exists() and file.read_text().endswith("\n") for file in files), 60)
+    return [int(file.read_text()) for file in files]
+
+
+@pytest.mark.parametrize("ranks", [2, 3, 5])
+def test_the_merge_equals_pandas(launch, choice, ranks):
+    done = launch.ok(
+        """
+        import os
+        import numpy as np
+        import pandas as pd
+        import weft
+        env = weft.init()
+        def table(seed):
+            rng = np.random.default_rng(seed)
+            return rng.integers(0, 50_000, size=(40_000, 2))
+        parts = [(table(10 + rank), table(20 + rank)) for rank in range(env.world_size)]
+        mine = parts[env.rank]
+        got = weft.DataFrame(mine[0], env=env).merge(weft.DataFrame(mine[1], env=env), on=[0]).gather(0).to_pandas()
+        assert env.backend == os.environ["WEFT_BACKEND"]
+        env.close()
+        if env.rank == 0:
+            left, right = (pd.DataFrame(np.concatenate([part[side] for part in parts])) for side in (0, 1))
+            expected = left.merge(right, on=0)
+            order = lambda frame: np.sort(np.ascontiguousarray(frame.to_numpy()).view("i8,i8,i8").ravel())
+            assert len(got) == len(expected) > 10_000
+            assert (order(got) == order(expected)).all()
+            print("equal")
+        """,
+        ranks=ranks,
+        options=choice.options,
+        **choice.variables,
+    )
+    # And the library says nothing of its own accord.
+    assert done.text == "equal\n"
+
+
+def test_tables_of_every_type(launch, choice):
+    done = launch.ok(
+        """
+        import pyarrow as pa
+        import weft
+        from tables import PAYLOADS
+        env = weft.init()
+        for name, (kind, values) in PAYLOADS.items():
+            rows = [*values, None] * 3
+            keys = [(row + env.rank) % 7 for row in range(len(rows))]
+            mine = pa.table({"k": pa.array(keys, pa.int64()), "v": pa.array(rows, kind)})
+            got = weft.DataFrame(mine, env=env).gather(0).to_arrow()
+            moved = weft.DataFrame(mine, env=env).sort_values("k").gather(0).to_arrow()
+            if env.rank != 0:
+                continue
+            assert got.num_rows == moved.num_rows == len(rows) * env.world_size, name
+            # repr tells NaN and the zeros apart; to_pylist is Arrow's.
+            expected = sorted(map(repr, pa.array(rows, kind).to_pylist() * env.world_size))
+            for table in (got, moved):
+                assert table.schema.field("v").type == kind, (name, table.schema)
+                assert sorted(map(repr, table["v"].to_pylist())) == expected, name
+            print(name)
+        env.close()
+        """,
+        ranks=3,
+        options=choice.options,
+        PYTHONPATH=os.pathsep.join([str(Path(__file__).parent), os.environ.get("PYTHONPATH", "")]),
+        **choice.variables,
+    )
+    assert done.out.split() == list(PAYLOADS)
+
+
+def test_collectives_equal_numpy(launch, choice):
+    done = launch.ok(
+        """
+        import numpy as np
+        import weft
+        env = weft.init()
+        n, me = env.world_size, env.rank
+        for size in (0, 1, 7, 1000, 20_001, 500_000):
+            for kind in (np.int8, np.uint8, np.int32, np.uint32, np.int64, np.uint64, np.float16, np.float32, np.float64):
+                mine = ((np.arange(size) * 7 + me) % 5 + 1).astype(kind)
+                all_ = [((np.arange(size) * 7 + rank) % 5 + 1).astype(kind) for rank in range(n)]
+                for op, reduce in (("sum", np.sum), ("min", np.min), ("max", np.max), ("prod", np.prod)):
+                    got = env.allreduce(mine, op)
+                    assert got.dtype == kind
+                    assert (got == reduce(np.stack(all_), axis=0).astype(kind)).all(), (kind, op, size)
+            got = env.broadcast(mine if me == 1 else np.zeros_like(mine), root=1)
+            assert (got == all_[1]).all(), size
+            env.barrier()
+        print("same")
+        env.close()
+        """,
+        ranks=3,
+        options=choice.options,
+        **choice.variables,
+    )
+    assert done.out.split() == ["same"] * 3
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.7])
+def test_a_killed_rank(launch, wait_for, choice, delay):
+    process = launch.start(ENDLESS, ranks=3, options=choice.options, **choice.variables)
+    victim = pids(launch.folder, 3, wait_for)[1]
+    time.sleep(delay)
+    killed = time.time()
+    begin = time.monotonic()
+    os.kill(victim, signal.SIGKILL)
+    done = launch.finish(process, begin)
+    assert done.code == 128 + signal.SIGKILL
+    for rank in (0, 2):
+        when, kind, peer = (launch.folder / f"failed-{rank}").read_text().split()
+        assert float(when) - killed < 10
+        assert (kind, peer) == ("PeerLost", "1"), done.text
+
+
+def test_a_stopped_rank(launch, wait_for, choice):
+    process = launch.start(ENDLESS, ranks=3, options=choice.options, **choice.variables)
+    victim = pids(launch.folder, 3, wait_for)[1]
+    stopped = time.time()
+    begin = time.monotonic()
+    os.kill(victim, signal.SIGSTOP)
+    done = launch.finish(process, begin)
+    assert done.code != 0
+    for rank in (0, 2):
+        when, kind, peer = (launch.folder / f"failed-{rank}").read_text().split()
+        assert float(when) - stopped < 10
+        assert (kind, peer) == ("PeerLost", "1"), done.text
+
+
+def test_a_rank_that_computes_is_not_lost(launch, choice):
+    done = launch.ok(
+        """
+        import time, weft
+        env = weft.init()
+        env.barrier()
+        if env.rank == 1:
+            end = time.monotonic() + 8
+            while time.monotonic() < end:
+                pass
+        env.barrier()
+        print("both")
+        """,
+        options=choice.options,
+        **choice.variables,
+    )
+    assert done.out.count("both") == 2
+
+
+def test_an_exception_on_one_rank_is_named_on_all(launch, choice):
+    done = launch(
+        """
+        import weft
+        env = weft.init()
+        try:
+            env.barrier()
+            if env.rank == 1:
+                raise RuntimeError("my own mistake")
+            env.barrier()
+        except weft.CommunicatorError as problem:
+            print("peer", problem.peer, problem, flush=True)
+            raise
+        """,
+        ranks=3,
+        options=choice.options,
+        **choice.variables,
+    )
+    assert done.code == 1
+    assert done.out.count("my own mistake") >= 2 and done.out.count("peer 1 ") == 2, done.text
+
+
+def test_ctrl_c_ends_a_wait(launch, wait_for, choice):
+    process = launch.start(
+        """
+        import signal, time, weft
+        env = weft.init()
+        if env.rank == 0:
+            # Only the other rank's wait is to be interrupted, not ended by this rank's failure.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            time.sleep(1)
+            open("ready", "w").close()
+            time.sleep(600)
+        try:
+            env.barrier()
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+            raise
+        """,
+        options=choice.options,
+        **choice.variables,
+    )
+    wait_for(lambda: (launch.folder / "ready").exists(), 60)
+    begin = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    done = launch.finish(process, begin)
+    assert "interrupted" in done.out and done.code == 128 + signal.SIGINT and done.seconds < 30
+
+
+def test_two_jobs_at_once(launch, choice):
+    script = launch.write(
+        """
+        import sys
+        import numpy as np
+        import weft
+        env = weft.init()
+        base = int(sys.argv[1])
+        for round in range(200):
+            total = env.allreduce(np.array([base + round, env.rank]))
+            assert total.tolist() == [3 * (base + round), 3], total
+        env.close()
+        """
+    )
+    started = [launch.start(script, 3, [str(base)], choice.options, **choice.variables) for base in (1000, 5000)]
+    for process in started:
+        done = launch.finish(process, time.monotonic())
+        assert done.code == 0, done.text
+
+
+def test_signals_stay_the_programs_own(launch, choice):
+    done = launch.ok(
+        """
+        import faulthandler, signal, weft
+        def caught():
+            # Above 31 are those of the C library's threads.
+            return next(int(line.split()[1], 16) & 0x7fffffff for line in open("/proc/self/status") if "SigCgt" in line)
+        faulthandler.enable()
+        before = caught()
+        env = weft.init()
+        env.barrier()
+        assert caught() == before, (hex(before), hex(caught()))
+        print("kept")
+        env.close()
+        """,
+        options=choice.options,
+        **choice.variables,
+    )
+    assert done.out.split() == ["kept"] * 2
+
+
+def test_encryption_is_refused(launch, choice):
+    done = launch("import weft; weft.init(encryption='on')", options=choice.options, **choice.variables)
+    assert done.code == 1 and "encryption=on" in done.err and "backend 'tcp'" in done.err
+
+
+def test_shm_leaves_nothing_behind(launch):
+    if not BUILT["libfabric"]["built"]:
+        pytest.skip(f"libfabric is not built: {BUILT['libfabric']['detail']}")
+    done = launch.ok(
+        """
+        import os, weft
+        with weft.init() as env:
+            env.barrier()
+        print(os.getpid())
+        """,
+        options=["--backend", "libfabric"],
+        FI_PROVIDER="shm",
+    )
+    assert not [path for path in Path("/dev/shm").iterdir() if path.name.split(":")[0] in done.out.split()]
+
+
+def test_a_provider_that_is_not_there(launch):
+    if not BUILT["libfabric"]["built"]:
+        pytest.skip(f"libfabric is not built: {BUILT['libfabric']['detail']}")
+    done = launch("import weft; weft.init()", options=["--backend", "libfabric"], FI_PROVIDER="nonsense")
+    assert done.code == 1 and "FI_PROVIDER=nonsense" in done.err, done.text
+
+
+def test_an_address_that_nobody_has(launch):
+    if not BUILT["gloo"]["built"]:
+        pytest.skip(f"gloo is not built: {BUILT['gloo']['detail']}")
+    done = launch("import weft; weft.init(advertise='192.0.2.77')", options=["--backend", "gloo"])
+    assert done.code == 1 and "gloo: opening" in done.err, done.text
