@@ -1,5 +1,7 @@
 #include "weft/communicator/communicator_context.h"
 
+#include <algorithm>
+#include <sstream>
 #include <string>
 #include <utility>
 
@@ -38,6 +40,24 @@ arrow::Status OperationError(const char* name, Rank rank, Rank peer, Clock::time
   if (error.peer < 0) error.peer = peer;
   if (error.elapsed == Duration::zero()) error.elapsed = Clock::now() - begin;
   return MakeCommunicationError(std::move(error), message);
+}
+
+arrow::Status TimedOutError(const char* name, const CommunicatorContext& context, const std::vector<Rank>& peers,
+                            Clock::time_point begin) {
+  constexpr size_t kShown = 8;
+  std::ostringstream text;
+  text << "rank " << context.rank << " waited " << Seconds(context.options.timeout) << " s for rank"
+       << (peers.size() == 1 ? " " : "s ");
+  for (size_t i = 0; i < std::min(kShown, peers.size()); ++i) text << (i == 0 ? "" : ", ") << peers[i];
+  if (peers.size() > kShown) text << " and " << peers.size() - kShown << " more";
+  text << " in " << name << ", alive but not come: look for what holds them up, or raise the timeout";
+  return MakeCommunicationError({.failure = CommunicationFailure::kTimedOut,
+                                 .operation = name,
+                                 .phase = "wait",
+                                 .rank = context.rank,
+                                 .peer = peers.front(),
+                                 .elapsed = Clock::now() - begin},
+                                text.str());
 }
 
 }  // namespace weft

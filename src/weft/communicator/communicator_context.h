@@ -72,4 +72,8 @@ class OneThread {
 arrow::Status OperationError(const char* name, Rank rank, Rank peer, Clock::time_point begin,
                              const arrow::Status& status);
 
+/// kTimedOut: the operation `name` has waited for the context's timeout, for `peers`, of which there is one at least.
+arrow::Status TimedOutError(const char* name, const CommunicatorContext& context, const std::vector<Rank>& peers,
+                            Clock::time_point begin);
+
 }  // namespace weft

@@ -1,7 +1,6 @@
 #include "weft/communicator/shared_transport.h"
 
 #include <algorithm>
-#include <sstream>
 #include <utility>
 
 namespace weft {
@@ -125,24 +124,10 @@ arrow::Status SharedTransport::Wrap(const Activity& activity, const arrow::Statu
 }
 
 void SharedTransport::TimeOut(Activity& activity) {
-  constexpr size_t kShown = 8;
-  const Rank rank = activity.context->rank;
   const std::vector<Rank> peers = activity.schedule->PendingPeers();
   // Done just now: the next Advance sees it.
   if (peers.empty()) return;
-  std::ostringstream text;
-  text << "rank " << rank << " waited " << Seconds(activity.context->options.timeout) << " s for rank"
-       << (peers.size() == 1 ? " " : "s ");
-  for (size_t i = 0; i < std::min(kShown, peers.size()); ++i) text << (i == 0 ? "" : ", ") << peers[i];
-  if (peers.size() > kShown) text << " and " << peers.size() - kShown << " more";
-  text << " in " << activity.name << ", alive but not come: look for what holds them up, or raise the timeout";
-  const arrow::Status status = MakeCommunicationError({.failure = CommunicationFailure::kTimedOut,
-                                                       .operation = activity.name,
-                                                       .phase = "wait",
-                                                       .rank = rank,
-                                                       .peer = peers.front(),
-                                                       .elapsed = Clock::now() - activity.begin},
-                                                      text.str());
+  const arrow::Status status = TimedOutError(activity.name, *activity.context, peers, activity.begin);
   FailActivity(activity, status, status);
 }
 
