@@ -148,7 +148,7 @@ std::shared_ptr<PySession> Open(const std::string& backend, const std::string& s
                                 const std::string& secret, int rank, int world_size, double timeout,
                                 double connect_timeout, int64_t memory_limit, int threads,
                                 const std::string& encryption, const std::string& advertise,
-                                const std::string& trace_file, bool check_collectives) {
+                                const std::string& trace_file, bool check_collectives, uint64_t native_communicator) {
   SessionOptions options;
   options.backend = backend;
   options.store = store;
@@ -167,6 +167,7 @@ std::shared_ptr<PySession> Open(const std::string& backend, const std::string& s
   options.advertise = advertise;
   options.trace_file = trace_file;
   options.check_collectives = check_collectives;
+  options.native_communicator = native_communicator;
   options.check_interrupt = &LookForSignals;
   arrow::Result<std::unique_ptr<Session>> session;
   {
@@ -391,7 +392,7 @@ void BindSession(nb::module_& module) {
                   nb::arg("rendezvous_key"), nb::arg("job"), nb::arg("epoch"), nb::arg("secret"), nb::arg("rank"),
                   nb::arg("world_size"), nb::arg("timeout"), nb::arg("connect_timeout"), nb::arg("memory_limit"),
                   nb::arg("threads"), nb::arg("encryption"), nb::arg("advertise"), nb::arg("trace_file"),
-                  nb::arg("check_collectives"))
+                  nb::arg("check_collectives"), nb::arg("native_communicator"))
       .def_prop_ro("rank", [](const PySession& self) { return self.rank; })
       .def_prop_ro("world_size", [](const PySession& self) { return self.world_size; })
       .def_prop_ro("job", [](const PySession& self) { return self.session->job(); })

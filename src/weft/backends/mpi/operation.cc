@@ -7,8 +7,8 @@
 namespace weft::mpi {
 
 std::byte* Operation::Temporary(int64_t size) {
-  const auto wanted = static_cast<size_t>(size);
-  if (wanted == 0) return inline_;
+  // Never the same place twice: Open MPI takes equal addresses for "in place".
+  const auto wanted = std::max<size_t>(1, static_cast<size_t>(size));
   if (wanted <= sizeof(inline_) - inline_used_) {
     std::byte* const found = inline_ + inline_used_;
     inline_used_ = std::min(sizeof(inline_), (inline_used_ + wanted + 15) / 16 * 16);

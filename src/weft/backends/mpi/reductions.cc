@@ -97,6 +97,8 @@ Native ForBool(ReduceOp op) {
 Native ForIntegers(arrow::Type::type type, int64_t bytes, ReduceOp op) {
   const MPI_Datatype word = UnsignedType(bytes);
   const MPI_Datatype number = SignedType(type) == MPI_DATATYPE_NULL ? word : SignedType(type);
+  // Open MPI 4.1 adds short integers with saturation where the processor has instructions for it.
+  if (bytes < 4 && (op == ReduceOp::kSum || op == ReduceOp::kProd)) return std::nullopt;
   switch (op) {
     case ReduceOp::kSum:
       return {{word, MPI_SUM}};
