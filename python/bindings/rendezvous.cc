@@ -25,6 +25,7 @@ nb::list Backends() {
     one["name"] = backend.name;
     one["built"] = backend.built;
     one["detail"] = backend.detail;
+    one["has_world"] = backend.has_world;
     found.append(one);
   }
   return found;
@@ -67,6 +68,7 @@ nb::dict Statistics(const PyServer& self) {
 
 void BindRendezvous(nb::module_& module) {
   module.def("backends", &Backends);
+  module.def("backend_version", [](const std::string& name) { return Check(BackendVersion(name)); });
   module.attr("have_rendezvous") = WEFT_HAVE_RENDEZVOUS != 0;
 #if WEFT_HAVE_RENDEZVOUS
   nb::class_<PyServer>(module, "RendezvousServer")

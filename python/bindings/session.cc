@@ -53,8 +53,37 @@ class Bytes {
   Py_buffer view_{};
 };
 
-/// What a value that may be None stands for: no bytes.
-nb::object OrEmpty(nb::handle source) { return source.is_none() ? nb::bytes("", 0) : nb::borrow(source); }
+/// The Python buffers of one operation: the owner of its memory, which a library may hold for longer than the operation
+/// takes.
+class Buffers {
+ public:
+  static std::shared_ptr<Buffers> Make() {
+    return {new Buffers, [](Buffers* buffers) {
+              // Whoever lets go last may have no GIL; without an interpreter there is nothing to give back.
+              if (!nb::is_alive()) return;
+              const nb::gil_scoped_acquire acquire;
+              delete buffers;
+            }};
+  }
+  /// None stands for no bytes.
+  ConstBytes Read(nb::handle source) {
+    if (source.is_none()) return {};
+    held_.push_back(std::make_unique<Bytes>(source, false));
+    return held_.back()->get();
+  }
+  MutableBytes Write(nb::handle source) {
+    held_.push_back(std::make_unique<Bytes>(source, true));
+    return held_.back()->writable();
+  }
+
+ private:
+  std::vector<std::unique_ptr<Bytes>> held_;
+};
+
+arrow::Status WaitFor(arrow::Result<RequestPtr> started) {
+  ARROW_ASSIGN_OR_RAISE(const RequestPtr request, std::move(started));
+  return request->Wait();
+}
 
 /// Calls `action(communicator)` without the GIL and raises its error.
 template <typename Action>
@@ -148,7 +177,7 @@ std::shared_ptr<PySession> Open(const std::string& backend, const std::string& s
                                 const std::string& secret, int rank, int world_size, double timeout,
                                 double connect_timeout, int64_t memory_limit, int threads,
                                 const std::string& encryption, const std::string& advertise,
-                                const std::string& trace_file, bool check_collectives) {
+                                const std::string& trace_file, bool check_collectives, uint64_t native_communicator) {
   SessionOptions options;
   options.backend = backend;
   options.store = store;
@@ -167,6 +196,7 @@ std::shared_ptr<PySession> Open(const std::string& backend, const std::string& s
   options.advertise = advertise;
   options.trace_file = trace_file;
   options.check_collectives = check_collectives;
+  options.native_communicator = native_communicator;
   options.check_interrupt = &LookForSignals;
   arrow::Result<std::unique_ptr<Session>> session;
   {
@@ -249,74 +279,82 @@ nb::list AllgatherBytes(const PySession& self, const nb::bytes& data) {
 }
 
 void Broadcast(const PySession& self, nb::handle data, Rank root) {
+  const auto buffers = Buffers::Make();
   // The root's bytes are only read, whatever the interface says.
-  const Bytes bytes(data, self.rank != root);
-  Run(self, [&](Communicator& communicator) { return communicator.Broadcast(bytes.writable(), root); });
+  const ConstBytes own = self.rank == root ? buffers->Read(data) : ConstBytes();
+  const MutableBytes bytes =
+      self.rank == root ? MutableBytes(const_cast<std::byte*>(own.data()), own.size()) : buffers->Write(data);
+  Run(self, [&](Communicator& communicator) { return WaitFor(communicator.Ibroadcast(bytes, root, buffers)); });
 }
 
 void Gatherv(const PySession& self, nb::handle send, nb::handle recv, std::vector<int64_t> counts, Rank root) {
-  const nb::object source = OrEmpty(send);
-  const Bytes from(source, false);
-  const Bytes into(recv, true);
+  const auto buffers = Buffers::Make();
+  const ConstBytes from = buffers->Read(send);
+  const MutableBytes into = buffers->Write(recv);
   Run(self, [&](Communicator& communicator) {
-    return communicator.Gatherv(from.get(), into.writable(), std::move(counts), {}, root);
+    return WaitFor(communicator.Igatherv(from, into, std::move(counts), {}, root, buffers));
   });
 }
 
 void Allgatherv(const PySession& self, nb::handle send, nb::handle recv, std::vector<int64_t> counts) {
-  const nb::object source = OrEmpty(send);
-  const Bytes from(source, false);
-  const Bytes into(recv, true);
+  const auto buffers = Buffers::Make();
+  const ConstBytes from = buffers->Read(send);
+  const MutableBytes into = buffers->Write(recv);
   Run(self, [&](Communicator& communicator) {
-    return communicator.Allgatherv(from.get(), into.writable(), std::move(counts), {});
+    return WaitFor(communicator.Iallgatherv(from, into, std::move(counts), {}, buffers));
   });
 }
 
 void Scatterv(const PySession& self, nb::handle send, std::vector<int64_t> counts, nb::handle recv, Rank root) {
-  const nb::object source = OrEmpty(send);
-  const Bytes from(source, false);
-  const Bytes into(recv, true);
+  const auto buffers = Buffers::Make();
+  const ConstBytes from = buffers->Read(send);
+  const MutableBytes into = buffers->Write(recv);
   Run(self, [&](Communicator& communicator) {
-    return communicator.Scatterv(from.get(), std::move(counts), {}, into.writable(), root);
+    return WaitFor(communicator.Iscatterv(from, std::move(counts), {}, into, root, buffers));
   });
 }
 
 void Alltoallv(const PySession& self, nb::handle send, std::vector<int64_t> send_counts, nb::handle recv,
                std::vector<int64_t> recv_counts) {
-  const Bytes from(send, false);
-  const Bytes into(recv, true);
+  const auto buffers = Buffers::Make();
+  const ConstBytes from = buffers->Read(send);
+  const MutableBytes into = buffers->Write(recv);
   Run(self, [&](Communicator& communicator) {
-    return communicator.Alltoallv(from.get(), std::move(send_counts), {}, into.writable(), std::move(recv_counts), {});
+    return WaitFor(
+        communicator.Ialltoallv(from, std::move(send_counts), {}, into, std::move(recv_counts), {}, buffers));
   });
 }
 
 void Reduce(const PySession& self, nb::handle send, nb::handle recv, int64_t count, const std::string& type,
             nb::handle op, Rank root) {
-  const Bytes from(send, false);
-  const Bytes into(recv, true);
+  const auto buffers = Buffers::Make();
+  const ConstBytes from = buffers->Read(send);
+  const MutableBytes into = buffers->Write(recv);
   const Reduction reduction = ParseReduction(type, op);
   Run(self, [&](Communicator& communicator) {
-    return communicator.Reduce(from.get(), into.writable(), count, reduction, root);
+    return WaitFor(communicator.Ireduce(from, into, count, reduction, root, buffers));
   });
 }
 
 void Allreduce(const PySession& self, nb::handle send, nb::handle recv, int64_t count, const std::string& type,
                nb::handle op) {
-  const Bytes from(send, false);
-  const Bytes into(recv, true);
+  const auto buffers = Buffers::Make();
+  const ConstBytes from = buffers->Read(send);
+  const MutableBytes into = buffers->Write(recv);
   const Reduction reduction = ParseReduction(type, op);
   Run(self, [&](Communicator& communicator) {
-    return communicator.Allreduce(from.get(), into.writable(), count, reduction);
+    return WaitFor(communicator.Iallreduce(from, into, count, reduction, buffers));
   });
 }
 
 void Scan(const PySession& self, nb::handle send, nb::handle recv, int64_t count, const std::string& type,
           nb::handle op) {
-  const Bytes from(send, false);
-  const Bytes into(recv, true);
+  const auto buffers = Buffers::Make();
+  const ConstBytes from = buffers->Read(send);
+  const MutableBytes into = buffers->Write(recv);
   const Reduction reduction = ParseReduction(type, op);
   Run(self,
-      [&](Communicator& communicator) { return communicator.Scan(from.get(), into.writable(), count, reduction); });
+      [&](Communicator& communicator) { return WaitFor(communicator.Iscan(from, into, count, reduction, buffers)); });
 }
 
 arrow::Result<Tag> UserTag(int64_t tag) {
@@ -327,25 +365,25 @@ arrow::Result<Tag> UserTag(int64_t tag) {
 }
 
 void Send(const PySession& self, Rank to, int64_t tag, const nb::list& parts) {
-  std::vector<std::unique_ptr<Bytes>> held;
+  const auto buffers = Buffers::Make();
   std::vector<ConstBytes> spans;
-  for (const nb::handle part : parts) {
-    held.push_back(std::make_unique<Bytes>(part, false));
-    spans.push_back(held.back()->get());
-  }
+  for (const nb::handle part : parts) spans.push_back(buffers->Read(part));
   Run(self, [&](Communicator& communicator) -> arrow::Status {
     ARROW_ASSIGN_OR_RAISE(const Tag checked, UserTag(tag));
-    ARROW_ASSIGN_OR_RAISE(const auto request, communicator.Isend(to, checked, spans));
-    return request->Wait();
+    return WaitFor(communicator.Isend(to, checked, spans, buffers));
   });
 }
 
 int64_t Recv(const PySession& self, Rank source, int64_t tag, nb::handle into) {
-  const Bytes bytes(into, true);
+  const auto buffers = Buffers::Make();
+  const MutableBytes bytes = buffers->Write(into);
   int64_t length = 0;
   Run(self, [&](Communicator& communicator) -> arrow::Status {
     ARROW_ASSIGN_OR_RAISE(const Tag checked, UserTag(tag));
-    return communicator.Recv(source, checked, bytes.writable()).Value(&length);
+    ARROW_ASSIGN_OR_RAISE(const RequestPtr request, communicator.Irecv(source, checked, {bytes}, buffers));
+    ARROW_RETURN_NOT_OK(request->Wait());
+    length = request->received_bytes();
+    return arrow::Status::OK();
   });
   return length;
 }
@@ -391,7 +429,7 @@ void BindSession(nb::module_& module) {
                   nb::arg("rendezvous_key"), nb::arg("job"), nb::arg("epoch"), nb::arg("secret"), nb::arg("rank"),
                   nb::arg("world_size"), nb::arg("timeout"), nb::arg("connect_timeout"), nb::arg("memory_limit"),
                   nb::arg("threads"), nb::arg("encryption"), nb::arg("advertise"), nb::arg("trace_file"),
-                  nb::arg("check_collectives"))
+                  nb::arg("check_collectives"), nb::arg("native_communicator"))
       .def_prop_ro("rank", [](const PySession& self) { return self.rank; })
       .def_prop_ro("world_size", [](const PySession& self) { return self.world_size; })
       .def_prop_ro("job", [](const PySession& self) { return self.session->job(); })

@@ -58,6 +58,7 @@ class Session:
         advertise: str,
         trace_file: str,
         check_collectives: bool,
+        native_communicator: int,
     ) -> Session: ...
     @property
     def rank(self) -> int: ...
@@ -108,6 +109,7 @@ class RendezvousServer:
 have_rendezvous: bool
 
 def backends() -> list[dict[str, Any]]: ...
+def backend_version(name: str) -> str: ...
 def join(
     left: Table,
     right: Table,

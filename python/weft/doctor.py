@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
 from importlib import metadata
+from typing import Any
 
-from weft import _core, settings
+from weft import _core, launchers, settings
 
 __all__ = ["ping", "report"]
 
@@ -27,6 +29,37 @@ def _memory() -> str:
         return "unknown"
 
 
+def _here(backend: dict[str, Any]) -> str:
+    """The version of a backend's library as it is loaded on this host."""
+    if not backend["built"]:
+        return ""
+    try:
+        version = _core.backend_version(backend["name"])
+    except OSError as problem:
+        return f"; it cannot be loaded: {problem}"
+    return f"; here {version}" if version else ""
+
+
+def _ping(command: list[str], environment: dict[str, str]) -> int:
+    """Runs two ranks and prints what they say; their exit code, or 1 where they do not end."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
+    except subprocess.TimeoutExpired:
+        print("  did not come to an end within 60 s")
+        return 1
+    for line in (done.stdout + (done.stderr if done.returncode else "")).splitlines():
+        print(f"  {line}")
+    if done.returncode:
+        print(f"  {command[0]} failed with exit code {done.returncode}")
+    return done.returncode
+
+
+def _clean() -> dict[str, str]:
+    """This process' environment without what a launcher or a person has said about its own world."""
+    strange = ("WEFT_", "OMPI_", "PMI_", "PMIX_", "RANK", "WORLD_SIZE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(strange)}
+
+
 def report() -> int:
     """Prints the report; 1 where two ranks cannot talk."""
     print(f"weft {_core.__version__}")
@@ -38,23 +71,25 @@ def report() -> int:
     print("backends")
     for backend in _core.backends():
         state = "built" if backend["built"] else "not built"
-        print(f"  {backend['name']}: {state}{', ' if backend['detail'] else ''}{backend['detail']}")
+        print(f"  {backend['name']}: {state}{', ' if backend['detail'] else ''}{backend['detail']}{_here(backend)}")
+    print("launcher")
+    print(f"  {launchers.describe()}")
     print("rendezvous server")
     print(f"  {'built' if _core.have_rendezvous else 'not built: it needs Asio and OpenSSL'}")
     if not _core.have_rendezvous:
         return 0
     print("two ranks on this host", flush=True)
-    command = [sys.executable, "-m", "weft.cli", "run", "-n", "2", "-m", "weft.doctor"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    except subprocess.TimeoutExpired:
-        print("  did not come to an end within 60 s")
-        return 1
-    for line in (done.stdout + (done.stderr if done.returncode else "")).splitlines():
-        print(f"  {line}")
-    if done.returncode:
-        print(f"  failed with exit code {done.returncode}")
-    return 1 if done.returncode else 0
+    failed = _ping([sys.executable, "-m", "weft.cli", "run", "-n", "2", "-m", "weft.doctor"], _clean())
+    if any(backend["name"] == "mpi" and backend["built"] for backend in _core.backends()):
+        mpirun = shutil.which("mpirun")
+        if mpirun is None:
+            print("  mpi: there is no mpirun here")
+        else:
+            # Open MPI asks for these two where a container's root runs two ranks on one core.
+            allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+            environment = {**_clean(), **allowed, "OMPI_MCA_rmaps_base_oversubscribe": "1"}
+            failed = _ping([mpirun, "-n", "2", sys.executable, "-m", "weft.doctor"], environment) or failed
+    return 1 if failed else 0
 
 
 def ping() -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from weft import _core, lifetime, messages, settings
+from weft import _core, launchers, lifetime, messages, settings
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
@@ -70,19 +70,22 @@ def init(
     advertise: str | None = None,
     trace: str | None = None,
     check_collectives: bool | None = None,
+    comm: Any = None,
 ) -> Env:
     """Makes this process a rank of a job. Collective over the job's ranks.
 
     Each argument may also come from the environment, as ``WEFT_BACKEND``, ``WEFT_WORLD_SIZE`` and so on; an argument
-    goes before the environment, the environment before the default. ``weft run`` sets all that its ranks need. Where
-    nothing is given this process is a world of one.
+    goes before the environment, the environment before the default. ``weft run`` sets all that its ranks need; under
+    mpirun, srun and torchrun the rest is what they imply (``weft doctor`` says what, docs/communicators.md how). Where
+    nothing is given and no launcher is seen this process is a world of one.
 
     Parameters
     ----------
     backend
-        How ranks talk: ``"tcp"``, or ``"local"`` for a world of one. ``weft doctor`` lists what is built.
+        How ranks talk: ``"tcp"``, ``"mpi"``, or ``"local"`` for a world of one. ``weft doctor`` lists what is built.
     store
-        URL of the store through which ranks find each other; default: the rendezvous server's.
+        URL of the store through which ranks find each other, or ``"mpi"`` for ranks that mpirun or srun has started;
+        default: the rendezvous server's.
     rendezvous
         ``host:port`` of the rendezvous server.
     rendezvous_key
@@ -109,6 +112,9 @@ def init(
         A file for a trace of all ranks in the Chrome trace format, written when the env is closed.
     check_collectives
         Check before each collective that all ranks call the same one.
+    comm
+        A communicator of mpi4py whose ranks are to be the world, for ``backend="mpi"`` (the default then) or
+        ``store="mpi"``. It is copied, and stays the caller's.
 
     Raises
     ------
@@ -117,24 +123,38 @@ def init(
     CommunicatorError
         `TimedOut` (a rank did not come; named), `AuthenticationFailed`, `Superseded`, `PeerLost`.
     """
-    session = _core.Session.open(
+    handle = launchers.handle_of(comm)
+    within = settings.seconds("connect_timeout", connect_timeout, 60.0)
+    given = launchers.Place(
         backend=settings.text("backend", backend),
         store=settings.text("store", store),
         rendezvous=settings.text("rendezvous", rendezvous),
         rendezvous_key=settings.secret("rendezvous_key", rendezvous_key),
         job=settings.text("job", job),
-        epoch=settings.number("epoch", epoch, -1, 0),
         secret=settings.secret("secret", secret),
         rank=settings.number("rank", rank, -1, 0),
         world_size=settings.number("world_size", world_size, -1, 1),
+    )
+    place = launchers.implied(given, within, handle != 0)
+    session = _core.Session.open(
+        backend=place.backend,
+        store=place.store,
+        rendezvous=place.rendezvous,
+        rendezvous_key=place.rendezvous_key,
+        job=place.job,
+        epoch=settings.number("epoch", epoch, -1, 0),
+        secret=place.secret,
+        rank=place.rank,
+        world_size=place.world_size,
         timeout=settings.seconds("timeout", timeout, 30 * 60.0),
-        connect_timeout=settings.seconds("connect_timeout", connect_timeout, 60.0),
+        connect_timeout=within,
         memory_limit=settings.size("memory_limit", memory_limit),
         threads=settings.number("threads", threads, -1, 1),
         encryption=settings.text("encryption", encryption, "auto"),
         advertise=settings.text("advertise", advertise),
         trace_file=settings.text("trace", trace),
         check_collectives=settings.truth("check_collectives", check_collectives, False),
+        native_communicator=handle,
     )
     return Env(session, root=True)
 

@@ -42,7 +42,7 @@ class DataMovement : public OverWorlds {};
 TEST_P(DataMovement, BarrierWaitsForAll) {
   World world = Make();
   ASSERT_TRUE(world.ok());
-  std::atomic<int> arrived{0};
+  std::atomic<int>& arrived = SharedNumber();
   world.Run([&](RankContext& c) {
     for (int round = 1; round <= 20; ++round) {
       if (round % c->world_size() == c->rank()) std::this_thread::sleep_for(std::chrono::milliseconds(1));

@@ -29,20 +29,6 @@ void ExpectToldBy(const arrow::Status& status, Rank who) {
   EXPECT_NE(status.ToString().find("rank " + std::to_string(who)), std::string::npos) << status.ToString();
 }
 
-/// Threads of one test pass it together, without the communicator that is to fail.
-class Gate {
- public:
-  explicit Gate(int ranks) : ranks_(ranks) {}
-  void Pass() {
-    ++arrived_;
-    while (arrived_ < ranks_) std::this_thread::sleep_for(1ms);
-  }
-
- private:
-  const int ranks_;
-  std::atomic<int> arrived_{0};
-};
-
 class Arguments : public OverWorlds {};
 
 TEST_P(Arguments, WrongOnesAreRefusedAndCostNothing) {
@@ -181,8 +167,9 @@ TEST_P(Failures, CheckedCollectivesThatDifferAreNamedOnAllRanks) {
 TEST_P(Failures, UncheckedCollectivesThatDifferAreFoundByHeartbeats) {
   World world = Make();
   ASSERT_TRUE(world.ok());
-  std::atomic<int> named{0};
+  std::atomic<int>& named = SharedNumber();
   Gate gate(size());
+  Gate end(size());
   world.Run([&](RankContext& c) {
     ExpectOk(c->Barrier());
     gate.Pass();
@@ -194,11 +181,12 @@ TEST_P(Failures, UncheckedCollectivesThatDifferAreFoundByHeartbeats) {
     if (status.ok()) {
       // A rank that needed nothing from the one that differs may be through; it learns of it next.
       ExpectFailure(c->Barrier(), CommunicationFailure::kMismatch);
-      return;
+    } else {
+      ExpectFailure(status, CommunicationFailure::kMismatch);
+      const std::string text = status.ToString();
+      if (text.find("broadcast") != std::string::npos && text.find("allreduce") != std::string::npos) ++named;
     }
-    ExpectFailure(status, CommunicationFailure::kMismatch);
-    const std::string text = status.ToString();
-    if (text.find("broadcast") != std::string::npos && text.find("allreduce") != std::string::npos) ++named;
+    end.Pass();
   });
   EXPECT_GE(named.load(), 1);
 }
@@ -340,21 +328,24 @@ TEST_P(Failures, TimeoutNamesTheRankThatDidNotCome) {
   options.timeout = 300ms;
   World world = Make(options);
   ASSERT_TRUE(world.ok());
-  std::atomic<int> timed_out{0};
+  std::atomic<int>& timed_out = SharedNumber();
   Gate gate(size());
+  Gate end(size());
   world.Run([&](RankContext& c) {
     ExpectOk(c->Barrier());
     gate.Pass();
     if (c->rank() == 1) {
       std::this_thread::sleep_for(900ms);
       EXPECT_FALSE(c->Barrier().ok());
-      return;
+      return end.Pass();
     }
     Bytes data(8);
     const arrow::Status status = c->Recv(1, 3, data).status();
     EXPECT_FALSE(status.ok());
-    if (!IsCommunicationError(status, CommunicationFailure::kTimedOut)) return;  // told by one that timed out first
-    ++timed_out;
+    // Or told by one that timed out first.
+    if (IsCommunicationError(status, CommunicationFailure::kTimedOut)) ++timed_out;
+    end.Pass();
+    if (!IsCommunicationError(status, CommunicationFailure::kTimedOut)) return;
     const CommunicationError* error = GetCommunicationError(status);
     EXPECT_EQ(error->operation, "recv");
     EXPECT_EQ(error->phase, "wait");
@@ -392,27 +383,31 @@ TEST_P(Failures, ProgressAndTestTimeOutToo) {
 }
 
 TEST_P(Failures, InterruptEndsAWaitWithItsOwnError) {
-  std::atomic<bool> interrupt{false};
+  std::atomic<int>& interrupt = SharedNumber();
   CommunicatorOptions options = Options();
-  options.check_interrupt = [&] { return interrupt.load() ? arrow::Status::Cancelled("Ctrl-C") : arrow::Status::OK(); };
+  options.check_interrupt = [&] {
+    return interrupt.load() != 0 ? arrow::Status::Cancelled("Ctrl-C") : arrow::Status::OK();
+  };
   World world = Make(options);
   ASSERT_TRUE(world.ok());
-  std::atomic<int> interrupted{0};
+  std::atomic<int>& interrupted = SharedNumber();
   Gate gate(size());
+  Gate end(size());
   world.Run([&](RankContext& c) {
     ExpectOk(c->Barrier());
     gate.Pass();
     if (c->rank() == 1) {
       std::this_thread::sleep_for(100ms);
-      interrupt = true;
+      interrupt = 1;
       std::this_thread::sleep_for(400ms);
       EXPECT_FALSE(c->Barrier().ok());
-      return;
+      return end.Pass();
     }
     const arrow::Status status = c->Barrier();
     EXPECT_FALSE(status.ok());
+    if (status.IsCancelled()) ++interrupted;
+    end.Pass();
     if (!status.IsCancelled()) return ExpectFailure(status, CommunicationFailure::kAborted);
-    ++interrupted;
     ExpectFailure(c->failure(), CommunicationFailure::kCancelled);
   });
   EXPECT_GE(interrupted.load(), 1);
@@ -469,10 +464,10 @@ TEST_P(Failures, WhatWasSentBeforeClosingArrives) {
 TEST_P(Failures, OneThreadAtATime) {
   World world = Make();
   ASSERT_TRUE(world.ok());
-  std::atomic<bool> refused{false};
+  std::atomic<int>& refused = SharedNumber();
   world.Run([&](RankContext& c) {
     if (c->rank() != 0) {
-      while (!refused) std::this_thread::sleep_for(1ms);
+      while (refused == 0) std::this_thread::sleep_for(1ms);
       ExpectOk(c->Barrier());
       return;
     }
@@ -483,11 +478,11 @@ TEST_P(Failures, OneThreadAtATime) {
       } while (status.IsInvalid());
       ExpectOk(status);
     });
-    while (!refused) {
+    while (refused == 0) {
       const arrow::Status status = c->Progress(Duration::zero());
       if (!status.ok()) {
         ExpectInvalid(status);
-        refused = true;
+        refused = 1;
       }
     }
     waits.join();

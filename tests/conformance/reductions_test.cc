@@ -332,9 +332,9 @@ TEST_P(Reductions, FloatsAreTheSameOnEveryRankAndRun) {
   World world = Make();
   ASSERT_TRUE(world.ok());
   for (const int64_t count : {1, 100, 40000}) {
-    std::vector<std::vector<double>> results(static_cast<size_t>(size()) * 2);
-    for (const size_t run : {0U, 1U}) {
-      world.Run([&](RankContext& c) {
+    world.Run([&](RankContext& c) {
+      std::vector<std::vector<double>> outs;
+      for (const int run : {0, 1}) {
         std::vector<double> in;
         for (int64_t i = 0; i < count; ++i) {
           const uint64_t draw = Mix(static_cast<uint64_t>(c->rank() * 100003 + i));
@@ -342,16 +342,19 @@ TEST_P(Reductions, FloatsAreTheSameOnEveryRankAndRun) {
         }
         // Ranks come late in another order in each run.
         std::this_thread::sleep_for(std::chrono::milliseconds(run == 0 ? c->rank() : size() - c->rank()));
-        std::vector<double>& out = results[run * static_cast<size_t>(size()) + static_cast<size_t>(c->rank())];
-        out.resize(in.size());
-        EXPECT_TRUE(c->Allreduce(std::as_bytes(std::span(in)), std::as_writable_bytes(std::span(out)), count,
+        outs.emplace_back(in.size());
+        EXPECT_TRUE(c->Allreduce(std::as_bytes(std::span(in)), std::as_writable_bytes(std::span(outs.back())), count,
                                  {.type = arrow::Type::DOUBLE})
                         .ok());
-      });
-    }
-    for (const auto& result : results) {
-      EXPECT_EQ(0, std::memcmp(result.data(), results[0].data(), result.size() * sizeof(double)));
-    }
+      }
+      const size_t bytes = outs[0].size() * sizeof(double);
+      EXPECT_EQ(0, std::memcmp(outs[0].data(), outs[1].data(), bytes));
+      Bytes all(bytes * static_cast<size_t>(size()));
+      EXPECT_TRUE(c->Allgather(std::as_bytes(std::span(outs[0])), all).ok());
+      for (size_t rank = 0; rank < static_cast<size_t>(size()); ++rank) {
+        EXPECT_EQ(0, std::memcmp(outs[0].data(), all.data() + rank * bytes, bytes)) << "of rank " << rank;
+      }
+    });
   }
 }
 

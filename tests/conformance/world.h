@@ -1,4 +1,5 @@
-// N ranks as threads, for tests of any communicator.
+// N ranks for tests of any communicator: as threads of this process, or, where a launcher has started processes, this
+// one as one rank of them.
 #pragma once
 
 #include <arrow/result.h>
@@ -14,11 +15,12 @@
 #include <thread>
 #include <vector>
 
+#include "conformance/shared_numbers.h"
 #include "weft/communicator/communicator.h"
 
 namespace weft::testing {
 
-/// Makes a world's communicators, by rank. One line in conformance_test.cc per backend.
+/// Makes the communicators of the ranks of a world that are in this process, by rank.
 struct WorldFactory {
   std::string name;
   std::function<arrow::Result<std::vector<std::unique_ptr<Communicator>>>(int world_size, const CommunicatorOptions&)>
@@ -59,13 +61,15 @@ class World {
   }
 
   bool ok() const { return !communicators_.empty(); }
-  int size() const { return static_cast<int>(communicators_.size()); }
-  Communicator& at(int rank) { return *communicators_[static_cast<size_t>(rank)]; }
-  /// Destroys one rank's communicator.
-  void Drop(int rank) { communicators_[static_cast<size_t>(rank)].reset(); }
+  /// Destroys one rank's communicator; nothing where that rank is another process.
+  void Drop(int rank) {
+    for (auto& one : communicators_) {
+      if (one != nullptr && one->rank() == rank) one.reset();
+    }
+  }
 
-  /// Runs `body` on every rank in a thread of its own and returns when all have ended. Ranks that hang end the process:
-  /// their threads cannot be ended otherwise.
+  /// Runs `body` on every rank of this process in a thread of its own and returns when all have ended. Ranks that hang
+  /// end the process: their threads cannot be ended otherwise.
   void Run(const std::function<void(RankContext&)>& body) {
     std::mutex mutex;
     std::condition_variable changed;

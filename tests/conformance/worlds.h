@@ -1,5 +1,6 @@
 // The worlds that the conformance suite runs on: every backend that was built. A new backend needs nothing here as long
-// as its ranks can be threads of one process.
+// as its ranks can be threads of one process. One that has its world from a launcher (BackendInfo::has_world) is tested
+// where one has started this process (tests/conformance/launched.sh says so by WEFT_TEST_LAUNCHED), and there alone.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -53,11 +54,27 @@ inline arrow::Result<std::vector<std::unique_ptr<Communicator>>> MakeWorld(const
   return communicators;
 }
 
+/// This process' rank in a world that a launcher has started.
+inline arrow::Result<std::vector<std::unique_ptr<Communicator>>> JoinWorld(const std::string& name, int world_size,
+                                                                           const CommunicatorOptions& options) {
+  BackendContext context;
+  context.world_size = world_size;
+  context.communicator = options;
+  std::vector<std::unique_ptr<Communicator>> own(1);
+  ARROW_ASSIGN_OR_RAISE(own[0], MakeCommunicator(name, context));
+  return own;
+}
+
 inline std::vector<WorldFactory> AllFactories() {
+  const char* const launched = std::getenv("WEFT_TEST_LAUNCHED");
   std::vector<WorldFactory> all;
   for (const BackendInfo& info : ListBackends()) {
-    if (!info.built) continue;
-    if (info.name == "local") {
+    if (!info.built || (launched == nullptr ? info.has_world : info.name != launched)) continue;
+    if (info.has_world) {
+      all.push_back({info.name, [name = info.name](int size, const CommunicatorOptions& options) {
+                       return JoinWorld(name, size, options);
+                     }});
+    } else if (info.name == "local") {
       all.push_back({info.name, &local::MakeCommunicators});
     } else {
       all.push_back({info.name, [name = info.name](int size, const CommunicatorOptions& options) {

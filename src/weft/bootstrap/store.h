@@ -15,6 +15,14 @@
 
 namespace weft {
 
+/// What a store that a launcher's library made for one job knows of the job. Empty and negative: not known.
+struct StoreJob {
+  std::string job;
+  std::string secret;  // 64 hex digits
+  int rank = -1;
+  int world_size = -1;
+};
+
 /// A key-value store that all ranks of a job reach. All calls are thread-safe and none is collective. Every call ends
 /// within the store's own time-out (10 s unless its URL says otherwise) with a communication error in phase
 /// "rendezvous" where the store does not answer. Keys are at most 512 bytes, values at most 64 KiB; longer ones are
@@ -44,6 +52,9 @@ class Store {
 
   /// Removes the key if it is there.
   virtual arrow::Status Delete(const std::string& key) = 0;
+
+  /// The one job that the store was made for, where it was.
+  virtual StoreJob job() const { return {}; }
 };
 
 /// How stores are reached; not all fields matter to each.
@@ -55,10 +66,17 @@ struct StoreOptions {
   Duration call_timeout = std::chrono::seconds(10);
   /// Polled while the first connection is made; its error ends the attempt.
   std::function<arrow::Status()> check_interrupt = {};
+  /// For the store "mpi": handle of the communicator whose ranks open it, as an integer; 0: all of MPI's.
+  uint64_t native_communicator = 0;
 };
 
-/// Opens the store that `url` names: "rendezvous://host:port", "inprocess://name" (one per process and name). Other
-/// schemes are Status::Invalid with a list of those that are built.
+/// Opens the store that `url` names: "rendezvous://host:port", "inprocess://name" (one per process and name), or "mpi",
+/// which is collective over MPI's ranks: rank 0 holds a server that goes with its store. Other schemes are
+/// Status::Invalid with a list of those that are built.
 arrow::Result<std::shared_ptr<Store>> OpenStore(const std::string& url, const StoreOptions& options);
+
+/// What the module of a store exports; `rest` is what follows the scheme.
+using StoreModuleEntry = void (*)(const std::string& rest, const StoreOptions&, arrow::Result<std::shared_ptr<Store>>*);
+inline constexpr const char* kStoreModuleSymbol = "weft_open_store";
 
 }  // namespace weft

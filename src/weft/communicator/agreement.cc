@@ -2,6 +2,7 @@
 
 #include <arrow/type.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <vector>
@@ -12,18 +13,20 @@
 namespace weft {
 namespace {
 
-arrow::Status CheckAlike(const Schedule& schedule, ConstBytes data) {
-  const auto size = static_cast<size_t>(schedule.size());
-  std::vector<CollectiveCall> calls(size);
+arrow::Status CheckGathered(const Schedule& schedule, ConstBytes data) {
+  std::vector<CollectiveCall> calls(static_cast<size_t>(schedule.size()));
   std::memcpy(calls.data(), data.data(), data.size());
-  std::map<std::string, std::vector<size_t>> callers;
-  bool alike = true;
-  for (size_t rank = 0; rank < size; ++rank) {
-    if (calls[rank] == calls[0]) continue;
-    alike = false;
+  return CheckAlike(schedule.rank(), calls);
+}
+
+}  // namespace
+
+arrow::Status CheckAlike(Rank rank, std::span<const CollectiveCall> calls) {
+  if (std::all_of(calls.begin(), calls.end(), [&](const CollectiveCall& call) { return call == calls[0]; })) {
+    return arrow::Status::OK();
   }
-  if (alike) return arrow::Status::OK();
-  for (size_t rank = 0; rank < size; ++rank) callers[calls[rank].Describe()].push_back(rank);
+  std::map<std::string, std::vector<size_t>> callers;
+  for (size_t i = 0; i < calls.size(); ++i) callers[calls[i].Describe()].push_back(i);
   std::string text = kDifferentCollectives;
   const char* separator = ": ";
   for (const auto& [call, ranks] : callers) {
@@ -34,11 +37,8 @@ arrow::Status CheckAlike(const Schedule& schedule, ConstBytes data) {
     text += (ranks.size() == 1 ? " calls " : " call ") + call;
     separator = "; ";
   }
-  return MakeCommunicationError(
-      {.failure = CommunicationFailure::kMismatch, .phase = "agreement", .rank = schedule.rank()}, text);
+  return MakeCommunicationError({.failure = CommunicationFailure::kMismatch, .phase = "agreement", .rank = rank}, text);
 }
-
-}  // namespace
 
 const char* CollectiveName(Collective collective) {
   switch (collective) {
@@ -110,7 +110,7 @@ void AddAgreement(Schedule& schedule, const CollectiveCall& call) {
   std::memcpy(own.data(), &call, sizeof(call));
   const std::vector<int64_t> counts(static_cast<size_t>(schedule.size()), kSize);
   AddBruckAllgather(schedule, own, all.data(), Blocks(counts, {}));
-  schedule.AddCheck(&CheckAlike, all);
+  schedule.AddCheck(&CheckGathered, all);
 }
 
 }  // namespace weft

@@ -49,6 +49,9 @@ static_assert(std::is_trivially_copyable_v<CollectiveCall>);
 /// Begins messages of errors that come from ranks that call different collectives, on whichever rank they show.
 inline constexpr const char* kDifferentCollectives = "ranks call different collectives";
 
+/// kMismatch on `rank`, which names who calls what, where the calls, by rank, differ. The same text on all ranks.
+arrow::Status CheckAlike(Rank rank, std::span<const CollectiveCall> calls);
+
 /// Adds the rounds in which all ranks tell each other `call` (an all-gather after Bruck et al. 1997) and fail with
 /// kMismatch, all of them with the same text, where the calls differ.
 void AddAgreement(Schedule& schedule, const CollectiveCall& call);

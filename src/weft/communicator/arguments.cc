@@ -60,4 +60,40 @@ arrow::Status CheckOverlap(const char* operation, ConstBytes send, MutableBytes 
                                 "in place, or two that are apart");
 }
 
+arrow::Status CheckOverlapAt(const char* operation, ConstBytes send, MutableBytes recv) {
+  if (!send.empty() && !recv.empty() && send.data() == recv.data()) {
+    return arrow::Status::Invalid(operation, ": the send and receive buffers overlap");
+  }
+  return CheckOverlap(operation, send, recv);
+}
+
+arrow::Status CheckInPlace(const char* operation, ConstBytes send, MutableBytes recv) {
+  if (send.data() == recv.data() && send.size() == recv.size()) return arrow::Status::OK();
+  return CheckOverlapAt(operation, send, recv);
+}
+
+arrow::Status CheckOwnBlock(const char* operation, ConstBytes send, MutableBytes recv, const Blocks& blocks,
+                            Rank rank) {
+  if (blocks.size(rank) != static_cast<int64_t>(send.size())) {
+    return arrow::Status::Invalid(operation, ": rank ", rank, " sends ", send.size(), " bytes and its own count is ",
+                                  blocks.size(rank));
+  }
+  if (send.data() == recv.data() + blocks.at(rank)) return arrow::Status::OK();
+  return CheckOverlapAt(operation, send, recv);
+}
+
+arrow::Result<Reducer> CheckReduction(const char* operation, ConstBytes send, MutableBytes recv, int64_t count,
+                                      const Reduction& reduction, bool receives) {
+  auto made = Reducer::Make(reduction);
+  if (!made.ok()) return made.status().WithMessage(operation, ": ", made.status().message());
+  const int64_t element_size = made->element_size();
+  ARROW_RETURN_NOT_OK(CheckElements(operation, "send", count, element_size, send.size()));
+  if (receives) {
+    ARROW_RETURN_NOT_OK(CheckElements(operation, "receive", count, element_size, recv.size()));
+    const auto bytes = static_cast<size_t>(count * element_size);
+    ARROW_RETURN_NOT_OK(CheckOverlap(operation, send.first(bytes), recv.first(bytes)));
+  }
+  return made;
+}
+
 }  // namespace weft

@@ -1,12 +1,15 @@
 // Checks of a collective's arguments, before anything is sent. All return Status::Invalid that names the operation.
 #pragma once
 
+#include <arrow/result.h>
 #include <arrow/status.h>
 
 #include <cstdint>
 #include <vector>
 
 #include "weft/base/types.h"
+#include "weft/communicator/collectives/collectives.h"
+#include "weft/communicator/reduction.h"
 
 namespace weft {
 
@@ -21,5 +24,18 @@ arrow::Status CheckElements(const char* operation, const char* what, int64_t cou
 
 /// The two do not overlap, unless they are the very same memory.
 arrow::Status CheckOverlap(const char* operation, ConstBytes send, MutableBytes recv);
+
+/// As CheckOverlap, and the same memory is not allowed either.
+arrow::Status CheckOverlapAt(const char* operation, ConstBytes send, MutableBytes recv);
+
+/// Both are the very same memory, or apart.
+arrow::Status CheckInPlace(const char* operation, ConstBytes send, MutableBytes recv);
+
+/// What `rank` sends is as long as its own block of what is received, and lies there or apart from it all.
+arrow::Status CheckOwnBlock(const char* operation, ConstBytes send, MutableBytes recv, const Blocks& blocks, Rank rank);
+
+/// The reduction is defined, and `count` elements fit in `send`, and in `recv` where this rank `receives`.
+arrow::Result<Reducer> CheckReduction(const char* operation, ConstBytes send, MutableBytes recv, int64_t count,
+                                      const Reduction& reduction, bool receives);
 
 }  // namespace weft

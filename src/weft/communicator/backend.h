@@ -3,6 +3,7 @@
 
 #include <arrow/result.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,7 +15,14 @@ namespace weft {
 
 /// What a backend is made from. `membership` outlives the call, not the communicator.
 struct BackendContext {
+  /// nullptr for a backend that has its world from its library.
   Membership* membership = nullptr;
+  /// What such a backend's library must find, or -1: whatever it finds.
+  int rank = -1;
+  int world_size = -1;
+  /// Handle of a communicator of such a backend's library, as an integer: the backend works on a copy of it, so that it
+  /// may be freed afterwards. 0: all that the library was started with.
+  uint64_t native_communicator = 0;
   /// 32 bytes that only the ranks of the job know.
   std::string secret;
   /// "auto", "on" or "off".
@@ -32,7 +40,9 @@ using BackendFactory = arrow::Result<std::unique_ptr<Communicator>> (*)(const Ba
 struct BackendInfo {
   std::string name;
   bool built = false;
-  std::string detail;  // version, or why it is not built
+  std::string detail;  // version at build, or why it is not built
+  /// Its library was told by a launcher who and how many the ranks are: it needs no store, job or secret.
+  bool has_world = false;
 };
 
 /// Makes the communicator of the backend `name`. Collective over the membership's world. An unknown name is
@@ -42,9 +52,15 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const std::string&
 /// All backends that the build knows, built or not.
 std::vector<BackendInfo> ListBackends();
 
-/// The one function that a backend's module exports.
+/// Version of the library of a backend that is a module, as it is loaded now; empty where the module does not tell.
+/// Errors are those of loading it.
+arrow::Result<std::string> BackendVersion(const std::string& name);
+
+/// What a backend's module exports; the second may be missing.
 using BackendModuleEntry = void (*)(const BackendContext&, arrow::Result<std::unique_ptr<Communicator>>*);
+using BackendVersionEntry = void (*)(std::string*);
 inline constexpr const char* kBackendModuleSymbol = "weft_make_communicator";
+inline constexpr const char* kBackendVersionSymbol = "weft_backend_version";
 
 }  // namespace weft
 
@@ -55,6 +71,13 @@ inline constexpr const char* kBackendModuleSymbol = "weft_make_communicator";
       const ::weft::BackendContext& context, ::arrow::Result<std::unique_ptr<::weft::Communicator>>* made); \
   void weft_make_communicator(const ::weft::BackendContext& context,                                        \
                               ::arrow::Result<std::unique_ptr<::weft::Communicator>>* made) {               \
-    *made = make(context);                                                                                  \
+    *made = (make)(context);                                                                                \
   }                                                                                                         \
+  static_assert(true, "takes the semicolon")
+
+/// Once beside it, where the library has a version: exports `version`, a function of no arguments that returns a
+/// string.
+#define WEFT_EXPORT_BACKEND_VERSION(version)                                                 \
+  extern "C" __attribute__((visibility("default"))) void weft_backend_version(std::string*); \
+  void weft_backend_version(std::string* text) { *text = (version)(); }                      \
   static_assert(true, "takes the semicolon")

@@ -34,6 +34,15 @@ void CallHistory::End(uint32_t number) {
   if (entry.number == number) entry.active = false;
 }
 
+std::vector<Rank> CallHistory::NotSeenAt(uint32_t number) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Rank> behind;
+  for (size_t i = 0; i < seen_.size(); ++i) {
+    if (static_cast<Rank>(i) != rank_ && seen_[i] < number) behind.push_back(static_cast<Rank>(i));
+  }
+  return behind;
+}
+
 void CallHistories::Add(uint32_t context, std::shared_ptr<CallHistory> history) {
   const std::lock_guard lock(mutex_);
   histories_[context] = std::move(history);
@@ -69,6 +78,8 @@ arrow::Status CallHistories::CheckHeartbeat(Rank peer, std::string_view text) {
     const auto place = std::find(history.ranks_.begin(), history.ranks_.end(), peer);
     if (place == history.ranks_.end()) continue;
     const std::lock_guard history_lock(history.mutex_);
+    int64_t& seen = history.seen_[static_cast<size_t>(place - history.ranks_.begin())];
+    seen = std::max<int64_t>(seen, beat.number);
     const CallHistory::Entry& entry = history.entries_[beat.number % CallHistory::kLength];
     // Not there: this rank has not come so far, or is long past it.
     if (entry.number != beat.number || entry.call.collective == Collective::kNone || entry.call == theirs) continue;

@@ -20,10 +20,13 @@ namespace weft {
 class CallHistory {
  public:
   /// `ranks`: the transport's rank of each rank of the communicator, of which this is `rank`.
-  CallHistory(Rank rank, std::vector<Rank> ranks) : rank_(rank), ranks_(std::move(ranks)) {}
+  CallHistory(Rank rank, std::vector<Rank> ranks) : rank_(rank), ranks_(std::move(ranks)), seen_(ranks_.size(), -1) {}
 
   void Begin(uint32_t number, const CollectiveCall& call);
   void End(uint32_t number);
+
+  /// Ranks of the communicator, but this one, of which no heartbeat told that they have come to `number`.
+  std::vector<Rank> NotSeenAt(uint32_t number);
 
  private:
   friend class CallHistories;
@@ -37,6 +40,7 @@ class CallHistory {
   const std::vector<Rank> ranks_;
   std::mutex mutex_;
   std::array<Entry, kLength> entries_{};  // by number modulo kLength
+  std::vector<int64_t> seen_;             // by rank: the highest number that its heartbeats named; -1: none
 };
 
 /// Those of all communicators on one transport. Thread-safe; holds nothing of the user's, so any thread may drop it.

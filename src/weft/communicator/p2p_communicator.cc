@@ -22,31 +22,6 @@ constexpr Tag kCollectiveBit = Tag{1} << 32;
 Tag MessageTag(uint32_t context, Tag tag) { return (Tag{context} << 40) | tag; }
 Tag CollectiveTag(uint32_t context, uint32_t number) { return (Tag{context} << 40) | kCollectiveBit | number; }
 
-/// For the length of one call: refuses a second thread, and calls from inside a reduce function.
-class OneThread {
- public:
-  OneThread(CommunicatorContext& context, const SharedTransport& shared) : context_(context) {
-    inside_ = shared.held_by_this_thread();
-    entered_ = !inside_ && !context_.busy.exchange(true, std::memory_order_acquire);
-  }
-  ~OneThread() {
-    if (entered_) context_.busy.store(false, std::memory_order_release);
-  }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
-  arrow::Status status() const {
-    if (entered_) return arrow::Status::OK();
-    if (inside_) return arrow::Status::Invalid("a reduce function must not use a communicator");
-    return arrow::Status::Invalid("the communicator is in use by another thread; Dup() makes one for each thread");
-  }
-
- private:
-  CommunicatorContext& context_;
-  bool inside_;
-  bool entered_;
-};
-
 class P2PRequest : public Request {
  public:
   P2PRequest(std::shared_ptr<SharedTransport> shared, std::shared_ptr<Activity> activity)
@@ -57,17 +32,17 @@ class P2PRequest : public Request {
   }
 
   arrow::Result<bool> Test() override {
-    const OneThread call(*activity_->context, *shared_);
+    const OneThread call(*activity_->context, shared_->held_by_this_thread());
     ARROW_RETURN_NOT_OK(call.status());
     return shared_->Test(*activity_);
   }
   arrow::Status Wait() override {
-    const OneThread call(*activity_->context, *shared_);
+    const OneThread call(*activity_->context, shared_->held_by_this_thread());
     ARROW_RETURN_NOT_OK(call.status());
     return shared_->Wait(*activity_);
   }
   arrow::Status Cancel() override {
-    const OneThread call(*activity_->context, *shared_);
+    const OneThread call(*activity_->context, shared_->held_by_this_thread());
     ARROW_RETURN_NOT_OK(call.status());
     shared_->Cancel(*activity_, "cancelled by the caller");
     return arrow::Status::OK();
@@ -157,7 +132,7 @@ class P2PCommunicator : public Communicator, public NativeHost {
     if (rank() == root) {
       ARROW_RETURN_NOT_OK(CheckBlocks("gather", "receive", counts, displacements, recv.size(), world_size()));
       blocks = Blocks(std::move(counts), std::move(displacements));
-      ARROW_RETURN_NOT_OK(CheckOwnBlock("gather", send, recv, blocks));
+      ARROW_RETURN_NOT_OK(CheckOwnBlock("gather", send, recv, blocks, rank()));
     }
     return Start({.collective = Collective::kGather, .root = root}, std::move(owner), [&](Schedule& schedule) {
       if (UseNative(schedule, [&](auto& it) { return it.Gather(send, recv.data(), blocks, root); })) return;
@@ -169,7 +144,7 @@ class P2PCommunicator : public Communicator, public NativeHost {
                                         std::vector<int64_t> displacements, Owner owner) override {
     ARROW_RETURN_NOT_OK(CheckBlocks("allgather", "receive", counts, displacements, recv.size(), world_size()));
     const Blocks blocks(std::move(counts), std::move(displacements));
-    ARROW_RETURN_NOT_OK(CheckOwnBlock("allgather", send, recv, blocks));
+    ARROW_RETURN_NOT_OK(CheckOwnBlock("allgather", send, recv, blocks, rank()));
     CollectiveCall call{.collective = Collective::kAllgather};
     call.SetCounts(blocks.counts());
     return Start(call, std::move(owner), [&](Schedule& schedule) {
@@ -299,7 +274,7 @@ class P2PCommunicator : public Communicator, public NativeHost {
   }
 
   arrow::Status Progress(Duration max_wait) override {
-    const OneThread call(*context_, *shared_);
+    const OneThread call(*context_, shared_->held_by_this_thread());
     ARROW_RETURN_NOT_OK(call.status());
     ARROW_RETURN_NOT_OK(CheckUsable());
     return shared_->Progress(*context_, max_wait);
@@ -309,7 +284,7 @@ class P2PCommunicator : public Communicator, public NativeHost {
   arrow::Result<std::unique_ptr<Communicator>> Split(int color, int key) override { return Divide(color, key); }
 
   arrow::Status Close(Duration timeout) override {
-    const OneThread call(*context_, *shared_);
+    const OneThread call(*context_, shared_->held_by_this_thread());
     ARROW_RETURN_NOT_OK(call.status());
     return CloseUntil(Deadline::After(timeout));
   }
@@ -349,7 +324,7 @@ class P2PCommunicator : public Communicator, public NativeHost {
   arrow::Result<RequestPtr> Message(const char* name, Rank peer, Tag tag, bool receive,
                                     std::vector<ConstBytes> send_parts, std::vector<MutableBytes> recv_parts,
                                     Owner owner) {
-    const OneThread call(*context_, *shared_);
+    const OneThread call(*context_, shared_->held_by_this_thread());
     ARROW_RETURN_NOT_OK(call.status());
     ARROW_RETURN_NOT_OK(CheckUsable());
     ARROW_RETURN_NOT_OK(CheckRank(name, "peer", peer, world_size()));
@@ -364,7 +339,7 @@ class P2PCommunicator : public Communicator, public NativeHost {
   /// `build` adds the steps; arguments have been checked.
   template <typename Build>
   arrow::Result<RequestPtr> Start(const CollectiveCall& call, Owner owner, Build&& build) {
-    const OneThread one_thread(*context_, *shared_);
+    const OneThread one_thread(*context_, shared_->held_by_this_thread());
     ARROW_RETURN_NOT_OK(one_thread.status());
     ARROW_RETURN_NOT_OK(CheckUsable());
     const auto activity = NewActivity(CollectiveName(call.collective), std::move(owner));
@@ -376,48 +351,12 @@ class P2PCommunicator : public Communicator, public NativeHost {
     return std::make_unique<P2PRequest>(shared_, activity);
   }
 
-  arrow::Status CheckOwnBlock(const char* operation, ConstBytes send, MutableBytes recv, const Blocks& blocks) const {
-    if (blocks.size(rank()) != static_cast<int64_t>(send.size())) {
-      return arrow::Status::Invalid(operation, ": rank ", rank(), " sends ", send.size(),
-                                    " bytes and its own count is ", blocks.size(rank()));
-    }
-    if (send.data() == recv.data() + blocks.at(rank())) return arrow::Status::OK();
-    return CheckOverlapAt(operation, send, recv);
-  }
-
-  /// As CheckOverlap, and the same memory is not allowed either.
-  static arrow::Status CheckOverlapAt(const char* operation, ConstBytes send, MutableBytes recv) {
-    if (!send.empty() && !recv.empty() && send.data() == recv.data()) {
-      return arrow::Status::Invalid(operation, ": the send and receive buffers overlap");
-    }
-    return CheckOverlap(operation, send, recv);
-  }
-
-  static arrow::Status CheckInPlace(const char* operation, ConstBytes send, MutableBytes recv) {
-    if (send.data() == recv.data() && send.size() == recv.size()) return arrow::Status::OK();
-    return CheckOverlapAt(operation, send, recv);
-  }
-
   /// `send`, or a copy of it where the operation is in place and would overwrite what is still to be sent.
   static const std::byte* Apart(Schedule& schedule, ConstBytes send, MutableBytes recv) {
     if (send.empty() || send.data() != recv.data() || schedule.size() == 1) return send.data();
     std::byte* copy = schedule.Temporary(static_cast<int64_t>(send.size())).data();
     schedule.Copy(send, copy);
     return copy;
-  }
-
-  static arrow::Result<Reducer> CheckReduction(const char* operation, ConstBytes send, MutableBytes recv, int64_t count,
-                                               const Reduction& reduction, bool receives) {
-    auto made = Reducer::Make(reduction);
-    if (!made.ok()) return made.status().WithMessage(operation, ": ", made.status().message());
-    const int64_t element_size = made->element_size();
-    ARROW_RETURN_NOT_OK(CheckElements(operation, "send", count, element_size, send.size()));
-    if (receives) {
-      ARROW_RETURN_NOT_OK(CheckElements(operation, "receive", count, element_size, recv.size()));
-      const auto bytes = static_cast<size_t>(count * element_size);
-      ARROW_RETURN_NOT_OK(CheckOverlap(operation, send.first(bytes), recv.first(bytes)));
-    }
-    return made;
   }
 
   arrow::Result<std::unique_ptr<Communicator>> Divide(int color, int key);

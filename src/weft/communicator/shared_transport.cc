@@ -1,7 +1,6 @@
 #include "weft/communicator/shared_transport.h"
 
 #include <algorithm>
-#include <sstream>
 #include <utility>
 
 namespace weft {
@@ -20,37 +19,6 @@ constexpr Duration kLongestNativeSlice = 1ms;
 constexpr Duration kNativeWatch = 200ms;
 
 }  // namespace
-
-void TurnLock::lock() {
-  std::unique_lock lock(mutex_);
-  const uint64_t turn = next_++;
-  changed_.wait(lock, [&] { return serving_ == turn; });
-  holder_.store(std::this_thread::get_id(), std::memory_order_relaxed);
-}
-
-void TurnLock::unlock() {
-  bool others = false;
-  {
-    const std::lock_guard lock(mutex_);
-    holder_.store(std::thread::id(), std::memory_order_relaxed);
-    ++serving_;
-    others = serving_ != next_;
-  }
-  if (others) changed_.notify_all();
-}
-
-arrow::Status CommunicatorContext::failure() const {
-  if (!failed_.load(std::memory_order_acquire)) return arrow::Status::OK();
-  const std::lock_guard lock(mutex_);
-  return failure_;
-}
-
-void CommunicatorContext::Fail(const arrow::Status& status) {
-  const std::lock_guard lock(mutex_);
-  if (!failure_.ok()) return;
-  failure_ = status;
-  failed_.store(true, std::memory_order_release);
-}
 
 SharedTransport::SharedTransport(std::unique_ptr<Transport> transport) : transport_(std::move(transport)) {
   transport_->SetHeartbeat(
@@ -195,46 +163,14 @@ void SharedTransport::FailActivity(Activity& activity, arrow::Status status, con
 }
 
 arrow::Status SharedTransport::Wrap(const Activity& activity, const arrow::Status& status) const {
-  const Rank rank = activity.context->rank;
-  const CommunicationError* found = GetCommunicationError(status);
-  if (found == nullptr) {
-    return status.WithMessage(activity.name, " on rank ", rank, ": ", status.message());
-  }
-  CommunicationError error = *found;
-  std::string message = status.message();
-  const std::string prefix = std::string(CommunicationFailureName(error.failure)) + ": ";
-  if (message.starts_with(prefix)) message.erase(0, prefix.size());
-  // A rank that was told of the mismatch by another has the same error as if it had found it.
-  if (error.failure == CommunicationFailure::kAborted && message.find(kDifferentCollectives) != std::string::npos) {
-    error.failure = CommunicationFailure::kMismatch;
-  }
-  error.operation = activity.name;
-  if (error.phase.empty()) error.phase = "wait";
-  error.rank = rank;
-  if (error.peer < 0) error.peer = activity.peer;
-  if (error.elapsed == Duration::zero()) error.elapsed = Clock::now() - activity.begin;
-  return MakeCommunicationError(std::move(error), message);
+  return OperationError(activity.name, activity.context->rank, activity.peer, activity.begin, status);
 }
 
 void SharedTransport::TimeOut(Activity& activity) {
-  constexpr size_t kShown = 8;
-  const Rank rank = activity.context->rank;
   const std::vector<Rank> peers = activity.schedule->PendingPeers();
   // Done just now: the next Advance sees it.
   if (peers.empty()) return;
-  std::ostringstream text;
-  text << "rank " << rank << " waited " << Seconds(activity.context->options.timeout) << " s for rank"
-       << (peers.size() == 1 ? " " : "s ");
-  for (size_t i = 0; i < std::min(kShown, peers.size()); ++i) text << (i == 0 ? "" : ", ") << peers[i];
-  if (peers.size() > kShown) text << " and " << peers.size() - kShown << " more";
-  text << " in " << activity.name << ", alive but not come: look for what holds them up, or raise the timeout";
-  const arrow::Status status = MakeCommunicationError({.failure = CommunicationFailure::kTimedOut,
-                                                       .operation = activity.name,
-                                                       .phase = "wait",
-                                                       .rank = rank,
-                                                       .peer = peers.front(),
-                                                       .elapsed = Clock::now() - activity.begin},
-                                                      text.str());
+  const arrow::Status status = TimedOutError(activity.name, *activity.context, peers, activity.begin);
   FailActivity(activity, status, status);
 }
 

@@ -5,8 +5,6 @@
 #include <arrow/status.h>
 
 #include <atomic>
-#include <condition_variable>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,59 +12,15 @@
 #include <vector>
 
 #include "weft/base/communication_error.h"
+#include "weft/base/turn_lock.h"
 #include "weft/communicator/agreement.h"
 #include "weft/communicator/call_history.h"
 #include "weft/communicator/communicator.h"
+#include "weft/communicator/communicator_context.h"
 #include "weft/communicator/schedule.h"
 #include "weft/communicator/transport.h"
 
 namespace weft {
-
-/// A mutex whose waiters get it in the order in which they asked, so that a thread that waits in short slices does not
-/// keep others out.
-class TurnLock {
- public:
-  void lock();
-  void unlock();
-  bool held_by_this_thread() const { return holder_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  uint64_t next_ = 0;
-  uint64_t serving_ = 0;
-  std::atomic<std::thread::id> holder_{};
-};
-
-/// What one communicator is on a shared transport.
-struct CommunicatorContext {
-  uint32_t id = 0;
-  Rank rank = 0;
-  /// The transport's rank of each rank of this communicator.
-  std::vector<Rank> ranks;
-  CommunicatorOptions options;
-  /// A call is under way: the check that one thread at a time uses it.
-  std::atomic<bool> busy{false};
-  std::atomic<bool> closed{false};
-  /// Requests that were done since the last Progress and have not been seen by Test or Wait. Under the turn lock.
-  int64_t unseen = 0;
-  uint64_t unseen_epoch = 0;  // counts how often `unseen` was set back
-  /// Time spent in Progress since a request was done.
-  Duration waited = Duration::zero();
-  uint32_t next_number = 0;
-  std::shared_ptr<CallHistory> history;
-  /// Moves a library that brings collectives along (NativeCollectives::Progress).
-  std::function<void()> move_native;
-
-  arrow::Status failure() const;
-  /// Only the first counts.
-  void Fail(const arrow::Status& status);
-
- private:
-  mutable std::mutex mutex_;
-  std::atomic<bool> failed_{false};
-  arrow::Status failure_;
-};
 
 /// An operation under way on a communicator: a schedule and what its errors need.
 struct Activity {

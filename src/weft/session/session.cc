@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstdio>
 #include <random>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -57,13 +58,24 @@ arrow::Result<Duration> PositiveSeconds(double seconds, const char* name) {
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds));
 }
 
+bool HasWorld(const std::string& backend) {
+  for (const BackendInfo& info : ListBackends()) {
+    if (info.name == backend) return info.has_world;
+  }
+  return false;
+}
+
+/// True where rank and world size come from a library that its launcher has told.
+bool KnowsItsWorld(const SessionOptions& options) { return HasWorld(options.backend) || options.store == "mpi"; }
+
 arrow::Status CheckNumbers(const SessionOptions& options) {
   if (options.world_size == 0 || options.world_size < -1) {
     return arrow::Status::Invalid("world_size must be at least 1, not ", options.world_size);
   }
-  if (options.rank < -1 || (options.rank >= 0 && options.rank >= std::max(1, options.world_size))) {
-    return arrow::Status::Invalid("rank ", options.rank, " is outside a world of ", std::max(1, options.world_size),
-                                  " ranks");
+  // Where no size is given, a library that has its world may know it.
+  const int world_size = options.world_size > 0 || KnowsItsWorld(options) ? options.world_size : 1;
+  if (options.rank < -1 || (world_size > 0 && options.rank >= world_size)) {
+    return arrow::Status::Invalid("rank ", options.rank, " is outside a world of ", world_size, " ranks");
   }
   if (options.threads == 0 || options.threads < -1) {
     return arrow::Status::Invalid("threads must be at least 1, not ", options.threads);
@@ -79,6 +91,11 @@ arrow::Status CheckNames(const SessionOptions& options) {
   const std::string& encryption = options.encryption;
   if (encryption != "auto" && encryption != "on" && encryption != "off") {
     return arrow::Status::Invalid("unknown encryption '", encryption, "'; it is one of auto, on, off");
+  }
+  if (options.native_communicator != 0 && !KnowsItsWorld(options)) {
+    return arrow::Status::Invalid(
+        "comm: an MPI communicator goes with backend 'mpi' or store 'mpi', not with backend '",
+        options.backend.empty() ? "tcp" : options.backend, "' alone");
   }
   if (options.backend.empty()) return arrow::Status::OK();
   std::string names;
@@ -97,6 +114,7 @@ arrow::Status CheckMeetingPlace(const SessionOptions& options) {
                                   ", or start the ranks with `weft run`");
   };
   if (options.store.empty() && options.rendezvous.empty()) return missing("rendezvous", "WEFT_RENDEZVOUS");
+  if (options.store == "mpi") return arrow::Status::OK();  // it has the rest
   if (options.job.empty()) return missing("job", "WEFT_JOB");
   if (options.secret.empty()) return missing("secret", "WEFT_SECRET");
   return arrow::Status::OK();
@@ -158,14 +176,34 @@ arrow::Status SetUpContext(Shared& shared) {
   return arrow::SetCpuThreadPoolCapacity(context.threads);
 }
 
+/// Options that are not given are those of the store's own job; others must not say otherwise.
+arrow::Status TakeFrom(const StoreJob& known, SessionOptions& options) {
+  if (options.job.empty()) options.job = known.job;
+  if (options.secret.empty()) options.secret = known.secret;
+  if (known.world_size < 0) return arrow::Status::OK();
+  if (options.world_size >= 0 && options.world_size != known.world_size) {
+    return arrow::Status::Invalid("store '", options.store, "' has a world of ", known.world_size,
+                                  ", and world_size is ", options.world_size, ": leave world_size out");
+  }
+  if (options.rank >= 0 && options.rank != known.rank) {
+    return arrow::Status::Invalid("this is rank ", known.rank, " of store '", options.store, "', and rank is ",
+                                  options.rank, ": leave rank out");
+  }
+  options.world_size = known.world_size;
+  options.rank = known.rank;
+  return arrow::Status::OK();
+}
+
 arrow::Status JoinJob(Shared& shared, const Duration connect_timeout) {
-  const SessionOptions& options = shared.options;
+  SessionOptions& options = shared.options;
   StoreOptions store_options;
   store_options.rendezvous_key = options.rendezvous_key;
   store_options.connect_timeout = connect_timeout;
   store_options.check_interrupt = options.check_interrupt;
+  store_options.native_communicator = options.native_communicator;
   const std::string url = options.store.empty() ? "rendezvous://" + options.rendezvous : options.store;
   ARROW_ASSIGN_OR_RAISE(auto store, OpenStore(url, store_options));
+  ARROW_RETURN_NOT_OK(TakeFrom(store->job(), options));
   JobIdentity identity;
   identity.job = options.job;
   identity.epoch = options.epoch;
@@ -178,6 +216,33 @@ arrow::Status JoinJob(Shared& shared, const Duration connect_timeout) {
   return arrow::Status::OK();
 }
 
+/// The job of ranks that have no store: rank 0 says what it is called, the same on all ranks.
+arrow::Status AgreeOnJob(Shared& shared, Communicator& communicator) {
+  struct Job {
+    char name[129] = "";
+    char suffix[20] = "";
+    int64_t epoch = 0;
+  } job;
+  const SessionOptions& options = shared.options;
+  if (communicator.rank() == 0) {
+    const std::string name = options.job.empty() ? options.backend + "-" + RandomHex() : options.job;
+    std::snprintf(job.name, sizeof(job.name), "%s", name.c_str());
+    std::snprintf(job.suffix, sizeof(job.suffix), "%s", RandomHex().c_str());
+    job.epoch = std::max<int64_t>(0, options.epoch);
+  }
+  ARROW_RETURN_NOT_OK(communicator.Broadcast(std::as_writable_bytes(std::span(&job, 1)), 0));
+  shared.job = job.name;
+  shared.epoch = job.epoch;
+  // Without a store nobody counts attempts.
+  shared.token = shared.job + "-" + std::to_string(shared.epoch) + "-" + job.suffix;
+  set_log_rank(communicator.rank());
+  if (!options.job.empty() && options.job != shared.job) {
+    return arrow::Status::Invalid("rank ", communicator.rank(), " belongs to job '", options.job, "', rank 0 to '",
+                                  shared.job, "'");
+  }
+  return arrow::Status::OK();
+}
+
 }  // namespace
 
 arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
@@ -187,7 +252,8 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   BackendContext backend;
   ARROW_ASSIGN_OR_RAISE(backend.communicator.timeout, PositiveSeconds(options.timeout_seconds, "timeout"));
   ARROW_ASSIGN_OR_RAISE(backend.connect_timeout, PositiveSeconds(options.connect_timeout_seconds, "connect_timeout"));
-  if (options.world_size < 0) options.world_size = 1;
+  const bool has_world = HasWorld(options.backend);
+  if (options.world_size < 0 && !KnowsItsWorld(options)) options.world_size = 1;
   const bool alone = options.backend == "local" || (options.backend.empty() && options.world_size == 1);
   if (options.backend.empty()) options.backend = alone ? "local" : "tcp";
   if (alone && options.world_size > 1) {
@@ -200,13 +266,17 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   if (alone) {
     shared->job = shared->options.job.empty() ? "local-" + RandomHex() : shared->options.job;
     shared->epoch = std::max<int64_t>(0, shared->options.epoch);
-  } else {
+  } else if (!has_world) {
     ARROW_RETURN_NOT_OK(CheckMeetingPlace(shared->options));
-    ARROW_ASSIGN_OR_RAISE(backend.secret, SecretBytes(shared->options.secret));
+    if (!shared->options.secret.empty()) ARROW_RETURN_NOT_OK(SecretBytes(shared->options.secret).status());
     ARROW_RETURN_NOT_OK(JoinJob(*shared, backend.connect_timeout));
+    ARROW_ASSIGN_OR_RAISE(backend.secret, SecretBytes(shared->options.secret));
   }
   shared->token = shared->job + "-" + std::to_string(shared->epoch);
   backend.membership = shared->membership.get();
+  backend.rank = shared->options.rank;
+  backend.world_size = shared->options.world_size;
+  backend.native_communicator = shared->options.native_communicator;
   backend.encryption = shared->options.encryption;
   backend.advertise = shared->options.advertise;
   backend.communicator.check_interrupt = shared->options.check_interrupt;
@@ -215,6 +285,7 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   auto impl = std::make_unique<Impl>();
   ARROW_ASSIGN_OR_RAISE(impl->communicator, MakeCommunicator(shared->options.backend, backend));
   impl->first = true;
+  if (has_world) ARROW_RETURN_NOT_OK(AgreeOnJob(*shared, *impl->communicator));
   shared->open_seconds = Seconds(Clock::now() - begin);
   shared->tracer->Add("init", begin, Clock::now(), 0, 0);
   impl->shared = std::move(shared);

@@ -20,8 +20,10 @@ namespace weft {
 
 /// What `weft.init` takes; empty and negative mean "not given". The environment has been looked at by the caller.
 struct SessionOptions {
-  std::string backend;         // default: "tcp" where a world size above 1 is known, else "local"
-  std::string store;           // URL; default: the rendezvous server's
+  std::string backend;  // default: "tcp" where a world size above 1 is known, else "local"
+  std::string store;    // URL; default: the rendezvous server's
+  /// Handle of a communicator of the library whose world this is (a backend's or store's: MPI), as an integer; 0: none.
+  uint64_t native_communicator = 0;
   std::string rendezvous;      // host:port
   std::string rendezvous_key;  // admission key
   std::string job;

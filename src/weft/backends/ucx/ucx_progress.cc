@@ -199,7 +199,7 @@ void UcxTransport::LookForSilence(Clock::time_point now) {
 void UcxTransport::SendControl(Rank to, ControlKind kind, int64_t clock, std::string_view text) {
   Peer& other = peer(to);
   if (other.gone || other.left || other.endpoint == nullptr) return;
-  Control control{kind, rank_, world_, clock, std::string(text.substr(0, kMaxAbortText))};
+  Control control{kind, rank_, world_, clock, std::string(text.substr(0, kMaxTextBytes))};
   auto send = std::make_unique<ControlSend>(this, to, control.Encode());
   ucp_request_param_t param = {};
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
