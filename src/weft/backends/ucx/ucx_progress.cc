@@ -12,6 +12,7 @@
 #include "weft/backends/ucx/ucx_transport.h"
 #include "weft/base/communication_error.h"
 #include "weft/communicator/abort_text.h"
+#include "weft/communicator/message_limits.h"
 
 namespace weft::ucx {
 namespace {
@@ -199,7 +200,7 @@ void UcxTransport::LookForSilence(Clock::time_point now) {
 void UcxTransport::SendControl(Rank to, ControlKind kind, int64_t clock, std::string_view text) {
   Peer& other = peer(to);
   if (other.gone || other.left || other.endpoint == nullptr) return;
-  Control control{kind, rank_, world_, clock, std::string(text.substr(0, kMaxTextBytes))};
+  Control control{kind, rank_, world_, clock, std::string(text.substr(0, kMaxText))};
   auto send = std::make_unique<ControlSend>(this, to, control.Encode());
   ucp_request_param_t param = {};
   param.op_attr_mask = UCP_OP_ATTR_FIELD_CALLBACK | UCP_OP_ATTR_FIELD_USER_DATA | UCP_OP_ATTR_FIELD_FLAGS;
