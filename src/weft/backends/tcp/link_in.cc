@@ -5,9 +5,9 @@
 #include <cstring>
 #include <string>
 
-#include "weft/communicator/abort_text.h"
 #include "weft/backends/tcp/link.h"
 #include "weft/base/communication_error.h"
+#include "weft/communicator/abort_text.h"
 
 namespace weft::tcp {
 namespace {

@@ -5,10 +5,10 @@
 #include <cstring>
 #include <utility>
 
-#include "weft/communicator/abort_text.h"
 #include "weft/backends/tcp/tcp_transport.h"
 #include "weft/backends/tcp/timing.h"
 #include "weft/base/communication_error.h"
+#include "weft/communicator/abort_text.h"
 
 namespace weft::tcp {
 
