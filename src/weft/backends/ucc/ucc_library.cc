@@ -98,7 +98,8 @@ arrow::Result<std::shared_ptr<UccLibrary>> UccLibrary::Open(std::unique_ptr<Comm
     if (status != UCC_OK) return UccError("reading the UCC_ variables", status);
     ucc_lib_params_t params = {};
     params.mask = UCC_LIB_PARAM_FIELD_THREAD_MODE;
-    // One thread at a time uses the context, but what UCC holds for the whole process is shared with other ranks' threads.
+    // One thread at a time uses the context, but what UCC holds for the whole process is shared with other ranks'
+    // threads.
     params.thread_mode = UCC_THREAD_MULTIPLE;
     status = ucc_init(&params, config, &made->library_);
     ucc_lib_config_release(config);

@@ -7,6 +7,7 @@ namespace weft::ucx {
 
 /// Waking a sleeping thread takes longer than a short message, so it pays to look for as long before one sleeps.
 inline constexpr Duration kSpin = std::chrono::microseconds(50);
+inline constexpr Duration kLeastSpin = std::chrono::microseconds(1);
 /// The I/O thread takes over when the caller has been away for this long. It looks as often while the caller comes and
 /// goes, and less often while the caller stays.
 inline constexpr Duration kStandBy = std::chrono::milliseconds(2);

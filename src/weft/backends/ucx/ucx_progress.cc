@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -43,6 +44,7 @@ arrow::Status UcxTransport::Progress(Duration max_wait) {
   driver_present_ = true;
   ++driver_comes_;
   Clock::time_point spin_end = Clock::time_point::max();
+  bool slept = false;
   while (failure_.ok()) {
     while (ucp_worker_progress(library_.worker()) != 0 && completed_ == 0) {
     }
@@ -51,9 +53,13 @@ arrow::Status UcxTransport::Progress(Duration max_wait) {
     if (completed_ > 0 || !failure_.ok()) break;
     const Clock::time_point now = Clock::now();
     if (!deadline.infinite() && now >= deadline.when()) break;
-    if (spin_end == Clock::time_point::max()) spin_end = spin_ ? now + kSpin : now;
-    if (now >= spin_end) Sleep(lock, deadline.LeftUpTo(kTimersWhileWaiting));
+    if (spin_end == Clock::time_point::max()) spin_end = spin_ ? now + spin_time_ : now;
+    if (now < spin_end) continue;
+    // In vain: on a busy host the peer may need this core, so the next spin is shorter.
+    if (std::exchange(slept, true) == false) spin_time_ = std::max(spin_time_ / 2, kLeastSpin);
+    Sleep(lock, deadline.LeftUpTo(kTimersWhileWaiting));
   }
+  if (spin_end != Clock::time_point::max() && !slept && completed_ > 0) spin_time_ = std::min(spin_time_ * 2, kSpin);
   completed_ = 0;
   driver_present_ = false;
   driver_left_ = Clock::now();

@@ -13,6 +13,7 @@
 
 #include "weft/backends/ucx/control.h"
 #include "weft/backends/ucx/tag_layout.h"
+#include "weft/backends/ucx/timing.h"
 #include "weft/backends/ucx/ucx_library.h"
 #include "weft/backends/ucx/ucx_operation.h"
 #include "weft/communicator/backend.h"
@@ -140,7 +141,8 @@ class UcxTransport : public Transport {
   std::vector<Peer> peers_;                      // by rank, this one included
   int poll_ = -1;                                // of UCX's descriptor, the wake-up and the peers' processes
   int wake_ = -1;
-  bool spin_ = false;
+  bool spin_ = false;  // this host has a core for each of its ranks
+  Duration spin_time_ = kSpin;
   arrow::Status failure_;
   bool closing_ = false;
   bool closed_ = false;
