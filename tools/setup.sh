@@ -11,6 +11,7 @@ packages=(ca-certificates g++ cmake ninja-build ccache libssl-dev libasio-dev py
 requirements=(tools/requirements-demo.txt)
 if [ "$what" = all ]; then
   packages+=(libgtest-dev libbenchmark-dev git)
+  packages+=(libopenmpi-dev openmpi-bin)
   requirements+=(tools/requirements-all.txt)
 fi
 
