@@ -10,7 +10,7 @@ what=${1:?demo or all}
 packages=(ca-certificates g++ cmake ninja-build ccache libssl-dev libasio-dev python3-venv python3-dev)
 requirements=(tools/requirements-demo.txt)
 if [ "$what" = all ]; then
-  packages+=(libgtest-dev libbenchmark-dev git pkg-config libfabric-dev libgloo-dev libucx-dev)
+  packages+=(libgtest-dev libbenchmark-dev git pkg-config libopenmpi-dev openmpi-bin libucx-dev libgloo-dev libfabric-dev)
   requirements+=(tools/requirements-all.txt)
 fi
 

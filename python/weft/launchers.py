@@ -164,9 +164,10 @@ def implied(given: Place, connect_timeout: float, from_handle: bool) -> Place:
     if launcher.store == "mpi":
         if not _has("mpi"):
             raise ValueError(
-                f"weft.init: {launcher.launcher} started this process as rank {launcher.rank} of {launcher.world_size}, "
-                "and this Weft is built without MPI (weft doctor says why): install MPI's development files and build "
-                "again, start the script with weft run, or give rendezvous= and world_size="
+                f"weft.init: {launcher.launcher} started this process as rank {launcher.rank} of "
+                f"{launcher.world_size}, and this Weft is built without MPI (weft doctor says why): install MPI's "
+                "development files and build again, start the script with weft run, or give rendezvous= and "
+                "world_size="
             )
         knows = any(known["name"] == backend and known["has_world"] for known in _core.backends())
         return place if knows or given.store else replace(place, store=launcher.store)

@@ -63,8 +63,8 @@ def meet(host: str, port: int, *, hold: bool, secret: str, key: str, within: flo
         return _servers[address][1]
     if not secret and not _is_loopback(host):
         raise ValueError(
-            f"weft.init: ranks meet at {address}, and nothing that they have of their launcher is secret: set WEFT_SECRET "
-            "(or WEFT_SECRET_FILE) to the same 64 hexadecimal digits for all, for example from "
+            f"weft.init: ranks meet at {address}, and nothing that they have of their launcher is secret: set "
+            "WEFT_SECRET (or WEFT_SECRET_FILE) to the same 64 hexadecimal digits for all, for example from "
             "python -c 'import secrets; print(secrets.token_hex(32))'"
         )
     if not hold:

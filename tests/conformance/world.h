@@ -48,8 +48,10 @@ class RankContext {
 
 class World {
  public:
-  /// Hang bound of one Run.
-  static constexpr auto kHangBound = std::chrono::seconds(60);
+  /// Hang bound of one Run; what takes gigabytes, while soaking, takes longer.
+  static std::chrono::seconds HangBound() {
+    return std::chrono::seconds(std::getenv("WEFT_SOAK") == nullptr ? 60 : 600);
+  }
 
   World(const WorldFactory& factory, int size, const CommunicatorOptions& options = {}) {
     auto made = factory.make(size, options);
@@ -88,10 +90,10 @@ class World {
     }
     {
       std::unique_lock lock(mutex);
-      if (!changed.wait_for(lock, kHangBound, [&] { return running == 0; })) {
+      if (!changed.wait_for(lock, HangBound(), [&] { return running == 0; })) {
         std::fprintf(stderr, "ranks hang in %s:\n", ::testing::UnitTest::GetInstance()->current_test_info()->name());
         for (size_t rank = 0; rank < places.size(); ++rank) {
-          std::fprintf(stderr, "  rank %zu: %s\n", rank, places[rank].c_str());
+          std::fprintf(stderr, "  rank %d: %s\n", communicators_[rank]->rank(), places[rank].c_str());
         }
         std::_Exit(3);
       }

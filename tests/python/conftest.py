@@ -34,6 +34,9 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("WEFT_TEST_PROFILE", "weft"))
 
+#: Root in a container is fine, and so are more ranks than cores.
+MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe"]
+
 #: Generous: what hangs, hangs for ever.
 HANG = 120.0
 
@@ -67,10 +70,16 @@ class Launches:
     def start(
         self, script: str | Path, ranks: int = 2, arguments: Sequence[str] = (), options: Sequence[str] = (), **env: str
     ) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "weft.cli", "run", "-n", str(ranks), "--threads", "1", *options]
+        return self.start_by(command, script, arguments, **env)
+
+    def start_by(
+        self, command: Sequence[str], script: str | Path, arguments: Sequence[str] = (), **env: str
+    ) -> subprocess.Popen[str]:
+        """Starts the script by another launcher's command."""
         path = self.write(script) if isinstance(script, str) else script
-        command = [sys.executable, "-m", "weft.cli", "run", "-n", str(ranks), "--threads", "1", *options, str(path)]
         process = subprocess.Popen(
-            [*command, *arguments],
+            [*command, str(path), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -102,6 +111,14 @@ class Launches:
     ) -> Done:
         begin = time.monotonic()
         return self.finish(self.start(script, ranks, arguments, options, **env), begin, hang)
+
+    def mpirun(self, script: str | Path, ranks: int = 2, hang: float = HANG, well: bool = True, **env: str) -> Done:
+        """Runs the script under mpirun; `well`: it must end well."""
+        begin = time.monotonic()
+        command = [*MPIRUN, "-n", str(ranks), sys.executable]
+        done = self.finish(self.start_by(command, script, WEFT_THREADS="1", **env), begin, hang)
+        assert not well or done.code == 0, f"exit code {done.code}\n--- stdout\n{done.out}\n--- stderr\n{done.err}"
+        return done
 
     def ok(self, script: str | Path, ranks: int = 2, **more: object) -> Done:
         """As a call, and it must end well."""

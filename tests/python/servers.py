@@ -9,6 +9,7 @@ import queue
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,13 +35,13 @@ class Outcome:
 
 
 class Server:
-    """One ``weft run -n ranks`` that serves cases."""
+    """One ``weft run -n ranks``, or what else `command` starts as many ranks with, that serves cases."""
 
-    def __init__(self, ranks: int, folder: Path) -> None:
+    def __init__(self, ranks: int, folder: Path, command: list[str] | None = None) -> None:
         self.ranks = ranks
         self.folder = folder
         self.number = 0
-        command = [sys.executable, "-m", "weft.cli", "run", "-n", str(ranks), "--threads", "1"]
+        command = command or [sys.executable, "-m", "weft.cli", "run", "-n", str(ranks), "--threads", "1"]
         self.process = subprocess.Popen(
             [*command, str(HERE / "serve.py"), str(folder)],
             stdin=subprocess.PIPE,
@@ -125,10 +126,11 @@ def _options() -> pa.ipc.IpcWriteOptions:
 
 
 class Servers:
-    """By world size."""
+    """By world size. `command` makes what starts as many ranks."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, command: Callable[[int], list[str]] | None = None) -> None:
         self.folder = folder
+        self.command = command
         self.by_ranks: dict[int, Server] = {}
 
     def __getitem__(self, ranks: int) -> Server:
@@ -136,7 +138,8 @@ class Servers:
         if server is None or not server.alive:
             folder = self.folder / f"world-{ranks}-{len(list(self.folder.iterdir()))}"
             folder.mkdir()
-            server = self.by_ranks[ranks] = Server(ranks, folder)
+            command = self.command(ranks) if self.command else None
+            server = self.by_ranks[ranks] = Server(ranks, folder, command)
         return server
 
     def close(self) -> None:

@@ -65,8 +65,11 @@ bool HasWorld(const std::string& backend) {
   return false;
 }
 
+/// A store that knows job, secret, rank and world.
+bool IsMpiStore(const std::string& store) { return store.substr(0, store.find("://")) == "mpi"; }
+
 /// True where rank and world size come from a library that its launcher has told.
-bool KnowsItsWorld(const SessionOptions& options) { return HasWorld(options.backend) || options.store == "mpi"; }
+bool KnowsItsWorld(const SessionOptions& options) { return HasWorld(options.backend) || IsMpiStore(options.store); }
 
 arrow::Status CheckNumbers(const SessionOptions& options) {
   if (options.world_size == 0 || options.world_size < -1) {
@@ -114,7 +117,7 @@ arrow::Status CheckMeetingPlace(const SessionOptions& options) {
                                   ", or start the ranks with `weft run`");
   };
   if (options.store.empty() && options.rendezvous.empty()) return missing("rendezvous", "WEFT_RENDEZVOUS");
-  if (options.store == "mpi") return arrow::Status::OK();  // it has the rest
+  if (IsMpiStore(options.store)) return arrow::Status::OK();  // it has the rest
   if (options.job.empty()) return missing("job", "WEFT_JOB");
   if (options.secret.empty()) return missing("secret", "WEFT_SECRET");
   return arrow::Status::OK();

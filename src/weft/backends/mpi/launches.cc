@@ -1,6 +1,7 @@
 #include "weft/backends/mpi/launches.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -225,10 +226,11 @@ Starter StartAllgather(Operation& operation, ConstBytes send, std::byte* recv, B
   std::byte* const into = packed ? operation.OutPacked(recv, &blocks) : recv;
   const auto bytes = static_cast<int64_t>(send.size());
   if (!fits) {
-    const Blocks same(std::vector<int64_t>(blocks.counts().size(), bytes),
-                      std::vector<int64_t>(blocks.counts().size(), 0));
-    return [from, same, into, blocks = std::move(blocks)](Operation& started) {
-      return BeginAlltoallw(started, from, same, into, blocks);
+    // By address: the first rank's own block begins where all do, and Open MPI takes equal buffers for "in place".
+    const std::vector<int64_t> places(blocks.counts().size(), reinterpret_cast<intptr_t>(from));
+    const Blocks same(std::vector<int64_t>(places.size(), bytes), places);
+    return [same, into, blocks = std::move(blocks)](Operation& started) {
+      return BeginAlltoallw(started, static_cast<const std::byte*>(MPI_BOTTOM), same, into, blocks);
     };
   }
   return [=, blocks = std::move(blocks)](Operation& started) {
