@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from weft import _core
 from weft.arguments import choose_env, find, find_all, one_of, place, refuse
 from weft.expression import Expression, lit
+from weft.labels import reindexed, renamed_labels
 from weft.locating import At, IAt, ILoc, Loc
 from weft.operands import Operands, is_listed
 from weft.row_index import RowIndex, levels_of, names_after_reset, without_labels
@@ -306,36 +307,43 @@ class Indexing(Rows):
         level: Any = None,
         errors: Literal["ignore", "raise"] = "ignore",
     ) -> DataFrame:
-        """Columns with other names, by a dict of old to new or a function: ``rename(columns=...)``, or
-        ``rename(mapper, axis=1)``. Local.
+        """Columns, or the labels of rows, with other names, by a dict of old to new or a function:
+        ``rename(columns=...)`` or ``rename(mapper, axis=1)``, which is local, ``rename(index=...)`` or
+        ``rename(mapper)``, which is collective on a bound frame.
 
         Parameters
         ----------
+        level
+            Only these index columns, by name or position.
         errors
-            ``"raise"``: a KeyError for a name in the dict that no column has.
+            ``"raise"``: a KeyError for a name in the dict that no column, or no row, has.
         """
         refuse(
             "rename",
-            index=(index, None, "reset_index(), replace the labels, and set_index() again"),
             copy=(copy, None, "frames do not change, so nothing needs a copy"),
             inplace=(inplace, False, "frames do not change: use the result"),
-            level=(level, None, "rename_axis() renames index columns"),
         )
         one_of(self._env, "rename", "errors", errors, ("ignore", "raise"))
         if mapper is not None:
-            if columns is not None or not _columns(self, "rename", 0 if axis is None else axis):
-                raise ValueError(
-                    f"{place(self._env)}rename: name columns=, or give a mapper with axis=1; labels of rows are "
-                    "not renamed: reset_index(), replace them, and set_index() again"
-                )
-            columns = mapper
-        if columns is None:
-            raise TypeError(f"{place(self._env)}rename: give columns=")
-        change = columns if callable(columns) else lambda name: columns.get(name, name)
-        if errors == "raise" and not callable(columns):
-            for name in columns:
-                find(self, name, "rename", index_too=False)
-        return self.with_names([*self._index, *(change(name) for name in self.columns)], "rename")
+            if columns is not None or index is not None:
+                raise TypeError(f"{place(self._env)}rename: give a mapper, or index= and columns=")
+            if _columns(self, "rename", 0 if axis is None else axis):
+                columns = mapper
+            else:
+                index = mapper
+        if columns is None and index is None:
+            raise TypeError(f"{place(self._env)}rename: give columns= or index=")
+        for wanted in (columns, index):
+            if wanted is not None and not callable(wanted) and not isinstance(wanted, Mapping):
+                raise TypeError(f"{place(self._env)}rename: it takes a dict or a function, not {wanted!r}")
+        frame = self._same
+        if columns is not None:
+            change = columns if callable(columns) else lambda name: columns.get(name, name)
+            if errors == "raise" and not callable(columns):
+                for name in columns:
+                    find(self, name, "rename", index_too=False)
+            frame = self.with_names([*self._index, *(change(name) for name in self.columns)], "rename")
+        return frame if index is None else renamed_labels(frame, index, level, errors == "raise")
 
     def with_names(self, names: Sequence[Any], operation: str) -> DataFrame:
         texts = [str(name) for name in names]
@@ -439,11 +447,12 @@ class Indexing(Rows):
         limit: int | None = None,
         tolerance: Any = None,
     ) -> DataFrame:
-        """These columns, in this order; those that are not there are made of `fill_value` (default: missing doubles).
-        Local. ``reindex(columns=...)`` or ``reindex(labels, axis=1)``."""
+        """These columns, in this order; those that are not there are made of `fill_value` (default: missing doubles),
+        which is local: ``reindex(columns=...)`` or ``reindex(labels, axis=1)``. And a row a label, in this order, of
+        `fill_value` where none has it: ``reindex(labels)`` or ``reindex(index=...)``, collective on a bound frame, on
+        which rows are spread evenly anew. Labels are of the index' type, tuples of an index of several columns."""
         refuse(
             "reindex",
-            index=(index, None, "merge with a frame of the labels, how='right'"),
             method=(method, None, "fillna() the result"),
             copy=(copy, None, "frames do not change, so nothing needs a copy"),
             level=(level, None, "there are no multi-level column names"),
@@ -451,24 +460,31 @@ class Indexing(Rows):
             tolerance=(tolerance, None, "fillna() the result"),
         )
         if labels is not None:
-            if columns is not None or axis is None or not _columns(self, "reindex", axis):
-                raise ValueError(f"{place(self._env)}reindex: name columns=, or give labels with axis=1")
-            columns = labels
+            if columns is not None or index is not None:
+                raise TypeError(f"{place(self._env)}reindex: give labels, or index= and columns=")
+            if axis is not None and _columns(self, "reindex", axis):
+                columns = labels
+            else:
+                index = labels
+        if index is not None:
+            listed = index.to_list() if isinstance(index, RowIndex) else list(index)
+            made = reindexed(self._same, listed, fill_value)
+            return made if columns is None else made.reindex(columns=columns, fill_value=fill_value)
         if columns is None:
-            raise ValueError(f"{place(self._env)}reindex: give columns=")
+            raise ValueError(f"{place(self._env)}reindex: give index= or columns=")
         names = [str(name) for name in columns]
         missing = [name for name in names if name not in self.columns]
         fill = fill_value is None or (isinstance(fill_value, float) and fill_value != fill_value)
-        made = lit(0.0).cast("float64") if fill else lit(fill_value)
-        if fill and missing:
+        filler = lit(fill_value)
+        if fill:
             import pyarrow as pa
 
-            made = lit(pa.scalar(None, pa.float64()))
+            filler = lit(pa.scalar(None, pa.float64()))
         frame = (
             self._same._project(
                 [*self.columns],
                 [Expression("column", detail=name) for name in self.columns],
-                dict.fromkeys(missing, made),
+                dict.fromkeys(missing, filler),
                 "reindex",
             )
             if missing

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from weft import _core
 from weft.arguments import choose_env, find_all, one_of, place, refuse
 from weft.elementwise import Elementwise
-from weft.locating import reversed_rows
+from weft.positions import reversed_rows
 from weft.row_index import levels_of
 from weft.rows import Columns
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from weft.frame import DataFrame
     from weft.series import Series
 
-__all__ = ["Ordering", "beside"]
+__all__ = ["Ordering", "beside", "has_top"]
 
 
 class Ordering(Elementwise):
@@ -153,7 +153,7 @@ class Ordering(Elementwise):
         keys = find_all(self, columns, operation)
         types = self.schema.types
         for key in keys:
-            if not _has_top(types[key]):
+            if not has_top(types[key]):
                 raise TypeError(
                     f"{place(self._env)}{operation}: column {self._table.column_names[key]!r} has type {types[key]}; "
                     "it takes numbers, bool and times. sort_values(...).head(n) takes others"
@@ -359,7 +359,7 @@ def _is_number(kind: Any) -> bool:
     return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal))
 
 
-def _has_top(kind: Any) -> bool:
+def has_top(kind: Any) -> bool:
     import pyarrow as pa
 
     return _is_number(kind) or pa.types.is_temporal(kind) or pa.types.is_null(kind)

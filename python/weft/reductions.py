@@ -184,10 +184,14 @@ class Reductions(Scans):
         return modes(self._same, numeric_only, dropna)
 
     def corr(
-        self, method: Literal["pearson"] = "pearson", min_periods: int = 1, numeric_only: bool = False
+        self,
+        method: Literal["pearson", "kendall", "spearman"] = "pearson",
+        min_periods: int = 1,
+        numeric_only: bool = False,
     ) -> DataFrame:
-        """Pearson's correlation of each pair of columns, over the rows in which both are there, as a local frame,
-        the same on every rank."""
+        """The correlation of each pair of columns, over the rows in which both are there, as a local frame, the same on
+        every rank: Pearson's, Spearman's (of ranks), or Kendall's tau-b, for which each pair is sorted, and every
+        rank's values go to all ranks in turn."""
         from weft.statistics import correlations
 
         return correlations(self._same, "corr", numeric_only, min_periods, method=method)
@@ -198,6 +202,22 @@ class Reductions(Scans):
         from weft.statistics import correlations
 
         return correlations(self._same, "cov", numeric_only, min_periods, ddof)
+
+    def corrwith(
+        self,
+        other: Any,
+        axis: int | str = 0,
+        drop: bool = False,
+        method: Literal["pearson", "kendall", "spearman"] = "pearson",
+        numeric_only: bool = False,
+        min_periods: int | None = None,
+    ) -> dict[str, float]:
+        """The correlation of each column with that of the same name of another frame of as many rows, or of all with a
+        Series, by position where there is no index: a dict. Columns that one frame alone has are NaN unless `drop`."""
+        from weft.statistics import correlate_with
+
+        self._only_columns("corrwith", axis)
+        return correlate_with(self._same, other, drop, method, numeric_only, min_periods)
 
     def describe(self, percentiles: Any = None, include: Any = None, exclude: Any = None) -> DataFrame:
         """A summary of the columns as a local frame, the same on every rank, indexed by the statistics' names.
