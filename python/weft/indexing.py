@@ -67,17 +67,25 @@ class Indexing(Rows):
             raise ValueError("a column is named twice")
         return self.of_same_rows(self._table.select([*range(len(self._index)), *positions]))
 
-    def select(self, *columns: Column | Expression, **named: Any) -> DataFrame:
-        """The columns named, then those of the expressions: ``df.select("a", twice=weft.col("a") * 2)``. Local: no
-        rank needs another's rows. The index stays."""
+    def select(self, *columns: Column | Expression | Sequence[Column | Expression], **named: Any) -> DataFrame:
+        """The columns named, or in one list, then those of the expressions, or of what `assign` takes:
+        ``df.select("a", twice=weft.col("a") * 2)``. No rank needs another's rows. The index stays."""
         names: list[str] = []
         expressions: list[Expression] = []
-        for column in columns:
-            if isinstance(column, Expression):
-                raise TypeError("select: an expression needs a name: select(name=expression)")
-            names.append(self._table.column_names[find(self, column, "select", index_too=False)])
+        listed: Sequence[Any] = columns
+        if len(columns) == 1 and isinstance(columns[0], list | tuple):
+            listed = columns[0]
+        for column in listed:
+            if isinstance(column, Expression) and column.kind != "column":
+                raise TypeError(f"{place(self._env)}select: an expression needs a name: select(name=expression)")
+            key = column.detail if isinstance(column, Expression) else column
+            names.append(self._table.column_names[find(self, key, "select", index_too=False)])
             expressions.append(Expression("column", detail=names[-1]))
-        return self._project(names, expressions, named, "select")
+        made = {
+            name: value(self._same) if callable(value) and not isinstance(value, Expression) else value
+            for name, value in named.items()
+        }
+        return self._project(names, expressions, made, "select")
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """``df["c"] = value``: the frame is from now on one with that column, as `assign` makes it. Frames made from it
@@ -352,13 +360,21 @@ class Indexing(Rows):
         return self._wrap(self._table.rename(texts), self._env, texts[: len(self._index)], self._rows)
 
     def rename_axis(
-        self, mapper: Any = None, *, index: Any = None, columns: Any = None, axis: int | str = 0, inplace: bool = False
+        self,
+        mapper: Any = None,
+        *,
+        index: Any = None,
+        columns: Any = None,
+        axis: int | str = 0,
+        copy: bool | None = None,
+        inplace: bool = False,
     ) -> DataFrame:
         """Index columns with other names: one name, a list of all, a dict of old to new, or a function. Local."""
         refuse(
             "rename_axis",
             columns=(columns, None, "the columns together have no name"),
             axis=(0 if axis in (0, "index", "rows") else axis, 0, "the columns together have no name"),
+            copy=(copy, None, "frames do not change, so nothing needs a copy"),
             inplace=(inplace, False, "frames do not change: use the result"),
         )
         wanted = mapper if index is None else index
@@ -372,8 +388,9 @@ class Indexing(Rows):
             raise ValueError(f"{place(self._env)}rename_axis: {len(names)} names for {len(self._index)} index columns")
         return self.with_names([*names, *self.columns], "rename_axis")
 
-    def set_axis(self, labels: Sequence[str], *, axis: int | str = 0) -> DataFrame:
+    def set_axis(self, labels: Sequence[str], *, axis: int | str = 0, copy: bool | None = None) -> DataFrame:
         """All columns with new names (``axis=1``). Local."""
+        refuse("set_axis", copy=(copy, None, "frames do not change, so nothing needs a copy"))
         if not _columns(self, "set_axis", axis):
             raise ValueError(f"{place(self._env)}set_axis: axis=0 is not taken; assign a column and set_index() it")
         if len(labels) != len(self.columns):

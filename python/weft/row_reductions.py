@@ -73,13 +73,9 @@ def row_quantile(frame: DataFrame, q: Any, numeric_only: bool, interpolation: st
     """The quantile `q` of each row."""
     if isinstance(q, bool) or not isinstance(q, int | float) or not 0 <= q <= 1:
         raise ValueError(f"{place(frame.env)}quantile: q={q!r} is no number from 0 to 1; along rows it is one")
-    return reduce_rows(
-        frame,
-        "quantile",
-        numeric_only=numeric_only,
-        q=float(q),
-        interpolation=interpolation,
-    )
+    made = reduce_rows(frame, "quantile", numeric_only=numeric_only, q=float(q), interpolation=interpolation)
+    # As pandas calls it.
+    return made.rename(str(float(q)))
 
 
 def _one_type(frame: DataFrame, operation: str, columns: list[int]) -> _core.Table:

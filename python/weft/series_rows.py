@@ -210,9 +210,17 @@ class SeriesRows(ElementwiseSeries):
         )
         return self._of(frame)
 
-    def rename_axis(self, mapper: Any = None, *, index: Any = None, axis: int | str = 0, inplace: bool = False) -> Self:
+    def rename_axis(
+        self,
+        mapper: Any = None,
+        *,
+        index: Any = None,
+        axis: int | str = 0,
+        copy: bool | None = None,
+        inplace: bool = False,
+    ) -> Self:
         """Index columns with other names, as `DataFrame.rename_axis`."""
-        return self._of(self._frame.rename_axis(mapper, index=index, axis=axis, inplace=inplace))
+        return self._of(self._frame.rename_axis(mapper, index=index, axis=axis, copy=copy, inplace=inplace))
 
     def reset_index(
         self,
