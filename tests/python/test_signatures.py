@@ -20,6 +20,15 @@ import weft
 
 SMALL = pa.table({"k": ["a", "b", "a"], "n": [1, 2, 4], "x": [0.5, None, -1.0]})
 
+
+def finite(table: pa.Table) -> pa.Table:
+    """Without what pandas is wrong about: infinities beside NaN in an order by several columns, huge numbers in
+    moments."""
+    place = table.column_names.index("x")
+    values = [None if value is None or not abs(value) < 1e9 else value for value in table["x"].to_pylist()]
+    return table.set_column(place, "x", pa.array(values, pa.float64()))
+
+
 # -- attributes ------------------------------------------------------------------------------------------------------
 
 #: Attribute or export of one's own rows: what ranks' answers are put together to, and what pandas has.
@@ -30,7 +39,7 @@ OF_THE_WHOLE = {
     "TOTAL(df.size)": "df.size",
     "TOTAL(df['x'].size)": "df['x'].size",
     "TOTAL(df['x'].shape[0])": "df['x'].shape[0]",
-    "TOTAL(int(df['x'].empty)) in (0, env.world_size if env else 1) or len(df) > 0": "True",
+    "TOTAL(int(df['x'].empty)) == TOTAL(int(len(df) == 0))": "True",
     "df['x'].ndim": "df['x'].ndim",
     "TOTAL(df['a'].nbytes) >= TOTAL(len(df)) * 8": "True",
     "LISTED(df['x'].to_list())": "df['x'].to_list()",
@@ -103,6 +112,7 @@ def test_series(servers, data):
     same_as_pandas(data, servers, code, [table])
 
 
+@covers("DataFrame.rename_axis", copy="refused")
 def test_series_refuses(servers):
     refused(servers, ValueError, "df.set_index('k')['n'].rename_axis('t', axis=1)", [SMALL], "axis")
     for code in ("df.set_index('k')['n'].rename_axis", "df.set_index('k').rename_axis"):
@@ -191,7 +201,7 @@ def test_select_refuses(servers):
 @covers("Series.sort_index", key="same")
 @given(data=st.data())
 def test_sort_values(servers, data):
-    table = data.draw(tables.numbers("abxs"))
+    table = finite(data.draw(tables.numbers("abxs")))
     codes = [
         "df.sort_values('x', kind='stable')",
         "df.sort_values(['b', 'x'], ascending=up, na_position=where, kind='stable')",
@@ -265,9 +275,7 @@ def covers_numeric_only(test: Any) -> Any:
 @covers_numeric_only
 @given(data=st.data())
 def test_numeric_only(servers, data):
-    table = data.draw(tables.numbers("bx"))
-    table = table.set_column(1, "x", pa.chunked_array([pa.array([None if v in (np.inf, -np.inf, 1e300) else v
-                             for v in table["x"].to_pylist()], pa.float64())]))  # fmt: skip
+    table = finite(data.draw(tables.numbers("bx")))
     name = data.draw(st.sampled_from(OF_NUMBERS))
     column = data.draw(st.sampled_from("bx"))
     code = f"df['{column}'].{name}(numeric_only=True)"
