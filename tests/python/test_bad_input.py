@@ -430,4 +430,5 @@ def test_all_are_here():
 
 #: Methods whose arguments other tests are about, or that take any.
 EXPORTS = {"to_csv", "to_feather", "to_json", "to_parquet", "to_records", "pipe", "to_pandas", "to_numpy", "to_frame", "info", "memory_usage", "equals", "copy", "get", "to_dict",
-           "of_same_rows", "has_rows_of", "with_names", "bind", "kurtosis", "numeric_only"}  # fmt: skip
+           "to_ipc",
+    "of_same_rows", "has_rows_of", "with_names", "bind", "kurtosis", "numeric_only"}  # fmt: skip
