@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from weft import _core
-from weft.arguments import choose_env, find, find_all, place, refuse
+from weft.arguments import check_limit, choose_env, find, find_all, place, refuse
 from weft.computed import ABSENT, Operators, replacements
 from weft.expression import Expression, col, expression_of
 from weft.frame_operators import FrameOperators
@@ -161,6 +161,7 @@ class Elementwise(FrameOperators):
         )
         if value is None:
             raise ValueError("fillna: value is None; name what to fill with")
+        check_limit(self, "fillna", limit)
         operands = Operands(self, "fillna")
         if isinstance(value, Mapping):
             fillers = {name: expression_of(filler) for name, filler in value.items()}
@@ -177,8 +178,6 @@ class Elementwise(FrameOperators):
 
     def _fill_first(self, filled: Rows, limit: Any) -> DataFrame:
         """The values of `filled` in place of the first `limit` missing ones of each column. Not for users."""
-        if isinstance(limit, bool) or not hasattr(limit, "__index__") or int(limit) < 1:
-            raise ValueError(f"{place(self.env)}fillna: limit={limit!r} is no integer above 0")
         names = self.columns
         numbers = [f"n{i}" for i in range(len(names))]
         env = choose_env("fillna", None, self)
@@ -397,8 +396,7 @@ class Elementwise(FrameOperators):
             inplace=(inplace, False, _UNCHANGING),
             limit_area=(limit_area, None, "gaps are filled wherever they are"),
         )
-        if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__") or int(limit) < 1):
-            raise ValueError(f"{place(self.env)}{operation}: limit={limit!r} is no integer above 0")
+        check_limit(self, operation, limit)
         env = choose_env(operation, None, self)
         table = _core.fill(
             self.table,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from weft.agreement import columns_of
-from weft.arguments import choose_env, place, refuse
+from weft.arguments import check_limit, choose_env, place, refuse
 from weft.computed import Computed
 from weft.expression import Expression, col
 from weft.operands import Operands
@@ -132,6 +132,7 @@ class ElementwiseSeries(Computed):
         if limit is None:
             return super().fillna(value, axis=axis, inplace=inplace)
         refuse("fillna", inplace=(inplace, False, _UNCHANGING), axis=(axis, None, "there is but one axis"))
+        check_limit(self._frame, "fillna", limit)
         filled = super().fillna(value)
         return self._of(self._frame._fill_first(filled._frame, limit))
 

@@ -52,6 +52,22 @@ OF_THE_WHOLE = {
     ),
     "{name: str(type) for name, type in df.dtypes.items()}": "{'a': 'int64', 'b': 'int32', 'x': 'double', 'f': 'float'}",
     "str(df['b'].dtype)": "'int32'",
+    # Exports, which are of one's own rows too.
+    "LISTED(df[['x', 'f']].to_numpy().tolist())": "df[['x', 'f']].to_numpy().tolist()",
+    "LISTED(df['f'].to_numpy('float64').tolist())": "df['f'].to_numpy('float64').tolist()",
+    "LISTED([list(row) for row in df[['b', 'x']].itertuples(index=False)])": (
+        "[list(row) for row in df[['b', 'x']].itertuples(index=False)]"
+    ),
+    "LISTED([row['b'] for _, row in df.iterrows()])": "df['b'].tolist()",
+    "LISTED(df[['b', 'f']].to_dict('list')['f'])": "df['f'].tolist()",
+    "LISTED([list(row) for row in df[['b', 'x']].to_records(index=False).tolist()])": (
+        "[list(row) for row in df[['b', 'x']].to_records(index=False).tolist()]"
+    ),
+    "TOTAL(sum(sum(column.notna().to_list()) for _, column in df.items()))": "int(df.count().sum())",
+    "df.keys()": "list(df.keys())",
+    "df.select_dtypes('floating').columns": "list(df.select_dtypes('floating').columns)",
+    "[df.insert(1, 'z', df['a'] + df['b']), df][1]['z'].count()": "(df['a'] + df['b']).count()",
+    "[df.pop('a'), df][1].columns": "['b', 'x', 'f']",
 }
 
 
