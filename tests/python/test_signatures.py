@@ -65,7 +65,7 @@ OF_THE_WHOLE = {
     ),
     "TOTAL(sum(sum(column.notna().to_list()) for _, column in df.items()))": "int(df.count().sum())",
     "df.keys()": "list(df.keys())",
-    "df.select_dtypes('floating').columns": "list(df.select_dtypes('floating').columns)",
+    "df.select_dtypes('number').columns": "list(df.select_dtypes('number').columns)",
     "[df.insert(1, 'z', df['a'] + df['b']), df][1]['z'].count()": "(df['a'] + df['b']).count()",
     "[df.pop('a'), df][1].columns": "['b', 'x', 'f']",
 }
