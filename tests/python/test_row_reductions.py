@@ -127,7 +127,7 @@ def test_places(servers, data):
     if len(kept) < table.num_rows:
         with pytest.raises(ValueError, match="no value"):
             run(data, servers, f"df.{name}(axis=1)", [table])
-        table = table.take(kept)
+        table = table.take(pa.array(kept, pa.int64()))
     same_as_pandas(data, servers, f"df.{name}(axis=1)", [table], convert=as_double)
 
 
