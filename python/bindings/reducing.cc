@@ -13,6 +13,7 @@
 #include "session.h"
 #include "table.h"
 #include "weft/distributed/comoments.h"
+#include "weft/distributed/inversions.h"
 #include "weft/distributed/quantile.h"
 #include "weft/distributed/reduce.h"
 #include "weft/distributed/scan.h"
@@ -20,8 +21,10 @@
 #include "weft/distributed/unique.h"
 #include "weft/exchange/exchange.h"
 #include "weft/kernels/comoments.h"
+#include "weft/kernels/inversions.h"
 #include "weft/kernels/quantile.h"
 #include "weft/kernels/reduce.h"
+#include "weft/kernels/row_reduce.h"
 #include "weft/kernels/scan.h"
 #include "weft/kernels/unique.h"
 
@@ -128,6 +131,42 @@ std::vector<int64_t> CountDistinct(const PyTable& table, const PySession* sessio
       });
 }
 
+/// One column, "0", of a value a row. An error that one rank has alone is every rank's.
+PyTable RowReduce(const PyTable& table, const PySession* session, const std::string& function, bool skipna,
+                  int64_t min_count, int64_t ddof, double quantile, const std::string& interpolation) {
+  kernels::RowReduceOptions options;
+  options.function = Check(kernels::ParseRowFunction(function));
+  options.skip_missing = skipna;
+  options.min_count = min_count;
+  options.ddof = ddof;
+  options.quantile = quantile;
+  options.interpolation = Check(kernels::ParseInterpolation(interpolation));
+  const auto local = [&](const Context& context) -> TableResult {
+    ARROW_ASSIGN_OR_RAISE(auto column, kernels::ReduceRows(*table.table, options, context));
+    return arrow::Table::Make(arrow::schema({arrow::field("0", column->type())}), {column});
+  };
+  return {Run(
+      session,
+      [&](Communicator& communicator, const Context& context) -> TableResult {
+        auto made = local(context);
+        ARROW_RETURN_NOT_OK(exchange::Agree(communicator, made.status(), function));
+        return made;
+      },
+      local)};
+}
+
+int64_t Inversions(const PyTable& table, const PySession* session, int column) {
+  return Run(
+      session,
+      [&](Communicator& communicator, const Context& context) {
+        return distributed::CountInversions(communicator, table.table->column(column), context);
+      },
+      [&](const Context& context) -> arrow::Result<int64_t> {
+        ARROW_ASSIGN_OR_RAISE(const auto found, kernels::CountInversions(table.table->column(column), context));
+        return found.count;
+      });
+}
+
 }  // namespace
 
 void BindReducing(nb::module_& module) {
@@ -143,6 +182,9 @@ void BindReducing(nb::module_& module) {
              nb::arg("columns"), nb::arg("ddof"), nb::arg("operation"));
   module.def("count_distinct", &CountDistinct, nb::arg("table"), nb::arg("session").none(), nb::kw_only(),
              nb::arg("columns"), nb::arg("dropna"));
+  module.def("row_reduce", &RowReduce, nb::arg("table"), nb::arg("session").none(), nb::kw_only(), nb::arg("function"),
+             nb::arg("skipna"), nb::arg("min_count"), nb::arg("ddof"), nb::arg("quantile"), nb::arg("interpolation"));
+  module.def("inversions", &Inversions, nb::arg("table"), nb::arg("session").none(), nb::kw_only(), nb::arg("column"));
 }
 
 }  // namespace weft::python

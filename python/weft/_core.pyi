@@ -207,6 +207,18 @@ def pair_moments(
     table: Table, session: Session | None, *, columns: Sequence[int], ddof: int, operation: str
 ) -> list[tuple[int, float, float]]: ...
 def count_distinct(table: Table, session: Session | None, *, columns: Sequence[int], dropna: bool) -> list[int]: ...
+def row_reduce(
+    table: Table,
+    session: Session | None,
+    *,
+    function: str,
+    skipna: bool,
+    min_count: int,
+    ddof: int,
+    quantile: float,
+    interpolation: str,
+) -> Table: ...
+def inversions(table: Table, session: Session | None, *, column: int) -> int: ...
 def sort(
     table: Table,
     session: Session | None,

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from weft.env import Env
     from weft.rows import Rows
 
-__all__ = ["choose_env", "find", "find_all", "one_of", "place", "refuse"]
+__all__ = ["check_limit", "choose_env", "find", "find_all", "one_of", "place", "refuse"]
 
 
 def place(env: Env | None) -> str:
@@ -80,6 +80,12 @@ def find_all(frame: Rows, keys: Any, operation: str, index_too: bool = True) -> 
     if len(set(found)) != len(found):
         raise ValueError(f"{place(frame.env)}{operation}: a column is named twice in {listed!r}")
     return found
+
+
+def check_limit(frame: Rows, operation: str, limit: Any) -> None:
+    """None, or how many missing values are filled at most; else a ValueError."""
+    if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__") or int(limit) < 1):
+        raise ValueError(f"{place(frame.env)}{operation}: limit={limit!r} is no integer above 0")
 
 
 def one_of(env: Env | None, operation: str, name: str, value: Any, allowed: Sequence[str]) -> str:

@@ -239,8 +239,9 @@ class Datetimes(Generic[T]):
         """The same moments in another zone; with None, in UTC and without a zone."""
         return self._make("tz_convert", (_zone(tz),))
 
-    def as_unit(self, unit: Literal["s", "ms", "us", "ns"]) -> T:
+    def as_unit(self, unit: Literal["s", "ms", "us", "ns"], round_ok: bool = True) -> T:
         """The same in another unit; what is below it is cut off."""
+        refuse("dt.as_unit", round_ok=(round_ok, True, "compare with what floor() gives first"))
         if unit not in ("s", "ms", "us", "ns"):
             raise ValueError(f"dt.as_unit: unit={unit!r} is unknown; it is s, ms, us or ns")
         return self._make("as_unit", unit)

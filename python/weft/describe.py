@@ -156,8 +156,6 @@ def _measure(
     frame: DataFrame, columns: Sequence[int], at: Sequence[float], names: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Of numbers and times: their moments in one pass, their quantiles together."""
-    from pyarrow import types as pa_types
-
     from weft.statistics import quantile_table
 
     types = frame.schema.types
@@ -168,14 +166,12 @@ def _measure(
     wanted = [(function, i) for i in columns for function in functions[i]]
     values = iter(reduce_many(frame, wanted, "describe"))
     found = {i: {function: next(values) for function in functions[i]} for i in columns}
-    real = [i for i in columns if not pa_types.is_decimal(types[i])]
-    quantiles = quantile_table(frame, real, at, operation="describe") if real else None
+    quantiles = quantile_table(frame, columns, at, operation="describe")
     made = []
-    for i in columns:
+    for place_of_column, i in enumerate(columns):
         moments = found[i]
         summary: dict[str, Any] = {name: moments[name] for name in ("count", "mean", "std", "min") if name in moments}
-        if quantiles is not None and i in real:
-            summary.update(zip(names, quantiles.column(real.index(i)).to_pylist(), strict=True))
+        summary.update(zip(names, quantiles.column(place_of_column).to_pylist(), strict=True))
         made.append({**summary, "max": moments["max"]})
     return made
 

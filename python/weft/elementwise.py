@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from weft import _core
-from weft.arguments import choose_env, find, find_all, place, refuse
+from weft.arguments import check_limit, choose_env, find, find_all, place, refuse
 from weft.computed import ABSENT, Operators, replacements
 from weft.expression import Expression, col, expression_of
 from weft.frame_operators import FrameOperators
 from weft.operands import Operands, is_listed
-from weft.rows import Columns
+from weft.rows import Columns, Rows
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
@@ -152,26 +152,53 @@ class Elementwise(FrameOperators):
 
     def fillna(self, value: Any, *, axis: Any = None, inplace: bool = False, limit: int | None = None) -> Self:
         """`value` where there is none: a constant, a dict of column to constant, or a frame of the same columns and
-        rows."""
+        rows; with `limit` of the first so many missing ones of each column alone, which is collective on a bound
+        frame."""
         refuse(
             "fillna",
             inplace=(inplace, False, _UNCHANGING),
             axis=(0 if axis in (None, 0, "index") else axis, 0, "values are filled in column by column"),
-            limit=(limit, None, "it would count over rows; ffill has it"),
         )
         if value is None:
             raise ValueError("fillna: value is None; name what to fill with")
+        check_limit(self, "fillna", limit)
         operands = Operands(self, "fillna")
         if isinstance(value, Mapping):
             fillers = {name: expression_of(filler) for name, filler in value.items()}
         else:
             fillers = dict(zip(self.columns, self._by_column(operands, value, "fillna"), strict=True))
-        return self._project_each(
+        filled = self._project_each(
             "fillna",
             lambda _, name, __: (
                 Expression("fill", (col(name), fillers[name]), "fillna") if name in fillers else col(name)
             ),
             operands,
+        )
+        return filled if limit is None else cast(Self, self._fill_first(filled, limit))
+
+    def _fill_first(self, filled: Rows, limit: Any) -> DataFrame:
+        """The values of `filled` in place of the first `limit` missing ones of each column. Not for users."""
+        names = self.columns
+        numbers = [f"n{i}" for i in range(len(names))]
+        env = choose_env("fillna", None, self)
+        missing = Operands(self, "fillna").project(numbers, [col(name).isna().astype("int64") for name in names])
+        hidden = len(self.index_names)
+        counted = _core.scan(
+            missing.table,
+            None if env is None else env.session,
+            function="cumsum",
+            columns=range(hidden, hidden + len(names)),
+            skipna=True,
+        )
+        operands = Operands(self, "fillna")
+        counts = [col(name) for name in operands.beside(counted)]
+        values = operands.columns_of(filled)
+        return operands.project(
+            names,
+            [
+                Expression("where", (values[i], ~(col(name).isna() & (counts[i] > int(limit))), col(name)))
+                for i, name in enumerate(names)
+            ],
         )
 
     def isin(self, values: Any) -> Self:
@@ -369,8 +396,7 @@ class Elementwise(FrameOperators):
             inplace=(inplace, False, _UNCHANGING),
             limit_area=(limit_area, None, "gaps are filled wherever they are"),
         )
-        if limit is not None and (isinstance(limit, bool) or not hasattr(limit, "__index__") or int(limit) < 1):
-            raise ValueError(f"{place(self.env)}{operation}: limit={limit!r} is no integer above 0")
+        check_limit(self, operation, limit)
         env = choose_env(operation, None, self)
         table = _core.fill(
             self.table,

@@ -7,13 +7,14 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from weft.agreement import columns_of
-from weft.arguments import choose_env, place, refuse
+from weft.arguments import check_limit, choose_env, place, refuse
 from weft.computed import Computed
 from weft.expression import Expression, col
 from weft.operands import Operands
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
+    from weft.series import Series
 
 __all__ = ["ElementwiseSeries", "called_with", "ignoring_missing", "python_values", "table_of"]
 
@@ -67,14 +68,24 @@ class ElementwiseSeries(Computed):
         """True where the value is one of `values`, a list or a Series (all of whose rows count, over all ranks); a
         missing one among them stands for all missing values."""
         if isinstance(values, ElementwiseSeries):
-            choose_env("isin", None, self._frame, values._frame)
-            import pyarrow as pa
-
-            array = values._frame.reset_index(drop=True).allgather().to_arrow().column(0)
-            if pa.types.is_dictionary(array.type):
-                array = array.cast(array.type.value_type)
-            return self._apply("isin", detail=array.unique())
+            return self._is_member(values)
         return super().isin(values)
+
+    def _is_member(self, values: ElementwiseSeries) -> Self:
+        import pyarrow as pa
+
+        from weft.dtypes import dense, family
+        from weft.sets import is_member
+
+        choose_env("isin", None, self._frame, values._frame)
+        types = [dense(one._frame.schema.types[-1]) for one in (self, values)]
+        if family(types[0]) == family(types[1]) and not pa.types.is_nested(types[0]):
+            return cast(Self, is_member(cast("Series", self), cast("Series", values)))
+        # Of another kind: what few such values can be equal is decided value by value.
+        array = values._frame.reset_index(drop=True).drop_duplicates().allgather().to_arrow().column(0)
+        if pa.types.is_dictionary(array.type):
+            array = array.cast(array.type.value_type)
+        return self._apply("isin", detail=array)
 
     def _map_function(self, func: Any, na_action: builtins.str | None) -> Self:
         if isinstance(func, ElementwiseSeries):
@@ -114,6 +125,16 @@ class ElementwiseSeries(Computed):
         )
         made = self._frame.filter(col(self.name).notna())
         return self._of(made.reset_index(drop=True) if ignore_index else made)
+
+    def fillna(self, value: Any, *, axis: Any = None, inplace: bool = False, limit: int | None = None) -> Self:
+        """`value` where there is none: null or NaN; with `limit` of the first so many missing ones alone, which is
+        collective on a bound Series."""
+        if limit is None:
+            return super().fillna(value, axis=axis, inplace=inplace)
+        refuse("fillna", inplace=(inplace, False, _UNCHANGING), axis=(axis, None, "there is but one axis"))
+        check_limit(self._frame, "fillna", limit)
+        filled = super().fillna(value)
+        return self._of(self._frame._fill_first(filled._frame, limit))
 
     def ffill(
         self, *, axis: Any = None, inplace: bool = False, limit: int | None = None, limit_area: Any = None

@@ -89,11 +89,11 @@ def _scalar_of(value: Any) -> Any:
     )
 
 
-def col(name: str) -> Expression:
-    """The column `name`."""
-    if not isinstance(name, str):
-        raise TypeError(f"weft.col takes the name of a column, not {type(name).__name__}")
-    return Expression("column", detail=name)
+def col(col_name: str) -> Expression:
+    """The column of this name."""
+    if not isinstance(col_name, str):
+        raise TypeError(f"weft.col takes the name of a column, not {type(col_name).__name__}")
+    return Expression("column", detail=col_name)
 
 
 def lit(value: Any) -> Expression:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any, Self
 
 from weft.computed import Operators
-from weft.indexing import Indexing
+from weft.naming import Naming
 
 __all__ = ["FrameOperators"]
 
 
-class FrameOperators(Indexing, Operators):
+class FrameOperators(Naming, Operators):
     """``df + other`` and the like by name. `other` is a constant, a list of one constant a column, a frame of the same
     columns and rows, or, with ``axis=0``, a Series of the same rows."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, overload
+from typing import Any, Literal, overload
 
 from weft.arguments import find, find_all, refuse
 from weft.frame import DataFrame
 from weft.groupby_apply import ApplyGroups
+from weft.groupby_pairs import group_pairs
 from weft.rows import Columns
 from weft.series import Series
 from weft.value_counts import count_values
@@ -56,6 +57,20 @@ class GroupBy(ApplyGroups[DataFrame]):
         columns = self._columns if subset is None else find_all(self._frame, subset, "value_counts", index_too=False)
         return count_values(self._keys, columns, normalize, sort, ascending, dropna)
 
+    def corr(
+        self,
+        method: Literal["pearson"] = "pearson",
+        min_periods: int = 1,
+        numeric_only: bool = False,
+    ) -> DataFrame:
+        """Pearson's correlation of each pair of columns within each group: a row a group and column."""
+        return group_pairs(self._keys, self._numbers(numeric_only, "corr"), "corr", method, min_periods, 1)
+
+    def cov(self, min_periods: int | None = None, ddof: int | None = 1, numeric_only: bool = False) -> DataFrame:
+        """The covariance of each pair of columns within each group: a row a group and column."""
+        columns = self._numbers(numeric_only, "cov")
+        return group_pairs(self._keys, columns, "cov", "pearson", min_periods, 1 if ddof is None else ddof)
+
 
 class SeriesGroupBy(ApplyGroups["Series | DataFrame"]):
     """One column grouped by keys. Results are `Series`, and frames with ``as_index=False`` or of several functions.
@@ -74,6 +89,15 @@ class SeriesGroupBy(ApplyGroups["Series | DataFrame"]):
         """How often each value is there within each group."""
         refuse("groupby.value_counts", bins=(bins, None, "make a column of bins first"))
         return count_values(self._keys, self._columns, normalize, sort, ascending, dropna)
+
+    def nlargest(self, n: int = 5, keep: Literal["first", "last", "all"] = "first") -> Series:
+        """Each group's `n` largest values, in descending order, missing ones last: a Series whose index are the keys
+        and the rows' own index. `keep` as in `DataFrame.nlargest`."""
+        return self._top("nlargest", n, keep, largest=True)
+
+    def nsmallest(self, n: int = 5, keep: Literal["first", "last", "all"] = "first") -> Series:
+        """Each group's `n` smallest values, in ascending order; else as `nlargest`."""
+        return self._top("nsmallest", n, keep, largest=False)
 
     def _give(self, made: DataFrame) -> Series | DataFrame:
         return (

@@ -96,6 +96,8 @@ class Aggregates(Groups[Result]):
                 f"{keys.where}groupby: the result would have two columns {', '.join(map(repr, twice))}; name them: "
                 "agg(name=(column, function))"
             )
+        for item in plan:
+            self._check_truth(item)
         if any(callable(item.function) for item in plan):
             return keys.finish(run_functions(keys, plan))
         table = _core.group_by(
@@ -107,6 +109,19 @@ class Aggregates(Groups[Result]):
             dropna=keys.dropna,
         )
         return keys.finish(table)
+
+    def _check_truth(self, item: Item) -> None:
+        """Points in time are neither true nor false."""
+        import pyarrow as pa
+
+        if item.function not in ("any", "all"):
+            return
+        type = self._frame.schema.types[item.column]
+        if pa.types.is_timestamp(type) or pa.types.is_date(type) or pa.types.is_time(type):
+            raise TypeError(
+                f"{self._keys.where}groupby.{item.function}: column {self._name(item.column)!r} of type {type} has no "
+                f"{item.function}"
+            )
 
     def sum(
         self,

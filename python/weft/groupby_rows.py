@@ -272,6 +272,46 @@ class RowWise(Aggregates[Result]):
         condition = conditions[0] if conditions else None
         return self._choose(condition if len(conditions) < 2 else conditions[0] | conditions[1], self._counts())
 
+    def _top(self, operation: str, n: Any, keep: str, *, largest: bool) -> Series:
+        """See `SeriesGroupBy.nlargest`: rows by their rank within the group."""
+        from weft.ordering import has_top
+
+        keys = self._keys
+        one_of(self._frame.env, f"groupby.{operation}", "keep", keep, ("first", "last", "all"))
+        count = max(0, _whole(operation, "n", n))
+        position = self._columns[0]
+        name = self._name(position)
+        type = self._frame.schema.types[position]
+        if not has_top(type):
+            raise TypeError(
+                f"{keys.where}groupby.{operation}: column {name!r} has type {type}; it takes numbers, bool and times"
+            )
+
+        def ranks(method: str) -> _core.Table:
+            more = {"method": method, "ascending": not largest, "na_option": "bottom", "pct": False}
+            return self._rows([position], "rank", **more).rename([method])
+
+        inner = [i for i, label in enumerate(self._frame.index_names) if label not in keys.names]
+        shown = keys.table.select([*keys.positions, *inner, position])
+        width = shown.num_columns
+        tables = [shown.rename([f"c{i}" for i in range(width)]), ranks("first"), self.ngroup().to_frame().table]
+        if keep != "first":
+            tables += [ranks("min"), ranks("max")]
+        ngroup = tables[2].num_columns - 1
+        tables[2] = tables[2].select([ngroup]).rename(["group"])
+        frame = DataFrame._wrap(_core.beside(tables), keys.env)
+        # Of equal values the last one first: counted from behind.
+        place = col("min") + col("max") - col("first") if keep == "last" else col("first")
+        chosen = frame.assign(place=place).filter((col("min") if keep == "all" else col("place")) <= count)
+        ordered = chosen.sort_values(["group", "place"])
+        made = ordered.table.select(list(range(width))).rename(
+            [*keys.names, *(self._frame.index_names[i] for i in inner), name]
+        )
+        index = made.column_names[:-1]
+        if name in index:
+            raise ValueError(f"{keys.where}groupby.{operation}: the result would have two columns {name!r}")
+        return Series(DataFrame._wrap(made, keys.env, index))
+
     # -- transform -----------------------------------------------------------------------------------------------
 
     def transform(

@@ -1,25 +1,25 @@
-"""`Indexing`: choosing rows and columns, names and the index."""
+"""`Indexing`: choosing rows and columns."""
 
 from __future__ import annotations
 
 import builtins
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from weft import _core
-from weft.arguments import choose_env, find, find_all, one_of, place, refuse
-from weft.expression import Expression, lit
+from weft.arguments import choose_env, find, place, refuse
+from weft.expression import Expression
 from weft.locating import At, IAt, ILoc, Loc
 from weft.operands import Operands, is_listed
-from weft.row_index import RowIndex, levels_of, names_after_reset, without_labels
-from weft.rows import Column, Columns, Rows
+from weft.row_index import RowIndex
+from weft.rows import Column, Rows
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
     from weft.series import Series
 
-__all__ = ["Indexing"]
+__all__ = ["Indexing", "by_columns"]
 
 
 def _is_mask(key: Any) -> bool:
@@ -31,7 +31,7 @@ def _is_mask(key: Any) -> bool:
     return bool(key) and isinstance(key, list | tuple) and all(isinstance(item, bool) for item in key)
 
 
-def _columns(frame: Rows, operation: str, axis: int | str) -> bool:
+def by_columns(frame: Rows, operation: str, axis: int | str) -> bool:
     """Whether an axis is that of the columns."""
     if axis not in (0, 1, "index", "rows", "columns"):
         raise ValueError(f"{place(frame.env)}{operation}: axis={axis!r} is none of 0, 1, index, columns")
@@ -39,7 +39,7 @@ def _columns(frame: Rows, operation: str, axis: int | str) -> bool:
 
 
 class Indexing(Rows):
-    """Choosing rows and columns, names and the index."""
+    """Choosing rows and columns."""
 
     __slots__ = ()
 
@@ -66,17 +66,25 @@ class Indexing(Rows):
             raise ValueError("a column is named twice")
         return self.of_same_rows(self._table.select([*range(len(self._index)), *positions]))
 
-    def select(self, *columns: Column | Expression, **named: Any) -> DataFrame:
-        """The columns named, then those of the expressions: ``df.select("a", twice=weft.col("a") * 2)``. Local: no
-        rank needs another's rows. The index stays."""
+    def select(self, *columns: Column | Expression | Sequence[Column | Expression], **named: Any) -> DataFrame:
+        """The columns named, or in one list, then those of the expressions, or of what `assign` takes:
+        ``df.select("a", twice=weft.col("a") * 2)``. No rank needs another's rows. The index stays."""
         names: list[str] = []
         expressions: list[Expression] = []
-        for column in columns:
-            if isinstance(column, Expression):
-                raise TypeError("select: an expression needs a name: select(name=expression)")
-            names.append(self._table.column_names[find(self, column, "select", index_too=False)])
+        listed: Sequence[Any] = columns
+        if len(columns) == 1 and isinstance(columns[0], list | tuple):
+            listed = columns[0]
+        for column in listed:
+            if isinstance(column, Expression) and column.kind != "column":
+                raise TypeError(f"{place(self._env)}select: an expression needs a name: select(name=expression)")
+            key = column.detail if isinstance(column, Expression) else column
+            names.append(self._table.column_names[find(self, key, "select", index_too=False)])
             expressions.append(Expression("column", detail=names[-1]))
-        return self._project(names, expressions, named, "select")
+        made = {
+            name: value(self._same) if callable(value) and not isinstance(value, Expression) else value
+            for name, value in named.items()
+        }
+        return self._project(names, expressions, made, "select")
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """``df["c"] = value``: the frame is from now on one with that column, as `assign` makes it. Frames made from it
@@ -194,7 +202,7 @@ class Indexing(Rows):
     def take(self, indices: Sequence[int], axis: int | str = 0) -> DataFrame:
         """The rows (columns for ``axis=1``) at these positions, in this order. Collective on a bound frame."""
         listed = list(indices)
-        made: DataFrame = self.iloc[:, listed] if _columns(self, "take", axis) else self.iloc[listed]
+        made: DataFrame = self.iloc[:, listed] if by_columns(self, "take", axis) else self.iloc[listed]
         return made
 
     def get(self, key: Any, default: Any = None) -> Any:
@@ -207,11 +215,11 @@ class Indexing(Rows):
     def pop(self, item: str) -> Series:
         """The column, which the frame then has no more."""
         made: Series = self[item]
-        self._become(self.drop(columns=item))
+        self._become(self._same.drop(columns=item))
         return made
 
     def __delitem__(self, key: str) -> None:
-        self._become(self.drop(columns=key))
+        self._become(self._same.drop(columns=key))
 
     def insert(self, loc: int, column: str, value: Any, allow_duplicates: bool = False) -> None:
         """Makes `value` the column `column` of this frame, before the column at `loc`. Takes what `assign` takes."""
@@ -287,264 +295,10 @@ class Indexing(Rows):
             start, stop, _ = rows.indices(self.total_rows())
         return self.slice(start, None if stop is None else max(0, stop - start))
 
-    # -- names and index: local ----------------------------------------------------------------------------------
-
     @property
     def index(self) -> RowIndex:
         """The names and the values of the index columns; this rank's."""
         return RowIndex(self._same)
-
-    def rename(
-        self,
-        mapper: Mapping[str, str] | Callable[[str], str] | None = None,
-        *,
-        index: Any = None,
-        columns: Mapping[str, str] | Callable[[str], str] | None = None,
-        axis: int | str | None = None,
-        copy: bool | None = None,
-        inplace: bool = False,
-        level: Any = None,
-        errors: Literal["ignore", "raise"] = "ignore",
-    ) -> DataFrame:
-        """Columns with other names, by a dict of old to new or a function: ``rename(columns=...)``, or
-        ``rename(mapper, axis=1)``. Local.
-
-        Parameters
-        ----------
-        errors
-            ``"raise"``: a KeyError for a name in the dict that no column has.
-        """
-        refuse(
-            "rename",
-            index=(index, None, "reset_index(), replace the labels, and set_index() again"),
-            copy=(copy, None, "frames do not change, so nothing needs a copy"),
-            inplace=(inplace, False, "frames do not change: use the result"),
-            level=(level, None, "rename_axis() renames index columns"),
-        )
-        one_of(self._env, "rename", "errors", errors, ("ignore", "raise"))
-        if mapper is not None:
-            if columns is not None or not _columns(self, "rename", 0 if axis is None else axis):
-                raise ValueError(
-                    f"{place(self._env)}rename: name columns=, or give a mapper with axis=1; labels of rows are "
-                    "not renamed: reset_index(), replace them, and set_index() again"
-                )
-            columns = mapper
-        if columns is None:
-            raise TypeError(f"{place(self._env)}rename: give columns=")
-        change = columns if callable(columns) else lambda name: columns.get(name, name)
-        if errors == "raise" and not callable(columns):
-            for name in columns:
-                find(self, name, "rename", index_too=False)
-        return self.with_names([*self._index, *(change(name) for name in self.columns)], "rename")
-
-    def with_names(self, names: Sequence[Any], operation: str) -> DataFrame:
-        texts = [str(name) for name in names]
-        if len(set(texts)) != len(texts):
-            raise ValueError(f"{place(self._env)}{operation}: a column name would be there twice: {texts}")
-        return self._wrap(self._table.rename(texts), self._env, texts[: len(self._index)], self._rows)
-
-    def rename_axis(
-        self, mapper: Any = None, *, index: Any = None, columns: Any = None, axis: int | str = 0, inplace: bool = False
-    ) -> DataFrame:
-        """Index columns with other names: one name, a list of all, a dict of old to new, or a function. Local."""
-        refuse(
-            "rename_axis",
-            columns=(columns, None, "the columns together have no name"),
-            axis=(0 if axis in (0, "index", "rows") else axis, 0, "the columns together have no name"),
-            inplace=(inplace, False, "frames do not change: use the result"),
-        )
-        wanted = mapper if index is None else index
-        if callable(wanted):
-            names = [wanted(name) for name in self._index]
-        elif isinstance(wanted, Mapping):
-            names = [wanted.get(name, name) for name in self._index]
-        else:
-            names = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
-        if len(names) != len(self._index):
-            raise ValueError(f"{place(self._env)}rename_axis: {len(names)} names for {len(self._index)} index columns")
-        return self.with_names([*names, *self.columns], "rename_axis")
-
-    def set_axis(self, labels: Sequence[str], *, axis: int | str = 0) -> DataFrame:
-        """All columns with new names (``axis=1``). Local."""
-        if not _columns(self, "set_axis", axis):
-            raise ValueError(f"{place(self._env)}set_axis: axis=0 is not taken; assign a column and set_index() it")
-        if len(labels) != len(self.columns):
-            raise ValueError(f"{place(self._env)}set_axis: {len(labels)} names for {len(self.columns)} columns")
-        return self.with_names([*self._index, *labels], "set_axis")
-
-    def add_prefix(self, prefix: str, axis: int | str | None = None) -> DataFrame:
-        """`prefix` before each column's name. Local."""
-        refuse("add_prefix", axis=(1 if axis in (None, 1, "columns") else axis, 1, "labels of rows are not renamed"))
-        return self.with_names([*self._index, *(f"{prefix}{name}" for name in self.columns)], "add_prefix")
-
-    def add_suffix(self, suffix: str, axis: int | str | None = None) -> DataFrame:
-        """`suffix` after each column's name. Local."""
-        refuse("add_suffix", axis=(1 if axis in (None, 1, "columns") else axis, 1, "labels of rows are not renamed"))
-        return self.with_names([*self._index, *(f"{name}{suffix}" for name in self.columns)], "add_suffix")
-
-    def drop(
-        self,
-        labels: Any = None,
-        *,
-        axis: int | str = 0,
-        index: Any = None,
-        columns: Columns | None = None,
-        level: Any = None,
-        inplace: bool = False,
-        errors: Literal["ignore", "raise"] = "raise",
-    ) -> DataFrame:
-        """Without these columns (``columns=``, or `labels` with ``axis=1``), and without the rows that have these
-        labels (``index=``, or `labels`). Without rows: local; else collective on a bound frame.
-
-        Parameters
-        ----------
-        errors
-            ``"ignore"``: names and labels that are not there are passed over.
-        """
-        refuse(
-            "drop",
-            level=(level, None, "filter by a condition on the index column"),
-            inplace=(inplace, False, "frames do not change: use the result"),
-        )
-        one_of(self._env, "drop", "errors", errors, ("ignore", "raise"))
-        if labels is not None:
-            if index is not None or columns is not None:
-                raise ValueError(f"{place(self._env)}drop: give labels, or index and columns")
-            if _columns(self, "drop", axis):
-                columns = labels
-            else:
-                index = labels
-        if index is None and columns is None:
-            raise ValueError(f"{place(self._env)}drop: give columns=, index= or labels")
-        frame = self._same
-        if columns is not None:
-            listed = list(columns) if isinstance(columns, list | tuple) else [columns]
-            known = frame.columns
-            wanted = [name for name in listed if errors == "raise" or isinstance(name, int) or name in known]
-            gone = {find(frame, name, "drop", index_too=False) for name in wanted}
-            frame = frame._keep([i for i in range(len(self._index), self._table.num_columns) if i not in gone])
-        return frame if index is None else without_labels(frame, index, errors == "raise")
-
-    def reindex(
-        self,
-        labels: Any = None,
-        *,
-        index: Any = None,
-        columns: Sequence[str] | None = None,
-        axis: int | str | None = None,
-        method: Any = None,
-        copy: bool | None = None,
-        level: Any = None,
-        fill_value: Any = None,
-        limit: int | None = None,
-        tolerance: Any = None,
-    ) -> DataFrame:
-        """These columns, in this order; those that are not there are made of `fill_value` (default: missing doubles).
-        Local. ``reindex(columns=...)`` or ``reindex(labels, axis=1)``."""
-        refuse(
-            "reindex",
-            index=(index, None, "merge with a frame of the labels, how='right'"),
-            method=(method, None, "fillna() the result"),
-            copy=(copy, None, "frames do not change, so nothing needs a copy"),
-            level=(level, None, "there are no multi-level column names"),
-            limit=(limit, None, "fillna() the result"),
-            tolerance=(tolerance, None, "fillna() the result"),
-        )
-        if labels is not None:
-            if columns is not None or axis is None or not _columns(self, "reindex", axis):
-                raise ValueError(f"{place(self._env)}reindex: name columns=, or give labels with axis=1")
-            columns = labels
-        if columns is None:
-            raise ValueError(f"{place(self._env)}reindex: give columns=")
-        names = [str(name) for name in columns]
-        missing = [name for name in names if name not in self.columns]
-        fill = fill_value is None or (isinstance(fill_value, float) and fill_value != fill_value)
-        made = lit(0.0).cast("float64") if fill else lit(fill_value)
-        if fill and missing:
-            import pyarrow as pa
-
-            made = lit(pa.scalar(None, pa.float64()))
-        frame = (
-            self._same._project(
-                [*self.columns],
-                [Expression("column", detail=name) for name in self.columns],
-                dict.fromkeys(missing, made),
-                "reindex",
-            )
-            if missing
-            else self._same
-        )
-        return frame._keep([find(frame, name, "reindex", index_too=False) for name in names])
-
-    def set_index(
-        self,
-        keys: Columns,
-        *,
-        drop: bool = True,
-        append: bool = False,
-        inplace: bool = False,
-        verify_integrity: bool = False,
-    ) -> DataFrame:
-        """These columns as the index, in place of the one there is. Local, but for `verify_integrity`.
-
-        Parameters
-        ----------
-        append
-            After the index columns that there are.
-        verify_integrity
-            A ValueError where two rows have one label; collective on a bound frame.
-        """
-        refuse(
-            "set_index",
-            drop=(drop, True, "the index columns are ordinary columns of to_arrow()"),
-            inplace=(inplace, False, "frames do not change: use the result"),
-        )
-        positions = find_all(self, keys, "set_index", index_too=False)
-        rest = [i for i in range(len(self._index), self._table.num_columns) if i not in positions]
-        if append:
-            positions = [*range(len(self._index)), *positions]
-        names = [self._table.column_names[i] for i in positions]
-        made = self._wrap(self._table.select([*positions, *rest]), self._env, names)
-        if verify_integrity and not made.index.is_unique:
-            raise ValueError(f"{place(self._env)}set_index: rows have the same label in the index {names}")
-        return made
-
-    def reset_index(
-        self,
-        level: Any = None,
-        *,
-        drop: bool = False,
-        inplace: bool = False,
-        col_level: Any = 0,
-        col_fill: Any = "",
-        allow_duplicates: bool = False,
-        names: Any = None,
-    ) -> DataFrame:
-        """The index columns as ordinary ones, first; or, with `drop`, without them. Local.
-
-        Parameters
-        ----------
-        level
-            Only these index columns, by name or position.
-        names
-            What they are called then; by default as they were, an index without a name ``index``.
-        """
-        refuse(
-            "reset_index",
-            inplace=(inplace, False, "frames do not change: use the result"),
-            col_level=(col_level, 0, "there are no multi-level column names"),
-            col_fill=(col_fill, "", "there are no multi-level column names"),
-            allow_duplicates=(allow_duplicates, False, "a frame's column names are all different"),
-        )
-        gone = levels_of(self, level, "reset_index")
-        stay = [i for i in range(len(self._index)) if i not in gone]
-        kept = [self._index[i] for i in stay]
-        rest = list(range(len(self._index), self._table.num_columns))
-        if drop:
-            return self._wrap(self._table.select([*stay, *rest]), self._env, kept)
-        frame = self._wrap(self._table.select([*stay, *gone, *rest]), self._env, kept)
-        called = names_after_reset(self, gone, names)
-        return frame.with_names([*kept, *called, *frame.columns[len(gone) :]], "reset_index")
 
     def equals(self, other: object, *, ordered: bool = True) -> bool:
         """Whether `other` is a frame of the same columns, types and rows, missing values being equal. Collective on

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from weft import _core
 from weft.arguments import choose_env, find_all, one_of, place, refuse
 from weft.elementwise import Elementwise
-from weft.locating import reversed_rows
+from weft.positions import reversed_rows
 from weft.row_index import levels_of
 from weft.rows import Columns
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from weft.frame import DataFrame
     from weft.series import Series
 
-__all__ = ["Ordering", "beside"]
+__all__ = ["Ordering", "beside", "has_top"]
 
 
 class Ordering(Elementwise):
@@ -49,12 +49,13 @@ class Ordering(Elementwise):
             Where missing values go, whatever the direction.
         ignore_index
             Without the index.
+        key
+            A function of each of the columns, a `Series`, that gives what to order by: ``key=lambda s: s.str.lower()``.
         """
         refuse(
             "sort_values",
             axis=(0 if axis in (0, "index", "rows") else axis, 0, "columns are not sorted"),
             inplace=(inplace, False, "frames do not change: use the result"),
-            key=(key, None, "assign the key's column first"),
         )
         one_of(self._env, "sort_values", "kind", kind, ("quicksort", "mergesort", "stable"))
         one_of(self._env, "sort_values", "na_position", na_position, ("first", "last"))
@@ -70,9 +71,28 @@ class Ordering(Elementwise):
             )
         env = choose_env("sort_values", None, self)
         session = None if env is None else env.session
-        table = _core.sort(self._table, session, keys=keys, ascending=directions, nulls_first=na_position == "first")
-        made = self._like(table)
+        width = self._table.num_columns
+        table = self._table
+        if key is not None:
+            table = _core.beside([table, *(self._sort_key(key, position) for position in keys)], _names(width, keys))
+            keys = list(range(width, width + len(keys)))
+        table = _core.sort(table, session, keys=keys, ascending=directions, nulls_first=na_position == "first")
+        made = self._like(table.select(list(range(width))).rename(self._table.column_names))
         return made.reset_index(drop=True) if ignore_index else made
+
+    def _sort_key(self, key: Callable[..., Any], position: int) -> _core.Table:
+        """What `key` makes of a column."""
+        from weft.series import Series
+
+        where = f"{place(self._env)}sort_values"
+        if not callable(key):
+            raise TypeError(f"{where}: key is a function, not {type(key).__name__}")
+        column = self._wrap(self._table.select([position]), self._env)
+        made = key(Series(column))
+        if not isinstance(made, Series) or len(made) != len(self):
+            raise TypeError(f"{where}: key gives a Series of as many rows, not {type(made).__name__}")
+        frame = made.to_frame()
+        return frame.table.select([len(frame.index_names)])
 
     def sort_index(
         self,
@@ -96,21 +116,24 @@ class Ordering(Elementwise):
             The index columns, by name or position, that come first.
         sort_remaining
             Whether the others come after them.
+        key
+            A function of each index column, as in `sort_values`.
         """
-        refuse(
-            "sort_index",
-            inplace=(inplace, False, "frames do not change: use the result"),
-            key=(key, None, "assign the key's column, sort_values by it"),
-        )
+        refuse("sort_index", inplace=(inplace, False, "frames do not change: use the result"))
         one_of(self._env, "sort_index", "kind", kind, ("quicksort", "mergesort", "heapsort", "stable"))
         one_of(self._env, "sort_index", "na_position", na_position, ("first", "last"))
         if axis in (1, "columns"):
-            refuse("sort_index", level=(level, None, "column names have one level"))
+            refuse(
+                "sort_index",
+                level=(level, None, "column names have one level"),
+                key=(key, None, "choose the columns in their order"),
+            )
             made: DataFrame = self._same[sorted(self.columns, reverse=not ascending)]
             return made
         if axis not in (0, "index", "rows"):
             raise ValueError(f"{place(self._env)}sort_index: axis={axis!r} is none of 0, 1, index, columns")
         if not self._index:
+            refuse("sort_index", key=(key, None, "positions have no key"))
             return self._same if ascending else reversed_rows(self._same, "sort_index")
         wanted = level if isinstance(level, list | tuple) else [level]
         levels = [0] if level is None and len(self._index) == 1 else _levels_in_order(self, level, wanted)
@@ -128,6 +151,7 @@ class Ordering(Elementwise):
             ascending=[bool(direction) for direction in directions],
             na_position=na_position,
             ignore_index=ignore_index,
+            key=key,
         )
 
     def nlargest(self, n: int, columns: Columns, keep: Literal["first", "last", "all"] = "first") -> DataFrame:
@@ -153,7 +177,7 @@ class Ordering(Elementwise):
         keys = find_all(self, columns, operation)
         types = self.schema.types
         for key in keys:
-            if not _has_top(types[key]):
+            if not has_top(types[key]):
                 raise TypeError(
                     f"{place(self._env)}{operation}: column {self._table.column_names[key]!r} has type {types[key]}; "
                     "it takes numbers, bool and times. sort_values(...).head(n) takes others"
@@ -346,6 +370,10 @@ class Ordering(Elementwise):
         return self._like(_core.repartition(self._table, env.session, counts or []))
 
 
+def _names(width: int, keys: Sequence[int]) -> list[str]:
+    return [*(f"c{i}" for i in range(width)), *(f"key{i}" for i in range(len(keys)))]
+
+
 def _levels_in_order(frame: Ordering, level: Any, wanted: Sequence[Any]) -> list[int]:
     if level is None:
         return list(range(len(frame.index_names)))
@@ -359,7 +387,7 @@ def _is_number(kind: Any) -> bool:
     return any(test(kind) for test in (types.is_integer, types.is_floating, types.is_boolean, types.is_decimal))
 
 
-def _has_top(kind: Any) -> bool:
+def has_top(kind: Any) -> bool:
     import pyarrow as pa
 
     return _is_number(kind) or pa.types.is_temporal(kind) or pa.types.is_null(kind)

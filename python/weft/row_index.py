@@ -9,7 +9,7 @@ from weft import _core, exports
 from weft.arguments import choose_env, place
 from weft.arrow_input import is_unnamed_index
 from weft.expression import col
-from weft.locating import found_labels, monotonic
+from weft.labels import found_labels, label_columns, monotonic, no_label
 
 if TYPE_CHECKING:
     import numpy
@@ -162,16 +162,47 @@ def names_after_reset(frame: Rows, levels: Sequence[int], names: Any) -> list[st
 
 def without_labels(frame: DataFrame, labels: Any, must_be_there: bool) -> DataFrame:
     """The rows whose label is none of these. Collective on a bound frame where labels must be there."""
-    listed = list(labels) if isinstance(labels, list | tuple | set) or hasattr(labels, "tolist") else [labels]
-    if len(frame.index_names) != 1:
-        has = "several index columns" if frame.index_names else "no index: rows go by position"
+    several = len(frame.index_names) > 1
+    one = isinstance(labels, tuple) and several
+    listed = (
+        list(labels) if not one and (isinstance(labels, list | tuple | set) or hasattr(labels, "tolist")) else [labels]
+    )
+    if not frame.index_names:
         raise ValueError(
-            f"{place(frame.env)}drop: labels are of one index column; the frame has {has}. columns= names columns"
+            f"{place(frame.env)}drop: labels are of an index column; the frame has no index: rows go by position. "
+            "columns= names columns"
         )
     if must_be_there and listed:
         for label, there in zip(listed, found_labels(frame, listed, "drop")[1], strict=True):
             if not there:
-                raise KeyError(
-                    f"{place(frame.env)}drop: there is no label {label!r} in the index {frame.index_names[0]!r}"
-                )
-    return frame.filter(~col(frame.index_names[0]).isin(listed))
+                raise no_label(frame, "drop", label)
+    if not several or not any(isinstance(label, tuple) for label in listed):
+        return frame.filter(~col(frame.index_names[0]).isin(listed))
+    return _without_tuples(frame, listed)
+
+
+def _without_tuples(frame: DataFrame, labels: Sequence[Any]) -> DataFrame:
+    import pyarrow as pa
+
+    names = frame.index_names
+    fitting = []
+    for label in labels:
+        try:
+            label_columns(frame, [label], "drop")
+        except KeyError:
+            # What is not of the index' types is not there.
+            continue
+        fitting.append(label)
+    if not fitting:
+        return frame
+    columns = label_columns(frame, fitting, "drop")
+    # Every rank looks up its own rows in all labels.
+    gone = _core.is_member(
+        frame.table.select(list(range(len(names)))),
+        _core.Table.from_stream(pa.table(dict(zip(names, columns, strict=True)))),
+        None,
+        left_keys=list(range(len(names))),
+        right_keys=list(range(len(names))),
+    )
+    whole = frame._wrap(_core.beside([frame.table, gone.rename(["__weft_gone__"])]), frame.env, names)
+    return whole.filter(~col("__weft_gone__")).drop(columns="__weft_gone__")

@@ -258,9 +258,11 @@ class Rows:
         """All rows, by rank, as an unbound frame on rank `root`; an empty one elsewhere. Collective on a bound
         frame."""
         env = choose_env("gather", None, self)
+        if not isinstance(root, int) or isinstance(root, bool) or root < 0:
+            raise ValueError(f"{place(env)}gather: root={root!r} is no rank")
         if env is None:
             return self.of_same_rows(self._table)
-        if not isinstance(root, int) or isinstance(root, bool) or not 0 <= root < env.world_size:
+        if root >= env.world_size:
             raise ValueError(f"{place(env)}gather: root={root!r} is no rank of a world of {env.world_size}")
         return self._wrap(_core.gather(self._table, env.session, root), None, self._index)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft import _core
 from weft.arguments import choose_env, find, place
-from weft.locating import first_and_total, share, take_rows
+from weft.positions import first_and_total, share, take_rows
 
 if TYPE_CHECKING:
     import numpy

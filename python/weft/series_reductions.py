@@ -168,15 +168,19 @@ class SeriesReductions:
         return self._series_of(self._frame.describe(percentiles, "all"))
 
     def corr(self, other: Series, method: Any = "pearson", min_periods: int | None = None) -> float:
-        """Pearson's correlation with another column of as many rows, by position."""
-        refuse("corr", method=(method, "pearson", "rank the columns first for spearman"))
-        return self._with_other("corr", other, min_periods, 1)
+        """The correlation with another column of as many rows, by position; `method` as in `DataFrame.corr`."""
+        from weft.statistics import check_method
+
+        check_method(self._frame, "corr", method)
+        return self._with_other("corr", other, min_periods, 1, method)
 
     def cov(self, other: Series, min_periods: int | None = None, ddof: int = 1) -> float:
         """The covariance with another column of as many rows, by position."""
         return self._with_other("cov", other, min_periods, ddof)
 
-    def _with_other(self, operation: str, other: Series, min_periods: int | None, ddof: int) -> float:
+    def _with_other(
+        self, operation: str, other: Series, min_periods: int | None, ddof: int, method: str = "pearson"
+    ) -> float:
         from weft.statistics import pair_matrix
 
         frame = self._frame
@@ -192,7 +196,7 @@ class SeriesReductions:
         sides = [one.table.select([len(one.index_names)]) for one in (frame, other._frame)]
         both = _core.beside([side.rename([name]) for side, name in zip(sides, ("self", "other"), strict=True)])
         least = 1 if min_periods is None else max(1, min_periods)
-        return pair_matrix(frame._wrap(both, env), operation, [0, 1], least, ddof)[0][1]
+        return pair_matrix(frame._wrap(both, env), operation, [0, 1], least, ddof, method)[0][1]
 
     def agg(self, func: Any = None, axis: int | str = 0) -> Any:
         """One function gives its value; a list a local Series indexed by their names."""

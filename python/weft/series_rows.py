@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self, cast
 from weft import arrow_input
 from weft.arguments import place, refuse
 from weft.elementwise_series import ElementwiseSeries
-from weft.locating import At, IAt, ILoc, Loc, monotonic, one_value
+from weft.labels import monotonic
+from weft.locating import At, IAt, ILoc, Loc
+from weft.positions import one_value
 from weft.row_index import RowIndex
 
 if TYPE_CHECKING:
@@ -166,26 +168,59 @@ class SeriesRows(ElementwiseSeries):
         copy: bool | None = None,
         inplace: bool = False,
         level: Any = None,
-        errors: str = "ignore",
+        errors: Literal["ignore", "raise"] = "ignore",
     ) -> Self:
-        """The same values under the name `index`, a text; the labels of rows are not renamed."""
+        """The same values under the name `index`, a text; or, of a dict of old to new or a function, with other labels,
+        which is collective."""
         refuse(
             "rename",
             axis=(axis, None, "there is but one axis"),
-            errors=(errors, "ignore", "labels of rows are not renamed"),
             copy=(copy, None, "values do not change, so nothing needs a copy"),
             inplace=(inplace, False, "values do not change: use the result"),
-            level=(level, None, "rename_axis() renames index columns"),
         )
         if callable(index) or isinstance(index, Mapping):
-            raise ValueError(f"{self._where}rename: takes a name; labels of rows are not renamed")
+            return self._of(self._frame.rename(index=index, level=level, errors=errors))
+        refuse(
+            "rename",
+            errors=(errors, "ignore", "a name is no label"),
+            level=(level, None, "rename_axis() renames index columns"),
+        )
         if index is None:
             raise ValueError(f"{self._where}rename: a Series has a name; give a text")
         return self._of(self._frame.with_names([*self._frame.index_names, index], "rename"))
 
-    def rename_axis(self, mapper: Any = None, *, index: Any = None, axis: int | str = 0, inplace: bool = False) -> Self:
+    def reindex(
+        self,
+        index: Any = None,
+        *,
+        axis: int | str | None = None,
+        method: Any = None,
+        copy: bool | None = None,
+        level: Any = None,
+        fill_value: Any = None,
+        limit: int | None = None,
+        tolerance: Any = None,
+    ) -> Self:
+        """The values of these labels, in this order, as `DataFrame.reindex`."""
+        refuse("reindex", axis=(None if axis in (None, 0, "index", "rows") else axis, None, "there is but one axis"))
+        if index is None:
+            raise ValueError(f"{self._where}reindex: give the labels")
+        frame = self._frame.reindex(
+            index=index, method=method, copy=copy, level=level, fill_value=fill_value, limit=limit, tolerance=tolerance
+        )
+        return self._of(frame)
+
+    def rename_axis(
+        self,
+        mapper: Any = None,
+        *,
+        index: Any = None,
+        axis: int | str = 0,
+        copy: bool | None = None,
+        inplace: bool = False,
+    ) -> Self:
         """Index columns with other names, as `DataFrame.rename_axis`."""
-        return self._of(self._frame.rename_axis(mapper, index=index, axis=axis, inplace=inplace))
+        return self._of(self._frame.rename_axis(mapper, index=index, axis=axis, copy=copy, inplace=inplace))
 
     def reset_index(
         self,

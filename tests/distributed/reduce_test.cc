@@ -9,6 +9,7 @@
 
 #include "ranks.h"
 #include "weft/distributed/comoments.h"
+#include "weft/distributed/inversions.h"
 #include "weft/distributed/quantile.h"
 #include "weft/distributed/scan.h"
 #include "weft/distributed/shift.h"
@@ -149,6 +150,31 @@ TEST(DistributedPairMoments, AreThoseOfOneRank) {
         EXPECT_NEAR(found[i].Covariance(1) / expected[i].Covariance(1), 1, 1e-10);
       }
       return input;
+    });
+    for (const auto& result : results) EXPECT_TRUE(result.ok()) << result.status().ToString();
+  }
+}
+
+TEST(DistributedInversions, AreThoseOfAllPairs) {
+  std::mt19937_64 random(3);
+  std::vector<double> values;
+  arrow::DoubleBuilder builder;
+  for (int i = 0; i < 700; ++i) {
+    values.push_back(static_cast<double>(random() % 60) / 4);
+    ASSERT_TRUE(builder.Append(values.back()).ok());
+  }
+  int64_t expected = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    for (size_t j = i + 1; j < values.size(); ++j) expected += values[i] > values[j] ? 1 : 0;
+  }
+  const auto input =
+      arrow::Table::Make(arrow::schema({arrow::field("v", arrow::float64())}), {builder.Finish().ValueOrDie()});
+  for (const int world : Worlds()) {
+    const auto results = OnRanks(world, [&](Communicator& communicator) -> TableResult {
+      const auto mine = Share(input, communicator.rank(), world);
+      ARROW_ASSIGN_OR_RAISE(const int64_t found, CountInversions(communicator, mine->column(0), {}));
+      EXPECT_EQ(found, expected) << world << " ranks";
+      return mine;
     });
     for (const auto& result : results) EXPECT_TRUE(result.ok()) << result.status().ToString();
   }

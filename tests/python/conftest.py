@@ -16,17 +16,19 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from servers import Servers
 
+#: Of each generated test.
+EXAMPLES = int(os.environ.get("WEFT_EXAMPLES") or (400 if os.environ.get("WEFT_SOAK") else 8))
 settings.register_profile(
     "weft",
-    max_examples=400 if os.environ.get("WEFT_SOAK") else 8,
+    max_examples=EXAMPLES,
     deadline=None,
     derandomize=not os.environ.get("WEFT_SOAK"),
     suppress_health_check=list(HealthCheck),
 )
-# For a first look while writing: few examples, and none made smaller.
+# For a first look while writing: what fails is not made smaller.
 settings.register_profile(
     "quick",
-    max_examples=8,
+    max_examples=EXAMPLES,
     deadline=None,
     derandomize=True,
     phases=[Phase.explicit, Phase.generate],

@@ -36,7 +36,9 @@ KEYS: dict[str, tuple[pa.DataType, list[Any]]] = {
     "float": (pa.float32(), [0.0, -0.0, 1.5, -2.25, math.inf, -math.inf, math.nan]),
     "double": (pa.float64(), [0.0, -0.0, 0.1, -1e300, 5e-324, math.inf, -math.inf, math.nan]),
     "decimal": (pa.decimal128(12, 2), [Decimal("0.00"), Decimal("-1.25"), Decimal("9999999999.99"), Decimal("3.10")]),
+    "decimal256": (pa.decimal256(45, 3), [Decimal("0.000"), Decimal(f"-{'9' * 40}.125"), Decimal("1.500")]),
     "date32": (pa.date32(), [dt.date(1970, 1, 1), dt.date(1901, 2, 3), dt.date(2013, 7, 4)]),
+    "date64": (pa.date64(), [dt.date(1970, 1, 1), dt.date(1901, 2, 3), dt.date(2013, 7, 4)]),
     "time32": (pa.time32("s"), [dt.time(0), dt.time(23, 59, 59), dt.time(12)]),
     "time64": (pa.time64("us"), [dt.time(0), dt.time(23, 59, 59, 999999), dt.time(12)]),
     "timestamp": (pa.timestamp("us"), MOMENTS),
@@ -48,6 +50,7 @@ KEYS: dict[str, tuple[pa.DataType, list[Any]]] = {
     "large_binary": (pa.large_binary(), [b"", b"\x00", b"ab"]),
     "fixed_binary": (pa.binary(3), [b"abc", b"\x00\x00\x00", b"abd"]),
     "dictionary": (pa.dictionary(pa.int32(), pa.string()), TEXTS),
+    "number_dictionary": (pa.dictionary(pa.int8(), pa.int64()), [-(2**63), 0, 7, 2**63 - 1]),
     "null": (pa.null(), [None]),
 }
 
@@ -65,21 +68,69 @@ PAYLOADS: dict[str, tuple[pa.DataType, list[Any]]] = {
 def column(type: pa.DataType, values: list[Any], choice: list[int]) -> pa.Array:
     """The values at `choice`; -1 is null."""
     chosen = [None if number < 0 else values[number % len(values)] for number in choice]
+    return encoded(chosen, type)
+
+
+def encoded(values: list[Any], type: pa.DataType) -> pa.Array:
+    """Values as an array; a dictionary has just them, as they come."""
     if pa.types.is_dictionary(type):
-        return pa.array(chosen, type.value_type).dictionary_encode()
-    return pa.array(chosen, type)
+        return pa.array(values, type.value_type).dictionary_encode().cast(type)
+    return pa.array(values, type)
+
+
+def with_own_dictionaries(table: pa.Table) -> pa.Table:
+    """The same with a dictionary a chunk: what other chunks and ranks have in theirs, these do not know."""
+
+    def own(column: pa.ChunkedArray) -> pa.ChunkedArray:
+        if not pa.types.is_dictionary(column.type):
+            return column
+        return pa.chunked_array([encoded(chunk.to_pylist(), column.type) for chunk in column.chunks], column.type)
+
+    return pa.table([own(column) for column in table.columns], schema=table.schema)
+
+
+def different(kind: str, count: int) -> list[Any]:
+    """So many different values of a type of KEYS, those that matter among them; fewer where it has no more."""
+    type, values = KEYS[kind]
+    found = [value for value in dict.fromkeys(values) if value == value]
+    make: Any = None
+    if pa.types.is_integer(type) or kind == "number_dictionary":
+        make = lambda i: i + 2  # noqa: E731
+    elif pa.types.is_floating(type):
+        make = lambda i: i + 0.25  # noqa: E731
+    elif pa.types.is_decimal(type):
+        make = lambda i: Decimal(i) + Decimal("0.5")  # noqa: E731
+    elif kind in ("string", "large_string", "dictionary"):
+        make = lambda i: f"equal eight bytes {i}"  # noqa: E731
+    elif kind in ("binary", "large_binary", "fixed_binary"):
+        make = lambda i: b"%03d" % i  # noqa: E731
+    elif pa.types.is_date(type):
+        make = lambda i: dt.date(1999, 1, 1) + dt.timedelta(days=i)  # noqa: E731
+    elif pa.types.is_timestamp(type):
+        zone = UTC if type.tz else None
+        make = lambda i: dt.datetime(1999, 1, 1, tzinfo=zone) + dt.timedelta(seconds=i)  # noqa: E731
+    elif pa.types.is_duration(type):
+        make = lambda i: dt.timedelta(seconds=i + 1)  # noqa: E731
+    elif pa.types.is_time(type):
+        make = lambda i: dt.time(1, i // 60, i % 60)  # noqa: E731
+    if make is not None:
+        found = list(dict.fromkeys([*found, *(make(i) for i in range(count))]))
+    return found[:count]
 
 
 @st.composite
 def columns(
     draw: st.DrawFn, rows: int, kinds: dict[str, tuple[pa.DataType, list[Any]]], kind: str | None = None
 ) -> pa.Array:
-    """A column; of one value, of few, or of all, with or without nulls."""
+    """A column: of one value, of few, of all, or most of one value and some of others; with or without nulls."""
     name = kind or draw(st.sampled_from(sorted(kinds)))
     type, values = kinds[name]
-    least = draw(st.sampled_from([-1, 0]))
-    most = draw(st.sampled_from([0, 2, len(values) - 1]))
-    return column(type, values, draw(st.lists(st.integers(least, most), min_size=rows, max_size=rows)))
+    shape = draw(st.sampled_from(["one", "few", "all", "skew"]))
+    most = {"one": 0, "few": 2}.get(shape, len(values) - 1)
+    numbers = [*([0] * 4 * most if shape == "skew" else []), *range(most + 1)]
+    if draw(st.booleans()):
+        numbers.append(-1)
+    return column(type, values, draw(st.lists(st.sampled_from(numbers), min_size=rows, max_size=rows)))
 
 
 @st.composite
@@ -87,6 +138,12 @@ def tables(draw: st.DrawFn, keys: list[str], payloads: int = 1, max_rows: int = 
     """A table with key columns k0, k1 ... of the kinds named, and columns of any type."""
     rows = draw(st.integers(0, max_rows))
     made = {f"k{i}": draw(columns(rows, KEYS, kind)) for i, kind in enumerate(keys)}
+    if keys and draw(st.integers(0, 3)) == 0:
+        # Every key is there once, but for types that have no more.
+        values = different(keys[0], rows)
+        if values:
+            order = draw(st.permutations(range(rows)))
+            made["k0"] = encoded([values[i % len(values)] for i in order], KEYS[keys[0]][0])
     for i in range(payloads):
         made[f"{prefix}{i}"] = draw(columns(rows, PAYLOADS))
     made[f"{prefix}row"] = pa.array(range(rows), pa.int64())
@@ -95,12 +152,17 @@ def tables(draw: st.DrawFn, keys: list[str], payloads: int = 1, max_rows: int = 
         # Chunks, and arrays that are slices of longer ones.
         cut = draw(st.integers(0, rows))
         table = pa.concat_tables([table.slice(0, cut), table.slice(cut)])
+        if draw(st.booleans()):
+            table = with_own_dictionaries(table)
     return table
 
 
 @st.composite
 def cuts(draw: st.DrawFn, rows: int, ranks: int) -> list[int]:
-    """Where a table is cut between ranks; some ranks may have nothing."""
+    """Where a table is cut between ranks; some ranks may have nothing, and one all."""
+    if draw(st.integers(0, 4)) == 0:
+        owner = draw(st.integers(0, ranks - 1))
+        return [0] * (owner + 1) + [rows] * (ranks - owner)
     inner = draw(st.lists(st.integers(0, rows), min_size=ranks - 1, max_size=ranks - 1))
     return [0, *sorted(inner), rows]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 import tables
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from oracle import covers, refused, run, same_as_pandas
 
@@ -153,6 +153,8 @@ def test_validate_names_an_example(servers):
 def test_merge_on_both_indexes(servers, how, data):
     kind = data.draw(st.sampled_from(["int16", "string", "date32"]))
     inputs = [indexed(data, kind, "p"), indexed(data, kind, data.draw(st.sampled_from(["p", "q"])))]
+    # Of an empty frame and labels that are there twice pandas makes an IndexError.
+    assume(how in ("inner", "left") or all(table.num_rows for table in inputs))
     code = f"df.merge(other, {how!r}, left_index=True, right_index=True)"
     same_as_pandas(data, servers, code, inputs, convert=to_pandas, ordered=False)
 

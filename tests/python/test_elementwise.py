@@ -84,7 +84,7 @@ def test_assign_refuses(servers):
 @covers("Series.between", left="same", right="same", inclusive="same")
 @covers("Series.isin", values="same")
 @covers("Series.round", decimals="same")
-@covers("Series.fillna", value="different: no dict", axis="refused", inplace="refused", limit="refused")
+@covers("Series.fillna", value="different: no dict", axis="refused", inplace="refused")
 @covers("Series.isna")
 @covers("Series.isnull")
 @covers("Series.notna")
@@ -175,7 +175,7 @@ def test_replace(servers, data):
 @covers("DataFrame.where", cond="same", other="same", axis="same", inplace="refused", level="refused")
 @covers("DataFrame.mask", cond="same", other="same", axis="same", inplace="refused", level="refused")
 @covers("DataFrame.clip", lower="same", upper="same", axis="refused", inplace="refused")
-@covers("DataFrame.fillna", value="different: no Series", axis="refused", inplace="refused", limit="refused")
+@covers("DataFrame.fillna", value="different: no Series", axis="refused", inplace="refused")
 @covers("DataFrame.isin", values="different: a list or a dict")
 @covers("DataFrame.round", decimals="different: no Series")
 @covers("DataFrame.abs")
@@ -215,6 +215,36 @@ def test_frames(servers, data):
     same_as_pandas(data, servers, data.draw(st.sampled_from(codes)), [left, right])
 
 
+@covers("DataFrame.fillna", limit="same")
+@covers("Series.fillna", limit="same")
+@given(data=st.data())
+def test_fillna_of_the_first(servers, data):
+    """As many as `limit` of each column, counted over all ranks."""
+    table = data.draw(tables.numbers("axsm"))
+    code = data.draw(
+        st.sampled_from(
+            [
+                "df[['a', 'x']].fillna(7, limit=n)",
+                "df.fillna({'s': '-', 'a': 3}, limit=n)",
+                "df.x.fillna(0.5, limit=n)",
+                "df.set_index('s').a.fillna(-1, limit=n)",
+                "df[['a', 'x']].fillna(df[['a', 'x']].ffill(), limit=n)",
+            ]
+        )
+    )
+    same_as_pandas(data, servers, code, [table], n=data.draw(st.sampled_from([1, 2, 30])))
+
+
+@covers("Series.isin", values="same")
+@given(data=st.data())
+def test_isin_a_column(servers, data):
+    """Values of all ranks, of the same type and of another."""
+    one, other = data.draw(tables.numbers("axust")), data.draw(tables.numbers("axust"))
+    left = data.draw(st.sampled_from("axust"))
+    right = data.draw(st.sampled_from("axust"))
+    same_as_pandas(data, servers, f"df.{left}.isin(other.{right})", [one, other])
+
+
 def test_values_refuse(servers):
     table = pa.table({"a": [1, None], "s": ["x", None], "t": [True, False], "l": [[1], None]})
     for method in ("where", "mask"):
@@ -227,8 +257,9 @@ def test_values_refuse(servers):
         refused(servers, ValueError, f"df[['a']].{method}(df.t, df.a)", [table], "axis=0")
     refused(servers, TypeError, "df.where(3)", [table], "condition")
     for code in (
-        "df.a.fillna(0, limit=1)",
-        "df.fillna(0, limit=1)",
+        "df.a.fillna(0, limit=0)",
+        "df.fillna(0, limit='1')",
+        "df.assign(b=col('a').fillna(0, limit=1))",
         "df.fillna(0, inplace=True)",
         "df.a.fillna({0: 1})",
     ):

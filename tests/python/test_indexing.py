@@ -42,8 +42,8 @@ def test_iloc_slices(servers, data):
     run(data, servers, "df[a:b:c]", [table], **names)
 
 
-@covers("DataFrame.take", axis="same")
-@covers("Series.take", axis="refused")
+@covers("DataFrame.take", indices="same", axis="same")
+@covers("Series.take", indices="same", axis="refused")
 @given(data=st.data())
 def test_iloc_lists(servers, data):
     table = data.draw(tables.tables([data.draw(KINDS)]))
@@ -206,12 +206,19 @@ def test_wrong_labels(servers):
         "df.set_index('n').at[1, 'z']",
         "df.set_index('k').drop('z')",
         "df.set_index('k').drop(['b', 'z'])",
+        "df.set_index(['k', 'n']).loc['z']",
+        "df.set_index(['k', 'n']).loc['a', 9]",
+        "df.set_index(['k', 'n']).loc[('a', 1, 2)]",
+        "df.set_index(['k', 'n']).loc[[('a', 1), ('a', 9)]]",
+        "df.set_index(['k', 'n']).loc[[('a', 1), 'a']]",
+        "df.set_index(['k', 'n']).drop([('a', 9)])",
+        "df.set_index('k').rename({'z': 'y'}, errors='raise')",
     ):
         refused(servers, KeyError, code, [table])
     for code in (
         "df.loc[0]",
         "df.loc[[0]]",
-        "df.set_index(['k', 'n']).loc['a']",
+        "df.set_index(['k', 'n']).loc[('a', 1):]",
         "df.drop('a')",
         "df.set_index('k').at['a']",
     ):

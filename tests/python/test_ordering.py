@@ -307,6 +307,8 @@ def test_sort_values_of_a_series(servers, data):
 
 def test_wrong_sorts(servers):
     refused(servers, ValueError, "df.sort_index(key=len)", [SMALL], "key")
+    refused(servers, TypeError, "df.sort_values('n', key=3)", [SMALL], "key")
+    refused(servers, TypeError, "df.sort_values('n', key=len)", [SMALL], "key")
     refused(servers, ValueError, "df.sort_index(axis=7)", [SMALL], "axis")
     refused(servers, KeyError, "df.set_index('k').sort_index(level='z')", [SMALL], "z")
     refused(servers, ValueError, "df['n'].sort_values(inplace=True)", [SMALL], "inplace")

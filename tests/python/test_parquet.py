@@ -93,6 +93,9 @@ def test_partitions_of_every_type_come_back(servers: Servers, tmp_path_factory: 
         st.sampled_from(["int8", "int64", "uint32", "bool", "string", "large_string", "date32", "dictionary"])
     )
     table = data.draw(tables.tables([kind], payloads=0, max_rows=12))
+    # No file system has names of 300 letters.
+    short = [row for row, (key, _) in enumerate(tables.rows_of(table)) if len(str(key)) < 200]
+    table = table.take(pa.array(short, pa.int64()))
     folder = tmp_path_factory.mktemp("hive")
     ranks = data.draw(st.sampled_from([1, 2, 4]))
     on_ranks(servers, ranks, "df.to_parquet(path, partition_cols=['k0'])", [table], path=str(folder / "d"))

@@ -7,6 +7,7 @@ import math
 from decimal import Decimal
 from fractions import Fraction
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -59,7 +60,7 @@ def as_double(table: pa.Table):
     return pa.table(columns, names=table.column_names).to_pandas()
 
 
-@covers("DataFrame.count", axis="refused", numeric_only="same")
+@covers("DataFrame.count", numeric_only="same")
 @given(data=st.data())
 def test_count(servers, data):
     table = data.draw(tables.tables([], payloads=3))
@@ -134,14 +135,12 @@ def test_series(servers, data):
 @covers(
     "DataFrame.prod",
     "different: beyond 64 bits a ValueError, floats in double",
-    axis="refused",
     skipna="same",
     min_count="same",
 )
 @covers(
     "DataFrame.product",
     "different: beyond 64 bits a ValueError, floats in double",
-    axis="refused",
     skipna="same",
     min_count="same",
 )
@@ -206,8 +205,8 @@ def test_sums_are_exact(servers, data):
         assert run(data, servers, "df['v'].mean()", [table]) == float(Fraction(total, len(there)))
 
 
-@covers("DataFrame.min", skipna="same", axis="refused")
-@covers("DataFrame.max", skipna="same", axis="refused")
+@covers("DataFrame.min", skipna="same")
+@covers("DataFrame.max", skipna="same")
 @given(data=st.data())
 def test_extremes(servers, data):
     kind = data.draw(st.sampled_from(sorted(tables.KEYS)))
@@ -230,16 +229,16 @@ def test_extremes(servers, data):
         assert (tables.plain(found) is None) == (len(there) < rows or rows == 0)
 
 
-@covers("DataFrame.mean", numeric_only="same", axis="refused")
-@covers("DataFrame.sum", numeric_only="same", axis="refused")
+@covers("DataFrame.mean", numeric_only="same")
+@covers("DataFrame.sum", numeric_only="same")
 @covers("DataFrame.min", numeric_only="same")
 @covers("DataFrame.max", numeric_only="same")
-@covers("DataFrame.var", numeric_only="same", axis="refused")
-@covers("DataFrame.std", numeric_only="same", axis="refused")
-@covers("DataFrame.sem", numeric_only="same", axis="refused")
-@covers("DataFrame.skew", numeric_only="same", axis="refused")
-@covers("DataFrame.kurt", numeric_only="same", axis="refused")
-@covers("DataFrame.kurtosis", numeric_only="same", axis="refused")
+@covers("DataFrame.var", numeric_only="same")
+@covers("DataFrame.std", numeric_only="same")
+@covers("DataFrame.sem", numeric_only="same")
+@covers("DataFrame.skew", numeric_only="same")
+@covers("DataFrame.kurt", numeric_only="same")
+@covers("DataFrame.kurtosis", numeric_only="same")
 @covers("DataFrame.prod", numeric_only="same")
 @covers("DataFrame.product", numeric_only="same")
 @given(data=st.data())
@@ -251,8 +250,8 @@ def test_numeric_only(servers, data):
     same_as_pandas(data, servers, f"df.{name}(numeric_only=True)", [table], convert=as_double, tolerance=1e-6)
 
 
-@covers("DataFrame.any", skipna="same", bool_only="same", axis="refused")
-@covers("DataFrame.all", skipna="same", bool_only="same", axis="refused")
+@covers("DataFrame.any", skipna="same", bool_only="same")
+@covers("DataFrame.all", skipna="same", bool_only="same")
 @given(data=st.data())
 def test_truth(servers, data):
     rows = data.draw(st.integers(0, 12))
@@ -281,8 +280,8 @@ def test_means_of_times(servers, data):
     same_as_pandas(data, servers, "df['c1'].sum()", [table])
 
 
-@covers("DataFrame.idxmin", axis="refused", skipna="same", numeric_only="same")
-@covers("DataFrame.idxmax", axis="refused", skipna="same", numeric_only="same")
+@covers("DataFrame.idxmin", skipna="same", numeric_only="same")
+@covers("DataFrame.idxmax", skipna="same", numeric_only="same")
 @covers("Series.idxmin", axis="same", skipna="same")
 @covers("Series.idxmax", axis="same", skipna="same")
 @covers("Series.argmin", axis="same", skipna="same")
@@ -321,7 +320,7 @@ def test_places_of_extremes(servers, data):
         same_as_pandas(data, servers, code, [table], skipna=skipna)
 
 
-@covers("DataFrame.nunique", axis="refused", dropna="same")
+@covers("DataFrame.nunique", dropna="same")
 @covers("Series.nunique", dropna="same")
 @given(data=st.data())
 def test_nunique(servers, data):
@@ -350,7 +349,7 @@ def test_mode(servers, data):
     same_as_pandas(data, servers, "df['c0'].mode()", [table])
 
 
-@covers("DataFrame.corr", min_periods="same", numeric_only="same", method="different: pearson; others are refused")
+@covers("DataFrame.corr", min_periods="same", numeric_only="same", method="different: by name, no function")
 @covers("DataFrame.cov", min_periods="same", numeric_only="same", ddof="different: taken with missing values too")
 @given(data=st.data())
 def test_corr_and_cov(servers, data):
@@ -360,30 +359,64 @@ def test_corr_and_cov(servers, data):
     values = {**VALUES, "double": (pa.float64(), [0.5, -1.25, 1e3, math.nan]), "int16": (pa.int16(), [1, 5, -7])}
     table = pa.table({f"c{i}": data.draw(tables.columns(rows, values, kind)) for i, kind in enumerate(kinds)})
     least = data.draw(st.sampled_from([1, 3]))
-    code = data.draw(
-        st.sampled_from(
-            [
-                "df.corr(min_periods=least, numeric_only=True)",
-                "df.cov(min_periods=least, numeric_only=True)",
-            ]
-        )
-    )
-    same_as_pandas(data, servers, code, [table], tolerance=1e-6, least=least)
+    method = data.draw(st.sampled_from(["pearson", "spearman", "kendall", None]))
+    code = f"df.{'corr(method, ' if method else 'cov('}min_periods=least, numeric_only=True)"
+    # pandas counts rows for Spearman before it has left missing ones out.
+    same_as_pandas(data, servers, code, [table], tolerance=1e-6, least=least, method=method)
 
 
-@covers("Series.corr", other="same", min_periods="same", method="different: pearson; others are refused")
+@covers("Series.corr", other="same", min_periods="same", method="different: by name, no function")
 @covers("Series.cov", other="same", min_periods="same", ddof="same")
 @given(data=st.data())
 def test_series_corr_and_cov(servers, data):
     rows = data.draw(st.integers(1, 40))
     values = {"double": (pa.float64(), [0.5, -1.25, 1e3, math.nan]), "int16": (pa.int16(), [1, 5, -7])}
     table = pa.table({kind: data.draw(tables.columns(rows, values, kind)) for kind in values})
-    code = data.draw(st.sampled_from(["corr(df['int16'], min_periods=3)", "cov(df['int16'], 3, ddof=n)"]))
-    same_as_pandas(data, servers, f"df['double'].{code}", [table], tolerance=1e-9, n=data.draw(st.sampled_from([0, 1])))
+    method = data.draw(st.sampled_from(["pearson", "spearman", "kendall"]))
+    code = data.draw(st.sampled_from(["corr(df['int16'], method, min_periods=3)", "cov(df['int16'], 3, ddof=n)"]))
+    n = data.draw(st.sampled_from([0, 1]))
+    same_as_pandas(data, servers, f"df['double'].{code}", [table], tolerance=1e-9, n=n, method=method)
 
 
-@covers("DataFrame.agg", func="same", axis="refused")
-@covers("DataFrame.aggregate", func="same", axis="refused")
+@covers("DataFrame.corrwith", other="same", drop="same", numeric_only="same", axis="refused",
+        min_periods="different: of pearson, too", method="different: by name, no function")  # fmt: skip
+@given(data=st.data())
+def test_corrwith(servers, data):
+    rows = data.draw(st.integers(1, 40))
+    values = {"double": (pa.float64(), [0.5, -1.25, 1e3, math.nan]), "int16": (pa.int16(), [1, 5, -7])}
+    values["string"] = (pa.string(), ["a", "b"])
+
+    def made(names: dict[str, str]) -> pa.Table:
+        return pa.table({name: data.draw(tables.columns(rows, values, kind)) for name, kind in names.items()})
+
+    one = made({"a": "double", "b": "int16", "s": "string", "c": "double"})
+    other = made({"b": "double", "c": "int16", "z": "double", "a": "double"})
+    method = data.draw(st.sampled_from(["pearson", "spearman", "kendall"]))
+    drop = data.draw(st.booleans())
+    code = data.draw(
+        st.sampled_from(
+            [
+                "df.corrwith(other, drop=drop, method=method, numeric_only=True)",
+                "df.corrwith(other['c'], method=method, numeric_only=True)",
+                "df[['a', 'b']].corrwith(df['c'], method=method)",
+            ]
+        )
+    )
+    same_as_pandas(data, servers, code, [one, other], tolerance=1e-9, method=method, drop=drop)
+
+
+def test_kendall_of_many():
+    """Beside counting all pairs."""
+    random = np.random.default_rng(5)
+    x, y = random.integers(0, 40, 700), random.normal(0, 1, 700).round(1)
+    sign = np.sign(x[:, None] - x[None, :]) * np.sign(y[:, None] - y[None, :])
+    untied = [np.count_nonzero(one[:, None] != one[None, :]) for one in (x, y)]
+    expected = sign.sum() / math.sqrt(untied[0] * untied[1])
+    assert math.isclose(weft.DataFrame({"x": x, "y": y}).corr("kendall").iat[0, 1], expected, rel_tol=1e-12)
+
+
+@covers("DataFrame.agg", func="same")
+@covers("DataFrame.aggregate", func="same")
 @covers("Series.agg", func="same", axis="same")
 @covers("Series.aggregate", func="same", axis="same")
 @given(data=st.data())
@@ -491,37 +524,8 @@ def test_wrong_arguments_and_types(servers):
         refused(servers, TypeError, f"df[['t']].{code}", [table], "'t'", "timestamp")
     refused(servers, TypeError, "df.corr()", [table], "'s'")
     refused(servers, TypeError, "df['s'].sum(numeric_only=True)", [table], "'s'")
-    for name in [
-        "count",
-        "sum",
-        "prod",
-        "product",
-        "mean",
-        "median",
-        "quantile",
-        "min",
-        "max",
-        "nunique",
-        "var",
-        "std",
-        "sem",
-        "skew",
-        "kurt",
-        "kurtosis",
-        "any",
-        "all",
-        "mode",
-        "idxmin",
-        "idxmax",
-        "agg",
-        "cumsum",
-        "cumprod",
-        "cummin",
-        "cummax",
-        "diff",
-        "shift",
-    ]:
-        needed = "'sum', " if name == "agg" else ""
+    for name in ("mode", "cumsum", "cumprod", "cummin", "cummax", "diff", "shift", "corrwith"):
+        needed = "df['n'], " if name == "corrwith" else ""
         refused(servers, ValueError, f"df[['n']].{name}({needed}axis=1)", [table], "axis")
         refused(servers, ValueError, f"df[['n']].{name}({needed}axis='depth')", [table], "axis")
     refused(servers, ValueError, "df[['n']].sum(axis=None)", [table], "axis")
@@ -530,9 +534,12 @@ def test_wrong_arguments_and_types(servers):
     refused(servers, ValueError, "df[['n']].sum(skipna=None)", [table], "skipna")
     refused(servers, ValueError, "df[['n']].sum(min_count=1.5)", [table], "min_count")
     refused(servers, ValueError, "df[['n']].var(ddof='1')", [table], "ddof")
-    refused(servers, ValueError, "df[['n']].corr('kendall')", [table], "method")
     refused(servers, ValueError, "df[['n']].corr('pierson')", [table], "method")
-    refused(servers, ValueError, "df['n'].corr(df['n'], 'spearman')", [table], "method")
+    refused(servers, ValueError, "df[['n']].corr(lambda a, b: 0)", [table], "method")
+    refused(servers, ValueError, "df['n'].corr(df['n'], 'spearmen')", [table], "method")
+    refused(servers, TypeError, "df[['n']].corrwith(3)", [table], "Series")
+    refused(servers, ValueError, "df[['n']].corrwith(df['n'], drop=None)", [table], "drop")
+    refused(servers, TypeError, "df.corrwith(df['n'])", [table], "'s'")
     refused(servers, TypeError, "df['n'].corr(3)", [table], "Series")
     refused(servers, ValueError, "df.agg('summ')", [table], "summ")
     refused(servers, TypeError, "df.agg(3)", [table], "int")

@@ -30,11 +30,6 @@ const TypePtr& ValueType(const TypePtr& type) {
 
 bool IsTime(const arrow::DataType& type) { return type.id() == Type::TIMESTAMP || type.id() == Type::DURATION; }
 
-bool TakesOne(Interpolation interpolation) {
-  return interpolation == Interpolation::kLower || interpolation == Interpolation::kHigher ||
-         interpolation == Interpolation::kNearest;
-}
-
 /// nullptr where there are no quantiles.
 TypePtr ResultType(const TypePtr& type, const QuantileOptions& options) {
   const Type::type id = type->id();
@@ -43,7 +38,8 @@ TypePtr ResultType(const TypePtr& type, const QuantileOptions& options) {
     return arrow::is_signed_integer(id) ? arrow::int64() : arrow::uint64();
   }
   const bool number = id == Type::BOOL || id == Type::NA || arrow::is_integer(id) || arrow::is_floating(id);
-  return number ? arrow::float64() : nullptr;
+  // Codes are of 64 bits, which decimals have more than.
+  return number || (options.approximate && arrow::is_decimal(id)) ? arrow::float64() : nullptr;
 }
 
 // The values of codes, as KeyColumn encodes them.
@@ -66,53 +62,6 @@ double RealOf(uint64_t code, Type::type id) {
       if (id == Type::BOOL || arrow::is_unsigned_integer(id)) return static_cast<double>(code);
       return static_cast<double>(SignedOf(code));
   }
-}
-
-/// Where a quantile lies among `count` values: between two neighbours, a share of the way.
-struct Place {
-  int64_t lower = 0;
-  int64_t higher = 0;
-  double share = 0;
-};
-
-Place PlaceOf(double quantile, int64_t count, Interpolation interpolation) {
-  const double at = static_cast<double>(count - 1) * quantile;
-  const double floor = std::floor(at);
-  Place place{static_cast<int64_t>(floor), static_cast<int64_t>(std::ceil(at)), at - floor};
-  place.higher = std::min(place.higher, count - 1);
-  switch (interpolation) {
-    case Interpolation::kLower:
-      place.higher = place.lower;
-      break;
-    case Interpolation::kHigher:
-      place.lower = place.higher;
-      break;
-    case Interpolation::kNearest:
-      // Half to even, the mode that every process begins with.
-      place.lower = place.higher = static_cast<int64_t>(std::nearbyint(at));
-      break;
-    case Interpolation::kMidpoint:
-      place.share = 0.5;
-      break;
-    case Interpolation::kLinear:
-      break;
-  }
-  return place;
-}
-
-/// As NumPy does it, from the nearer end.
-double Between(double lower, double higher, double share) {
-  if (lower == higher || share == 0) return lower;
-  const double difference = higher - lower;
-  if (!std::isfinite(difference)) return lower * (1 - share) + higher * share;
-  return share >= 0.5 ? higher - difference * (1 - share) : lower + difference * share;
-}
-
-int64_t BetweenTimes(int64_t lower, int64_t higher, double share) {
-  if (lower == higher || share == 0) return lower;
-  const auto from = static_cast<long double>(lower);
-  const long double at = from + (static_cast<long double>(higher) - from) * static_cast<long double>(share);
-  return static_cast<int64_t>(std::trunc(at));
 }
 
 /// One column's results from the codes at its places.
@@ -144,7 +93,7 @@ class Answers {
       const auto found = std::lower_bound(wanted_.begin(), wanted_.end(), place);
       return codes[static_cast<size_t>(found - wanted_.begin())];
     };
-    for (const Place& place : places_) {
+    for (const QuantilePlace& place : places_) {
       const uint64_t lower = code(place.lower);
       const uint64_t higher = code(place.higher);
       switch (type->id()) {
@@ -172,7 +121,7 @@ class Answers {
 
  private:
   bool there_ = false;
-  std::vector<Place> places_;
+  std::vector<QuantilePlace> places_;
   std::vector<int64_t> wanted_;
 };
 

@@ -65,7 +65,7 @@ TypePtr ResultType(ReduceFunction function, const TypePtr& input) {
     case ReduceFunction::kProduct:
       if (id == Type::BOOL || arrow::is_signed_integer(id)) return arrow::int64();
       if (arrow::is_unsigned_integer(id)) return arrow::uint64();
-      return IsNumber(id) ? arrow::float64() : nullptr;
+      return IsNumber(id) || arrow::is_decimal(id) ? arrow::float64() : nullptr;
     case ReduceFunction::kMean:
       if (IsNumber(id)) return arrow::float64();
       if (arrow::is_decimal(id) || id == Type::DURATION || id == Type::TIMESTAMP || arrow::is_date(id)) return type;
@@ -102,7 +102,7 @@ StateKind StateOf(ReduceFunction function, const arrow::DataType& type) {
       if (arrow::is_decimal(type.id())) return StateKind::kDecimalSum;
       return real ? StateKind::kRealSum : StateKind::kIntegerSum;
     case ReduceFunction::kProduct:
-      return real ? StateKind::kRealProduct : StateKind::kIntegerProduct;
+      return real || arrow::is_decimal(type.id()) ? StateKind::kRealProduct : StateKind::kIntegerProduct;
     case ReduceFunction::kAny:
     case ReduceFunction::kAll:
       return StateKind::kTruth;
@@ -264,13 +264,7 @@ ScalarPtr WholeScalar(ReduceInt128 value, const TypePtr& type) {
 
 arrow::Result<ScalarPtr> DecimalResult(arrow::Decimal256 value, const Subject& subject) {
   if (subject.function == ReduceFunction::kMean) {
-    // Half away from zero.
-    const arrow::Decimal256 divisor(subject.count.values);
-    ARROW_ASSIGN_OR_RAISE(const auto parts, value.Divide(divisor));
-    const arrow::Decimal256 rest(arrow::Decimal256::Abs(parts.second));
-    const int sign = value.IsNegative() ? -1 : 1;
-    value = parts.first;
-    if (rest + rest >= divisor) value += arrow::Decimal256(sign);
+    ARROW_ASSIGN_OR_RAISE(value, DecimalMean(value, subject.count.values));
   }
   if (!value.FitsInPrecision(static_cast<const arrow::DecimalType&>(*subject.type).precision())) {
     return Overflow(subject);
@@ -301,10 +295,8 @@ arrow::Result<ScalarPtr> IntegerSumResult(ReduceInt128 sum, const Subject& subje
 }
 
 arrow::Result<ScalarPtr> ProductResult(const IntegerProductState& state, const Subject& subject) {
-  if (state.zero != 0) return WholeScalar(0, subject.type);
-  ReduceInt128 value = state.magnitude;
-  if (state.negative != 0) value = -value;
-  auto made = state.too_large != 0 ? nullptr : WholeScalar(value, subject.type);
+  const auto value = state.value();
+  auto made = value ? WholeScalar(*value, subject.type) : nullptr;
   if (made == nullptr) return Overflow(subject);
   return made;
 }

@@ -53,9 +53,10 @@ struct ReduceOptions {
 
 /// The result's schema: a column a reduction, named by its place ("0", "1", ...). Types: count, argmin and argmax
 /// int64; sum and product of signed integers and bool int64, of unsigned uint64, of floats double, sum of decimals the
-/// decimal with the largest precision, of durations the duration; mean double, of decimals, durations, timestamps and
-/// dates their type; min and max the column's; variance and the others of moments double, standard deviation of
-/// durations and timestamps a duration; any and all bool.
+/// decimal with the largest precision, their product double (its scale would depend on the values), sum of durations
+/// the duration; mean double, of decimals, durations, timestamps and dates their type; min and max the column's;
+/// variance and the others of moments double, standard deviation of durations and timestamps a duration; any and all
+/// bool.
 ///
 /// Also checks the options: columns in range, and that each function takes its column's type (Status::TypeError naming
 /// column, type and function).

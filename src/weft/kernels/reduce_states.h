@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <span>
 #include <type_traits>
 
@@ -91,6 +92,12 @@ struct IntegerProductState {
   uint8_t too_large = 0;
   uint8_t zero = 0;
   uint8_t padding[5] = {};
+  /// Nothing where it does not fit.
+  std::optional<ReduceInt128> value() const {
+    if (zero != 0) return ReduceInt128{0};
+    if (too_large != 0) return std::nullopt;
+    return negative != 0 ? -ReduceInt128{magnitude} : ReduceInt128{magnitude};
+  }
   void Merge(const IntegerProductState& other) {
     Multiply(other.magnitude, other.negative, other.too_large, other.zero);
   }
@@ -134,6 +141,9 @@ struct TruthState {
   int64_t count = 0;
   void Merge(const TruthState& other) { count += other.count; }
 };
+
+/// A sum divided, half away from zero.
+arrow::Result<arrow::Decimal256> DecimalMean(const arrow::Decimal256& sum, int64_t count);
 
 /// Folds of a whole column, by blocks in parallel, put together in the order of the rows. For truth
 /// and numbers `column` is no dictionary.
