@@ -16,6 +16,7 @@
 #include "weft/kernels/join_plan.h"
 #include "weft/kernels/join_table.h"
 #include "weft/kernels/join_verify.h"
+#include "weft/kernels/key_encoding.h"
 #include "weft/kernels/radix_partition.h"
 
 namespace weft::kernels {
@@ -83,6 +84,8 @@ class HashJoiner {
     return s == Side::kLeft ? KeepsUnmatchedLeft(options_.type) : KeepsUnmatchedRight(options_.type);
   }
   arrow::Status Prepare(const std::shared_ptr<arrow::Table>& left, const std::shared_ptr<arrow::Table>& right);
+  /// Encodes the keys of both sides together; false where they take more than one word, or null keys match nothing.
+  arrow::Result<bool> MakeCodes();
   int ChoosePartitionBits();
   bool Marked(Side s) const { return s == Side::kLeft ? Keeps(s) || ChoosesLeftRows(options_.type) : Keeps(s); }
   /// The side whose rows are put into the table, given how many rows there are.
@@ -141,17 +144,52 @@ arrow::Status HashJoiner::WithWorker(const std::function<arrow::Status(Worker*)>
   return arrow::Status::OK();
 }
 
+arrow::Result<bool> HashJoiner::MakeCodes() {
+  std::vector<KeyColumn> keys;
+  for (size_t k = 0; k < sides_[0]->num_keys(); ++k) {
+    ARROW_ASSIGN_OR_RAISE(auto key, KeyColumn::Make({sides_[0]->key_values(k), sides_[1]->key_values(k)},
+                                                    options_.nan_is_null, context_));
+    if (!key.fits_pieces() || (key.may_have_nulls() && !options_.nulls_equal)) return false;
+    keys.push_back(std::move(key));
+  }
+  const std::vector<KeyDirection> directions(keys.size());
+  ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(keys, directions, context_));
+  if (layout.levels() != 1 || layout.has_binary()) return false;
+  int64_t first = 0;
+  for (auto& side : sides_) {
+    const int64_t rows = side->rows();
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> codes, arrow::AllocateBuffer(rows * 8, context_.pool));
+    auto* out = reinterpret_cast<uint64_t*>(codes->mutable_data());
+    ARROW_RETURN_NOT_OK(ParallelFor(context_, (rows + kProbeRows - 1) / kProbeRows, [&](int64_t task) {
+      const int64_t end = std::min(rows, (task + 1) * kProbeRows);
+      for (int64_t begin = task * kProbeRows; begin < end; begin += KeyLayout::kBlock) {
+        layout.Words(0, first + begin, std::min(KeyLayout::kBlock, end - begin), out + begin);
+      }
+      return arrow::Status::OK();
+    }));
+    side->TakeCodes(std::move(codes));
+    first += rows;
+  }
+  return true;
+}
+
 arrow::Status HashJoiner::Prepare(const std::shared_ptr<arrow::Table>& left,
                                   const std::shared_ptr<arrow::Table>& right) {
   const TraceSpan span(context_.tracer, "join.prepare");
   ARROW_ASSIGN_OR_RAISE(auto sides, MakeSides(plan_, options_, left, right, context_));
   sides_[0] = std::move(sides.first);
   sides_[1] = std::move(sides.second);
+  if (ChoosePartitionBits() > 0) {
+    for (auto& side : sides_) ARROW_RETURN_NOT_OK(side->MeasureTexts(context_));
+  }
   exact_ = tuning_.exact_words && sides_[0]->CanBeExact() && sides_[1]->CanBeExact();
-  for (auto& side : sides_) {
-    if (exact_) {
-      side->MakeExactWords();
-    } else {
+  if (exact_) {
+    for (auto& side : sides_) side->MakeExactWords();
+  } else if (tuning_.exact_words && tuning_.hash_mask == ~uint64_t{0}) {
+    ARROW_ASSIGN_OR_RAISE(exact_, MakeCodes());
+  }
+  if (!exact_) {
+    for (auto& side : sides_) {
       const uint64_t salt = &side == &sides_[0] ? 0 : 0x5851f42d4c957f2dULL;
       ARROW_RETURN_NOT_OK(side->MakeHashWords(options_, tuning_.hash_mask, salt, context_));
       for (size_t k = 0; k < side->num_keys(); ++k) side->Need(side->key_column(k));
