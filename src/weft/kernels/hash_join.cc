@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstring>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -57,6 +58,8 @@ class Marks {
   Scratch<uint8_t> bytes_;
 };
 
+static_assert(JoinTable::kNone == kNoRow);
+
 /// What one thread works with; kept from task to task.
 struct Worker {
   Worker(arrow::MemoryPool* pool, uint32_t chunk_rows)
@@ -106,6 +109,10 @@ class HashJoiner {
                           ChunkList* out);
   arrow::Status ProbeAll(const JoinTable& table, Side build, const ViewPair& views, Marks* build_marks,
                          Marks* probe_marks, Worker* worker, ChunkList* out);
+  /// ProbeRows for a table whose words all differ, if all rows in `views` fit one chunk: left or right joins that keep
+  /// the probing side, and inner joins.
+  bool CanLookUp(const JoinTable& table, Side build, const ViewPair& views, const Worker& worker) const;
+  arrow::Status LookUp(const JoinTable& table, Side build, const ViewPair& views, Worker* worker, ChunkList* out);
   /// Marks the left rows that have a match in the table of right rows.
   arrow::Status MarkMatched(const JoinTable& table, const ViewPair& views, Marks* marks, Worker* worker);
   std::vector<KeyPair> KeysToCompare(const ViewPair& views) const;
@@ -286,10 +293,44 @@ arrow::Status HashJoiner::AddAlone(Side kept, const Marks& marks, bool marked, c
   return arrow::Status::OK();
 }
 
+bool HashJoiner::CanLookUp(const JoinTable& table, Side build, const ViewPair& views, const Worker& worker) const {
+  return exact_ && table.unique() && !Keeps(build) && !ChoosesLeftRows(options_.type) &&
+         views.side(Other(build)).rows <= worker.pairs.room();
+}
+
+arrow::Status HashJoiner::LookUp(const JoinTable& table, Side build, const ViewPair& views, Worker* worker,
+                                 ChunkList* out) {
+  const Side probe = Other(build);
+  const SideView& probing = views.side(probe);
+  const auto n = static_cast<uint32_t>(probing.rows);
+  PairBuffer& pairs = worker->pairs;
+  ARROW_RETURN_NOT_OK(pairs.Open());
+  uint32_t* const built_rows = pairs.open(build);
+  uint32_t* const probing_rows = pairs.open(probe);
+  const uint32_t found = table.Find(probing.words(), n, built_rows);
+  if (found == n || Keeps(probe)) {
+    std::iota(probing_rows, probing_rows + n, uint32_t{0});
+    if (found < n) pairs.SetPadded(build);
+    if (pairs.size() == 0) pairs.SetAll(probe);
+    pairs.Add(n);
+    return Emit(views, worker, out);
+  }
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint32_t row = built_rows[i];
+    built_rows[kept] = row;
+    probing_rows[kept] = i;
+    kept += static_cast<uint32_t>(row != JoinTable::kNone);
+  }
+  pairs.Add(kept);
+  return arrow::Status::OK();
+}
+
 arrow::Status HashJoiner::ProbeRows(const JoinTable& table, Side build, const ViewPair& views, Marks* build_marks,
                                     Worker* worker, ChunkList* out) {
   const Side probe = Other(build);
   const bool has_built = views.side(build).rows > 0;
+  if (has_built && CanLookUp(table, build, views, *worker)) return LookUp(table, build, views, worker, out);
   Marks* const marks = Marked(probe) ? &worker->marks(probe) : nullptr;
   if (marks != nullptr) ARROW_RETURN_NOT_OK(marks->Reset(views.side(probe).rows));
   if (ChoosesLeftRows(options_.type)) {
@@ -405,7 +446,11 @@ arrow::Status HashJoiner::JoinWhole() {
   const Side probe = Other(build);
   ARROW_ASSIGN_OR_RAISE(const RangeView built, ViewRange(side(build), 0, side(build)->rows(), context_.pool));
   JoinTable table(context_.pool);
-  ARROW_RETURN_NOT_OK(table.Build(built.view.words(), static_cast<uint32_t>(built.view.rows), 0));
+  if (built.view.rows > 0 && built.view.words() != nullptr) {
+    ARROW_RETURN_NOT_OK(table.BuildWhole(built.view.words(), static_cast<uint32_t>(built.view.rows)));
+  } else {
+    ARROW_RETURN_NOT_OK(table.Build(built.view.words(), static_cast<uint32_t>(built.view.rows), 0));
+  }
   chunks_.resize(1);
   return ProbeInSlices(
       table, build, built.view, side(probe)->rows(), kProbeRows,

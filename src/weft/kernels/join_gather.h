@@ -60,6 +60,8 @@ struct GatherSource {
   const uint32_t* second_rows = nullptr;
   /// Whether first_rows may have kNoRow.
   bool padded = false;
+  /// Whether first_rows are all rows of a view of one piece, in order.
+  bool whole = false;
 };
 
 /// The column's `n` values as `type` (of the layout that the source has, or strings of other offset width).
