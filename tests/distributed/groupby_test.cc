@@ -125,6 +125,39 @@ TEST(DistributedGroupBy, FunctionsOfWholeGroups) {
   ExpectSameAsLocal(Exact(0), Many({{kMedian, 1}, {kNunique, 2}}));
 }
 
+/// Of `rows` rows seven in eight have one key, or none.
+test::TablePtr Skewed(int64_t rows, bool null_key) {
+  arrow::Int32Builder keys;
+  arrow::DoubleBuilder values;
+  arrow::StringBuilder texts;
+  for (int64_t i = 0; i < rows; ++i) {
+    const bool heavy = i % 8 != 0;
+    EXPECT_TRUE(
+        (heavy && null_key ? keys.AppendNull() : keys.Append(heavy ? 1 : static_cast<int32_t>(i / 8 % 300))).ok());
+    EXPECT_TRUE((i % 5 == 2 ? values.AppendNull() : values.Append(static_cast<double>(i * 7919 % 12007))).ok());
+    EXPECT_TRUE((i % 6 == 1 ? texts.AppendNull() : texts.Append("t" + std::to_string(i * 31 % 5003))).ok());
+  }
+  const auto schema = arrow::schema(
+      {arrow::field("k", arrow::int32()), arrow::field("v", arrow::float64()), arrow::field("s", arrow::utf8())});
+  return arrow::Table::Make(schema, {*keys.Finish(), *values.Finish(), *texts.Finish()});
+}
+
+TEST(DistributedGroupBy, AHeavyKeyInFunctionsOfWholeGroups) {
+  using enum AggregateFunction;
+  for (const bool null_key : {false, true}) {
+    auto options = Many({{kNunique, 2}, {kMedian, 1}, {kSum, 1}, {kNunique, 1}, {kQuantile, 1}, {kFirst, 2}});
+    options.drop_null_keys = false;
+    options.aggregations[3].skip_nulls = false;
+    options.aggregations[4].quantile = 0.25;
+    options.aggregations[4].interpolation = kernels::Interpolation::kLower;
+    ExpectSameAsLocal(Skewed(40000, null_key), options);
+    options.aggregations.resize(2);
+    options.keys = {0, 2};
+    options.aggregations[0].column = 1;
+    ExpectSameAsLocal(Skewed(12000, null_key), options);
+  }
+}
+
 TEST(DistributedGroupBy, MomentsOfRanksAreThoseOfOne) {
   using enum AggregateFunction;
   const auto options = Many({{kVar, 1}, {kStd, 1}, {kSem, 1}, {kSkew, 1}, {kKurt, 1}});

@@ -5,9 +5,12 @@
 
 #include <algorithm>
 #include <numeric>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "weft/distributed/heavy_groups.h"
+#include "weft/distributed/heavy_keys.h"
 #include "weft/distributed/shuffle_return.h"
 #include "weft/distributed/sort.h"
 #include "weft/exchange/exchange.h"
@@ -78,7 +81,29 @@ arrow::Result<std::shared_ptr<arrow::Table>> OrderByKeys(Communicator& communica
   return Sort(communicator, std::move(grouped), order, context);
 }
 
-/// For functions that need all rows of a group: the rows go to the rank of their key.
+/// Takes the rows of heavy keys out of `table` and groups them where they are; nullptr where there are none.
+arrow::Result<std::shared_ptr<arrow::Table>> TakeHeavyGroups(Communicator& communicator,
+                                                             std::shared_ptr<arrow::Table>* table,
+                                                             const kernels::GroupByOptions& options,
+                                                             const Context& context) {
+  if (!CanGroupHeavy(*(*table)->schema(), options)) return nullptr;
+  ARROW_ASSIGN_OR_RAISE(const auto estimate,
+                        EstimateKeys(communicator, *table, options.keys, options.nan_is_null, "groupby", context));
+  // With few rows there is nothing to spread.
+  constexpr double kLeastRows = 4096;
+  const double least = std::max(kLeastRows, estimate.rows / communicator.world_size() / kHeavyPart);
+  std::unordered_set<uint64_t> heavy;
+  for (const auto& [key, rows] : estimate.by_key) {
+    if (rows > least) heavy.insert(key);
+  }
+  if (heavy.empty()) return nullptr;
+  auto parts = SeparateKeys(*table, options.keys, options.nan_is_null, heavy, context);
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, parts.status(), "groupby"));
+  *table = std::move(parts->second);
+  return GroupHeavy(communicator, parts->first, options, context);
+}
+
+/// For functions that need all rows of a group: the rows go to the rank of their key, but for those of heavy keys.
 arrow::Result<std::shared_ptr<arrow::Table>> GroupByRows(Communicator& communicator,
                                                          std::shared_ptr<arrow::Table> table,
                                                          const kernels::GroupByOptions& options,
@@ -89,10 +114,12 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByRows(Communicator& communica
   auto needed = NeededColumns(*table, &local, context);
   table.reset();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, needed.status(), "groupby"));
+  ARROW_ASSIGN_OR_RAISE(const auto heavy, TakeHeavyGroups(communicator, &*needed, local, context));
   const auto partitioner = exchange::ByHash(local.keys, options.nan_is_null, communicator.world_size());
   ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, *std::move(needed), partitioner, context));
   auto grouped = kernels::GroupBy(shuffled.table, local, context);
   shuffled.table.reset();
+  if (heavy != nullptr && grouped.ok()) grouped = arrow::ConcatenateTables({*grouped, heavy});
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
   return OrderByKeys(communicator, *std::move(grouped), options, context);
 }

@@ -56,10 +56,9 @@ class States {
         states = part.data();
       }
       // Place 0 of a section that shares no groups belongs to its neighbour: only what is left out goes there.
-      fold_section(
+      return fold_section(
           std::span<State>(states, static_cast<size_t>(section.groups + 1)), grouping.ids.data() + section.begin,
           grouping.shared ? nullptr : grouping.rows.data() + section.begin, section.begin, section.end - section.begin);
-      return arrow::Status::OK();
     }));
     for (size_t s = 0; s < parts.size(); ++s) {
       const GroupSection& section = grouping.sections[s];
@@ -81,6 +80,7 @@ class States {
             add(states.data(), ids + begin, rows == nullptr ? nullptr : rows + begin, first + begin,
                 std::min(kFoldBlock, length - begin));
           }
+          return arrow::Status::OK();
         });
   }
 

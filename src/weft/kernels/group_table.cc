@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <string_view>
@@ -14,14 +15,19 @@
 namespace weft::kernels {
 namespace {
 
-/// Rows of a block when there are few groups. Fixed, so that sums of floats do not depend on threads.
+/// The fewest rows of a block when there are few groups. Blocks depend on the data alone, so that sums of floats do not
+/// depend on threads.
 constexpr int64_t kBlockRows = 1 << 17;
 /// More blocks than this are not made; they grow instead.
 constexpr int64_t kMaxBlocks = 64;
-/// A block with more groups than this is a sign that there are many.
-constexpr int64_t kFewGroups = 1 << 14;
-/// Codes of at most so many bits index a table directly.
-constexpr int kDirectBits = 16;
+/// Nor fewer, whatever the number of groups.
+constexpr int64_t kLeastBlocks = 4;
+/// A block has at least so many rows a group, so that putting blocks together is little beside them.
+constexpr int64_t kBlockRowsPerGroup = 16;
+/// With more groups than this (their table and states no longer fit the last-level cache) rows are partitioned first.
+constexpr int64_t kFewGroups = 1 << 18;
+/// Codes of at most so many bits index a table directly, where the table has not many more places than rows.
+constexpr int kDirectBits = 22;
 /// Rows looked at to tell few groups from many.
 constexpr int64_t kSampleRows = 1 << 13;
 /// Rows of one partition when there are many groups, and the most partitions.
@@ -156,6 +162,7 @@ class CodeTable {
   arrow::Status Begin(int64_t expected, bool direct, int bits) {
     direct_ = direct;
     ARROW_ASSIGN_OR_RAISE(first_rows_, PoolArray<int64_t>::Make(1024, pool_));
+    ARROW_ASSIGN_OR_RAISE(codes_, PoolArray<uint64_t>::Make(1024, pool_));
     if (direct) {
       ARROW_ASSIGN_OR_RAISE(direct_ids_, PoolArray<uint32_t>::MakeZero(int64_t{1} << bits, pool_));
       return arrow::Status::OK();
@@ -174,7 +181,7 @@ class CodeTable {
           continue;
         }
         uint32_t& id = direct_ids_[static_cast<int64_t>(codes[i])];
-        if (id == 0) id = Add(rows != nullptr ? rows[i] : first + i);
+        if (id == 0) id = Add(codes[i], rows != nullptr ? rows[i] : first + i);
         ids[i] = id;
       }
     } else if (keys_.exact()) {
@@ -188,6 +195,7 @@ class CodeTable {
   int64_t groups() const { return groups_; }
   /// By group, from 0.
   const int64_t* first_rows() const { return first_rows_.data(); }
+  const uint64_t* codes() const { return codes_.data(); }
 
  private:
   struct Slot {
@@ -210,7 +218,7 @@ class CodeTable {
       for (;; place = (place + 1) & slot_mask_) {
         Slot& slot = slots[place];
         if (slot.id == 0) {
-          slot = {code, Add(row)};
+          slot = {code, Add(code, row)};
           ids[i] = static_cast<uint32_t>(slot.id);
           break;
         }
@@ -222,8 +230,9 @@ class CodeTable {
     }
   }
 
-  uint32_t Add(int64_t row) {
+  uint32_t Add(uint64_t code, int64_t row) {
     first_rows_[groups_] = row;
+    codes_[groups_] = code;
     return static_cast<uint32_t>(++groups_);
   }
 
@@ -234,6 +243,9 @@ class CodeTable {
       ARROW_ASSIGN_OR_RAISE(auto larger, PoolArray<int64_t>::Make(needed * 2, pool_));
       std::copy(first_rows_.data(), first_rows_.data() + groups_, larger.data());
       first_rows_ = std::move(larger);
+      ARROW_ASSIGN_OR_RAISE(auto more_codes, PoolArray<uint64_t>::Make(needed * 2, pool_));
+      std::copy(codes_.data(), codes_.data() + groups_, more_codes.data());
+      codes_ = std::move(more_codes);
     }
     if (direct_ || static_cast<uint64_t>(needed) * 4 <= slots_count_ * 3) return arrow::Status::OK();
     return Resize(std::bit_ceil(static_cast<uint64_t>(needed) * 2));
@@ -261,13 +273,13 @@ class CodeTable {
   uint64_t slots_count_ = 0;
   uint64_t slot_mask_ = 0;
   PoolArray<int64_t> first_rows_;
+  PoolArray<uint64_t> codes_;
   int64_t groups_ = 0;
 };
 
-/// Whether a sample of rows shows so many different keys that partitioning pays.
-arrow::Result<bool> LooksLikeManyGroups(const RowKeys& keys, const Context& context) {
-  if (keys.rows() <= kBlockRows) return false;
-  if (keys.exact() && keys.bits() <= kDirectBits - 2) return false;
+/// About how many groups there are, from the number of different keys in a sample.
+arrow::Result<int64_t> EstimateGroups(const RowKeys& keys, const Context& context) {
+  if (keys.rows() <= kBlockRows) return 1;
   CodeTable table(keys, context.pool);
   ARROW_RETURN_NOT_OK(table.Begin(kSampleRows, false, 0));
   const int64_t step = keys.rows() / kSampleRows;
@@ -277,16 +289,33 @@ arrow::Result<bool> LooksLikeManyGroups(const RowKeys& keys, const Context& cont
     keys.Codes(i * step, 1, &code);
     ARROW_RETURN_NOT_OK(table.Assign(&code, nullptr, i * step, nullptr, 1, &id));
   }
-  return table.groups() > kSampleRows / 2;
+  const int64_t seen = table.groups();
+  // Of G equally frequent keys, n rows show G * (1 - exp(-n / G)).
+  const auto n = static_cast<double>(kSampleRows);
+  int64_t groups = seen;
+  while (groups < keys.rows()) {
+    const auto g = static_cast<double>(groups);
+    if (g * -std::expm1(-n / g) >= static_cast<double>(seen)) break;
+    groups += groups / 16 + 1;
+  }
+  return groups;
 }
 
-/// Groups by blocks of rows. Gives up, and returns false, where there are too many groups for that.
-arrow::Result<bool> GroupByBlocks(const RowKeys& keys, Grouping* grouping, const Context& context) {
+/// Whether codes index a table of ids. It is cleared for each block, and touched all over.
+bool IsDirect(const RowKeys& keys, int64_t block_rows) {
+  return keys.exact() && keys.bits() <= kDirectBits && (int64_t{1} << keys.bits()) <= 4 * block_rows;
+}
+
+/// Groups by blocks of rows, of groups about as many as `expected`. Gives up, and returns false, where there are too
+/// many groups for that.
+arrow::Result<bool> GroupByBlocks(const RowKeys& keys, int64_t expected, Grouping* grouping, const Context& context) {
   const int64_t rows = keys.rows();
-  int64_t block_rows = std::max(kBlockRows, (rows + kMaxBlocks - 1) / kMaxBlocks);
+  int64_t block_rows = std::max({kBlockRows, (rows + kMaxBlocks - 1) / kMaxBlocks,
+                                 std::min(expected * kBlockRowsPerGroup, rows / kLeastBlocks + 1)});
   block_rows = (block_rows + KeyLayout::kBlock - 1) / KeyLayout::kBlock * KeyLayout::kBlock;
   const int64_t blocks = (rows + block_rows - 1) / block_rows;
-  const bool direct = keys.exact() && keys.bits() <= kDirectBits;
+  const bool direct = IsDirect(keys, block_rows);
+  const int64_t most_groups = std::min(2 * expected + kBlockRows / 8, 2 * kFewGroups);
   ARROW_ASSIGN_OR_RAISE(grouping->ids, PoolArray<uint32_t>::Make(rows, context.pool));
   std::vector<CodeTable> tables;
   for (int64_t b = 0; b < blocks; ++b) tables.emplace_back(keys, context.pool);
@@ -303,7 +332,7 @@ arrow::Result<bool> GroupByBlocks(const RowKeys& keys, Grouping* grouping, const
       if (keys.drops()) keys.Dropped(begin, length, dropped);
       ARROW_RETURN_NOT_OK(
           table.Assign(codes, nullptr, begin, keys.drops() ? dropped : nullptr, length, grouping->ids.data() + begin));
-      if (blocks > 1 && table.groups() > kFewGroups) too_many = true;
+      if (blocks > 1 && table.groups() > most_groups) too_many = true;
     }
     return arrow::Status::OK();
   }));
@@ -314,14 +343,10 @@ arrow::Result<bool> GroupByBlocks(const RowKeys& keys, Grouping* grouping, const
   for (int64_t b = 0; b < blocks; ++b) {
     const CodeTable& table = tables[static_cast<size_t>(b)];
     GroupSection section{b * block_rows, std::min(rows, (b + 1) * block_rows), table.groups(), 0, {}};
-    for (int64_t group = 0; group < table.groups(); ++group) {
-      const int64_t row = table.first_rows()[group];
-      uint64_t code = 0;
-      uint32_t id = 0;
-      keys.Codes(row, 1, &code);
-      ARROW_RETURN_NOT_OK(all.Assign(&code, &row, 0, nullptr, 1, &id));
-      section.to_global.push_back(int64_t{id} - 1);
-    }
+    std::vector<uint32_t> ids(static_cast<size_t>(table.groups()));
+    ARROW_RETURN_NOT_OK(all.Assign(table.codes(), table.first_rows(), 0, nullptr, table.groups(), ids.data()));
+    section.to_global.reserve(ids.size());
+    for (const uint32_t id : ids) section.to_global.push_back(int64_t{id} - 1);
     grouping->sections.push_back(std::move(section));
   }
   grouping->groups = all.groups();
@@ -431,9 +456,9 @@ arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int
   ARROW_RETURN_NOT_OK(context.stop.Poll());
   ARROW_ASSIGN_OR_RAISE(const RowKeys keys, RowKeys::Make(table, columns, options, context));
   Grouping grouping;
-  ARROW_ASSIGN_OR_RAISE(const bool many, LooksLikeManyGroups(keys, context));
-  if (!many) {
-    ARROW_ASSIGN_OR_RAISE(const bool done, GroupByBlocks(keys, &grouping, context));
+  ARROW_ASSIGN_OR_RAISE(const int64_t expected, EstimateGroups(keys, context));
+  if (expected <= kFewGroups) {
+    ARROW_ASSIGN_OR_RAISE(const bool done, GroupByBlocks(keys, expected, &grouping, context));
     if (done) return grouping;
     grouping = Grouping();
   }

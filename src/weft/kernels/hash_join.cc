@@ -7,6 +7,7 @@
 #include <bit>
 #include <cstring>
 #include <mutex>
+#include <numeric>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "weft/kernels/join_plan.h"
 #include "weft/kernels/join_table.h"
 #include "weft/kernels/join_verify.h"
+#include "weft/kernels/key_encoding.h"
 #include "weft/kernels/radix_partition.h"
 
 namespace weft::kernels {
@@ -56,6 +58,8 @@ class Marks {
   Scratch<uint8_t> bytes_;
 };
 
+static_assert(JoinTable::kNone == kNoRow);
+
 /// What one thread works with; kept from task to task.
 struct Worker {
   Worker(arrow::MemoryPool* pool, uint32_t chunk_rows)
@@ -83,6 +87,8 @@ class HashJoiner {
     return s == Side::kLeft ? KeepsUnmatchedLeft(options_.type) : KeepsUnmatchedRight(options_.type);
   }
   arrow::Status Prepare(const std::shared_ptr<arrow::Table>& left, const std::shared_ptr<arrow::Table>& right);
+  /// Encodes the keys of both sides together; false where they take more than one word, or null keys match nothing.
+  arrow::Result<bool> MakeCodes();
   int ChoosePartitionBits();
   bool Marked(Side s) const { return s == Side::kLeft ? Keeps(s) || ChoosesLeftRows(options_.type) : Keeps(s); }
   /// The side whose rows are put into the table, given how many rows there are.
@@ -103,6 +109,10 @@ class HashJoiner {
                           ChunkList* out);
   arrow::Status ProbeAll(const JoinTable& table, Side build, const ViewPair& views, Marks* build_marks,
                          Marks* probe_marks, Worker* worker, ChunkList* out);
+  /// ProbeRows for a table whose words all differ, if all rows in `views` fit one chunk: left or right joins that keep
+  /// the probing side, and inner joins.
+  bool CanLookUp(const JoinTable& table, Side build, const ViewPair& views, const Worker& worker) const;
+  arrow::Status LookUp(const JoinTable& table, Side build, const ViewPair& views, Worker* worker, ChunkList* out);
   /// Marks the left rows that have a match in the table of right rows.
   arrow::Status MarkMatched(const JoinTable& table, const ViewPair& views, Marks* marks, Worker* worker);
   std::vector<KeyPair> KeysToCompare(const ViewPair& views) const;
@@ -141,17 +151,52 @@ arrow::Status HashJoiner::WithWorker(const std::function<arrow::Status(Worker*)>
   return arrow::Status::OK();
 }
 
+arrow::Result<bool> HashJoiner::MakeCodes() {
+  std::vector<KeyColumn> keys;
+  for (size_t k = 0; k < sides_[0]->num_keys(); ++k) {
+    ARROW_ASSIGN_OR_RAISE(auto key, KeyColumn::Make({sides_[0]->key_values(k), sides_[1]->key_values(k)},
+                                                    options_.nan_is_null, context_));
+    if (!key.fits_pieces() || (key.may_have_nulls() && !options_.nulls_equal)) return false;
+    keys.push_back(std::move(key));
+  }
+  const std::vector<KeyDirection> directions(keys.size());
+  ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(keys, directions, context_));
+  if (layout.levels() != 1 || layout.has_binary()) return false;
+  int64_t first = 0;
+  for (auto& side : sides_) {
+    const int64_t rows = side->rows();
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> codes, arrow::AllocateBuffer(rows * 8, context_.pool));
+    auto* out = reinterpret_cast<uint64_t*>(codes->mutable_data());
+    ARROW_RETURN_NOT_OK(ParallelFor(context_, (rows + kProbeRows - 1) / kProbeRows, [&](int64_t task) {
+      const int64_t end = std::min(rows, (task + 1) * kProbeRows);
+      for (int64_t begin = task * kProbeRows; begin < end; begin += KeyLayout::kBlock) {
+        layout.Words(0, first + begin, std::min(KeyLayout::kBlock, end - begin), out + begin);
+      }
+      return arrow::Status::OK();
+    }));
+    side->TakeCodes(std::move(codes));
+    first += rows;
+  }
+  return true;
+}
+
 arrow::Status HashJoiner::Prepare(const std::shared_ptr<arrow::Table>& left,
                                   const std::shared_ptr<arrow::Table>& right) {
   const TraceSpan span(context_.tracer, "join.prepare");
   ARROW_ASSIGN_OR_RAISE(auto sides, MakeSides(plan_, options_, left, right, context_));
   sides_[0] = std::move(sides.first);
   sides_[1] = std::move(sides.second);
+  if (ChoosePartitionBits() > 0) {
+    for (auto& side : sides_) ARROW_RETURN_NOT_OK(side->MeasureTexts(context_));
+  }
   exact_ = tuning_.exact_words && sides_[0]->CanBeExact() && sides_[1]->CanBeExact();
-  for (auto& side : sides_) {
-    if (exact_) {
-      side->MakeExactWords();
-    } else {
+  if (exact_) {
+    for (auto& side : sides_) side->MakeExactWords();
+  } else if (tuning_.exact_words && tuning_.hash_mask == ~uint64_t{0}) {
+    ARROW_ASSIGN_OR_RAISE(exact_, MakeCodes());
+  }
+  if (!exact_) {
+    for (auto& side : sides_) {
       const uint64_t salt = &side == &sides_[0] ? 0 : 0x5851f42d4c957f2dULL;
       ARROW_RETURN_NOT_OK(side->MakeHashWords(options_, tuning_.hash_mask, salt, context_));
       for (size_t k = 0; k < side->num_keys(); ++k) side->Need(side->key_column(k));
@@ -248,10 +293,44 @@ arrow::Status HashJoiner::AddAlone(Side kept, const Marks& marks, bool marked, c
   return arrow::Status::OK();
 }
 
+bool HashJoiner::CanLookUp(const JoinTable& table, Side build, const ViewPair& views, const Worker& worker) const {
+  return exact_ && table.unique() && !Keeps(build) && !ChoosesLeftRows(options_.type) &&
+         views.side(Other(build)).rows <= worker.pairs.room();
+}
+
+arrow::Status HashJoiner::LookUp(const JoinTable& table, Side build, const ViewPair& views, Worker* worker,
+                                 ChunkList* out) {
+  const Side probe = Other(build);
+  const SideView& probing = views.side(probe);
+  const auto n = static_cast<uint32_t>(probing.rows);
+  PairBuffer& pairs = worker->pairs;
+  ARROW_RETURN_NOT_OK(pairs.Open());
+  uint32_t* const built_rows = pairs.open(build);
+  uint32_t* const probing_rows = pairs.open(probe);
+  const uint32_t found = table.Find(probing.words(), n, built_rows);
+  if (found == n || Keeps(probe)) {
+    std::iota(probing_rows, probing_rows + n, uint32_t{0});
+    if (found < n) pairs.SetPadded(build);
+    if (pairs.size() == 0) pairs.SetAll(probe);
+    pairs.Add(n);
+    return Emit(views, worker, out);
+  }
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint32_t row = built_rows[i];
+    built_rows[kept] = row;
+    probing_rows[kept] = i;
+    kept += static_cast<uint32_t>(row != JoinTable::kNone);
+  }
+  pairs.Add(kept);
+  return arrow::Status::OK();
+}
+
 arrow::Status HashJoiner::ProbeRows(const JoinTable& table, Side build, const ViewPair& views, Marks* build_marks,
                                     Worker* worker, ChunkList* out) {
   const Side probe = Other(build);
   const bool has_built = views.side(build).rows > 0;
+  if (has_built && CanLookUp(table, build, views, *worker)) return LookUp(table, build, views, worker, out);
   Marks* const marks = Marked(probe) ? &worker->marks(probe) : nullptr;
   if (marks != nullptr) ARROW_RETURN_NOT_OK(marks->Reset(views.side(probe).rows));
   if (ChoosesLeftRows(options_.type)) {
@@ -367,7 +446,11 @@ arrow::Status HashJoiner::JoinWhole() {
   const Side probe = Other(build);
   ARROW_ASSIGN_OR_RAISE(const RangeView built, ViewRange(side(build), 0, side(build)->rows(), context_.pool));
   JoinTable table(context_.pool);
-  ARROW_RETURN_NOT_OK(table.Build(built.view.words(), static_cast<uint32_t>(built.view.rows), 0));
+  if (built.view.rows > 0 && built.view.words() != nullptr) {
+    ARROW_RETURN_NOT_OK(table.BuildWhole(built.view.words(), static_cast<uint32_t>(built.view.rows)));
+  } else {
+    ARROW_RETURN_NOT_OK(table.Build(built.view.words(), static_cast<uint32_t>(built.view.rows), 0));
+  }
   chunks_.resize(1);
   return ProbeInSlices(
       table, build, built.view, side(probe)->rows(), kProbeRows,

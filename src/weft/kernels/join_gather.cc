@@ -90,14 +90,6 @@ int64_t PackBits(int64_t n, uint8_t* out, Bit&& bit) {
 arrow::Result<std::shared_ptr<arrow::Buffer>> GatherValidity(const GatherSource& source, int64_t n, int64_t* nulls,
                                                              arrow::MemoryPool* pool) {
   *nulls = 0;
-  const auto is_valid = [](const ColumnView& view, uint32_t row) {
-    if (view.layout == Layout::kBinary32 || view.layout == Layout::kBinary64) {
-      const uint64_t id = view.row_ids[row];
-      const ArrayData& data = *view.side->pieces()[PieceOfRowId(id)].columns[static_cast<size_t>(view.column)];
-      return data.IsValid(PlaceOfRowId(id));
-    }
-    return view.valid == nullptr || view.valid[row] != 0;
-  };
   const bool nullable = source.first.side->column(source.first.column).has_nulls ||
                         (source.second != nullptr && source.second->side->column(source.second->column).has_nulls);
   if (!nullable && !source.padded) return nullptr;
@@ -112,9 +104,9 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> GatherValidity(const GatherSource&
     ones = PackBits(n, out->mutable_data(), [=](int64_t k) { return rows[k] != kNoRow; });
   } else {
     ones = PackBits(n, out->mutable_data(), [&](int64_t k) {
-      if (rows[k] != kNoRow) return is_valid(source.first, rows[k]);
+      if (rows[k] != kNoRow) return source.first.IsValid(rows[k]);
       return source.second != nullptr && source.second_rows[k] != kNoRow &&
-             is_valid(*source.second, source.second_rows[k]);
+             source.second->IsValid(source.second_rows[k]);
     });
   }
   *nulls = n - ones;
@@ -122,10 +114,72 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> GatherValidity(const GatherSource&
   return out;
 }
 
+/// Room that is kept behind the bytes of strings, which are copied in steps of at most so many where there is room.
+constexpr int64_t kStep = 16;
+
+/// Where a text lies, and how many bytes can be read there.
+struct Text {
+  const uint8_t* data;
+  int64_t length;
+  int64_t readable;
+};
+
+/// The texts that lie in the view.
+template <int width>
+struct SlotTexts {
+  static constexpr int64_t kCopied = width < kStep ? width : kStep;
+  const uint8_t* values;
+  Text operator()(uint32_t row) const {
+    const uint8_t* at = values + row * int64_t{width};
+    return {at, at[width - 1], width};
+  }
+};
+
+/// The texts of one array, whose first row is the view's.
 template <typename Offset>
-arrow::Status GatherBytes(const GatherSource& source, int64_t n, ArrayData* out, arrow::MemoryPool* pool) {
+struct ArrayTexts {
+  static constexpr int64_t kCopied = kStep;
+  const Offset* offsets;
+  const uint8_t* bytes;
+  int64_t size;
+  Text operator()(uint32_t row) const {
+    const int64_t begin = offsets[row];
+    return {bytes + begin, offsets[row + 1] - begin, size - begin};
+  }
+};
+
+struct AnyTexts {
+  static constexpr int64_t kCopied = kStep;
+  const ColumnView* view;
+  Text operator()(uint32_t row) const {
+    const BytesRef bytes = BytesAt(*view, row);
+    return {bytes.data, bytes.length, bytes.length};
+  }
+};
+
+/// Calls `use` with what finds a view's texts.
+template <typename Use>
+arrow::Status WithTexts(const ColumnView& view, Use&& use) {
+  if (view.has_texts()) {
+    if (view.stride == 8) return use(SlotTexts<8>{view.values});
+    if (view.stride == 16) return use(SlotTexts<16>{view.values});
+    return use(SlotTexts<32>{view.values});
+  }
+  if (view.row_ids != nullptr || view.side->pieces().empty()) return use(AnyTexts{&view});
+  const ArrayData& data = *view.side->pieces()[view.piece].columns[static_cast<size_t>(view.column)];
+  const uint8_t* bytes = data.buffers[2] == nullptr ? kZeros : data.buffers[2]->data();
+  const int64_t size = data.buffers[2] == nullptr ? 0 : data.buffers[2]->size();
+  if (view.layout == Layout::kBinary32) {
+    return use(ArrayTexts<int32_t>{data.GetValues<int32_t>(1) + view.piece_row, bytes, size});
+  }
+  return use(ArrayTexts<int64_t>{data.GetValues<int64_t>(1) + view.piece_row, bytes, size});
+}
+
+/// `text(k)` is the text of result row k.
+template <typename Offset, int64_t kCopied, typename TextOf>
+arrow::Status WriteTexts(int64_t n, const TextOf& text, ArrayData* out, arrow::MemoryPool* pool) {
   constexpr int64_t kBlock = 256;
-  BytesRef refs[kBlock];
+  Text texts[kBlock];
   ARROW_ASSIGN_OR_RAISE(auto offsets, arrow::AllocateBuffer((n + 1) * static_cast<int64_t>(sizeof(Offset)), pool));
   ARROW_ASSIGN_OR_RAISE(auto values, arrow::AllocateResizableBuffer(0, pool));
   auto* ends = reinterpret_cast<Offset*>(offsets->mutable_data());
@@ -134,31 +188,29 @@ arrow::Status GatherBytes(const GatherSource& source, int64_t n, ArrayData* out,
     const int64_t block = std::min(kBlock, n - k);
     const int64_t begin = end;
     for (int64_t b = 0; b < block; ++b) {
-      const uint32_t row = source.first_rows[k + b];
-      refs[b] = {kZeros, 0};
-      if (row != kNoRow) {
-        refs[b] = BytesAt(source.first, row);
-      } else if (source.second != nullptr && source.second_rows[k + b] != kNoRow) {
-        refs[b] = BytesAt(*source.second, source.second_rows[k + b]);
-      }
-      __builtin_prefetch(refs[b].data);
+      texts[b] = text(k + b);
       ends[k + b] = static_cast<Offset>(end);
-      end += refs[b].length;
+      end += texts[b].length;
     }
     if (end > std::numeric_limits<Offset>::max()) {
       return arrow::Status::CapacityError("join: more than ", std::numeric_limits<Offset>::max(),
                                           " bytes of strings in one array");
     }
-    if (end > values->size()) {
+    if (end + kStep > values->size()) {
       // As many bytes a row as so far, and a quarter more.
       const int64_t guess = static_cast<int64_t>(static_cast<double>(end) * static_cast<double>(n) /
                                                  static_cast<double>(k + block) * (k == 0 ? 1.25 : 1.1));
-      ARROW_RETURN_NOT_OK(values->Resize(std::max(end + 64, guess), /*shrink_to_fit=*/false));
+      ARROW_RETURN_NOT_OK(values->Resize(std::max(end + 64, guess + kStep), /*shrink_to_fit=*/false));
     }
     uint8_t* to = values->mutable_data() + begin;
     for (int64_t b = 0; b < block; ++b) {
-      if (refs[b].length > 0) std::memcpy(to, refs[b].data, static_cast<size_t>(refs[b].length));
-      to += refs[b].length;
+      const Text& from = texts[b];
+      if (from.length <= kCopied && from.readable >= kCopied) [[likely]] {
+        std::memcpy(to, from.data, kCopied);
+      } else if (from.length > 0) {
+        std::memcpy(to, from.data, static_cast<size_t>(from.length));
+      }
+      to += from.length;
     }
   }
   ends[n] = static_cast<Offset>(end);
@@ -167,6 +219,29 @@ arrow::Status GatherBytes(const GatherSource& source, int64_t n, ArrayData* out,
   out->buffers[1] = std::move(offsets);
   out->buffers[2] = std::move(values);
   return arrow::Status::OK();
+}
+
+template <typename Offset>
+arrow::Status GatherBytes(const GatherSource& source, int64_t n, ArrayData* out, arrow::MemoryPool* pool) {
+  constexpr Text kNone{kZeros, 0, kStep};
+  const uint32_t* const rows = source.first_rows;
+  if (source.second != nullptr) {
+    const AnyTexts first{&source.first};
+    const AnyTexts second{source.second};
+    const auto text = [&](int64_t k) {
+      if (rows[k] != kNoRow) return first(rows[k]);
+      return source.second_rows[k] != kNoRow ? second(source.second_rows[k]) : kNone;
+    };
+    return WriteTexts<Offset, kStep>(n, text, out, pool);
+  }
+  return WithTexts(source.first, [&]<typename Texts>(const Texts& texts) {
+    constexpr int64_t kCopied = Texts::kCopied;
+    if (source.padded) {
+      return WriteTexts<Offset, kCopied>(
+          n, [&](int64_t k) { return rows[k] != kNoRow ? texts(rows[k]) : kNone; }, out, pool);
+    }
+    return WriteTexts<Offset, kCopied>(n, [&](int64_t k) { return texts(rows[k]); }, out, pool);
+  });
 }
 
 arrow::Result<ArrayDataPtr> GatherOther(const std::shared_ptr<arrow::DataType>& type, const GatherSource& source,
@@ -179,7 +254,7 @@ arrow::Result<ArrayDataPtr> GatherOther(const std::shared_ptr<arrow::DataType>& 
       rows.UnsafeAppendNull();
       continue;
     }
-    const uint64_t id = view.row_ids[source.first_rows[k]];
+    const uint64_t id = view.RowId(source.first_rows[k]);
     rows.UnsafeAppend(view.side->pieces()[PieceOfRowId(id)].first_row + PlaceOfRowId(id));
   }
   ARROW_ASSIGN_OR_RAISE(auto indices, rows.Finish());
@@ -219,15 +294,31 @@ ColumnView::ColumnView(const SideView& view, int column_number) : side(view.side
     stride = 8;
   } else if (c.value_slot >= 0) {
     values = view.slots[static_cast<size_t>(c.value_slot)];
+    stride = side->slots()[static_cast<size_t>(c.value_slot)].width;
   }
   if (c.validity_slot >= 0) valid = view.slots[static_cast<size_t>(c.validity_slot)];
-  if (side->row_id_slot() >= 0) {
+  if (view.piece >= 0) {
+    piece = static_cast<size_t>(view.piece);
+    piece_row = view.piece_row;
+  } else if (side->row_id_slot() >= 0) {
     row_ids = reinterpret_cast<const uint64_t*>(view.slots[static_cast<size_t>(side->row_id_slot())]);
   }
 }
 
+bool ColumnView::IsValid(uint32_t row) const {
+  if (valid != nullptr) return valid[row] != 0;
+  if (layout != Layout::kBinary32 && layout != Layout::kBinary64) return true;
+  if (!side->column(column).has_nulls) return true;
+  const uint64_t id = RowId(row);
+  return side->pieces()[PieceOfRowId(id)].columns[static_cast<size_t>(column)]->IsValid(PlaceOfRowId(id));
+}
+
 BytesRef BytesAt(const ColumnView& view, uint32_t row) {
-  const uint64_t id = view.row_ids[row];
+  if (view.has_texts()) {
+    const uint8_t* at = view.values + row * view.stride;
+    return {at, at[view.stride - 1]};
+  }
+  const uint64_t id = view.RowId(row);
   const ArrayData& data = *view.side->pieces()[PieceOfRowId(id)].columns[static_cast<size_t>(view.column)];
   const int64_t place = PlaceOfRowId(id) + data.offset;
   int64_t begin = 0;

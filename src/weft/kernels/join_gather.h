@@ -19,8 +19,11 @@ constexpr uint32_t kNoRow = UINT32_MAX;
 struct SideView {
   JoinSide* side = nullptr;
   int64_t rows = 0;
-  /// By slot; slot 0 has the words.
+  /// By slot; slot 0 has the words. Where the rows lie in one piece, row ids are not made.
   std::vector<const uint8_t*> slots;
+  /// The piece that the rows lie in, from its row `piece_row` on; -1 where they were moved or lie in several.
+  int64_t piece = -1;
+  int64_t piece_row = 0;
 
   const uint64_t* words() const { return reinterpret_cast<const uint64_t*>(slots[0]); }
 };
@@ -37,6 +40,15 @@ struct ColumnView {
   /// One byte a row; nullptr where all are valid.
   const uint8_t* valid = nullptr;
   const uint64_t* row_ids = nullptr;
+  /// Where row_ids is nullptr.
+  size_t piece = 0;
+  int64_t piece_row = 0;
+
+  uint64_t RowId(uint32_t row) const { return row_ids != nullptr ? row_ids[row] : MakeRowId(piece, piece_row + row); }
+  /// Whether texts lie in the view itself.
+  bool has_texts() const { return values != nullptr && (layout == Layout::kBinary32 || layout == Layout::kBinary64); }
+  /// Whether a value is not null.
+  bool IsValid(uint32_t row) const;
 };
 
 /// Where a result column's values come from: `first` by first_rows; where that has kNoRow and there is a second, that
@@ -48,6 +60,8 @@ struct GatherSource {
   const uint32_t* second_rows = nullptr;
   /// Whether first_rows may have kNoRow.
   bool padded = false;
+  /// Whether first_rows are all rows of a view of one piece, in order.
+  bool whole = false;
 };
 
 /// The column's `n` values as `type` (of the layout that the source has, or strings of other offset width).

@@ -60,6 +60,18 @@ arrow::Result<std::shared_ptr<arrow::ArrayData>> MakeIndicator(const PairBuffer&
   return out;
 }
 
+/// The column of a view that is taken whole: `n` rows from `begin` on as they lie, or nullptr where they cannot be had
+/// so.
+std::shared_ptr<arrow::ArrayData> AsItLies(const ColumnView& view, uint32_t begin, int64_t n,
+                                           const std::shared_ptr<arrow::DataType>& type) {
+  if (view.row_ids != nullptr || view.side->pieces().empty()) return nullptr;
+  const auto& data = view.side->pieces()[view.piece].columns[static_cast<size_t>(view.column)];
+  if (!data->type->Equals(StorageType(*type))) return nullptr;
+  auto out = data->Slice(view.piece_row + begin, n);
+  out->type = type;
+  return out;
+}
+
 arrow::Status EmitRange(const JoinPlan& plan, const std::vector<GatherSource>& sources, const PairBuffer& pairs,
                         uint32_t begin, uint32_t end, arrow::MemoryPool* pool, ChunkList* out) {
   Chunk chunk{end - begin, {}};
@@ -72,6 +84,12 @@ arrow::Status EmitRange(const JoinPlan& plan, const std::vector<GatherSource>& s
     GatherSource source = sources[next++];
     source.first_rows += begin;
     if (source.second_rows != nullptr) source.second_rows += begin;
+    if (source.whole) {
+      if (auto column = AsItLies(source.first, begin, chunk.rows, plan.schema->field(static_cast<int>(c))->type())) {
+        chunk.columns.push_back(std::move(column));
+        continue;
+      }
+    }
     auto column = GatherColumn(plan.schema->field(static_cast<int>(c))->type(), source, chunk.rows, pool);
     if (column.status().IsCapacityError() && chunk.rows > 1) {
       const uint32_t middle = begin + (end - begin) / 2;
@@ -142,6 +160,7 @@ arrow::Status EmitPairs(const JoinPlan& plan, const JoinSide& left, const JoinSi
     const SourceColumn origin = SourceOf(plan, c, left, right);
     GatherSource source{ColumnView(views.side(origin.side), origin.column), pairs->rows(origin.side)};
     source.padded = pairs->padded(origin.side);
+    source.whole = pairs->all(origin.side) && views.side(origin.side).piece >= 0;
     if (origin.other >= 0 && source.padded) {
       source.second = &others.emplace_back(views.right, origin.other);
       source.second_rows = pairs->rows(Side::kRight);

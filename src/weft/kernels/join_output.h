@@ -46,15 +46,20 @@ class PairBuffer {
   void Add(uint32_t n) { size_ += n; }
   /// Rows of that side may be kNoRow.
   void SetPadded(Side side) { padded_[static_cast<size_t>(side)] = true; }
+  /// Rows of that side are those of its view, each once and in order.
+  void SetAll(Side side) { all_[static_cast<size_t>(side)] = true; }
+  bool all(Side side) const { return all_[static_cast<size_t>(side)]; }
   void Clear() {
     size_ = 0;
     padded_[0] = padded_[1] = false;
+    all_[0] = all_[1] = false;
   }
 
  private:
   uint32_t capacity_;
   uint32_t size_ = 0;
   bool padded_[2] = {false, false};
+  bool all_[2] = {false, false};
   Scratch<uint32_t> rows_[2];
 };
 

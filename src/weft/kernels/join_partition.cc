@@ -25,7 +25,7 @@ int64_t AlignToLine(int64_t bytes) { return (bytes + PartitionWriter::kLine - 1)
 
 struct Block {
   alignas(64) uint64_t words[kBlockRows];
-  alignas(64) uint8_t values[kBlockRows * 8];
+  alignas(64) uint8_t values[kBlockRows * 32];
   uint16_t partitions[kBlockRows];
 };
 
@@ -142,8 +142,15 @@ arrow::Result<RangeView> ViewRange(JoinSide* side, int64_t begin, int64_t end, a
   }
   int blocks = 0;
   side->ForBlocks(begin, end, end - begin, [&](size_t, int64_t, int64_t, int64_t) { ++blocks; });
+  if (blocks == 1) {
+    side->ForBlocks(begin, end, end - begin, [&](size_t piece, int64_t at, int64_t, int64_t) {
+      out.view.piece = static_cast<int64_t>(piece);
+      out.view.piece_row = at;
+    });
+  }
   for (const Slot& slot : side->slots()) {
-    if (slot.kind == Slot::Kind::kWord && side->word_kind() == WordKind::kNone) {
+    if ((slot.kind == Slot::Kind::kWord && side->word_kind() == WordKind::kNone) ||
+        (slot.kind == Slot::Kind::kRowId && blocks == 1)) {
       out.view.slots.push_back(nullptr);
       continue;
     }

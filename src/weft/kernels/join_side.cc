@@ -14,6 +14,7 @@
 #include <cstring>
 #include <utility>
 
+#include "weft/kernels/key_texts.h"
 #include "weft/table/hash.h"
 
 namespace weft::kernels {
@@ -188,6 +189,39 @@ void BitsToBytes(const uint8_t* bits, int64_t offset, int64_t n, uint8_t* out) {
   for (; i < n; ++i) out[i] = arrow::bit_util::GetBit(bits, offset + i);
 }
 
+/// The width of a slot for texts of so many bytes at most: one byte more for their number. 0 where they are too long.
+int TextWidth(int64_t longest) {
+  for (const int width : {8, 16, 32}) {
+    if (longest >= 0 && longest < width) return width;
+  }
+  return 0;
+}
+
+template <int width, typename Offset>
+void ReadTexts(const arrow::ArrayData& data, int64_t begin, int64_t n, uint8_t* out) {
+  const Offset* offsets = data.GetValues<Offset>(1) + begin;
+  const uint8_t* bytes = data.buffers[2] == nullptr ? nullptr : data.buffers[2]->data();
+  // A whole slot is read at once where so many bytes are left in the buffer.
+  const int64_t last = data.buffers[2] == nullptr ? -1 : data.buffers[2]->size() - width;
+  for (int64_t i = 0; i < n; ++i, out += width) {
+    const auto length = static_cast<size_t>(offsets[i + 1] - offsets[i]);
+    if (offsets[i] <= last) [[likely]] {
+      std::memcpy(out, bytes + offsets[i], width);
+    } else {
+      std::memset(out, 0, width);
+      if (length > 0) std::memcpy(out, bytes + offsets[i], length);
+    }
+    out[width - 1] = static_cast<uint8_t>(length);
+  }
+}
+
+template <typename Offset>
+void ReadTexts(const arrow::ArrayData& data, int width, int64_t begin, int64_t n, uint8_t* out) {
+  if (width == 8) return ReadTexts<8, Offset>(data, begin, n, out);
+  if (width == 16) return ReadTexts<16, Offset>(data, begin, n, out);
+  ReadTexts<32, Offset>(data, begin, n, out);
+}
+
 uint64_t Mix(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
@@ -273,6 +307,11 @@ void JoinSide::MakeExactWords() {
   }
 }
 
+void JoinSide::TakeCodes(std::shared_ptr<arrow::Buffer> codes) {
+  word_kind_ = WordKind::kCode;
+  hashes_ = std::move(codes);
+}
+
 arrow::Status JoinSide::MakeHashWords(const JoinOptions& options, uint64_t hash_mask, uint64_t salt,
                                       const Context& context) {
   word_kind_ = WordKind::kHash;
@@ -305,8 +344,34 @@ int JoinSide::AddSlot(Slot::Kind kind, int column, int width) {
   return static_cast<int>(slots_.size()) - 1;
 }
 
+arrow::Status JoinSide::MeasureTexts(const Context& context) {
+  struct Task {
+    const arrow::ArrayData* data;
+    size_t column;
+    int64_t longest;
+  };
+  std::vector<Task> tasks;
+  for (size_t c = 0; c < columns_.size(); ++c) {
+    if (columns_[c].layout != Layout::kBinary32 && columns_[c].layout != Layout::kBinary64) continue;
+    columns_[c].longest = 0;
+    for (const Piece& piece : pieces_) tasks.push_back({piece.columns[c].get(), c, 0});
+  }
+  ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(tasks.size()), [&](int64_t t) {
+    Task& task = tasks[static_cast<size_t>(t)];
+    task.longest = LongestBinary(*task.data, 0, task.data->length);
+    return arrow::Status::OK();
+  }));
+  for (const Task& task : tasks) columns_[task.column].longest = std::max(columns_[task.column].longest, task.longest);
+  return arrow::Status::OK();
+}
+
 void JoinSide::Need(int column) {
   SideColumn& c = columns_[static_cast<size_t>(column)];
+  if (const int width = TextWidth(c.longest); width > 0) {
+    if (c.value_slot < 0) c.value_slot = AddSlot(Slot::Kind::kText, column, width);
+    if (c.has_nulls && c.validity_slot < 0) c.validity_slot = AddSlot(Slot::Kind::kValidity, column, 1);
+    return;
+  }
   switch (c.layout) {
     case Layout::kNull:
       return;
@@ -341,6 +406,13 @@ const uint8_t* JoinSide::Read(const Slot& slot, size_t piece, int64_t begin, int
   }
   const arrow::ArrayData& data = *pieces_[piece].columns[static_cast<size_t>(slot.column)];
   switch (slot.kind) {
+    case Slot::Kind::kText:
+      if (column(slot.column).layout == Layout::kBinary32) {
+        ReadTexts<int32_t>(data, slot.width, begin, n, scratch);
+      } else {
+        ReadTexts<int64_t>(data, slot.width, begin, n, scratch);
+      }
+      return scratch;
     case Slot::Kind::kBits:
       BitsToBytes(data.buffers[1]->data(), data.offset + begin, n, scratch);
       return scratch;
@@ -358,7 +430,7 @@ const uint8_t* JoinSide::Read(const Slot& slot, size_t piece, int64_t begin, int
 
 const uint64_t* JoinSide::ReadWords(size_t piece, int64_t begin, int64_t n, uint64_t* scratch) const {
   if (word_kind_ == WordKind::kNone) return nullptr;
-  if (word_kind_ == WordKind::kHash) {
+  if (word_kind_ != WordKind::kExact) {
     return reinterpret_cast<const uint64_t*>(hashes_->data()) + pieces_[piece].first_row + begin;
   }
   const auto values = [&](int key) {

@@ -20,7 +20,8 @@
 
 namespace weft::kernels {
 
-/// How a column's values are reached. The last two stay where they are and are reached by row.
+/// How a column's values are reached. The last three stay where they are and are reached by row, but for short texts
+/// that are partitioned: these move with their rows.
 enum class Layout : uint8_t { kNull, kFixed, kBits, kBinary32, kBinary64, kOther };
 
 /// Rows that lie in one chunk of every column.
@@ -49,10 +50,13 @@ struct SideColumn {
   int validity_slot = -1;
   /// A part of the word: its first byte there, or -1.
   int word_byte = -1;
+  /// Of texts: the bytes of the longest, where MeasureTexts was called, else -1.
+  int64_t longest = -1;
 };
 
 struct Slot {
-  enum class Kind : uint8_t { kWord, kValues, kBits, kValidity, kRowId };
+  /// kText: the bytes of a text from the slot's first on, their number in its last.
+  enum class Kind : uint8_t { kWord, kValues, kBits, kValidity, kRowId, kText };
   Kind kind;
   int column;
   int width;
@@ -62,6 +66,7 @@ struct Slot {
 enum class WordKind : uint8_t {
   kNone,   // there are none yet
   kExact,  // the values of the key columns side by side: equal words are equal keys
+  kCode,   // the keys of both sides encoded together: equal words are equal keys
   kHash,   // a hash: equal words must be verified
 };
 
@@ -90,13 +95,19 @@ class JoinSide {
   bool words_in_place() const {
     return word_kind_ != WordKind::kExact || (key_columns_.size() == 1 && column(key_columns_[0]).width == 8);
   }
-  /// Gives back the memory of hash words, once the slots have been read.
+  /// Gives back the memory of words, once the slots have been read.
   void FreeWords() { hashes_.reset(); }
   /// Words as the key values themselves.
   void MakeExactWords();
+  /// Words that were made elsewhere: 8 bytes a row, of kind kCode.
+  void TakeCodes(std::shared_ptr<arrow::Buffer> codes);
+  /// The column that key `k` is compared by.
+  std::shared_ptr<arrow::ChunkedArray> key_values(size_t k) const { return table_->column(key_columns_[k]); }
   /// Words as row hashes. Rows whose key can match nothing (a null in it, if not `nulls_equal`) get scattered words.
   arrow::Status MakeHashWords(const JoinOptions& options, uint64_t hash_mask, uint64_t salt, const Context& context);
 
+  /// Says that rows will be moved: short texts move with them. To be called before Need.
+  arrow::Status MeasureTexts(const Context& context);
   /// Makes sure that the column's values can be had from the slots.
   void Need(int column);
 
@@ -125,6 +136,7 @@ class JoinSide {
   std::vector<Slot> slots_{{Slot::Kind::kWord, -1, 8}};
   int row_id_slot_ = -1;
   WordKind word_kind_ = WordKind::kNone;
+  /// Hashes or codes.
   std::shared_ptr<arrow::Buffer> hashes_;
   std::vector<std::shared_ptr<arrow::Array>> whole_;
 };

@@ -14,6 +14,7 @@ inline uint32_t JoinTable::Bucket(uint64_t word) const {
 }
 
 arrow::Status JoinTable::Build(const uint64_t* words, uint32_t n, int bits) {
+  unique_ = false;
   // Two to four buckets a row, so that most look-ups end within the words compared without a branch.
   const int bucket_bits = std::bit_width(n) + 1;
   shift_left_ = bits;
@@ -44,6 +45,67 @@ arrow::Status JoinTable::Build(const uint64_t* words, uint32_t n, int bits) {
   }
   has_large_ = largest > kLargeBucket;
   return has_large_ ? SortLargeBuckets(buckets) : arrow::Status::OK();
+}
+
+arrow::Result<bool> JoinTable::BuildPlaces(const uint64_t* words, uint32_t n) {
+  const auto [least, most] = std::minmax_element(words, words + n);
+  const uint64_t range = *most - *least;
+  if (range >= uint64_t{n} * 8 + 4096) return false;
+  ARROW_ASSIGN_OR_RAISE(uint32_t* const places, places_.Reserve(static_cast<int64_t>(range) + 2));
+  std::fill(places, places + range + 2, kNone);
+  for (uint32_t i = 0; i < n; ++i) {
+    uint32_t& place = places[words[i] - *least];
+    if (place != kNone) return false;
+    place = i;
+  }
+  least_ = *least;
+  range_ = range + 1;
+  return true;
+}
+
+arrow::Status JoinTable::BuildWhole(const uint64_t* words, uint32_t n) {
+  range_ = 0;
+  ARROW_ASSIGN_OR_RAISE(const bool placed, BuildPlaces(words, n));
+  ARROW_RETURN_NOT_OK(Build(words, n, 0));
+  unique_ = placed || !has_large_;
+  if (placed) return arrow::Status::OK();
+  const size_t buckets = size_t{1} << (64 - shift_right_);
+  for (size_t b = 0; unique_ && b < buckets; ++b) {
+    for (uint32_t i = begins_.data()[b]; i < begins_.data()[b + 1]; ++i) {
+      for (uint32_t k = begins_.data()[b]; k < i; ++k) unique_ &= words_.data()[k] != words_.data()[i];
+    }
+  }
+  return arrow::Status::OK();
+}
+
+uint32_t JoinTable::Find(const uint64_t* words, uint32_t n, uint32_t* found) const {
+  uint32_t count = 0;
+  if (range_ != 0) {
+    const uint32_t* const places = places_.data();
+    for (uint32_t i = 0; i < n; ++i) {
+      const uint32_t row = places[std::min(words[i] - least_, range_)];
+      found[i] = row;
+      count += static_cast<uint32_t>(row != kNone);
+    }
+    return count;
+  }
+  const uint32_t* const begins = begins_.data();
+  const uint64_t* const table_words = words_.data();
+  const uint32_t* const table_rows = rows_.data();
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint64_t word = words[i];
+    const uint32_t bucket = Bucket(word);
+    const uint32_t at = begins[bucket];
+    const uint32_t end = begins[bucket + 1];
+    uint32_t row = kNone;
+    for (uint32_t k = 0; k < kUnrolled; ++k) {
+      row = (at + k < end) & (table_words[at + k] == word) ? table_rows[at + k] : row;
+    }
+    for (uint32_t k = at + kUnrolled; k < end; ++k) row = table_words[k] == word ? table_rows[k] : row;
+    found[i] = row;
+    count += static_cast<uint32_t>(row != kNone);
+  }
+  return count;
 }
 
 arrow::Status JoinTable::SortLargeBuckets(size_t buckets) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <arrow/memory_pool.h>
+#include <arrow/result.h>
 #include <arrow/status.h>
 
 #include <cstdint>
@@ -22,10 +23,21 @@ struct ProbeCursor {
 /// Not thread-safe while it is built; any number of threads may probe. Memory is kept for the next Build.
 class JoinTable {
  public:
-  explicit JoinTable(arrow::MemoryPool* pool) : begins_(pool), words_(pool), rows_(pool), pool_(pool) {}
+  explicit JoinTable(arrow::MemoryPool* pool) : begins_(pool), words_(pool), rows_(pool), places_(pool), pool_(pool) {}
 
   /// Groups rows 0 ... n - 1 by bucket. `bits` are the upper bits of the mixed word that all rows share.
   arrow::Status Build(const uint64_t* words, uint32_t n, int bits);
+
+  /// The same for a whole side, of at least one row; also finds out whether all words differ. Where they do and lie
+  /// close together, they index the table.
+  arrow::Status BuildWhole(const uint64_t* words, uint32_t n);
+
+  /// After BuildWhole: no word is there twice.
+  bool unique() const { return unique_; }
+
+  /// Where unique(): the row with each of `n` words, or kNone. Returns how many were found.
+  uint32_t Find(const uint64_t* words, uint32_t n, uint32_t* found) const;
+  static constexpr uint32_t kNone = UINT32_MAX;
 
   /// Finds rows with the word of probing rows: writes pairs to `built` and `probing` (room for `capacity` >= 8 each)
   /// from cursor->row on, until all `n` probing rows are done or there may be no room. Returns the number of pairs;
@@ -47,12 +59,19 @@ class JoinTable {
   uint32_t Bucket(uint64_t word) const;
   arrow::Status SortLargeBuckets(size_t buckets);
 
+  arrow::Result<bool> BuildPlaces(const uint64_t* words, uint32_t n);
+
+  bool unique_ = false;
+  /// Words from `least_` on have a place each, and one more stands for all others; 0 where there are none.
+  uint64_t least_ = 0;
+  uint64_t range_ = 0;
   int shift_left_ = 0;
   int shift_right_ = 63;
   bool has_large_ = false;
   Scratch<uint32_t> begins_;
   Scratch<uint64_t> words_;
   Scratch<uint32_t> rows_;
+  Scratch<uint32_t> places_;
   arrow::MemoryPool* pool_;
 };
 

@@ -15,14 +15,7 @@ struct Pairs {
   uint32_t n;
 };
 
-bool IsNull(const ColumnView& view, uint32_t row) {
-  if (view.layout == Layout::kBinary32 || view.layout == Layout::kBinary64) {
-    if (!view.side->column(view.column).has_nulls) return false;
-    const uint64_t id = view.row_ids[row];
-    return view.side->pieces()[PieceOfRowId(id)].columns[static_cast<size_t>(view.column)]->IsNull(PlaceOfRowId(id));
-  }
-  return view.valid != nullptr && view.valid[row] == 0;
-}
+bool IsNull(const ColumnView& view, uint32_t row) { return !view.IsValid(row); }
 
 /// Clears ok[k] where the pair's values differ. `equal` compares two valid values by their rows, `missing` says whether
 /// a row has no value.

@@ -11,6 +11,8 @@
 #include <cstring>
 #include <limits>
 
+#include "weft/kernels/key_texts.h"
+
 namespace weft::kernels {
 namespace {
 
@@ -19,11 +21,6 @@ using arrow::Type;
 constexpr uint64_t kSignBit = uint64_t{1} << 63;
 /// Rows of one parallel task.
 constexpr int64_t kTaskRows = 1 << 16;
-
-bool IsBinaryLike(Type::type id) {
-  return id == Type::STRING || id == Type::BINARY || id == Type::LARGE_STRING || id == Type::LARGE_BINARY ||
-         id == Type::FIXED_SIZE_BINARY;
-}
 
 bool IsFloating(Type::type id) { return id == Type::HALF_FLOAT || id == Type::FLOAT || id == Type::DOUBLE; }
 
@@ -118,16 +115,6 @@ void FixedPiece(const arrow::ArrayData& data, int piece, int64_t begin, int64_t 
   }
 }
 
-/// Bytes [8 * piece, 8 * piece + 8) as a big-endian number, zero after the end.
-uint64_t BinaryWord(std::string_view view, int piece) {
-  const size_t begin = static_cast<size_t>(piece) * 8;
-  if (begin >= view.size()) return 0;
-  uint64_t word = 0;
-  const size_t length = std::min<size_t>(view.size() - begin, 8);
-  std::memcpy(&word, view.data() + begin, length);
-  return __builtin_bswap64(word);
-}
-
 void OrNanFlags(const arrow::ArrayData& data, int64_t begin, int64_t length, uint8_t* out) {
   switch (data.type->id()) {
     case Type::HALF_FLOAT:
@@ -148,50 +135,6 @@ void OrNanFlags(const arrow::ArrayData& data, int64_t begin, int64_t length, uin
         if (values[i] != values[i]) out[i] = 1;
       }
     }
-  }
-}
-
-template <typename Offset>
-std::string_view OffsetView(const arrow::ArrayData& data, int64_t row) {
-  const Offset* offsets = data.GetValues<Offset>(1) + row;
-  const auto length = static_cast<size_t>(offsets[1] - offsets[0]);
-  if (length == 0) return {"", 0};
-  return {reinterpret_cast<const char*>(data.buffers[2]->data()) + offsets[0], length};
-}
-
-/// The bytes of a valid row of a binary array.
-std::string_view ValueView(const arrow::ArrayData& data, int64_t row) {
-  switch (data.type->id()) {
-    case Type::STRING:
-    case Type::BINARY:
-      return OffsetView<int32_t>(data, row);
-    case Type::LARGE_STRING:
-    case Type::LARGE_BINARY:
-      return OffsetView<int64_t>(data, row);
-    default: {
-      const int width = static_cast<const arrow::FixedSizeBinaryType&>(*data.type).byte_width();
-      if (width == 0) return {"", 0};
-      return {reinterpret_cast<const char*>(data.buffers[1]->data()) + (data.offset + row) * width,
-              static_cast<size_t>(width)};
-    }
-  }
-}
-
-/// The views of rows [begin, end) of a binary array or a dictionary of one.
-void ArrayViews(const arrow::Array& array, const std::vector<std::string_view>& dictionary, int64_t begin, int64_t end,
-                std::string_view* out) {
-  const bool has_nulls = array.null_count() > 0;
-  if (array.type_id() == Type::DICTIONARY) {
-    const auto& encoded = static_cast<const arrow::DictionaryArray&>(array);
-    for (int64_t i = begin; i < end; ++i) {
-      out[i] =
-          has_nulls && array.IsNull(i) ? std::string_view() : dictionary[static_cast<size_t>(encoded.GetValueIndex(i))];
-    }
-    return;
-  }
-  const arrow::ArrayData& data = *array.data();
-  for (int64_t i = begin; i < end; ++i) {
-    out[i] = has_nulls && array.IsNull(i) ? std::string_view() : ValueView(data, i);
   }
 }
 
@@ -247,8 +190,37 @@ arrow::Result<KeyColumn> KeyColumn::Make(const std::vector<std::shared_ptr<arrow
   column.is_binary_ = IsBinaryLike(id);
   column.may_have_nulls_ |= nan_is_null && IsFloating(id) && column.rows() > 0;
   column.pieces_ = PiecesOf(id);
-  if (column.is_binary_) ARROW_RETURN_NOT_OK(column.MakeViews(context));
+  if (column.is_binary_) ARROW_RETURN_NOT_OK(column.MeasureBinary(context));
   return column;
+}
+
+arrow::Status KeyColumn::MeasureBinary(const Context& context) {
+  struct Task {
+    size_t chunk;
+    int64_t begin;
+    int64_t end;
+    int64_t longest = 0;
+  };
+  std::vector<Task> tasks;
+  bool encoded = false;
+  for (size_t c = 0; c < chunks_.size(); ++c) {
+    encoded |= chunks_[c]->type_id() == Type::DICTIONARY;
+    for (int64_t begin = 0; begin < chunks_[c]->length(); begin += kTaskRows) {
+      tasks.push_back({c, begin, std::min(begin + kTaskRows, chunks_[c]->length())});
+    }
+  }
+  if (!encoded) {
+    ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(tasks.size()), [&](int64_t t) {
+      Task& task = tasks[static_cast<size_t>(t)];
+      task.longest = LongestBinary(*chunks_[task.chunk]->data(), task.begin, task.end);
+      return arrow::Status::OK();
+    }));
+    for (const Task& task : tasks) max_length_ = std::max(max_length_, task.longest);
+  }
+  if (encoded || !fits_pieces()) ARROW_RETURN_NOT_OK(MakeViews(context));
+  // The bytes in words, then the length, which tells "a" from "a\0".
+  pieces_ = static_cast<int>((max_length_ + 7) / 8) + 1;
+  return arrow::Status::OK();
 }
 
 arrow::Status KeyColumn::MakeViews(const Context& context) {
@@ -283,17 +255,25 @@ arrow::Status KeyColumn::MakeViews(const Context& context) {
     return arrow::Status::OK();
   }));
   may_have_nulls_ = false;
+  max_length_ = 0;
   for (const Task& task : tasks) {
     max_length_ = std::max(max_length_, task.max_length);
     may_have_nulls_ |= task.has_null;
   }
-  // The bytes in words, then the length, which tells "a" from "a\0".
-  pieces_ = static_cast<int>((max_length_ + 7) / 8) + 1;
   return arrow::Status::OK();
 }
 
+std::string_view KeyColumn::View(int64_t row) const {
+  if (!views_.empty()) return views_[row];
+  std::string_view view;
+  VisitChunks(starts_, row, 1, [&](size_t c, int64_t first, int64_t, int64_t) {
+    if (chunks_[c]->null_count() == 0 || chunks_[c]->IsValid(first)) view = ValueView(*chunks_[c]->data(), first);
+  });
+  return view;
+}
+
 void KeyColumn::Nulls(int64_t begin, int64_t length, uint8_t* out) const {
-  if (is_binary_) {
+  if (!views_.empty()) {
     for (int64_t i = 0; i < length; ++i) out[i] = views_[begin + i].data() == nullptr ? 1 : 0;
     return;
   }
@@ -322,9 +302,10 @@ bool KeyColumn::IsNull(int64_t row) const {
 }
 
 void KeyColumn::Piece(int piece, int64_t begin, int64_t length, uint64_t* out) const {
-  if (is_binary_) {
+  const bool lengths = is_binary_ && piece == pieces_ - 1;
+  if (!views_.empty()) {
     const std::string_view* views = views_.data() + begin;
-    if (piece == pieces_ - 1) {
+    if (lengths) {
       for (int64_t i = 0; i < length; ++i) out[i] = views[i].size();
     } else {
       for (int64_t i = 0; i < length; ++i) out[i] = BinaryWord(views[i], piece);
@@ -332,8 +313,78 @@ void KeyColumn::Piece(int piece, int64_t begin, int64_t length, uint64_t* out) c
     return;
   }
   VisitChunks(starts_, begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t at) {
-    FixedPiece(*chunks_[c]->data(), piece, first, rows, out + at);
+    const arrow::ArrayData& data = *chunks_[c]->data();
+    if (lengths) return BinaryLengths(data, first, rows, out + at);
+    if (is_binary_) return BinaryWords(data, piece, first, rows, out + at);
+    FixedPiece(data, piece, first, rows, out + at);
   });
+}
+
+/// What the codes of a piece have in common.
+struct KeyLayout::Spread {
+  uint64_t min = std::numeric_limits<uint64_t>::max();
+  uint64_t max = 0;
+  /// Bits that are set in some, and in all.
+  uint64_t any = 0;
+  uint64_t all = ~uint64_t{0};
+
+  void Add(const uint64_t* codes, int64_t length, bool bits) {
+    if (bits) {
+      uint64_t some = any;
+      uint64_t common = all;
+      for (int64_t i = 0; i < length; ++i) {
+        some |= codes[i];
+        common &= codes[i];
+      }
+      any = some;
+      all = common;
+      return;
+    }
+    uint64_t least = min;
+    uint64_t most = max;
+    for (int64_t i = 0; i < length; ++i) {
+      least = std::min(least, codes[i]);
+      most = std::max(most, codes[i]);
+    }
+    min = least;
+    max = most;
+  }
+  void Add(const Spread& other) {
+    min = std::min(min, other.min);
+    max = std::max(max, other.max);
+    any |= other.any;
+    all &= other.all;
+  }
+};
+
+std::vector<KeyLayout::BitRun> KeyLayout::RunsOf(uint64_t bits) {
+  std::vector<BitRun> runs;
+  int shift = 0;
+  for (int at = 0; at < 64 && (bits >> at) != 0;) {
+    at += std::countr_zero(bits >> at);
+    const int width = std::countr_one(bits >> at);
+    runs.push_back({at, width == 64 ? ~uint64_t{0} : (uint64_t{1} << width) - 1, shift});
+    shift += width;
+    at += width;
+  }
+  return runs;
+}
+
+KeyLayout::Field KeyLayout::FieldOf(const KeyColumn& column, int piece, const Spread& spread,
+                                    const KeyDirection& direction) {
+  Field field{&column, piece, spread.min, spread.max, 0, direction, false, {}};
+  if (column.is_binary() && piece < column.pieces() - 1) {
+    const uint64_t bits = (spread.any | spread.all) == spread.any ? spread.any & ~spread.all : 0;
+    field.runs = RunsOf(bits);
+    field.width = std::popcount(bits);
+    field.min = 0;
+    field.max = field.width == 64 ? ~uint64_t{0} : (uint64_t{1} << field.width) - 1;
+    if (field.runs.empty()) field.runs.push_back({0, 0, 0});
+    return field;
+  }
+  if (field.min > field.max) field.min = field.max = 0;  // no row but null ones
+  field.width = static_cast<int>(std::bit_width(field.max - field.min));
+  return field;
 }
 
 arrow::Result<KeyLayout> KeyLayout::Make(std::span<const KeyColumn> columns, std::span<const KeyDirection> directions,
@@ -341,11 +392,7 @@ arrow::Result<KeyLayout> KeyLayout::Make(std::span<const KeyColumn> columns, std
   KeyLayout layout;
   if (columns.empty()) return layout;
   const int64_t rows = columns[0].rows();
-  struct Range {
-    uint64_t min = std::numeric_limits<uint64_t>::max();
-    uint64_t max = 0;
-  };
-  using Ranges = std::array<Range, KeyColumn::kMaxPieceBytes / 8 + 1>;
+  using Spreads = std::array<Spread, KeyColumn::kMaxPieceBytes / 8 + 1>;
   const int64_t tasks = (rows + kTaskRows - 1) / kTaskRows;
   bool open = false;
   for (size_t c = 0; c < columns.size(); ++c) {
@@ -356,50 +403,42 @@ arrow::Result<KeyLayout> KeyLayout::Make(std::span<const KeyColumn> columns, std
       open = false;
       continue;
     }
-    std::vector<Ranges> found(static_cast<size_t>(tasks));
+    std::vector<Spreads> found(static_cast<size_t>(tasks));
     ARROW_RETURN_NOT_OK(ParallelFor(context, tasks, [&](int64_t task) {
       uint64_t codes[kBlock];
       uint8_t nulls[kBlock];
-      Ranges& ranges = found[static_cast<size_t>(task)];
+      Spreads& spreads = found[static_cast<size_t>(task)];
       const int64_t end = std::min(rows, (task + 1) * kTaskRows);
       for (int64_t begin = task * kTaskRows; begin < end; begin += kBlock) {
         const int64_t length = std::min(kBlock, end - begin);
         if (column.may_have_nulls()) column.Nulls(begin, length, nulls);
         for (int p = 0; p < column.pieces(); ++p) {
           column.Piece(p, begin, length, codes);
-          Range range = ranges[static_cast<size_t>(p)];
+          int64_t valid = length;
           if (column.may_have_nulls()) {
+            valid = 0;
             for (int64_t i = 0; i < length; ++i) {
-              if (nulls[i] != 0) continue;
-              range.min = std::min(range.min, codes[i]);
-              range.max = std::max(range.max, codes[i]);
-            }
-          } else {
-            for (int64_t i = 0; i < length; ++i) {
-              range.min = std::min(range.min, codes[i]);
-              range.max = std::max(range.max, codes[i]);
+              codes[valid] = codes[i];
+              valid += nulls[i] == 0 ? 1 : 0;
             }
           }
-          ranges[static_cast<size_t>(p)] = range;
+          const bool bits = column.is_binary() && p < column.pieces() - 1;
+          spreads[static_cast<size_t>(p)].Add(codes, valid, bits);
         }
       }
       return arrow::Status::OK();
     }));
     for (int p = 0; p < column.pieces(); ++p) {
-      Field field{&column, p, std::numeric_limits<uint64_t>::max(), 0, 0, direction, false};
-      for (const Ranges& ranges : found) {
-        field.min = std::min(field.min, ranges[static_cast<size_t>(p)].min);
-        field.max = std::max(field.max, ranges[static_cast<size_t>(p)].max);
-      }
-      if (field.min > field.max) field.min = field.max = 0;  // no row but null ones
-      const uint64_t range = field.max - field.min;
-      field.width = static_cast<int>(std::bit_width(range));
+      Spread spread;
+      for (const Spreads& spreads : found) spread.Add(spreads[static_cast<size_t>(p)]);
+      Field field = FieldOf(column, p, spread, direction);
       if (p == 0 && column.may_have_nulls()) {
+        const uint64_t range = field.max - field.min;
         if (range < std::numeric_limits<uint64_t>::max()) {
           field.null_code = true;
           field.width = static_cast<int>(std::bit_width(range + 1));
         } else {
-          layout.AddField({&column, -1, 0, 1, 1, direction, true}, &open);
+          layout.AddField({&column, -1, 0, 1, 1, direction, true, {}}, &open);
         }
       }
       layout.AddField(field, &open);
@@ -431,6 +470,19 @@ void KeyLayout::AddField(const Field& field, bool* open) {
   }
 }
 
+void KeyLayout::PushTogether(const std::vector<BitRun>& runs, int64_t length, uint64_t* words) {
+  uint64_t pushed[kBlock];
+  for (size_t r = 0; r < runs.size(); ++r) {
+    const BitRun run = runs[r];
+    if (r == 0) {
+      for (int64_t i = 0; i < length; ++i) pushed[i] = (words[i] >> run.drop) & run.mask;
+    } else {
+      for (int64_t i = 0; i < length; ++i) pushed[i] |= ((words[i] >> run.drop) & run.mask) << run.shift;
+    }
+  }
+  std::copy(pushed, pushed + length, words);
+}
+
 void KeyLayout::FieldCodes(const Field& field, int64_t begin, int64_t length, uint64_t* out) const {
   uint8_t nulls[kBlock];
   const bool with_nulls = field.column->may_have_nulls();
@@ -441,6 +493,7 @@ void KeyLayout::FieldCodes(const Field& field, int64_t begin, int64_t length, ui
     return;
   }
   field.column->Piece(field.piece, begin, length, out);
+  if (!field.runs.empty()) PushTogether(field.runs, length, out);
   const uint64_t first = field.null_code && field.direction.nulls_first ? 1 : 0;
   if (field.direction.ascending) {
     const uint64_t base = field.min - first;

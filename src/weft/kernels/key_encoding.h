@@ -44,16 +44,18 @@ class KeyColumn {
   /// Writes one piece of the rows [begin, begin + length). What it is for null rows is not said.
   void Piece(int piece, int64_t begin, int64_t length, uint64_t* out) const;
   /// A binary value; its data() is nullptr for null and only then. Refers to the column's memory.
-  std::string_view View(int64_t row) const { return views_[row]; }
+  std::string_view View(int64_t row) const;
 
   static constexpr int64_t kMaxPieceBytes = 32;
 
  private:
+  arrow::Status MeasureBinary(const Context& context);
   arrow::Status MakeViews(const Context& context);
 
   std::vector<std::shared_ptr<arrow::Array>> chunks_;
   /// First row of each chunk, and the number of rows.
   std::vector<int64_t> starts_{0};
+  /// Of long binaries and of dictionaries of binaries; else empty, and binaries are read where they lie.
   PoolArray<std::string_view> views_;
   bool is_binary_ = false;
   bool is_null_type_ = false;
@@ -93,6 +95,12 @@ class KeyLayout {
   static constexpr int64_t kBlock = 2048;
 
  private:
+  /// Bits of a word: shifted right, masked, shifted left.
+  struct BitRun {
+    int drop;
+    uint64_t mask;
+    int shift;
+  };
   struct Field {
     const KeyColumn* column = nullptr;
     /// -1 is the flag of null.
@@ -103,6 +111,9 @@ class KeyLayout {
     KeyDirection direction;
     /// Whether null has a code of its own in this field; later fields of a column have 0 for null.
     bool null_code = false;
+    /// Of the bytes of binaries: the runs of bits that are not the same in all rows, which are pushed together before
+    /// min and max are looked at. Otherwise empty: the whole piece.
+    std::vector<BitRun> runs;
   };
   /// A run of a field's bits within a word: the field's code shifted right, then left.
   struct Slot {
@@ -118,6 +129,10 @@ class KeyLayout {
     std::vector<Slot> slots;
   };
 
+  struct Spread;
+  static std::vector<BitRun> RunsOf(uint64_t bits);
+  static Field FieldOf(const KeyColumn& column, int piece, const Spread& spread, const KeyDirection& direction);
+  static void PushTogether(const std::vector<BitRun>& runs, int64_t length, uint64_t* words);
   void AddField(const Field& field, bool* open);
   void FieldCodes(const Field& field, int64_t begin, int64_t length, uint64_t* out) const;
 

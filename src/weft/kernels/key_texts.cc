@@ -1,0 +1,158 @@
+#include "weft/kernels/key_texts.h"
+
+#include <arrow/array.h>
+#include <arrow/type.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace weft::kernels {
+namespace {
+
+using arrow::Type;
+
+/// Which bytes of a big-endian word the first 0 ... 8 are.
+constexpr uint64_t kFirstBytes[9] = {0,
+                                     0xff00000000000000ULL,
+                                     0xffff000000000000ULL,
+                                     0xffffff0000000000ULL,
+                                     0xffffffff00000000ULL,
+                                     0xffffffffff000000ULL,
+                                     0xffffffffffff0000ULL,
+                                     0xffffffffffffff00ULL,
+                                     0xffffffffffffffffULL};
+
+template <typename Offset>
+std::string_view OffsetView(const arrow::ArrayData& data, int64_t row) {
+  const Offset* offsets = data.GetValues<Offset>(1) + row;
+  const auto length = static_cast<size_t>(offsets[1] - offsets[0]);
+  if (length == 0) return {"", 0};
+  return {reinterpret_cast<const char*>(data.buffers[2]->data()) + offsets[0], length};
+}
+
+template <typename Offset>
+void OffsetWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t length, uint64_t* out) {
+  const Offset* offsets = data.GetValues<Offset>(1) + begin;
+  const int64_t skip = int64_t{8} * piece;
+  // Eight bytes are read at once where so many are left in the buffer; the last rows are read with care.
+  const int64_t last = data.buffers[2] == nullptr ? -1 : data.buffers[2]->size() - skip - 8;
+  int64_t safe = length;
+  while (safe > 0 && offsets[safe - 1] > last) --safe;
+  const uint8_t* bytes = safe == 0 ? nullptr : data.buffers[2]->data() + skip;
+  for (int64_t i = 0; i < safe; ++i) {
+    uint64_t word;
+    std::memcpy(&word, bytes + offsets[i], sizeof(word));
+    const int64_t left = std::clamp<int64_t>(offsets[i + 1] - offsets[i] - skip, 0, 8);
+    out[i] = __builtin_bswap64(word) & kFirstBytes[left];
+  }
+  for (int64_t i = safe; i < length; ++i) out[i] = BinaryWord(OffsetView<Offset>(data, begin + i), piece);
+}
+
+template <typename Offset>
+void OffsetLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out) {
+  const Offset* offsets = data.GetValues<Offset>(1) + begin;
+  for (int64_t i = 0; i < length; ++i) out[i] = static_cast<uint64_t>(offsets[i + 1] - offsets[i]);
+}
+
+template <typename Offset>
+int64_t LongestOffset(const arrow::ArrayData& data, int64_t begin, int64_t end) {
+  const Offset* offsets = data.GetValues<Offset>(1);
+  Offset longest = 0;
+  for (int64_t i = begin; i < end; ++i) longest = std::max<Offset>(longest, offsets[i + 1] - offsets[i]);
+  return longest;
+}
+
+int WidthOf(const arrow::ArrayData& data) {
+  return static_cast<const arrow::FixedSizeBinaryType&>(*data.type).byte_width();
+}
+
+}  // namespace
+
+bool IsBinaryLike(Type::type id) {
+  return id == Type::STRING || id == Type::BINARY || id == Type::LARGE_STRING || id == Type::LARGE_BINARY ||
+         id == Type::FIXED_SIZE_BINARY;
+}
+
+int64_t LongestBinary(const arrow::ArrayData& data, int64_t begin, int64_t end) {
+  switch (data.type->id()) {
+    case Type::STRING:
+    case Type::BINARY:
+      return LongestOffset<int32_t>(data, begin, end);
+    case Type::LARGE_STRING:
+    case Type::LARGE_BINARY:
+      return LongestOffset<int64_t>(data, begin, end);
+    default:
+      return WidthOf(data);
+  }
+}
+
+void BinaryWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t length, uint64_t* out) {
+  switch (data.type->id()) {
+    case Type::STRING:
+    case Type::BINARY:
+      return OffsetWords<int32_t>(data, piece, begin, length, out);
+    case Type::LARGE_STRING:
+    case Type::LARGE_BINARY:
+      return OffsetWords<int64_t>(data, piece, begin, length, out);
+    default:
+      for (int64_t i = 0; i < length; ++i) out[i] = BinaryWord(ValueView(data, begin + i), piece);
+  }
+}
+
+void BinaryLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out) {
+  switch (data.type->id()) {
+    case Type::STRING:
+    case Type::BINARY:
+      return OffsetLengths<int32_t>(data, begin, length, out);
+    case Type::LARGE_STRING:
+    case Type::LARGE_BINARY:
+      return OffsetLengths<int64_t>(data, begin, length, out);
+    default:
+      std::fill(out, out + length, static_cast<uint64_t>(WidthOf(data)));
+  }
+}
+
+uint64_t BinaryWord(std::string_view view, int piece) {
+  const size_t begin = static_cast<size_t>(piece) * 8;
+  if (begin >= view.size()) return 0;
+  uint64_t word = 0;
+  const size_t length = std::min<size_t>(view.size() - begin, 8);
+  std::memcpy(&word, view.data() + begin, length);
+  return __builtin_bswap64(word);
+}
+
+std::string_view ValueView(const arrow::ArrayData& data, int64_t row) {
+  switch (data.type->id()) {
+    case Type::STRING:
+    case Type::BINARY:
+      return OffsetView<int32_t>(data, row);
+    case Type::LARGE_STRING:
+    case Type::LARGE_BINARY:
+      return OffsetView<int64_t>(data, row);
+    default: {
+      const int width = WidthOf(data);
+      if (width == 0) return {"", 0};
+      return {reinterpret_cast<const char*>(data.buffers[1]->data()) + (data.offset + row) * width,
+              static_cast<size_t>(width)};
+    }
+  }
+}
+
+void ArrayViews(const arrow::Array& array, const std::vector<std::string_view>& dictionary, int64_t begin, int64_t end,
+                std::string_view* out) {
+  const bool has_nulls = array.null_count() > 0;
+  if (array.type_id() == Type::DICTIONARY) {
+    const auto& encoded = static_cast<const arrow::DictionaryArray&>(array);
+    for (int64_t i = begin; i < end; ++i) {
+      out[i] =
+          has_nulls && array.IsNull(i) ? std::string_view() : dictionary[static_cast<size_t>(encoded.GetValueIndex(i))];
+    }
+    return;
+  }
+  const arrow::ArrayData& data = *array.data();
+  for (int64_t i = begin; i < end; ++i) {
+    out[i] = has_nulls && array.IsNull(i) ? std::string_view() : ValueView(data, i);
+  }
+}
+
+}  // namespace weft::kernels

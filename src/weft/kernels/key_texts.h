@@ -1,0 +1,37 @@
+// The bytes of strings and binaries, as key columns read them.
+#pragma once
+
+#include <arrow/array/array_base.h>
+#include <arrow/array/data.h>
+#include <arrow/type_fwd.h>
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace weft::kernels {
+
+bool IsBinaryLike(arrow::Type::type id);
+
+/// The number of bytes of the longest of the rows [begin, end) of a binary array; null rows may count.
+int64_t LongestBinary(const arrow::ArrayData& data, int64_t begin, int64_t end);
+
+/// Of the rows [begin, begin + length) of a binary array: bytes [8 * piece, 8 * piece + 8) as a big-endian number, zero
+/// after the end; anything for null rows.
+void BinaryWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t length, uint64_t* out);
+
+/// The number of bytes of each of these rows.
+void BinaryLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out);
+
+/// The same word of one value.
+uint64_t BinaryWord(std::string_view view, int piece);
+
+/// The bytes of a valid row of a binary array; data() is never nullptr.
+std::string_view ValueView(const arrow::ArrayData& data, int64_t row);
+
+/// The views of rows [begin, end) of a binary array or, with its values' views, a dictionary of one; data() is nullptr
+/// for null.
+void ArrayViews(const arrow::Array& array, const std::vector<std::string_view>& dictionary, int64_t begin, int64_t end,
+                std::string_view* out);
+
+}  // namespace weft::kernels
