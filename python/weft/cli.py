@@ -30,12 +30,25 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser(
         "run",
-        help="start a script on several ranks of this host",
-        usage="weft run [-n N] [--threads T] [--backend B] [--tag-output] (script.py | -m module) [argument ...]",
+        help="start a script on several ranks of this host or of others",
+        usage="weft run [-n N] [--hosts A,B:SLOTS] [--threads T] [--backend B] [--tag-output] "
+        "(script.py | -m module) [argument ...]",
         description="Starts a script as the ranks of a job, with a rendezvous server inside. The first rank that fails "
         "ends the others.",
     )
-    run.add_argument("-n", "--ranks", type=_positive, default=1, metavar="N", help="number of ranks (default 1)")
+    run.add_argument(
+        "-n", "--ranks", type=_positive, metavar="N", help="number of ranks (default 1; with --hosts: all slots)"
+    )
+    run.add_argument(
+        "--hosts",
+        metavar="A,B:SLOTS",
+        help="start them there by ssh, in a folder of the same name (WEFT_SSH: its command, WEFT_REMOTE_PYTHON: the "
+        "Python there)",
+    )
+    run.add_argument("--listen", metavar="ADDRESS", help="with --hosts: the address of this host that those reach")
+    run.add_argument(
+        "--env", action="append", default=[], metavar="NAME", help="with --hosts: a variable that goes with the job"
+    )
     run.add_argument("--threads", type=_positive, metavar="T", help="threads a rank (default: cores / N, at least 1)")
     run.add_argument("--backend", metavar="B", help="how ranks talk (default: tcp for more than one)")
     run.add_argument("--tag-output", action="store_true", help="lead each line by its rank")
@@ -54,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from weft.hosts import HostShare, parse_hosts, share_out
     from weft.launcher import Launch, run
 
     program: list[str] = options.program
@@ -63,19 +77,35 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         del program[1]
     if not program:
         parser.error("weft run: name a script or -m module")
+    shares: list[HostShare] = []
+    try:
+        if options.hosts:
+            shares = share_out(parse_hosts(options.hosts), options.ranks)
+        elif options.listen or options.env:
+            parser.error("weft run: --listen and --env are for --hosts")
+    except ValueError as problem:
+        print(f"weft run: {problem}", file=sys.stderr)
+        return 2
     if not options.module and not Path(program[0]).exists():
         print(f"weft run: there is no script {program[0]!r}", file=sys.stderr)
         return 2
-    return run(
-        Launch(
-            command=program,
-            ranks=options.ranks,
-            module=options.module,
-            threads=options.threads,
-            backend=options.backend,
-            tag_output=options.tag_output,
+    try:
+        return run(
+            Launch(
+                command=program,
+                ranks=sum(len(share.ranks) for share in shares) or options.ranks or 1,
+                hosts=shares,
+                named=options.env,
+                listen=options.listen,
+                module=options.module,
+                threads=options.threads,
+                backend=options.backend,
+                tag_output=options.tag_output,
+            )
         )
-    )
+    except ValueError as problem:
+        print(f"weft run: {problem}", file=sys.stderr)
+        return 2
 
 
 def _rendezvous(options: argparse.Namespace) -> int:

@@ -68,7 +68,9 @@ class Launches:
         self, script: str | Path, ranks: int = 2, arguments: Sequence[str] = (), options: Sequence[str] = (), **env: str
     ) -> subprocess.Popen[str]:
         path = self.write(script) if isinstance(script, str) else script
-        command = [sys.executable, "-m", "weft.cli", "run", "-n", str(ranks), "--threads", "1", *options, str(path)]
+        # With hosts, those say how many there are.
+        count = [] if "--hosts" in options else ["-n", str(ranks), "--threads", "1"]
+        command = [sys.executable, "-m", "weft.cli", "run", *count, *options, str(path)]
         process = subprocess.Popen(
             [*command, *arguments],
             stdin=subprocess.DEVNULL,
