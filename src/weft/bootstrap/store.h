@@ -44,6 +44,9 @@ class Store {
 
   /// Removes the key if it is there.
   virtual arrow::Status Delete(const std::string& key) = 0;
+
+  /// From now on the store is missed by nobody: a call whose server is gone may fail at once instead of waiting for it.
+  virtual void StartUpIsOver() {}
 };
 
 /// How stores are reached; not all fields matter to each.
@@ -57,8 +60,25 @@ struct StoreOptions {
   std::function<arrow::Status()> check_interrupt = {};
 };
 
-/// Opens the store that `url` names: "rendezvous://host:port", "inprocess://name" (one per process and name). Other
-/// schemes are Status::Invalid with a list of those that are built.
+/// Opens the store that `url` names: "rendezvous://host:port", "inprocess://name" (one per process and name),
+/// "file:///shared/dir", "redis://[user:password@]host[:port][/db]" and, with TLS, "rediss://". Other schemes are
+/// Status::Invalid with a list of those that there are; one that was not built says how to get it. Errors never repeat
+/// what stands between "://" and "@".
 arrow::Result<std::shared_ptr<Store>> OpenStore(const std::string& url, const StoreOptions& options);
 
+/// The one function that a store's module exports; `url` is whole.
+using StoreModuleEntry = void (*)(const std::string& url, const StoreOptions&, arrow::Result<std::shared_ptr<Store>>*);
+inline constexpr const char* kStoreModuleSymbol = "weft_open_store";
+
 }  // namespace weft
+
+/// Once in a store that is a module of its own (weft_add_module), outside of namespaces: exports `open`.
+#define WEFT_EXPORT_STORE(open)                                                     \
+  extern "C" __attribute__((visibility("default"))) void weft_open_store(           \
+      const std::string& url, const ::weft::StoreOptions& options,                  \
+      ::arrow::Result<std::shared_ptr<::weft::Store>>* opened);                     \
+  void weft_open_store(const std::string& url, const ::weft::StoreOptions& options, \
+                       ::arrow::Result<std::shared_ptr<::weft::Store>>* opened) {   \
+    *opened = open(url, options);                                                   \
+  }                                                                                 \
+  static_assert(true, "takes the semicolon")

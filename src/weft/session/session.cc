@@ -21,6 +21,9 @@
 namespace weft {
 namespace {
 
+/// More means that two workers drive each other out, each as the same rank.
+constexpr int kRejoins = 3;
+
 int CoresOfThisProcess() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -178,6 +181,27 @@ arrow::Status JoinJob(Shared& shared, const Duration connect_timeout) {
   return arrow::Status::OK();
 }
 
+/// Joins and links up. Where epochs are counted, a worker that joined one which others then gave up (because an earlier
+/// attempt had died in it, half joined) goes on with them to the next.
+arrow::Result<std::unique_ptr<Communicator>> Meet(Shared& shared, BackendContext& backend) {
+  const auto deadline = Deadline::After(backend.connect_timeout);
+  for (int rejoined = 0;; ++rejoined) {
+    backend.connect_timeout = std::max<Duration>(deadline.Left(), std::chrono::milliseconds(1));
+    ARROW_RETURN_NOT_OK(JoinJob(shared, backend.connect_timeout));
+    backend.membership = shared.membership.get();
+    auto made = MakeCommunicator(shared.options.backend, backend);
+    if (made.ok()) {
+      shared.membership->StartUpIsOver();
+      return made;
+    }
+    const bool over = IsCommunicationError(made.status(), CommunicationFailure::kSuperseded);
+    if (!over || shared.options.epoch >= 0 || rejoined == kRejoins || deadline.Passed()) return made;
+    WEFT_LOG(kInfo, "joining again: " << made.status().message());
+    backend.membership = nullptr;
+    shared.membership.reset();
+  }
+}
+
 }  // namespace
 
 arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
@@ -203,17 +227,16 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   } else {
     ARROW_RETURN_NOT_OK(CheckMeetingPlace(shared->options));
     ARROW_ASSIGN_OR_RAISE(backend.secret, SecretBytes(shared->options.secret));
-    ARROW_RETURN_NOT_OK(JoinJob(*shared, backend.connect_timeout));
   }
-  shared->token = shared->job + "-" + std::to_string(shared->epoch);
-  backend.membership = shared->membership.get();
   backend.encryption = shared->options.encryption;
   backend.advertise = shared->options.advertise;
   backend.communicator.check_interrupt = shared->options.check_interrupt;
   backend.communicator.check_collectives = shared->options.check_collectives;
 
   auto impl = std::make_unique<Impl>();
-  ARROW_ASSIGN_OR_RAISE(impl->communicator, MakeCommunicator(shared->options.backend, backend));
+  ARROW_ASSIGN_OR_RAISE(impl->communicator,
+                        alone ? MakeCommunicator(shared->options.backend, backend) : Meet(*shared, backend));
+  shared->token = shared->job + "-" + std::to_string(shared->epoch);
   impl->first = true;
   shared->open_seconds = Seconds(Clock::now() - begin);
   shared->tracer->Add("init", begin, Clock::now(), 0, 0);
