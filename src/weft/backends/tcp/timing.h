@@ -18,6 +18,10 @@ inline constexpr int kMaxUnpolled = 8;
 inline constexpr Duration kStandBy = std::chrono::milliseconds(2);
 inline constexpr Duration kDeepStandBy = std::chrono::milliseconds(100);
 
+/// A caller that waits looks again without sleeping for so long, where each rank of this host has a core: a message of
+/// a few bytes comes back sooner than a sleeping thread wakes.
+inline constexpr Duration kSpin = std::chrono::microseconds(50);
+
 inline constexpr Duration kTimersWhileWaiting = std::chrono::milliseconds(250);
 inline constexpr Duration kTimersWhileIdle = std::chrono::seconds(1);
 inline constexpr Duration kHeartbeatEvery = std::chrono::seconds(1);
