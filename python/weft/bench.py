@@ -10,7 +10,6 @@ import importlib.util
 import json
 import os
 import platform
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from typing import Any
 
 from weft import _core, settings
 from weft.bench_ranks import COLLECTIVES
+from weft.starting import MPI_ENVIRONMENT, mpirun
 
 __all__ = ["Collectives", "collectives"]
 
@@ -49,23 +49,13 @@ class _Contender:
     name: str
     kind: str  # of bench_ranks
     environment: dict[str, str] = field(default_factory=dict)
-    mpirun: list[str] | None = None
-
-
-def _openmpi() -> str | None:
-    """mpirun, where it is OpenMPI's."""
-    program = shutil.which("mpirun")
-    if program is None:
-        return None
-    asked = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=60, check=False)
-    return program if "Open MPI" in asked.stdout or "OpenRTE" in asked.stdout else None
+    mpirun: list[str] | None = None  # how it is started, else by weft run
 
 
 def _contenders() -> tuple[list[_Contender], list[str]]:
     """All that can be run here, and why others cannot."""
     found, missing = [], []
-    mpirun = _openmpi()
-    start = [mpirun, "--oversubscribe", "--bind-to", "none", "--mca", "btl_tcp_if_include", "lo"] if mpirun else None
+    start = list(mpirun() or ()) or None
     for backend in _core.backends():
         name = str(backend["name"])
         if name == "local":
@@ -119,8 +109,7 @@ def _run(contender: _Contender, ranks: int, options: Collectives) -> list[dict[s
     program = ["-m", "weft.bench_ranks", plan]
     with socket.create_server(("127.0.0.1", 0)) as listener:
         if contender.mpirun is not None:
-            # OpenMPI wants to be told twice that root may; the ranks are this program's own.
-            environment.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+            environment.update(MPI_ENVIRONMENT)
             command = [*contender.mpirun, "-n", str(ranks), sys.executable, *program]
         else:
             environment["WEFT_BENCH_MEET"] = f"127.0.0.1:{listener.getsockname()[1]}"
