@@ -11,6 +11,8 @@ packages=(ca-certificates g++ cmake ninja-build ccache libssl-dev libasio-dev py
 requirements=(tools/requirements-demo.txt)
 if [ "$what" = all ]; then
   packages+=(libgtest-dev libbenchmark-dev git pkg-config libopenmpi-dev openmpi-bin libucx-dev libgloo-dev libfabric-dev)
+  # Stores and hosts: the Redis store and what its tests start, and an sshd of the tests' own.
+  packages+=(libhiredis-dev redis-server openssl openssh-client openssh-server)
   requirements+=(tools/requirements-all.txt)
 fi
 
@@ -25,6 +27,12 @@ if [ ${#missing[@]} -gt 0 ]; then
     root=(sudo)
   fi
   echo "setup: installing ${missing[*]}"
+  # The servers that the tests start are their own: nothing of the host's is started by installing them.
+  if [ "$what" = all ] && [ ! -e /usr/sbin/policy-rc.d ]; then
+    printf '#!/bin/sh\nexit 101\n' | "${root[@]}" tee /usr/sbin/policy-rc.d >/dev/null
+    "${root[@]}" chmod +x /usr/sbin/policy-rc.d
+    trap '"${root[@]}" rm -f /usr/sbin/policy-rc.d' EXIT
+  fi
   "${root[@]}" apt-get update -qq
   "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi

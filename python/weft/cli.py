@@ -1,4 +1,4 @@
-"""The command line: ``weft run``, ``weft rendezvous``, ``weft doctor``, ``weft --version``."""
+"""The command line: ``weft run``, ``weft rendezvous``, ``weft doctor``, ``weft bench``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 __all__ = ["main"]
 
@@ -21,6 +22,22 @@ def _positive(text: str) -> int:
     return value
 
 
+def _bytes(text: str) -> int:
+    from weft.settings import parse_bytes
+
+    return parse_bytes(text)
+
+
+def _numbers(one: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    def many(text: str) -> list[Any]:
+        try:
+            return [one(item) for item in text.split(",")]
+        except ValueError as problem:
+            raise argparse.ArgumentTypeError(str(problem)) from None
+
+    return many
+
+
 def _parser() -> argparse.ArgumentParser:
     from weft import __version__
 
@@ -30,12 +47,25 @@ def _parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser(
         "run",
-        help="start a script on several ranks of this host",
-        usage="weft run [-n N] [--threads T] [--backend B] [--tag-output] (script.py | -m module) [argument ...]",
+        help="start a script on several ranks of this host or of others",
+        usage="weft run [-n N] [--hosts A,B:SLOTS] [--threads T] [--backend B] [--tag-output] "
+        "(script.py | -m module) [argument ...]",
         description="Starts a script as the ranks of a job, with a rendezvous server inside. The first rank that fails "
         "ends the others.",
     )
-    run.add_argument("-n", "--ranks", type=_positive, default=1, metavar="N", help="number of ranks (default 1)")
+    run.add_argument(
+        "-n", "--ranks", type=_positive, metavar="N", help="number of ranks (default 1; with --hosts: all slots)"
+    )
+    run.add_argument(
+        "--hosts",
+        metavar="A,B:SLOTS",
+        help="start them there by ssh, in a folder of the same name (WEFT_SSH: its command, WEFT_REMOTE_PYTHON: the "
+        "Python there)",
+    )
+    run.add_argument("--listen", metavar="ADDRESS", help="with --hosts: the address of this host that those reach")
+    run.add_argument(
+        "--env", action="append", default=[], metavar="NAME", help="with --hosts: a variable that goes with the job"
+    )
     run.add_argument("--threads", type=_positive, metavar="T", help="threads a rank (default: cores / N, at least 1)")
     run.add_argument("--backend", metavar="B", help="how ranks talk (default: tcp for more than one)")
     run.add_argument("--tag-output", action="store_true", help="lead each line by its rank")
@@ -49,11 +79,27 @@ def _parser() -> argparse.ArgumentParser:
     rendezvous.add_argument("--key-file", metavar="FILE", help="file with the key that ranks must know")
     rendezvous.add_argument("--open", action="store_true", help="allow a public address without a key")
 
+    bench = commands.add_parser("bench", help="measure this host").add_subparsers(dest="bench", required=True)
+    collectives = bench.add_parser(
+        "collectives",
+        help="each collective on each backend, beside OpenMPI and plain sockets",
+        description="Times each collective on each backend that is built, beside OpenMPI (mpirun and mpi4py) and plain "
+        "sockets, and prints one table: median, deviation, bandwidth, and ratios of time to the yardsticks'.",
+    )
+    collectives.add_argument("--ranks", type=_numbers(_positive), metavar="N,N", help="worlds (default 2,4,8,16)")
+    collectives.add_argument("--sizes", type=_numbers(_bytes), metavar="B,B", help="bytes a block (default 8 to 64MiB)")
+    collectives.add_argument("--collectives", type=_numbers(str), metavar="C,C", help="default: all")
+    collectives.add_argument("--contenders", type=_numbers(str), metavar="C,C", help="default: all that can be run")
+    collectives.add_argument("--seconds", type=float, metavar="S", help="for one collective at one size (default 0.5)")
+    collectives.add_argument("--quick", action="store_true", help="2 ranks, three sizes, little time: a smoke test")
+    collectives.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
+
     commands.add_parser("doctor", help="what is built, what this host is, whether two ranks can talk")
     return parser
 
 
 def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
+    from weft.hosts import HostShare, parse_hosts, share_out
     from weft.launcher import Launch, run
 
     program: list[str] = options.program
@@ -63,19 +109,62 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         del program[1]
     if not program:
         parser.error("weft run: name a script or -m module")
+    shares: list[HostShare] = []
+    try:
+        if options.hosts:
+            shares = share_out(parse_hosts(options.hosts), options.ranks)
+        elif options.listen or options.env:
+            parser.error("weft run: --listen and --env are for --hosts")
+    except ValueError as problem:
+        print(f"weft run: {problem}", file=sys.stderr)
+        return 2
     if not options.module and not Path(program[0]).exists():
         print(f"weft run: there is no script {program[0]!r}", file=sys.stderr)
         return 2
-    return run(
-        Launch(
-            command=program,
-            ranks=options.ranks,
-            module=options.module,
-            threads=options.threads,
-            backend=options.backend,
-            tag_output=options.tag_output,
+    try:
+        return run(
+            Launch(
+                command=program,
+                ranks=sum(len(share.ranks) for share in shares) or options.ranks or 1,
+                hosts=shares,
+                named=options.env,
+                listen=options.listen,
+                module=options.module,
+                threads=options.threads,
+                backend=options.backend,
+                tag_output=options.tag_output,
+            )
         )
-    )
+    except ValueError as problem:
+        print(f"weft run: {problem}", file=sys.stderr)
+        return 2
+
+
+def _bench(options: argparse.Namespace) -> int:
+    from weft.bench import Collectives, collectives
+    from weft.bench_ranks import COLLECTIVES
+
+    plan = Collectives(json_file=options.json, contenders=options.contenders)
+    if options.quick:
+        plan.ranks, plan.sizes, plan.seconds, plan.repetitions = [2], [8, 1 << 16, 1 << 20], 0.02, 3
+    if any(count < 2 for count in options.ranks or []):
+        print("weft bench: --ranks begin at 2", file=sys.stderr)
+        return 2
+    if options.seconds is not None and not options.seconds > 0:
+        print("weft bench: --seconds must be above 0", file=sys.stderr)
+        return 2
+    for name in options.collectives or []:
+        if name not in COLLECTIVES:
+            print(f"weft bench: there is no collective {name!r}; there are {', '.join(COLLECTIVES)}", file=sys.stderr)
+            return 2
+    for name in ("ranks", "sizes", "collectives", "seconds"):
+        if getattr(options, name) is not None:
+            setattr(plan, name, getattr(options, name))
+    try:
+        return collectives(plan)
+    except ValueError as problem:
+        print(f"weft bench: {problem}", file=sys.stderr)
+        return 2
 
 
 def _rendezvous(options: argparse.Namespace) -> int:
@@ -120,6 +209,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _run(options, parser)
     if options.command == "rendezvous":
         return _rendezvous(options)
+    if options.command == "bench":
+        return _bench(options)
     from weft.doctor import report
 
     return report()

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
-import sys
+import time
+from collections.abc import Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from weft import _core, launchers, settings
+from weft.starting import MPI_ENVIRONMENT, start_command
 
 __all__ = ["ping", "report"]
+
+#: Seconds that all pings together may take.
+LIMIT = 60.0
 
 
 def _version(package: str) -> str:
@@ -40,20 +45,6 @@ def _here(backend: dict[str, Any]) -> str:
     return f"; here {version}" if version else ""
 
 
-def _ping(command: list[str], environment: dict[str, str]) -> int:
-    """Runs two ranks and prints what they say; their exit code, or 1 where they do not end."""
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environment)
-    except subprocess.TimeoutExpired:
-        print("  did not come to an end within 60 s")
-        return 1
-    for line in (done.stdout + (done.stderr if done.returncode else "")).splitlines():
-        print(f"  {line}")
-    if done.returncode:
-        print(f"  {command[0]} failed with exit code {done.returncode}")
-    return done.returncode
-
-
 def _clean() -> dict[str, str]:
     """This process' environment without what a launcher or a person has said about its own world."""
     strange = ("WEFT_", "OMPI_", "PMI_", "PMIX_", "RANK", "WORLD_SIZE")
@@ -71,31 +62,59 @@ def report() -> int:
     print("backends")
     for backend in _core.backends():
         state = "built" if backend["built"] else "not built"
-        print(f"  {backend['name']}: {state}{', ' if backend['detail'] else ''}{backend['detail']}{_here(backend)}")
+        trust = ", trusts its fabric" if backend["built"] and backend["name"] not in ("local", "tcp") else ""
+        detail = f", {backend['detail']}" if backend["detail"] else ""
+        print(f"  {backend['name']}: {state}{detail}{_here(backend)}{trust}")
     print("launcher")
     print(f"  {launchers.describe()}")
-    print("rendezvous server")
-    print(f"  {'built' if _core.have_rendezvous else 'not built: it needs Asio and OpenSSL'}")
+    print("stores")
+    print(f"  rendezvous: {'built' if _core.have_rendezvous else 'not built: it needs Asio and OpenSSL'}")
+    print("  file: built")
+    redis = Path(_core.__file__).with_name("libweft_redis.so").exists()
+    print(f"  redis: {'built' if redis else 'not built: it needs libhiredis-dev'}")
     if not _core.have_rendezvous:
         return 0
     print("two ranks on this host", flush=True)
-    failed = _ping([sys.executable, "-m", "weft.cli", "run", "-n", "2", "-m", "weft.doctor"], _clean())
-    if any(backend["name"] == "mpi" and backend["built"] for backend in _core.backends()):
-        mpirun = shutil.which("mpirun")
-        if mpirun is None:
-            print("  mpi: there is no mpirun here")
-        else:
-            # Open MPI asks for these two where a container's root runs two ranks on one core.
-            allowed = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-            environment = {**_clean(), **allowed, "OMPI_MCA_rmaps_base_oversubscribe": "1"}
-            failed = _ping([mpirun, "-n", "2", sys.executable, "-m", "weft.doctor"], environment) or failed
+    return _ping_all([str(backend["name"]) for backend in _core.backends() if backend["built"]])
+
+
+def _ping_all(backends: Sequence[str]) -> int:
+    """All at once, so that one which hangs costs no more than the bound; 1 where one failed."""
+    started: dict[str, subprocess.Popen[str]] = {}
+    for name in backends:
+        if name == "local":
+            continue
+        command = start_command(name, 2, ["-m", "weft.doctor"])
+        if command is None:
+            print(f"  {name}: not tried, there is no mpirun")
+            continue
+        started[name] = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**_clean(), **MPI_ENVIRONMENT, "WEFT_BACKEND": name},
+        )
+    failed = 0
+    end = time.monotonic() + LIMIT
+    for name, process in started.items():
+        try:
+            out, err = process.communicate(timeout=max(1.0, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            out, err = process.communicate()
+            err += f"\ndid not come to an end within {LIMIT:.0f} s"
+        failed += process.returncode != 0
+        for line in (out + (err if process.returncode else "")).strip().splitlines():
+            print(f"  {name}: {line}")
+        if process.returncode:
+            print(f"  {name}: failed with exit code {process.returncode}")
     return 1 if failed else 0
 
 
 def ping() -> None:
     """What each of the two ranks does: meets the other, sends it bytes, and says over which path and how fast."""
-    import time
-
     import weft
 
     size = 16 << 20
@@ -115,7 +134,7 @@ def ping() -> None:
         if env.rank == 0:
             link = next((link for link in env.links() if link["peer"] == peer), None)
             path = "unknown" if link is None else f"{link['path']} {link['remote_address']}".strip()
-            print(f"{env.backend}, path {path}, linked in {env.stats()['open_seconds'] * 1e3:.0f} ms")
+            print(f"path {path}, linked in {env.stats()['open_seconds'] * 1e3:.0f} ms")
             print(f"barrier {min(trips) * 1e6:.0f} us, {size >> 20} MiB in {seconds * 1e3:.1f} ms")
 
 

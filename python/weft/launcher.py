@@ -1,4 +1,5 @@
-"""``weft run``: starts the ranks of a job on this host, passes on what they print, and ends them together.
+"""``weft run``: starts the ranks of a job on this host or, by `weft.hosts`, on others, passes on what they print, and
+ends them together.
 
 The rendezvous server lives in this process. Each rank is the leader of a session of its own, so that a signal reaches
 a rank and all that it started, once. Nothing is left behind: a rank's end is followed by SIGKILL to its session's
@@ -23,8 +24,9 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from weft import settings
+from weft.hosts import HostLink, HostShare, own_address
 
-__all__ = ["Launch", "run"]
+__all__ = ["GRACE", "Launch", "Warden", "die_with_parent", "kill_group", "run"]
 
 #: Seconds that the other ranks have, after the first failure, to fail by themselves with an error of their own.
 FAIL_BY_THEMSELVES = 2.0
@@ -45,6 +47,10 @@ class Launch:
 
     command
         A script and its arguments, or with `module` a module's name and its arguments.
+    hosts
+        Hosts and their ranks, `ranks` in all; by default all are on this one. Variables that are `named` go with them.
+    listen
+        The address of this host that those reach; by default the one on the way to them.
     """
 
     command: Sequence[str]
@@ -54,27 +60,38 @@ class Launch:
     backend: str | None = None
     tag_output: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    hosts: Sequence[HostShare] = ()
+    named: Sequence[str] = ()
+    listen: str | None = None
 
 
 @dataclass
 class _Rank:
     rank: int
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | None  # None: behind `link`
+    link: HostLink | None = None
     last: deque[bytes] = field(default_factory=lambda: deque(maxlen=LAST_LINES))
-    pending: dict[int, bytearray] = field(default_factory=dict)
+    pending: dict[int | str, bytearray] = field(default_factory=dict)
     code: int | None = None
     report: dict[str, Any] | None = None
     open_files: int = 0
 
+    def signal(self, number: int) -> None:
+        """To the rank and what it has started."""
+        if self.process is not None:
+            kill_group(self.process.pid, number)
+        elif self.link is not None:
+            self.link.signal(self.rank, number)
 
-def _die_with_parent(parent: int) -> None:
-    """Runs in the child before exec: SIGKILL when the thread that started it ends."""
+
+def die_with_parent(parent: int) -> None:
+    """Runs in a child before exec: SIGKILL when the thread that started it ends."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
         os._exit(137)
 
 
-class _Warden:
+class Warden:
     """A process that kills what is left of the ranks when this process has died without doing so."""
 
     def __init__(self) -> None:
@@ -104,22 +121,26 @@ class _Warden:
                     group = int(line[1:])
                     (groups.add if line[0] == "+" else groups.discard)(group)
             for group in groups:
-                _kill_group(group, signal.SIGKILL)
+                kill_group(group, signal.SIGKILL)
         finally:
             os._exit(0)
 
     def add(self, group: int) -> None:
+        """Takes a process group in its care."""
         os.write(self._pipe, b"+%d\n" % group)
 
     def remove(self, group: int) -> None:
+        """Lets go of a group that has ended."""
         os.write(self._pipe, b"-%d\n" % group)
 
     def close(self) -> None:
+        """Ends it and what is in its care."""
         os.close(self._pipe)
         os.waitpid(self._pid, 0)
 
 
-def _kill_group(group: int, number: int) -> None:
+def kill_group(group: int, number: int) -> None:
+    """Sends a signal to a process group that may have ended."""
     try:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
@@ -146,6 +167,7 @@ class _Run:
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
         self._ranks: list[_Rank] = []
+        self._links: list[HostLink] = []
         self._selector = selectors.DefaultSelector()
         self._failed: list[_Rank] = []
         self._signals: list[int] = []
@@ -175,7 +197,7 @@ class _Run:
             environment["WEFT_BACKEND"] = launch.backend
         return environment
 
-    def _start(self, rank: int, rendezvous: dict[str, str], warden: _Warden) -> None:
+    def _start(self, rank: int, rendezvous: dict[str, str], warden: Warden) -> None:
         parent = os.getpid()
         read, write = os.pipe()
         try:
@@ -188,7 +210,7 @@ class _Run:
                 pass_fds=[write],
                 start_new_session=True,
                 # Only two system calls: nothing that a thread of the server may have locked at the fork.
-                preexec_fn=lambda: _die_with_parent(parent),  # noqa: PLW1509
+                preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
             )
         finally:
             os.close(write)
@@ -206,6 +228,77 @@ class _Run:
         data[1].open_files += 1
         self._selector.register(descriptor, selectors.EVENT_READ, data)
 
+    # -- other hosts ---------------------------------------------------------------------------------------------
+
+    def _listen_at(self) -> str:
+        if not self._launch.hosts:
+            return "127.0.0.1"
+        if self._launch.listen:
+            return self._launch.listen
+        found = {own_address(share.name): share.name for share in self._launch.hosts}
+        if len(found) > 1:
+            ways = ", ".join(f"{name} by {address}" for address, name in found.items())
+            raise ValueError(f"--hosts reach this one by several addresses ({ways}): choose one by --listen ADDRESS")
+        return next(iter(found))
+
+    def _start_host(self, share: HostShare, rendezvous: dict[str, str], warden: Warden) -> None:
+        launch, parent, link = self._launch, os.getpid(), HostLink(share)
+        environment = {**launch.environment, **rendezvous, "WEFT_WORLD_SIZE": str(launch.ranks)}
+        if launch.backend is not None:
+            environment["WEFT_BACKEND"] = launch.backend
+        threads = launch.threads or int(os.environ.get("WEFT_THREADS") or 0) or None
+        command = self._command()[1:]
+        link.start(command, environment, launch.named, threads, lambda: die_with_parent(parent))
+        warden.add(link.process.pid)
+        self._links.append(link)
+        for rank in share.ranks:
+            state = _Rank(rank, None, link)
+            state.pending.update({kind: bytearray() for kind in ("o", "e", "r")})
+            self._ranks.append(state)
+        assert link.process.stdout is not None and link.process.stderr is not None
+        os.set_blocking(link.process.stdout.fileno(), False)
+        os.set_blocking(link.process.stderr.fileno(), False)
+        self._selector.register(link.process.stdout.fileno(), selectors.EVENT_READ, link)
+        self._selector.register(
+            link.process.stderr.fileno(), selectors.EVENT_READ, (link, link.process.stderr.fileno())
+        )
+
+    def _hear(self, link: HostLink) -> None:
+        """What a host's far end says about its ranks."""
+        assert link.process.stdout is not None
+        try:
+            data = os.read(link.process.stdout.fileno(), 1 << 16)
+        except BlockingIOError:
+            return
+        mine = {state.rank: state for state in self._ranks if state.link is link}
+        for kind, rank, body in link.frames(data):
+            state = mine[rank]
+            if kind == "x":
+                self._ended(state, int(body))
+            else:
+                out = sys.stdout.buffer if kind == "o" else sys.stderr.buffer
+                self._take(state, kind, "report" if kind == "r" else "output", body, out)
+        if data:
+            return
+        self._selector.unregister(link.process.stdout.fileno())
+        link.code = link.process.wait()
+        lost = [state for state in mine.values() if state.code is None]
+        if lost and not self._signals:
+            _say(f"the connection to host {link.share.name} ended ({describe_code(link.code)}): its ranks are lost")
+        for state in lost:
+            self._ended(state, link.code or 255)
+
+    def _complaints(self, link: HostLink, descriptor: int) -> None:
+        """What ssh itself, or the far end before it has ranks, writes to standard error."""
+        try:
+            data = os.read(descriptor, 1 << 16)
+        except BlockingIOError:
+            return
+        if not data:
+            self._selector.unregister(descriptor)
+        for line in data.splitlines():
+            _say(f"host {link.share.name}: {line.decode(errors='replace')}")
+
     # -- output --------------------------------------------------------------------------------------------------
 
     def _read(self, descriptor: int, kind: str, state: _Rank, out: BinaryIO | None) -> None:
@@ -213,13 +306,17 @@ class _Run:
             data = os.read(descriptor, 1 << 16)
         except BlockingIOError:
             return
-        buffer = state.pending[descriptor]
-        buffer += data
         if not data:
             self._selector.unregister(descriptor)
             state.open_files -= 1
             if kind == "report":
                 os.close(descriptor)
+        self._take(state, descriptor, kind, data, out)
+
+    def _take(self, state: _Rank, channel: int | str, kind: str, data: bytes, out: BinaryIO | None) -> None:
+        """Bytes that a rank wrote, none at the end: whole lines are passed on."""
+        buffer = state.pending[channel]
+        buffer += data
         end = len(buffer) if not data or len(buffer) > LINE_BYTES else buffer.rfind(b"\n") + 1
         lines = bytes(buffer[:end]).splitlines(keepends=True)
         del buffer[:end]
@@ -245,23 +342,26 @@ class _Run:
     def _forward(self, number: int) -> None:
         for state in self._ranks:
             if state.code is None:
-                _kill_group(state.process.pid, number)
+                state.signal(number)
 
-    def _reap(self, warden: _Warden) -> None:
+    def _reap(self, warden: Warden) -> None:
         for state in self._ranks:
-            if state.code is not None:
+            if state.code is not None or state.process is None:
                 continue
             code = state.process.poll()
             if code is None:
                 continue
-            state.code = code
             # What the rank has started goes with it.
-            _kill_group(state.process.pid, signal.SIGKILL)
+            kill_group(state.process.pid, signal.SIGKILL)
             warden.remove(state.process.pid)
-            if code != 0:
-                self._failed.append(state)
-                if self._first_failure_at is None:
-                    self._first_failure_at = time.monotonic()
+            self._ended(state, code)
+
+    def _ended(self, state: _Rank, code: int) -> None:
+        state.code = code
+        if code != 0:
+            self._failed.append(state)
+            if self._first_failure_at is None:
+                self._first_failure_at = time.monotonic()
 
     def _press(self) -> None:
         """Ends the ranks that are left, gently first."""
@@ -277,12 +377,19 @@ class _Run:
             self._forward(signal.SIGKILL)
             self._killed = True
 
-    def _loop(self, warden: _Warden) -> None:
+    def _loop(self, warden: Warden) -> None:
         handled = 0
         drained_by: float | None = None
         while True:
             for key, _ in self._selector.select(0.05):
-                self._read(key.fd, *key.data)
+                if isinstance(key.data, HostLink):
+                    self._hear(key.data)
+                elif isinstance(key.data[0], HostLink):
+                    self._complaints(*key.data)
+                else:
+                    self._read(key.fd, *key.data)
+            for link in self._links:
+                link.keep_alive()
             while handled < len(self._signals):
                 number = self._signals[handled]
                 handled += 1
@@ -336,26 +443,32 @@ class _Run:
         from weft import _core
 
         key = secrets.token_hex(32)
-        warden = _Warden()
+        warden = Warden()
         server = None
         previous = {}
         try:
-            server = _core.RendezvousServer.start("127.0.0.1", 0, key, False)
+            server = _core.RendezvousServer.start(self._listen_at(), 0, key, False)
             rendezvous = {
-                "WEFT_RENDEZVOUS": f"127.0.0.1:{server.port}",
+                "WEFT_RENDEZVOUS": server.address,
                 "WEFT_RENDEZVOUS_KEY": key,
                 "WEFT_JOB": os.environ.get("WEFT_JOB") or f"run-{secrets.token_hex(8)}",
                 "WEFT_SECRET": secrets.token_hex(32),
             }
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 previous[number] = signal.signal(number, lambda got, _: self._signals.append(got))
-            for rank in range(self._launch.ranks):
+            for share in self._launch.hosts:
+                self._start_host(share, rendezvous, warden)
+            for rank in range(0 if self._launch.hosts else self._launch.ranks):
                 self._start(rank, rendezvous, warden)
             self._loop(warden)
         finally:
             self._forward(signal.SIGKILL)
             for state in self._ranks:
-                state.process.wait()
+                if state.process is not None:
+                    state.process.wait()
+            for link in self._links:
+                link.close()
+                warden.remove(link.process.pid)
             if server is not None:
                 server.stop()
             warden.close()

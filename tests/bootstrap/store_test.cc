@@ -157,7 +157,7 @@ TEST_P(StoreTest, WaitIsInterrupted) {
 INSTANTIATE_TEST_SUITE_P(Stores, StoreTest, WEFT_EVERY_STORE);
 
 TEST(OpenStore, RefusesWhatItDoesNotKnow) {
-  for (const char* url : {"", "redis://localhost", "inprocess", "rendezvous:/x:1", "://x"}) {
+  for (const char* url : {"", "redix://localhost", "inprocess", "rendezvous:/x:1", "://x"}) {
     const auto status = OpenStore(url, {}).status();
     EXPECT_TRUE(status.IsInvalid()) << url;
     EXPECT_NE(status.ToString().find("inprocess://NAME"), std::string::npos) << status.ToString();

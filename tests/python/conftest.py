@@ -72,7 +72,9 @@ class Launches:
     def start(
         self, script: str | Path, ranks: int = 2, arguments: Sequence[str] = (), options: Sequence[str] = (), **env: str
     ) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "weft.cli", "run", "-n", str(ranks), "--threads", "1", *options]
+        # With hosts, those say how many there are.
+        count = [] if "--hosts" in options else ["-n", str(ranks), "--threads", "1"]
+        command = [sys.executable, "-m", "weft.cli", "run", *count, *options]
         return self.start_by(command, script, arguments, **env)
 
     def start_by(

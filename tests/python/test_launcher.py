@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from weft import _core
+
 
 def alive(pid: int) -> bool:
     try:
@@ -223,5 +225,8 @@ def test_version():
 def test_doctor():
     done = subprocess.run([sys.executable, "-m", "weft.cli", "doctor"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
-    for words in ("tcp: built", "local: built", "rendezvous server", "barrier", "linked in"):
+    for words in ("tcp: built", "local: built", "rendezvous: built", "file: built", "tcp: path", "linked in"):
         assert words in done.stdout
+    for backend in _core.backends():
+        if backend["built"] and backend["name"] != "local":
+            assert f"  {backend['name']}: barrier" in done.stdout

@@ -22,7 +22,10 @@ struct JobIdentity {
 
 /// The membership of one worker in one (job, epoch): its rank, and the store's keys under "weft:{job}:{epoch}:".
 ///
-/// A rank is taken once per epoch: of two workers that ask for one rank in a given epoch the second gets kSuperseded.
+/// A rank is taken once per epoch, by an atomic counter or by its number, and is then leased: for as long as its mark
+/// lives nobody else can be this rank in this epoch, whether its worker is alive or not. What frees a rank whose worker
+/// died is the next epoch, never another worker in its place: that one could meet what the dead one has written.
+/// Of two workers that ask for one rank in a given epoch the second gets kSuperseded.
 /// Where no epoch is given, a worker that finds its rank (or all ranks) taken opens the next epoch. Opening an epoch
 /// fences the lower ones: their store calls return kSuperseded. A worker whose world size differs from the one the
 /// epoch began with, or whose Weft is of another version, is refused by name (Status::Invalid), unless no epoch is
@@ -66,6 +69,9 @@ class Membership {
 
   /// kSuperseded where a higher epoch exists, else OK.
   arrow::Status CheckFence();
+
+  /// All ranks have met: see Store::StartUpIsOver.
+  void StartUpIsOver() { store_->StartUpIsOver(); }
 
   /// Deletes the keys that this rank wrote in this epoch but the marks that keep a rank from being taken twice. Called
   /// by the destructor too. Other calls are Status::Invalid from then on.

@@ -214,7 +214,8 @@ arrow::Result<std::unique_ptr<RendezvousClient>> Connect(const Told& told, const
   return last;
 }
 
-arrow::Result<std::shared_ptr<Store>> OpenMpiStore(const StoreOptions& options) {
+arrow::Result<std::shared_ptr<Store>> OpenMpiStore(const std::string& url, const StoreOptions& options) {
+  if (url != "mpi") return arrow::Status::Invalid("the store 'mpi' has no address: MPI knows the ranks");
   ARROW_ASSIGN_OR_RAISE(const Place place, FindPlace(options));
   std::unique_ptr<RendezvousServer> server;
   Told told;
@@ -228,14 +229,4 @@ arrow::Result<std::shared_ptr<Store>> OpenMpiStore(const StoreOptions& options) 
 }  // namespace
 }  // namespace weft::mpi
 
-extern "C" __attribute__((visibility("default"))) void weft_open_store(
-    const std::string& rest, const weft::StoreOptions& options, arrow::Result<std::shared_ptr<weft::Store>>* opened);
-
-void weft_open_store(const std::string& rest, const weft::StoreOptions& options,
-                     arrow::Result<std::shared_ptr<weft::Store>>* opened) {
-  if (!rest.empty()) {
-    *opened = arrow::Status::Invalid("the store 'mpi' has no address: MPI knows the ranks");
-    return;
-  }
-  *opened = weft::mpi::OpenMpiStore(options);
-}
+WEFT_EXPORT_STORE(::weft::mpi::OpenMpiStore);

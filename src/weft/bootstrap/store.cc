@@ -1,11 +1,12 @@
 #include "weft/bootstrap/store.h"
 
 #include "weft/base/module.h"
+#include "weft/bootstrap/file_store.h"
 #include "weft/bootstrap/in_process_store.h"
+#include "weft/bootstrap/store_url.h"
 #if WEFT_HAVE_RENDEZVOUS
 #include "weft/bootstrap/rendezvous_store.h"
 #endif
-// RS1
 
 namespace weft {
 namespace {
@@ -13,7 +14,9 @@ namespace {
 struct Scheme {
   const char* name;
   const char* form;
-  arrow::Result<std::shared_ptr<Store>> (*open)(const std::string& rest, const StoreOptions& options);
+  arrow::Result<std::shared_ptr<Store>> (*open)(const std::string& rest, const StoreOptions& options);  // or by module
+  const char* module = nullptr;
+  const char* lacks = nullptr;  // what a build without the module needs
 };
 
 arrow::Result<std::shared_ptr<Store>> OpenInProcess(const std::string& rest, const StoreOptions& /*options*/) {
@@ -21,23 +24,37 @@ arrow::Result<std::shared_ptr<Store>> OpenInProcess(const std::string& rest, con
   return InProcessStore::Named(rest);
 }
 
-/// Of the module "mpi", with the backend of that name.
-arrow::Result<std::shared_ptr<Store>> OpenMpi(const std::string& rest, const StoreOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(void* const entry, LoadModule("mpi", kStoreModuleSymbol));
-  arrow::Result<std::shared_ptr<Store>> opened(arrow::Status::UnknownError("the module opened nothing"));
-  reinterpret_cast<StoreModuleEntry>(entry)(rest, options, &opened);
-  return opened;
-}
+#if WEFT_HAVE_REDIS
+constexpr const char* kRedisLacks = nullptr;
+#else
+constexpr const char* kRedisLacks = "libhiredis-dev";
+#endif
 
 // To add a store: its file, and a line here.
 constexpr Scheme kSchemes[] = {
     {"inprocess", "inprocess://NAME", &OpenInProcess},
-    {"mpi", "mpi", &OpenMpi},
 #if WEFT_HAVE_RENDEZVOUS
     {"rendezvous", "rendezvous://HOST:PORT", &RendezvousStore::Open},
 #endif
-    // RS2
+    {"file", "file:///SHARED/DIR", &FileStore::Open},
+    {"redis", "redis://[USER:PASSWORD@]HOST[:PORT][/DB]", nullptr, "redis", kRedisLacks},
+    {"rediss", "rediss://...", nullptr, "redis", kRedisLacks},
+    // Of the backend's module.
+    {"mpi", "mpi", nullptr, "mpi"},
 };
+
+/// The module gets the whole URL, because one may have several schemes.
+arrow::Result<std::shared_ptr<Store>> OpenByModule(const Scheme& scheme, const std::string& url,
+                                                   const StoreOptions& options) {
+  if (scheme.lacks != nullptr) {
+    return arrow::Status::Invalid("stores of the form ", scheme.form, " are not built into this Weft: install ",
+                                  scheme.lacks, " and build it again");
+  }
+  ARROW_ASSIGN_OR_RAISE(void* const entry, LoadModule(scheme.module, kStoreModuleSymbol));
+  arrow::Result<std::shared_ptr<Store>> opened(arrow::Status::UnknownError("the module opened nothing"));
+  reinterpret_cast<StoreModuleEntry>(entry)(url, options, &opened);
+  return opened;
+}
 
 }  // namespace
 
@@ -48,11 +65,14 @@ arrow::Result<std::shared_ptr<Store>> OpenStore(const std::string& url, const St
   const std::string rest = colon == std::string::npos ? "" : url.substr(colon + 3);
   std::string forms;
   for (const Scheme& scheme : kSchemes) {
-    if (name == scheme.name) return scheme.open(rest, options);
+    if (name == scheme.name) {
+      return scheme.open == nullptr ? OpenByModule(scheme, url, options) : scheme.open(rest, options);
+    }
     forms += forms.empty() ? "" : ", ";
     forms += scheme.form;
   }
-  return arrow::Status::Invalid("the store URL '", url, "' is of no form that this build knows: ", forms);
+  return arrow::Status::Invalid("the store URL '", WithoutPassword(url),
+                                "' is of no form that this build knows: ", forms);
 }
 
 }  // namespace weft

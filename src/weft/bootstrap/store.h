@@ -55,6 +55,9 @@ class Store {
 
   /// The one job that the store was made for, where it was.
   virtual StoreJob job() const { return {}; }
+
+  /// From now on the store is missed by nobody: a call whose server is gone may fail at once instead of waiting for it.
+  virtual void StartUpIsOver() {}
 };
 
 /// How stores are reached; not all fields matter to each.
@@ -70,13 +73,26 @@ struct StoreOptions {
   uint64_t native_communicator = 0;
 };
 
-/// Opens the store that `url` names: "rendezvous://host:port", "inprocess://name" (one per process and name), or "mpi",
-/// which is collective over MPI's ranks: rank 0 holds a server that goes with its store. Other schemes are
-/// Status::Invalid with a list of those that are built.
+/// Opens the store that `url` names: "rendezvous://host:port", "inprocess://name" (one per process and name),
+/// "file:///shared/dir", "redis://[user:password@]host[:port][/db]" and, with TLS, "rediss://", or "mpi", which is
+/// collective over MPI's ranks: rank 0 holds a server that goes with its store. Other schemes are Status::Invalid with a
+/// list of those that there are; one that was not built says how to get it. Errors never repeat what stands between
+/// "://" and "@".
 arrow::Result<std::shared_ptr<Store>> OpenStore(const std::string& url, const StoreOptions& options);
 
-/// What the module of a store exports; `rest` is what follows the scheme.
-using StoreModuleEntry = void (*)(const std::string& rest, const StoreOptions&, arrow::Result<std::shared_ptr<Store>>*);
+/// The one function that a store's module exports; `url` is whole.
+using StoreModuleEntry = void (*)(const std::string& url, const StoreOptions&, arrow::Result<std::shared_ptr<Store>>*);
 inline constexpr const char* kStoreModuleSymbol = "weft_open_store";
 
 }  // namespace weft
+
+/// Once in a store that is a module of its own (weft_add_module), outside of namespaces: exports `open`.
+#define WEFT_EXPORT_STORE(open)                                                     \
+  extern "C" __attribute__((visibility("default"))) void weft_open_store(           \
+      const std::string& url, const ::weft::StoreOptions& options,                  \
+      ::arrow::Result<std::shared_ptr<::weft::Store>>* opened);                     \
+  void weft_open_store(const std::string& url, const ::weft::StoreOptions& options, \
+                       ::arrow::Result<std::shared_ptr<::weft::Store>>* opened) {   \
+    *opened = open(url, options);                                                   \
+  }                                                                                 \
+  static_assert(true, "takes the semicolon")

@@ -27,6 +27,26 @@ arrow::Status CheckStoreValue(std::string_view key, std::string_view value) {
                                 kStoreMaxValueBytes, " are allowed");
 }
 
+arrow::Status CheckTimeToLive(std::string_view key, Duration time_to_live) {
+  if (time_to_live > Duration::zero()) return arrow::Status::OK();
+  return arrow::Status::Invalid("store: the time to live of '", key, "' must be above zero");
+}
+
+arrow::Result<int64_t> AddToDecimal(std::string_view key, const std::string* value, int64_t delta) {
+  int64_t sum = 0;
+  if (value != nullptr) {
+    const char* end = value->data() + value->size();
+    const auto [parsed, error] = std::from_chars(value->data(), end, sum);
+    if (error != std::errc() || parsed != end) {
+      return arrow::Status::Invalid("store: Add to '", key, "', whose value is no 64-bit decimal number");
+    }
+  }
+  if (__builtin_add_overflow(sum, delta, &sum)) {
+    return arrow::Status::Invalid("store: Add of ", delta, " to '", key, "' overflows 64 bits");
+  }
+  return sum;
+}
+
 std::string_view KeyTable::JobOf(std::string_view key) {
   if (!key.starts_with(kPrefix)) return {};
   const std::string_view rest = key.substr(kPrefix.size());
@@ -37,9 +57,7 @@ std::string_view KeyTable::JobOf(std::string_view key) {
 arrow::Status KeyTable::Set(const std::string& key, std::string_view value, Duration time_to_live, Time now) {
   ARROW_RETURN_NOT_OK(CheckStoreKey(key));
   ARROW_RETURN_NOT_OK(CheckStoreValue(key, value));
-  if (time_to_live <= Duration::zero()) {
-    return arrow::Status::Invalid("store: the time to live of '", key, "' must be above zero");
-  }
+  ARROW_RETURN_NOT_OK(CheckTimeToLive(key, time_to_live));
   const std::string job_name(JobOf(key));
   const auto found = entries_.find(key);
   const bool is_new = found == entries_.end();
@@ -94,17 +112,7 @@ const std::string* KeyTable::Get(const std::string& key, Time now) const {
 }
 
 arrow::Result<int64_t> KeyTable::Add(const std::string& key, int64_t delta, Duration time_to_live, Time now) {
-  int64_t sum = 0;
-  if (const std::string* value = Get(key, now); value != nullptr) {
-    const char* end = value->data() + value->size();
-    const auto [parsed, error] = std::from_chars(value->data(), end, sum);
-    if (error != std::errc() || parsed != end) {
-      return arrow::Status::Invalid("store: Add to '", key, "', whose value is no 64-bit decimal number");
-    }
-  }
-  if (__builtin_add_overflow(sum, delta, &sum)) {
-    return arrow::Status::Invalid("store: Add of ", delta, " to '", key, "' overflows 64 bits");
-  }
+  ARROW_ASSIGN_OR_RAISE(const int64_t sum, AddToDecimal(key, Get(key, now), delta));
   ARROW_RETURN_NOT_OK(Set(key, std::to_string(sum), time_to_live, now));
   return sum;
 }

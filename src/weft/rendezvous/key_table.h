@@ -23,6 +23,16 @@ inline constexpr size_t kStoreMaxValueBytes = size_t{64} << 10;
 arrow::Status CheckStoreKey(std::string_view key);
 arrow::Status CheckStoreValue(std::string_view key, std::string_view value);
 
+/// Status::Invalid unless the time to live is above zero.
+arrow::Status CheckTimeToLive(std::string_view key, Duration time_to_live);
+
+/// Longer times to live are cut to this.
+inline constexpr Duration kStoreMaxTimeToLive = std::chrono::hours(24 * 7);
+
+/// The number that stands in `value` (nullptr counts as 0) and `delta` added up; Status::Invalid where it is no 64-bit
+/// decimal number or the sum overflows.
+arrow::Result<int64_t> AddToDecimal(std::string_view key, const std::string* value, int64_t delta);
+
 struct KeyTableLimits {
   int64_t jobs = 4096;
   int64_t keys_per_job = 1 << 16;
@@ -30,7 +40,7 @@ struct KeyTableLimits {
   int64_t bytes_per_job = int64_t{64} << 20;
   int64_t bytes = int64_t{1} << 30;
   /// Longer times to live are cut to this.
-  Duration time_to_live = std::chrono::hours(24 * 7);
+  Duration time_to_live = kStoreMaxTimeToLive;
 };
 
 /// Not thread-safe. All times are given by the caller, so that tests need not sleep. A key that has outlived its time

@@ -22,6 +22,9 @@
 namespace weft {
 namespace {
 
+/// More means that two workers drive each other out, each as the same rank.
+constexpr int kRejoins = 3;
+
 int CoresOfThisProcess() {
   cpu_set_t set;
   CPU_ZERO(&set);
@@ -246,6 +249,28 @@ arrow::Status AgreeOnJob(Shared& shared, Communicator& communicator) {
   return arrow::Status::OK();
 }
 
+/// Joins and links up. Where epochs are counted, a worker that joined one which others then gave up (because an earlier
+/// attempt had died in it, half joined) goes on with them to the next.
+arrow::Result<std::unique_ptr<Communicator>> Meet(Shared& shared, BackendContext& backend) {
+  const auto deadline = Deadline::After(backend.connect_timeout);
+  for (int rejoined = 0;; ++rejoined) {
+    backend.connect_timeout = std::max<Duration>(deadline.Left(), std::chrono::milliseconds(1));
+    ARROW_RETURN_NOT_OK(JoinJob(shared, backend.connect_timeout));
+    ARROW_ASSIGN_OR_RAISE(backend.secret, SecretBytes(shared.options.secret));
+    backend.membership = shared.membership.get();
+    auto made = MakeCommunicator(shared.options.backend, backend);
+    if (made.ok()) {
+      shared.membership->StartUpIsOver();
+      return made;
+    }
+    const bool over = IsCommunicationError(made.status(), CommunicationFailure::kSuperseded);
+    if (!over || shared.options.epoch >= 0 || rejoined == kRejoins || deadline.Passed()) return made;
+    WEFT_LOG(kInfo, "joining again: " << made.status().message());
+    backend.membership = nullptr;
+    shared.membership.reset();
+  }
+}
+
 }  // namespace
 
 arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
@@ -272,11 +297,7 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   } else if (!has_world) {
     ARROW_RETURN_NOT_OK(CheckMeetingPlace(shared->options));
     if (!shared->options.secret.empty()) ARROW_RETURN_NOT_OK(SecretBytes(shared->options.secret).status());
-    ARROW_RETURN_NOT_OK(JoinJob(*shared, backend.connect_timeout));
-    ARROW_ASSIGN_OR_RAISE(backend.secret, SecretBytes(shared->options.secret));
   }
-  shared->token = shared->job + "-" + std::to_string(shared->epoch);
-  backend.membership = shared->membership.get();
   backend.rank = shared->options.rank;
   backend.world_size = shared->options.world_size;
   backend.native_communicator = shared->options.native_communicator;
@@ -286,7 +307,9 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   backend.communicator.check_collectives = shared->options.check_collectives;
 
   auto impl = std::make_unique<Impl>();
-  ARROW_ASSIGN_OR_RAISE(impl->communicator, MakeCommunicator(shared->options.backend, backend));
+  ARROW_ASSIGN_OR_RAISE(impl->communicator,
+                        alone || has_world ? MakeCommunicator(shared->options.backend, backend) : Meet(*shared, backend));
+  shared->token = shared->job + "-" + std::to_string(shared->epoch);
   impl->first = true;
   if (has_world) ARROW_RETURN_NOT_OK(AgreeOnJob(*shared, *impl->communicator));
   shared->open_seconds = Seconds(Clock::now() - begin);

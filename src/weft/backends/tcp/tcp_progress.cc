@@ -12,11 +12,20 @@
 
 namespace weft::tcp {
 
-/// Waits without the mutex, for events at most `wait`.
-int TcpTransport::Poll(Lock& lock, Duration wait, std::span<epoll_event> events) {
+/// Waits without the mutex, for events at most `wait`; the first `spin` of it awake.
+int TcpTransport::Poll(Lock& lock, Duration spin, Duration wait, std::span<epoll_event> events) {
   lock.unlock();
-  const auto whole = std::chrono::ceil<std::chrono::milliseconds>(wait).count();
-  const int count = ::epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), static_cast<int>(whole));
+  const auto look = [&](int64_t milliseconds) {
+    return ::epoll_wait(poll_.get(), events.data(), static_cast<int>(events.size()), static_cast<int>(milliseconds));
+  };
+  int count = 0;
+  if (spin > Duration::zero() && wait > Duration::zero()) {
+    const auto end = Clock::now() + std::min(spin, wait);
+    do {
+      count = look(0);
+    } while (count == 0 && Clock::now() < end);
+  }
+  if (count == 0) count = look(std::chrono::ceil<std::chrono::milliseconds>(wait).count());
   lock.lock();
   return count < 0 ? 0 : count;  // an interrupted wait is a short one
 }
@@ -178,7 +187,8 @@ void TcpTransport::RunIo() {
       deep_stand_by_ = false;
       continue;
     }
-    const int count = Poll(lock, context_.ledger.pending > 0 ? kTimersWhileWaiting : kTimersWhileIdle, events);
+    const int count =
+        Poll(lock, Duration::zero(), context_.ledger.pending > 0 ? kTimersWhileWaiting : kTimersWhileIdle, events);
     if (stop_ || driver_present_) continue;
     Handle({events, static_cast<size_t>(count)});
     Settle(lock);

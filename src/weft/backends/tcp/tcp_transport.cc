@@ -1,8 +1,11 @@
 #include "weft/backends/tcp/tcp_transport.h"
 
+#include <netinet/in.h>
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,6 +22,32 @@ namespace {
 
 arrow::Status SystemError(const char* what) {
   return arrow::Status::IOError("tcp: ", what, ": ", std::strerror(errno));
+}
+
+/// Whether the other end of a connection has the address of this one.
+bool OnThisHost(int descriptor) {
+  sockaddr_storage here = {};
+  sockaddr_storage there = {};
+  socklen_t here_size = sizeof(here);
+  socklen_t there_size = sizeof(there);
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&here), &here_size) != 0 ||
+      ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&there), &there_size) != 0 ||
+      here.ss_family != there.ss_family) {
+    return false;
+  }
+  if (here.ss_family == AF_INET6) {
+    const auto& a = reinterpret_cast<const sockaddr_in6&>(here).sin6_addr;
+    const auto& b = reinterpret_cast<const sockaddr_in6&>(there).sin6_addr;
+    return std::memcmp(&a, &b, sizeof(a)) == 0;
+  }
+  return here.ss_family == AF_INET && reinterpret_cast<const sockaddr_in&>(here).sin_addr.s_addr ==
+                                          reinterpret_cast<const sockaddr_in&>(there).sin_addr.s_addr;
+}
+
+int Cores() {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  return ::sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 }  // namespace
@@ -46,6 +75,7 @@ arrow::Status TcpTransport::Start(std::vector<LinkedPeer> peers) {
   event.data.u32 = kWakeSlot;
   if (::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, wake_.get(), &event) != 0) return SystemError("epoll_ctl");
   slots_.resize(peers.size());
+  int ranks_here = 1;
   for (size_t i = 0; i < peers.size(); ++i) {
     if (static_cast<Rank>(i) == rank()) continue;
     slots_[i].link = std::make_unique<Link>(&context_, std::move(peers[i].info), std::move(peers[i].stream));
@@ -56,7 +86,10 @@ arrow::Status TcpTransport::Start(std::vector<LinkedPeer> peers) {
     }
     slots_[i].interest = EPOLLIN;
     slots_[i].polled = true;
+    ranks_here += OnThisHost(slots_[i].link->descriptor()) ? 1 : 0;
   }
+  // A rank that spins where another waits for the core makes both wait.
+  if (ranks_here <= Cores()) spin_ = kSpin;
   last_timers_ = Clock::now();
   if (peers.size() == 1) return arrow::Status::OK();  // no one to talk to
   sigset_t all;
@@ -157,7 +190,7 @@ arrow::Status TcpTransport::Progress(Duration max_wait) {
   while (failure_.ok() && !complete) {
     unpolled_ = 0;
     const Duration wait = context_.ledger.completed > 0 ? Duration::zero() : deadline.LeftUpTo(kTimersWhileWaiting);
-    const int count = Poll(lock, wait, events);
+    const int count = Poll(lock, spin_, wait, events);
     Handle({events, static_cast<size_t>(count)});
     Settle(lock);
     if (context_.ledger.completed > 0 || deadline.Passed()) break;
@@ -262,7 +295,7 @@ void TcpTransport::WaitForPeers(Lock& lock, Deadline deadline) {
   epoll_event events[64];
   FlushAll();
   while (!std::all_of(slots_.begin(), slots_.end(), settled)) {
-    const int count = Poll(lock, deadline.LeftUpTo(kTimersWhileWaiting), events);
+    const int count = Poll(lock, Duration::zero(), deadline.LeftUpTo(kTimersWhileWaiting), events);
     Handle({events, static_cast<size_t>(count)});
     if (deadline.Passed()) break;
   }

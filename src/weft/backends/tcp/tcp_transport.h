@@ -59,7 +59,7 @@ class TcpTransport : public Transport {
   arrow::Result<OperationPtr> Begin(OperationRef operation);
 
   // All below need the mutex.
-  int Poll(Lock& lock, Duration wait, std::span<epoll_event> events);
+  int Poll(Lock& lock, Duration spin, Duration wait, std::span<epoll_event> events);
   void Handle(std::span<const epoll_event> events);
   void UpdateInterest(Slot& slot);
   void Settle(Lock& lock);
@@ -87,6 +87,7 @@ class TcpTransport : public Transport {
   bool stop_ = false;
 
   // Who drives.
+  Duration spin_ = Duration::zero();
   bool driver_present_ = false;
   uint64_t driver_comes_ = 0;
   int unpolled_ = 0;  // calls of Progress in a row that returned what was complete already
