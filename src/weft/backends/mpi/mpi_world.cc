@@ -28,7 +28,7 @@ constexpr int kBurst = 16;
 class Pause {
  public:
   explicit Pause(int64_t bytes)
-      : patience_(2ms + std::chrono::nanoseconds(4 * bytes)), longest_(bytes > (1 << 16) ? 200us : 1000us) {}
+      : patience_(2ms + std::chrono::nanoseconds(20 * bytes)), longest_(bytes > (1 << 16) ? 200us : 1000us) {}
 
   void Rest(Duration waited) const {
     if (waited < 20us) return;
