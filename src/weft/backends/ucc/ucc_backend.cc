@@ -26,6 +26,3 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendConte
 }  // namespace weft::ucc
 
 WEFT_EXPORT_BACKEND(weft::ucc::MakeCommunicator);
-#ifdef WEFT_EXPORT_BACKEND_VERSION
-WEFT_EXPORT_BACKEND_VERSION(ucc_get_version_string);
-#endif

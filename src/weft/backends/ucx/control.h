@@ -12,13 +12,15 @@
 namespace weft::ucx {
 
 enum class ControlKind : uint8_t {
-  kHello = 1,  // the first message over a link; `text` is empty
+  kHello = 1,  // the first message over each of a link's two endpoints; `text` is kSecond on the second
   kHeartbeat,  // please answer; `text` is what SetHeartbeat's function made
   kAnswer,     // to a heartbeat, with its clock
   kAbort,      // EncodeAbort
   kGoodbye,    // nothing but kFarewell comes after it, and nothing more is taken
   kFarewell,   // to a goodbye: all that was sent before it is here
 };
+
+inline constexpr const char* kSecond = "second";
 
 struct Control {
   ControlKind kind = ControlKind::kHello;

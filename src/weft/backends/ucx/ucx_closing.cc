@@ -41,6 +41,7 @@ arrow::Status UcxTransport::Close(Deadline deadline) {
   for (Peer& it : peers_) {
     if (it.process >= 0) ::close(std::exchange(it.process, -1));
     it.endpoint = nullptr;
+    it.second = nullptr;
   }
   if (poll_ >= 0) ::close(std::exchange(poll_, -1));
   if (wake_ >= 0) ::close(std::exchange(wake_, -1));
@@ -94,9 +95,11 @@ void UcxTransport::CloseEndpoints() {
     if (UCS_PTR_IS_PTR(request)) requests.push_back(request);
   };
   for (Peer& it : peers_) {
-    if (it.endpoint == nullptr || !it.reports_errors) continue;
-    close(it.endpoint);
-    std::erase(accepted_, it.endpoint);
+    for (const ucp_ep_h endpoint : {it.endpoint, it.second}) {
+      if (endpoint == nullptr || !it.reports_errors) continue;
+      close(endpoint);
+      std::erase(accepted_, endpoint);
+    }
   }
   for (const ucp_ep_h endpoint : accepted_) close(endpoint);
   if (listener_ != nullptr) ucp_listener_destroy(std::exchange(listener_, nullptr));

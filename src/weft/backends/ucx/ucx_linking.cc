@@ -188,9 +188,11 @@ arrow::Status UcxTransport::Introduce(const std::vector<std::string>& introducti
     const bool dials = !other.listener.empty() && (self.listener.empty() || r < rank_);
     if (dials) {
       it.reports_errors = true;
-      ARROW_RETURN_NOT_OK(ConnectBySocket(it, other.listener));
+      ARROW_RETURN_NOT_OK(ConnectBySocket(it, other.listener, &it.endpoint));
+      ARROW_RETURN_NOT_OK(ConnectBySocket(it, other.listener, &it.second));
     } else if (self.listener.empty()) {
-      ARROW_RETURN_NOT_OK(ConnectByAddress(it, other));
+      ARROW_RETURN_NOT_OK(ConnectByAddress(it, other, &it.endpoint));
+      ARROW_RETURN_NOT_OK(ConnectByAddress(it, other, &it.second));
     } else {
       it.reports_errors = true;
     }
@@ -199,23 +201,23 @@ arrow::Status UcxTransport::Introduce(const std::vector<std::string>& introducti
   return arrow::Status::OK();
 }
 
-arrow::Status UcxTransport::ConnectByAddress(Peer& peer, const Introduction& other) {
+arrow::Status UcxTransport::ConnectByAddress(const Peer& peer, const Introduction& other, ucp_ep_h* endpoint) {
   ucp_ep_params_t params = {};
   params.field_mask =
       UCP_EP_PARAM_FIELD_REMOTE_ADDRESS | UCP_EP_PARAM_FIELD_ERR_HANDLING_MODE | UCP_EP_PARAM_FIELD_ERR_HANDLER;
   params.address = reinterpret_cast<const ucp_address_t*>(other.address.data());
   params.err_mode = peer.reports_errors ? UCP_ERR_HANDLING_MODE_PEER : UCP_ERR_HANDLING_MODE_NONE;
   params.err_handler = {&OnEndpointError, this};
-  const ucs_status_t status = ucp_ep_create(library_.worker(), &params, &peer.endpoint);
+  const ucs_status_t status = ucp_ep_create(library_.worker(), &params, endpoint);
   if (status == UCS_OK) return arrow::Status::OK();
-  peer.endpoint = nullptr;
+  *endpoint = nullptr;
   return UcxError(("no transport leads to rank " + std::to_string(peer.info.peer) +
                    "; look at UCX_TLS and UCX_NET_DEVICES on both sides")
                       .c_str(),
                   status);
 }
 
-arrow::Status UcxTransport::ConnectBySocket(Peer& peer, const std::string& listener) {
+arrow::Status UcxTransport::ConnectBySocket(const Peer& peer, const std::string& listener, ucp_ep_h* endpoint) {
   const auto [host, port] = SplitEndpoint(listener);
   socklen_t length = 0;
   ARROW_ASSIGN_OR_RAISE(const sockaddr_storage address, Resolve(host, port, false, &length));
@@ -226,9 +228,9 @@ arrow::Status UcxTransport::ConnectBySocket(Peer& peer, const std::string& liste
   params.sockaddr = {reinterpret_cast<const sockaddr*>(&address), length};
   params.err_mode = UCP_ERR_HANDLING_MODE_PEER;
   params.err_handler = {&OnEndpointError, this};
-  const ucs_status_t status = ucp_ep_create(library_.worker(), &params, &peer.endpoint);
+  const ucs_status_t status = ucp_ep_create(library_.worker(), &params, endpoint);
   if (status == UCS_OK) return arrow::Status::OK();
-  peer.endpoint = nullptr;
+  *endpoint = nullptr;
   return UcxError(("dialling rank " + std::to_string(peer.info.peer) + " at " + listener).c_str(), status);
 }
 
@@ -262,11 +264,15 @@ arrow::Status UcxTransport::AwaitHellos(Lock& lock, const BackendContext& contex
     Rank missing = -1;
     for (Rank r = 0; r < world_size(); ++r) {
       Peer& it = peer(r);
-      if (r != rank_ && it.endpoint != nullptr && !std::exchange(it.greeted, true)) {
+      if (r == rank_) continue;
+      const bool connected = it.endpoint != nullptr && it.second != nullptr;
+      if (connected && !std::exchange(it.greeted, true)) {
         SendControl(r, ControlKind::kHello, 0, {});
+        SendControl(r, ControlKind::kHello, 0, kSecond);
       }
-      if (it.linked && it.info.link_seconds == 0) it.info.link_seconds = Seconds(Clock::now() - began);
-      if ((!it.linked || it.endpoint == nullptr) && missing < 0) missing = r;
+      if (it.linked && it.second_linked && it.info.link_seconds == 0)
+        it.info.link_seconds = Seconds(Clock::now() - began);
+      if (!(connected && it.linked && it.second_linked) && missing < 0) missing = r;
     }
     if (missing < 0) return arrow::Status::OK();
     if (deadline.Passed()) {

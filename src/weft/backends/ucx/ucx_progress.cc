@@ -107,6 +107,8 @@ void UcxTransport::Settle(Lock& lock) {
   if (now - last_timers_ >= (pending_ > 0 ? kTimersWhileWaiting : kTimersWhileIdle)) RunTimers(lock);
   while (!events_.empty()) {
     std::vector<Event> events = std::exchange(events_, {});
+    // What a peer has said counts before that it is gone; the two may have come over different endpoints.
+    std::stable_partition(events.begin(), events.end(), [](const Event& it) { return it.lost.empty(); });
     for (Event& event : events) Handle(lock, std::move(event));
   }
 }
@@ -119,8 +121,8 @@ void UcxTransport::Handle(Lock& lock, Event event) {
   from.last_heard = now;
   switch (control.kind) {
     case ControlKind::kHello:
-      if (!from.linked) from.info.tries = 1;
-      from.linked = true;
+      from.info.tries = 1;
+      (control.text.empty() ? from.linked : from.second_linked) = true;
       return;
     case ControlKind::kHeartbeat: {
       SendControl(event.peer, ControlKind::kAnswer, control.clock, {});
@@ -205,7 +207,10 @@ void UcxTransport::LookForSilence(Clock::time_point now) {
 
 void UcxTransport::SendControl(Rank to, ControlKind kind, int64_t clock, std::string_view text) {
   Peer& other = peer(to);
-  if (other.gone || other.left || other.endpoint == nullptr) return;
+  const bool by_second = kind == ControlKind::kHeartbeat || kind == ControlKind::kAnswer ||
+                         kind == ControlKind::kAbort || (kind == ControlKind::kHello && !text.empty());
+  const ucp_ep_h endpoint = by_second ? other.second : other.endpoint;
+  if (other.gone || other.left || endpoint == nullptr) return;
   Control control{kind, rank_, world_, clock, std::string(text.substr(0, kMaxText))};
   auto send = std::make_unique<ControlSend>(this, to, control.Encode());
   ucp_request_param_t param = {};
@@ -217,7 +222,7 @@ void UcxTransport::SendControl(Rank to, ControlKind kind, int64_t clock, std::st
   ++other.controls_under_way;
   ++controls_under_way_;
   void* const request =
-      ucp_am_send_nbx(other.endpoint, kControlId, nullptr, 0, send->bytes.data(), send->bytes.size(), &param);
+      ucp_am_send_nbx(endpoint, kControlId, nullptr, 0, send->bytes.data(), send->bytes.size(), &param);
   if (UCS_PTR_IS_PTR(request)) {
     (void)send.release();
     return;
@@ -248,8 +253,10 @@ ucs_status_t UcxTransport::OnControl(void* self, const void*, size_t, void* data
     return UCS_OK;
   }
   Peer& from = transport.peer(control->from);
-  if (from.endpoint == nullptr && (param->recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) != 0) {
-    from.endpoint = param->reply_ep;
+  ucp_ep_h& endpoint = control->text.empty() ? from.endpoint : from.second;
+  if (control->kind == ControlKind::kHello && endpoint == nullptr &&
+      (param->recv_attr & UCP_AM_RECV_ATTR_FIELD_REPLY_EP) != 0) {
+    endpoint = param->reply_ep;
   }
   transport.events_.push_back({control->from, {}, *std::move(control)});
   return UCS_OK;
@@ -258,7 +265,7 @@ ucs_status_t UcxTransport::OnControl(void* self, const void*, size_t, void* data
 void UcxTransport::OnEndpointError(void* self, ucp_ep_h endpoint, ucs_status_t status) {
   auto& transport = *static_cast<UcxTransport*>(self);
   for (Rank r = 0; r < transport.world_size(); ++r) {
-    if (transport.peer(r).endpoint != endpoint) continue;
+    if (transport.peer(r).endpoint != endpoint && transport.peer(r).second != endpoint) continue;
     transport.events_.push_back({r, std::string("is gone: UCX says '") + ucs_status_string(status) + "'", {}});
   }
 }

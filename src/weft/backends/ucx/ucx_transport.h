@@ -25,6 +25,9 @@ namespace weft::ucx {
 /// endpoints, in order with them. Large messages wait at their sender (UCX's rendezvous, from UCX_RNDV_THRESH on), so
 /// one that nobody receives costs its receiver a few hundred bytes; a shorter one costs it its length.
 ///
+/// Each link has two endpoints. UCX may send a large message in one piece, and whatever comes after it over the same
+/// endpoint waits, so heartbeats and aborts have one of their own: a peer that is busy sending is not silent.
+///
 /// Two processes that share memory have endpoints without UCX's error handling, for with it UCX 1.13 refuses shared
 /// memory; that the other one has ended is seen by its pidfd. Other endpoints report errors themselves. Silence is
 /// watched on both.
@@ -54,10 +57,12 @@ class UcxTransport : public Transport {
  private:
   struct Peer {
     LinkInfo info;
-    ucp_ep_h endpoint = nullptr;
+    ucp_ep_h endpoint = nullptr;  // of messages, hellos and goodbyes
+    ucp_ep_h second = nullptr;    // of heartbeats and aborts
     bool reports_errors = false;  // UCX's error handling mode is PEER
     bool greeted = false;         // this rank's hello is on its way
     bool linked = false;          // its hello has come
+    bool second_linked = false;   // over the other endpoint, too
     bool left = false;            // its goodbye has come
     bool released = false;        // it has answered this rank's goodbye
     bool gone = false;            // the endpoint has failed or the process has ended
@@ -84,8 +89,8 @@ class UcxTransport : public Transport {
   arrow::Status LinkToSelf();
   arrow::Result<std::string> Listen(const std::string& advertise);
   arrow::Status Introduce(const std::vector<std::string>& introductions, const std::string& mine);
-  arrow::Status ConnectByAddress(Peer& peer, const Introduction& other);
-  arrow::Status ConnectBySocket(Peer& peer, const std::string& listener);
+  arrow::Status ConnectByAddress(const Peer& peer, const Introduction& other, ucp_ep_h* endpoint);
+  arrow::Status ConnectBySocket(const Peer& peer, const std::string& listener, ucp_ep_h* endpoint);
   arrow::Status AwaitHellos(Lock& lock, const BackendContext& context, Deadline deadline, Clock::time_point began);
   void AcceptConnections();
   arrow::Status StartIo();
