@@ -12,12 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "weft/kernels/join_codes.h"
 #include "weft/kernels/join_output.h"
 #include "weft/kernels/join_partition.h"
 #include "weft/kernels/join_plan.h"
 #include "weft/kernels/join_table.h"
 #include "weft/kernels/join_verify.h"
-#include "weft/kernels/key_encoding.h"
 #include "weft/kernels/radix_partition.h"
 
 namespace weft::kernels {
@@ -87,8 +87,6 @@ class HashJoiner {
     return s == Side::kLeft ? KeepsUnmatchedLeft(options_.type) : KeepsUnmatchedRight(options_.type);
   }
   arrow::Status Prepare(const std::shared_ptr<arrow::Table>& left, const std::shared_ptr<arrow::Table>& right);
-  /// Encodes the keys of both sides together; false where they take more than one word, or null keys match nothing.
-  arrow::Result<bool> MakeCodes();
   int ChoosePartitionBits();
   bool Marked(Side s) const { return s == Side::kLeft ? Keeps(s) || ChoosesLeftRows(options_.type) : Keeps(s); }
   /// The side whose rows are put into the table, given how many rows there are.
@@ -151,35 +149,6 @@ arrow::Status HashJoiner::WithWorker(const std::function<arrow::Status(Worker*)>
   return arrow::Status::OK();
 }
 
-arrow::Result<bool> HashJoiner::MakeCodes() {
-  std::vector<KeyColumn> keys;
-  for (size_t k = 0; k < sides_[0]->num_keys(); ++k) {
-    ARROW_ASSIGN_OR_RAISE(auto key, KeyColumn::Make({sides_[0]->key_values(k), sides_[1]->key_values(k)},
-                                                    options_.nan_is_null, context_));
-    if (!key.fits_pieces() || (key.may_have_nulls() && !options_.nulls_equal)) return false;
-    keys.push_back(std::move(key));
-  }
-  const std::vector<KeyDirection> directions(keys.size());
-  ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(keys, directions, context_));
-  if (layout.levels() != 1 || layout.has_binary()) return false;
-  int64_t first = 0;
-  for (auto& side : sides_) {
-    const int64_t rows = side->rows();
-    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> codes, arrow::AllocateBuffer(rows * 8, context_.pool));
-    auto* out = reinterpret_cast<uint64_t*>(codes->mutable_data());
-    ARROW_RETURN_NOT_OK(ParallelFor(context_, (rows + kProbeRows - 1) / kProbeRows, [&](int64_t task) {
-      const int64_t end = std::min(rows, (task + 1) * kProbeRows);
-      for (int64_t begin = task * kProbeRows; begin < end; begin += KeyLayout::kBlock) {
-        layout.Words(0, first + begin, std::min(KeyLayout::kBlock, end - begin), out + begin);
-      }
-      return arrow::Status::OK();
-    }));
-    side->TakeCodes(std::move(codes));
-    first += rows;
-  }
-  return true;
-}
-
 arrow::Status HashJoiner::Prepare(const std::shared_ptr<arrow::Table>& left,
                                   const std::shared_ptr<arrow::Table>& right) {
   const TraceSpan span(context_.tracer, "join.prepare");
@@ -193,7 +162,7 @@ arrow::Status HashJoiner::Prepare(const std::shared_ptr<arrow::Table>& left,
   if (exact_) {
     for (auto& side : sides_) side->MakeExactWords();
   } else if (tuning_.exact_words && tuning_.hash_mask == ~uint64_t{0}) {
-    ARROW_ASSIGN_OR_RAISE(exact_, MakeCodes());
+    ARROW_ASSIGN_OR_RAISE(exact_, MakeCodes(&*sides_[0], &*sides_[1], options_, context_));
   }
   if (!exact_) {
     for (auto& side : sides_) {

@@ -197,31 +197,6 @@ int TextWidth(int64_t longest) {
   return 0;
 }
 
-template <int width, typename Offset>
-void ReadTexts(const arrow::ArrayData& data, int64_t begin, int64_t n, uint8_t* out) {
-  const Offset* offsets = data.GetValues<Offset>(1) + begin;
-  const uint8_t* bytes = data.buffers[2] == nullptr ? nullptr : data.buffers[2]->data();
-  // A whole slot is read at once where so many bytes are left in the buffer.
-  const int64_t last = data.buffers[2] == nullptr ? -1 : data.buffers[2]->size() - width;
-  for (int64_t i = 0; i < n; ++i, out += width) {
-    const auto length = static_cast<size_t>(offsets[i + 1] - offsets[i]);
-    if (offsets[i] <= last) [[likely]] {
-      std::memcpy(out, bytes + offsets[i], width);
-    } else {
-      std::memset(out, 0, width);
-      if (length > 0) std::memcpy(out, bytes + offsets[i], length);
-    }
-    out[width - 1] = static_cast<uint8_t>(length);
-  }
-}
-
-template <typename Offset>
-void ReadTexts(const arrow::ArrayData& data, int width, int64_t begin, int64_t n, uint8_t* out) {
-  if (width == 8) return ReadTexts<8, Offset>(data, begin, n, out);
-  if (width == 16) return ReadTexts<16, Offset>(data, begin, n, out);
-  ReadTexts<32, Offset>(data, begin, n, out);
-}
-
 uint64_t Mix(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
@@ -407,11 +382,7 @@ const uint8_t* JoinSide::Read(const Slot& slot, size_t piece, int64_t begin, int
   const arrow::ArrayData& data = *pieces_[piece].columns[static_cast<size_t>(slot.column)];
   switch (slot.kind) {
     case Slot::Kind::kText:
-      if (column(slot.column).layout == Layout::kBinary32) {
-        ReadTexts<int32_t>(data, slot.width, begin, n, scratch);
-      } else {
-        ReadTexts<int64_t>(data, slot.width, begin, n, scratch);
-      }
+      BinarySlots(data, slot.width, begin, n, scratch);
       return scratch;
     case Slot::Kind::kBits:
       BitsToBytes(data.buffers[1]->data(), data.offset + begin, n, scratch);

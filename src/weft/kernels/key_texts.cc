@@ -62,6 +62,31 @@ int64_t LongestOffset(const arrow::ArrayData& data, int64_t begin, int64_t end) 
   return longest;
 }
 
+template <int width, typename Offset>
+void OffsetSlots(const arrow::ArrayData& data, int64_t begin, int64_t n, uint8_t* out) {
+  const Offset* offsets = data.GetValues<Offset>(1) + begin;
+  const uint8_t* bytes = data.buffers[2] == nullptr ? nullptr : data.buffers[2]->data();
+  // A whole slot is read at once where so many bytes are left in the buffer.
+  const int64_t last = data.buffers[2] == nullptr ? -1 : data.buffers[2]->size() - width;
+  for (int64_t i = 0; i < n; ++i, out += width) {
+    const auto length = static_cast<size_t>(offsets[i + 1] - offsets[i]);
+    if (offsets[i] <= last) [[likely]] {
+      std::memcpy(out, bytes + offsets[i], width);
+    } else {
+      std::memset(out, 0, width);
+      if (length > 0) std::memcpy(out, bytes + offsets[i], length);
+    }
+    out[width - 1] = static_cast<uint8_t>(length);
+  }
+}
+
+template <typename Offset>
+void OffsetSlots(const arrow::ArrayData& data, int width, int64_t begin, int64_t n, uint8_t* out) {
+  if (width == 8) return OffsetSlots<8, Offset>(data, begin, n, out);
+  if (width == 16) return OffsetSlots<16, Offset>(data, begin, n, out);
+  OffsetSlots<32, Offset>(data, begin, n, out);
+}
+
 int WidthOf(const arrow::ArrayData& data) {
   return static_cast<const arrow::FixedSizeBinaryType&>(*data.type).byte_width();
 }
@@ -110,6 +135,12 @@ void BinaryLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, 
     default:
       std::fill(out, out + length, static_cast<uint64_t>(WidthOf(data)));
   }
+}
+
+void BinarySlots(const arrow::ArrayData& data, int width, int64_t begin, int64_t n, uint8_t* out) {
+  const auto id = data.type->id();
+  if (id == Type::STRING || id == Type::BINARY) return OffsetSlots<int32_t>(data, width, begin, n, out);
+  OffsetSlots<int64_t>(data, width, begin, n, out);
 }
 
 uint64_t BinaryWord(std::string_view view, int piece) {

@@ -23,7 +23,11 @@ void BinaryWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t
 /// The number of bytes of each of these rows.
 void BinaryLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out);
 
-/// The same word of one value.
+/// `n` rows' bytes in slots of `width` (8, 16 or 32), which is more than the longest has: from the slot's first byte
+/// on, and their number in its last. Not of fixed-size binaries.
+void BinarySlots(const arrow::ArrayData& data, int width, int64_t begin, int64_t n, uint8_t* out);
+
+/// A word, as BinaryWords has it, of one value.
 uint64_t BinaryWord(std::string_view view, int piece);
 
 /// The bytes of a valid row of a binary array; data() is never nullptr.
