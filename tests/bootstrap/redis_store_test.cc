@@ -195,8 +195,9 @@ void RunRank(const std::string& url, const std::string& job, int world_size, int
   auto made = MakeCommunicator("tcp", context);
   ASSERT_TRUE(made.ok()) << made.status().ToString();
   int64_t sum = 0;
-  const auto added = (*made)->Allreduce(std::as_bytes(std::span(&number, 1)), std::as_writable_bytes(std::span(&sum, 1)),
-                                        1, {arrow::Type::INT64, ReduceOp::kSum});
+  const auto added =
+      (*made)->Allreduce(std::as_bytes(std::span(&number, 1)), std::as_writable_bytes(std::span(&sum, 1)), 1,
+                         {arrow::Type::INT64, ReduceOp::kSum});
   ASSERT_TRUE(added.ok()) << added.ToString();
   EXPECT_EQ(sum, number * world_size);
   ASSERT_TRUE((*made)->Close().ok());
