@@ -15,6 +15,15 @@ std::string ReadLink(const char* path) {
   return length <= 0 ? std::string() : std::string(target, static_cast<size_t>(length));
 }
 
+/// The fields of /proc/{pid}/stat from the state on; the program's name before them, in parentheses, may hold anything.
+std::string ReadState(int32_t pid) {
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text;
+  std::getline(file, text);
+  const size_t end = text.rfind(')');
+  return end == std::string::npos ? std::string() : text.substr(end + 1);
+}
+
 }  // namespace
 
 std::string HostIdentity() {
@@ -24,16 +33,17 @@ std::string HostIdentity() {
 }
 
 uint64_t ProcessStart(int32_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text;
-  std::getline(file, text);
-  // The program's name, in parentheses, may hold anything; the start is the 20th field after it.
-  const size_t end = text.rfind(')');
-  if (end == std::string::npos) return 0;
-  std::istringstream fields(text.substr(end + 1));
+  std::istringstream fields(ReadState(pid));
   std::string field;
   for (int i = 0; i < 20; ++i) fields >> field;
   return std::strtoull(field.c_str(), nullptr, 10);
+}
+
+bool IsStopped(int32_t pid) {
+  std::istringstream fields(ReadState(pid));
+  std::string state;
+  fields >> state;
+  return state == "T" || state == "t";
 }
 
 int WatchProcess(int32_t pid, uint64_t start) {

@@ -15,4 +15,7 @@ uint64_t ProcessStart(int32_t pid);
 /// A descriptor that becomes readable when that very process ends, or -1.
 int WatchProcess(int32_t pid, uint64_t start);
 
+/// The process is there and has been stopped by a signal.
+bool IsStopped(int32_t pid);
+
 }  // namespace weft::ucx

@@ -178,6 +178,7 @@ arrow::Status UcxTransport::Introduce(const std::vector<std::string>& introducti
     Peer& it = peer(r);
     it.reports_errors = !(same_host && self.shared_memory && other.shared_memory);
     if (same_host && other.pid != self.pid) it.process = WatchProcess(other.pid, other.process_start);
+    it.pid = other.pid;
     if (it.process >= 0) {
       epoll_event event = {};
       event.events = EPOLLIN;
