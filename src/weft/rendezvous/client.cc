@@ -90,7 +90,8 @@ arrow::Status RendezvousClient::FirstConnect() {
     OpenFailure failure;
     // A try that hangs, for example at a full backlog, does not use up the time of all.
     const Deadline bound = Earlier(deadline, Deadline::After(options_.call_timeout));
-    connection_ = ClientConnection::Open(server_, options_.key, bound, options_.check_interrupt, &failure);
+    connection_ = ClientConnection::Open({server_, options_.key, options_.local_port, notices_}, bound,
+                                         options_.check_interrupt, &failure);
     if (connection_ != nullptr) return arrow::Status::OK();
     ARROW_RETURN_NOT_OK(failure.interrupted);
     if (!failure.passing) {
@@ -116,14 +117,65 @@ arrow::Result<std::shared_ptr<ClientConnection>> RendezvousClient::Connection(co
   if (connection_ != nullptr && connection_->usable()) return connection_;
   connection_ = nullptr;
   OpenFailure failure;
-  auto connection = ClientConnection::Open(server_, options_.key, deadline, {}, &failure);
+  auto connection =
+      ClientConnection::Open({server_, options_.key, options_.local_port, notices_}, deadline, {}, &failure);
   if (connection == nullptr) {
     const auto kind =
         failure.authentication ? CommunicationFailure::kAuthenticationFailed : CommunicationFailure::kOther;
     return Error(kind, operation, "the connection was lost and could not be made anew: " + failure.cause, begin);
   }
+  if (place_.has_value()) ARROW_RETURN_NOT_OK(EnterOn(connection.get(), *place_, deadline, begin));
   connection_ = std::move(connection);
   return connection_;
+}
+
+arrow::Status RendezvousClient::EnterOn(ClientConnection* connection, const Place& place, Deadline deadline,
+                                        Clock::time_point begin) {
+  ARROW_ASSIGN_OR_RAISE(const rendezvous::RoomClaim claim,
+                        place.room.Claim(rendezvous::RoomUse::kEnter, place.rank, place.world_size,
+                                         connection->client_nonce(), connection->server_nonce()));
+  const auto answer = connection->Call(MessageType::kEnter, rendezvous::Encode(claim), deadline, {});
+  if (answer.outcome == ClientConnection::Outcome::kAnswered) {
+    if (answer.code == ReplyCode::kInvalid) return arrow::Status::Invalid(answer.body);
+    if (answer.code != ReplyCode::kOk) return Error(CommunicationFailure::kOther, "enter", answer.body, begin);
+    notices_->Add({.kind = rendezvous::Notice::Kind::kEntered, .peer = 0, .go = {}, .reason = {}, .at = {}});
+    return arrow::Status::OK();
+  }
+  bool refused = false;
+  const std::string cause = connection->cause(&refused);
+  return Error(CommunicationFailure::kOther, "enter", cause.empty() ? "it did not answer" : cause, begin);
+}
+
+arrow::Status RendezvousClient::Enter(const rendezvous::RoomKey& room, int rank, int world_size) {
+  ARROW_RETURN_NOT_OK(CheckProcess());
+  const auto begin = Clock::now();
+  const Deadline deadline = Deadline::After(options_.call_timeout);
+  const Place place{room, static_cast<uint32_t>(rank), static_cast<uint32_t>(world_size)};
+  ARROW_ASSIGN_OR_RAISE(const auto connection, Connection("enter", deadline, begin));
+  ARROW_RETURN_NOT_OK(EnterOn(connection.get(), place, deadline, begin));
+  const std::lock_guard lock(mutex_);
+  place_ = place;
+  return arrow::Status::OK();
+}
+
+std::shared_ptr<ClientConnection> RendezvousClient::Present() {
+  if (process_ != ::getpid()) return nullptr;
+  // Held while a new connection is made: then there is none.
+  const std::unique_lock lock(mutex_, std::try_to_lock);
+  return lock.owns_lock() ? connection_ : nullptr;
+}
+
+void RendezvousClient::Ask(const std::vector<uint32_t>& peers) {
+  if (const auto connection = Present(); connection != nullptr) connection->Tell(rendezvous::EncodeAsk(peers));
+}
+
+void RendezvousClient::Rest() {
+  if (const auto connection = Present(); connection != nullptr) connection->Tell(rendezvous::Frame(MessageType::kRest, ""));
+}
+
+arrow::Status RendezvousClient::Reconnect() {
+  ARROW_RETURN_NOT_OK(CheckProcess());
+  return Connection("reconnect", Deadline::After(options_.call_timeout), Clock::now()).status();
 }
 
 arrow::Result<std::string> RendezvousClient::Call(const Request& request) {
@@ -238,6 +290,12 @@ arrow::Result<std::string> RendezvousClient::Wait(const std::string& key, Deadli
     repeated = true;
   }
   return Error(CommunicationFailure::kTimedOut, "wait", "no one wrote '" + key + "' in time", begin);
+}
+
+arrow::Result<Endpoint> RendezvousClient::server_address() {
+  const auto connection = Present();
+  if (connection == nullptr) return arrow::Status::IOError("no connection to the rendezvous server");
+  return rendezvous::PeerOf(connection->fd());
 }
 
 arrow::Result<Endpoint> RendezvousClient::observed() {
