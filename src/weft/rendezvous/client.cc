@@ -170,7 +170,8 @@ void RendezvousClient::Ask(const std::vector<uint32_t>& peers) {
 }
 
 void RendezvousClient::Rest() {
-  if (const auto connection = Present(); connection != nullptr) connection->Tell(rendezvous::Frame(MessageType::kRest, ""));
+  if (const auto connection = Present(); connection != nullptr)
+    connection->Tell(rendezvous::Frame(MessageType::kRest, ""));
 }
 
 arrow::Status RendezvousClient::Reconnect() {

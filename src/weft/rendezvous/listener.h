@@ -1,5 +1,5 @@
-// A rank's one local port: it listens there, talks to the rendezvous server from there, and dials from there where a NAT
-// is to be passed, so that all of it is one mapping of the NAT's.
+// A rank's one local port: it listens there, talks to the rendezvous server from there, and dials from there where a
+// NAT is to be passed, so that all of it is one mapping of the NAT's.
 #pragma once
 
 #include <arrow/result.h>

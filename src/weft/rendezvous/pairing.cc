@@ -19,8 +19,8 @@ uint32_t Microseconds(Duration duration) {
 arrow::Status Pairing::Enter(RoomMember* member, const RoomClaim& claim, Time now) {
   if (member->room_ != nullptr) return arrow::Status::Invalid("this connection is in a room already");
   if (claim.number == 0 || claim.number > limits_.world || claim.rank >= claim.number) {
-    return arrow::Status::Invalid("rank ", claim.rank, " of a world of ", claim.number, " cannot enter a room: at most ",
-                                  limits_.world, " ranks are taken");
+    return arrow::Status::Invalid("rank ", claim.rank, " of a world of ", claim.number,
+                                  " cannot enter a room: at most ", limits_.world, " ranks are taken");
   }
   auto found = rooms_.find(claim.room);
   if (found == rooms_.end()) {

@@ -221,9 +221,8 @@ void Relay::Tick(Time now) {
     Unpark(parked);
     end->Drop("the peer did not come to be relayed");
   }
-  std::erase_if(accounts_, [now](const auto& entry) {
-    return entry.second.ends == 0 && now - entry.second.used > kKeptAccount;
-  });
+  std::erase_if(accounts_,
+                [now](const auto& entry) { return entry.second.ends == 0 && now - entry.second.used > kKeptAccount; });
 }
 
 Relay::Counts Relay::counts() const {

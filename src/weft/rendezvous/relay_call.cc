@@ -47,7 +47,8 @@ void RelayCall::Consume(std::string_view bytes) {
   const auto id = reader.Get<uint64_t>();
   const auto code = reader.Get<ReplyCode>();
   if (!id.ok() || !code.ok() || *id != kRequestId) return Fail("the rendezvous server sent an answer to nothing");
-  if (*code != ReplyCode::kOk) return Fail("the rendezvous server does not relay: " + body.substr(body.size() - reader.left()));
+  if (*code != ReplyCode::kOk)
+    return Fail("the rendezvous server does not relay: " + body.substr(body.size() - reader.left()));
   state_ = State::kJoined;
 }
 

@@ -1,8 +1,8 @@
 // The room that the ranks of one (job, epoch) share at the rendezvous server, and the right to be in it.
 //
 // A room's name is the public half of an Ed25519 key pair (RFC 8032) that is derived from the job's secret. Whoever
-// enters signs the two nonces of its own connection. So the server lets in those who know the secret without knowing it,
-// a stranger cannot take or guess a room, and what was overheard on one connection is worth nothing on another.
+// enters signs the two nonces of its own connection. So the server lets in those who know the secret without knowing
+// it, a stranger cannot take or guess a room, and what was overheard on one connection is worth nothing on another.
 #pragma once
 
 #include <arrow/result.h>

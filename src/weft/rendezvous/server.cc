@@ -208,8 +208,8 @@ void RendezvousServer::Impl::OnAccept(tcp::socket socket) {
     ++refused;
     if (turned_away_.size() >= kMaxRefusedAtOnce) return;
   }
-  auto session = std::make_shared<ServerSession>(std::move(socket), this, rendezvous::Services{&service_, &pairing_, &relay_},
-                                                 &options_, address);
+  auto session = std::make_shared<ServerSession>(
+      std::move(socket), this, rendezvous::Services{&service_, &pairing_, &relay_}, &options_, address);
   sessions_.emplace(session.get(), session);
   if (!full.empty()) {
     turned_away_.insert(session.get());

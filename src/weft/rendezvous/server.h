@@ -1,5 +1,5 @@
-// The rendezvous server: the one address that all ranks can reach. It keeps a store for them, tells pairs of them when to
-// open their links, and relays what cannot be linked.
+// The rendezvous server: the one address that all ranks can reach. It keeps a store for them, tells pairs of them when
+// to open their links, and relays what cannot be linked.
 #pragma once
 
 #include <arrow/result.h>

@@ -15,7 +15,7 @@
 #include "weft/base/capped_pool.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/logging.h"
-#include "weft/bootstrap/store.h"
+#include "weft/bootstrap/meeting.h"
 #include "weft/communicator/backend.h"
 
 namespace weft {
@@ -120,6 +120,8 @@ struct Shared {
   std::unique_ptr<Tracer> tracer;
   arrow::StopSource stop;
   Context context;
+  /// Held as long as the session: others see by it that this rank is there.
+  std::shared_ptr<RendezvousClient> rendezvous;
   std::unique_ptr<Membership> membership;
   double open_seconds = 0;
   pid_t pid = ::getpid();
@@ -158,20 +160,21 @@ arrow::Status SetUpContext(Shared& shared) {
   return arrow::SetCpuThreadPoolCapacity(context.threads);
 }
 
-arrow::Status JoinJob(Shared& shared, const Duration connect_timeout) {
+arrow::Status JoinJob(Shared& shared, BackendContext& backend) {
   const SessionOptions& options = shared.options;
   StoreOptions store_options;
   store_options.rendezvous_key = options.rendezvous_key;
-  store_options.connect_timeout = connect_timeout;
+  store_options.connect_timeout = backend.connect_timeout;
   store_options.check_interrupt = options.check_interrupt;
-  const std::string url = options.store.empty() ? "rendezvous://" + options.rendezvous : options.store;
-  ARROW_ASSIGN_OR_RAISE(auto store, OpenStore(url, store_options));
+  ARROW_ASSIGN_OR_RAISE(Meeting meeting, OpenMeeting(options.store, options.rendezvous, store_options));
+  backend.listener = std::move(meeting.listener);
+  backend.rendezvous = shared.rendezvous = std::move(meeting.rendezvous);
   JobIdentity identity;
   identity.job = options.job;
   identity.epoch = options.epoch;
   identity.world_size = options.world_size;
   identity.rank = options.rank;
-  ARROW_ASSIGN_OR_RAISE(shared.membership, Membership::Join(std::move(store), identity));
+  ARROW_ASSIGN_OR_RAISE(shared.membership, Membership::Join(std::move(meeting.store), identity));
   shared.job = options.job;
   shared.epoch = shared.membership->epoch();
   set_log_rank(shared.membership->rank());
@@ -187,6 +190,7 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   BackendContext backend;
   ARROW_ASSIGN_OR_RAISE(backend.communicator.timeout, PositiveSeconds(options.timeout_seconds, "timeout"));
   ARROW_ASSIGN_OR_RAISE(backend.connect_timeout, PositiveSeconds(options.connect_timeout_seconds, "connect_timeout"));
+  ARROW_ASSIGN_OR_RAISE(backend.relay_after, PositiveSeconds(options.relay_after_seconds, "relay_after"));
   if (options.world_size < 0) options.world_size = 1;
   const bool alone = options.backend == "local" || (options.backend.empty() && options.world_size == 1);
   if (options.backend.empty()) options.backend = alone ? "local" : "tcp";
@@ -203,7 +207,7 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   } else {
     ARROW_RETURN_NOT_OK(CheckMeetingPlace(shared->options));
     ARROW_ASSIGN_OR_RAISE(backend.secret, SecretBytes(shared->options.secret));
-    ARROW_RETURN_NOT_OK(JoinJob(*shared, backend.connect_timeout));
+    ARROW_RETURN_NOT_OK(JoinJob(*shared, backend));
   }
   shared->token = shared->job + "-" + std::to_string(shared->epoch);
   backend.membership = shared->membership.get();
