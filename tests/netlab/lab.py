@@ -80,6 +80,7 @@ class Lab:
         self.workers: list[Worker] = []
         self.public = ""
         self.server: subprocess.Popen[str] | None = None
+        self.server_port = SERVER_PORT
         self.key = secrets.token_hex(16)
         self._names: list[str] = []
         self._processes: list[subprocess.Popen[str]] = []
@@ -235,17 +236,21 @@ class Lab:
 
     def serve(self) -> None:
         """Starts the rendezvous server in the public namespace."""
+        self.server = self.start_server(SERVER_PORT)
+
+    def start_server(self, port: int) -> subprocess.Popen[str]:
         key_file = Path(self._folder.name) / "key"
         key_file.write_text(self.key)
         host = "[::]" if self.ipv6 else "0.0.0.0"
-        self.server = self.start(
+        server = self.start(
             self.public,
-            [str(SERVER), "--listen", f"{host}:{SERVER_PORT}", "--key-file", str(key_file)],
+            [str(SERVER), "--listen", f"{host}:{port}", "--key-file", str(key_file)],
             stdout=subprocess.PIPE,
         )
-        assert self.server.stdout is not None
-        if str(SERVER_PORT) not in self.server.stdout.readline():
+        assert server.stdout is not None
+        if str(port) not in server.stdout.readline():
             raise ns.LabError("the rendezvous server did not start")
+        return server
 
     def environment(self, rank: int, world: int, job: Mapping[str, str]) -> dict[str, str]:
         host = f"[{self.server_address}]" if self.ipv6 else self.server_address
@@ -259,23 +264,33 @@ class Lab:
             **job,
         }
 
+    def rank_command(self) -> list[str]:
+        """The rank in C++ that `launch` starts by default."""
+        return [str(RANK)]
+
     def launch(
-        self, command: Sequence[str] = (str(RANK),), ranks: int | None = None, **variables: str
+        self,
+        command: Sequence[str] = (str(RANK),),
+        *,
+        late: int | None = None,
+        each: Mapping[int, Mapping[str, str]] | None = None,
+        **variables: str,
     ) -> list[subprocess.Popen[str]]:
-        """Starts one rank a worker (or the first `ranks` of them) of a new job."""
+        """Starts one rank a worker, of a new job. Rank `late` never comes: in its place a process sleeps. `each` has
+        variables of single ranks."""
         if self.server is None:
             self.serve()
-        world = len(self.workers) if ranks is None else ranks
+        world = len(self.workers)
         job = {"WEFT_JOB": f"lab-{secrets.token_hex(4)}", "WEFT_SECRET": secrets.token_hex(32), **variables}
         return [
             self.start(
-                self.workers[rank % len(self.workers)].namespace,
-                command,
-                env=self.environment(rank, world, job),
+                worker.namespace,
+                ["sleep", "600"] if rank == late else command,
+                env={**self.environment(rank, world, job), **(each or {}).get(rank, {})},
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
             )
-            for rank in range(world)
+            for rank, worker in enumerate(self.workers)
         ]
 
     def collect(self, processes: Sequence[subprocess.Popen[str]], hang: float = HANG) -> list[Outcome]:
@@ -294,9 +309,9 @@ class Lab:
             outcomes.append(Outcome(rank, process.returncode, time.monotonic() - begin, said, out, err))
         return outcomes
 
-    def run(self, command: Sequence[str] = (str(RANK),), ranks: int | None = None, **variables: str) -> list[Outcome]:
+    def run(self, command: Sequence[str] = (str(RANK),), **variables: str) -> list[Outcome]:
         """Runs a job to its end; every rank must end well."""
-        outcomes = self.collect(self.launch(command, ranks, **variables))
+        outcomes = self.collect(self.launch(command, **variables))
         for outcome in outcomes:
             if outcome.code != 0:
                 everything = "\n".join(f"rank {o.rank}: {o.text}{o.err[-4000:]}" for o in outcomes)

@@ -71,7 +71,8 @@ arrow::Status Exchange(weft::Communicator& world, size_t bytes) {
 }
 
 std::string Describe(const arrow::Status& status, double seconds) {
-  std::string text = "{\"ok\": false, \"seconds\": " + std::to_string(seconds) + ", \"error\": " + Quoted(status.message());
+  std::string text =
+      "{\"ok\": false, \"seconds\": " + std::to_string(seconds) + ", \"error\": " + Quoted(status.message());
   if (const weft::CommunicationError* error = weft::GetCommunicationError(status); error != nullptr) {
     text += ", \"peer\": " + std::to_string(error->peer) + ", \"phase\": " + Quoted(error->phase);
   }

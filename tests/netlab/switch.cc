@@ -4,8 +4,8 @@
 //   netlab_switch NETNS,INTERFACE,DELAY_US,BYTES_PER_SECOND ...
 //
 // Makes a TAP interface in each of the named network namespaces, prints "ready", and passes frames among them until it
-// is ended. A frame takes the delay of the line it comes in by and that of the line it goes out by. A rate of 0 is none; a
-// line with a rate drops what would wait for longer than 200 ms. Frames between two lines keep their order.
+// is ended. A frame takes the delay of the line it comes in by and that of the line it goes out by. A rate of 0 is
+// none; a line with a rate drops what would wait for longer than 200 ms. Frames between two lines keep their order.
 #include <fcntl.h>
 #include <linux/if.h>
 #include <linux/if_tun.h>
