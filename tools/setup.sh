@@ -10,7 +10,7 @@ what=${1:?demo or all}
 packages=(ca-certificates g++ cmake ninja-build ccache libssl-dev libasio-dev python3-venv python3-dev)
 requirements=(tools/requirements-demo.txt)
 if [ "$what" = all ]; then
-  packages+=(libgtest-dev libbenchmark-dev git)
+  packages+=(libgtest-dev libbenchmark-dev git iproute2 nftables procps)
   requirements+=(tools/requirements-all.txt)
 fi
 

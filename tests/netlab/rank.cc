@@ -71,8 +71,9 @@ arrow::Status Exchange(weft::Communicator& world, size_t bytes) {
 }
 
 std::string Describe(const arrow::Status& status, double seconds) {
-  std::string text =
-      "{\"ok\": false, \"seconds\": " + std::to_string(seconds) + ", \"error\": " + Quoted(status.message());
+  const auto now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
+  std::string text = "{\"ok\": false, \"at\": " + std::to_string(now) + ", \"seconds\": " + std::to_string(seconds) +
+                     ", \"error\": " + Quoted(status.message());
   if (const weft::CommunicationError* error = weft::GetCommunicationError(status); error != nullptr) {
     text += ", \"peer\": " + std::to_string(error->peer) + ", \"phase\": " + Quoted(error->phase);
   }

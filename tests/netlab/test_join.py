@@ -48,6 +48,9 @@ def join(
         return Counter(name for outcome in outcomes for name in outcome.paths().values())
 
 
+soak = pytest.mark.skipif(not SOAK, reason="eight Python processes a case: WEFT_SOAK=1")
+
+
 def test_punched(tmp_path):
     """Eight ranks also where only a sample of the rest is run."""
     assert join(tmp_path, ["cone"] * 8) == {"punched": 56}
@@ -59,10 +62,12 @@ def test_half_of_the_links_relayed(tmp_path):
     assert paths == ({"punched": 30, "relay": 26} if SOAK else {"punched": 6, "relay": 6})
 
 
+@soak
 def test_loss(tmp_path):
     join(tmp_path, [Site("cone", delay_ms=2)] * RANKS, lambda lab: lab.lose(1))
 
 
+@soak
 def test_ipv6_alone(tmp_path):
     assert set(join(tmp_path, ["cone"] * RANKS, ipv6=True)) == {"punched"}
 

@@ -113,9 +113,19 @@ arrow::Status RendezvousClient::FirstConnect() {
 
 arrow::Result<std::shared_ptr<ClientConnection>> RendezvousClient::Connection(const char* operation, Deadline deadline,
                                                                               Clock::time_point begin) {
-  const std::lock_guard lock(mutex_);
-  if (connection_ != nullptr && connection_->usable()) return connection_;
-  connection_ = nullptr;
+  const auto usable = [this] {
+    const std::lock_guard lock(mutex_);
+    return connection_ != nullptr && connection_->usable() ? connection_ : nullptr;
+  };
+  if (auto present = usable(); present != nullptr) return present;
+  const std::lock_guard making(making_mutex_);
+  if (auto present = usable(); present != nullptr) return present;
+  std::shared_ptr<ClientConnection> old;
+  {
+    const std::lock_guard lock(mutex_);
+    old.swap(connection_);
+  }
+  old = nullptr;
   OpenFailure failure;
   auto connection =
       ClientConnection::Open({server_, options_.key, options_.local_port, notices_}, deadline, {}, &failure);
@@ -124,9 +134,21 @@ arrow::Result<std::shared_ptr<ClientConnection>> RendezvousClient::Connection(co
         failure.authentication ? CommunicationFailure::kAuthenticationFailed : CommunicationFailure::kOther;
     return Error(kind, operation, "the connection was lost and could not be made anew: " + failure.cause, begin);
   }
-  if (place_.has_value()) ARROW_RETURN_NOT_OK(EnterOn(connection.get(), *place_, deadline, begin));
-  connection_ = std::move(connection);
-  return connection_;
+  std::optional<Place> place;
+  {
+    const std::lock_guard lock(mutex_);
+    place = place_;
+  }
+  if (place.has_value()) ARROW_RETURN_NOT_OK(EnterOn(connection.get(), *place, deadline, begin));
+  {
+    const std::lock_guard lock(mutex_);
+    connection_ = connection;
+  }
+  // Only now, so that what is asked for in answer goes to the new connection.
+  if (place.has_value()) {
+    notices_->Add({.kind = rendezvous::Notice::Kind::kEntered, .peer = 0, .go = {}, .reason = {}, .at = {}});
+  }
+  return connection;
 }
 
 arrow::Status RendezvousClient::EnterOn(ClientConnection* connection, const Place& place, Deadline deadline,
@@ -138,7 +160,6 @@ arrow::Status RendezvousClient::EnterOn(ClientConnection* connection, const Plac
   if (answer.outcome == ClientConnection::Outcome::kAnswered) {
     if (answer.code == ReplyCode::kInvalid) return arrow::Status::Invalid(answer.body);
     if (answer.code != ReplyCode::kOk) return Error(CommunicationFailure::kOther, "enter", answer.body, begin);
-    notices_->Add({.kind = rendezvous::Notice::Kind::kEntered, .peer = 0, .go = {}, .reason = {}, .at = {}});
     return arrow::Status::OK();
   }
   bool refused = false;
@@ -160,9 +181,8 @@ arrow::Status RendezvousClient::Enter(const rendezvous::RoomKey& room, int rank,
 
 std::shared_ptr<ClientConnection> RendezvousClient::Present() {
   if (process_ != ::getpid()) return nullptr;
-  // Held while a new connection is made: then there is none.
-  const std::unique_lock lock(mutex_, std::try_to_lock);
-  return lock.owns_lock() ? connection_ : nullptr;
+  const std::lock_guard lock(mutex_);
+  return connection_;
 }
 
 void RendezvousClient::Ask(const std::vector<uint32_t>& peers) {

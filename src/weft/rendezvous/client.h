@@ -108,7 +108,8 @@ class RendezvousClient {
   const Endpoint server_;
   const RendezvousClientOptions options_;
   const int64_t process_;
-  std::mutex mutex_;  // over the next; held while a new connection is made
+  std::mutex making_mutex_;  // held while a new connection is made; taken before mutex_
+  std::mutex mutex_;         // over the next two; held for no longer than it takes to copy them
   std::shared_ptr<rendezvous::ClientConnection> connection_;
   std::optional<Place> place_;
   const std::shared_ptr<rendezvous::Notices> notices_ = std::make_shared<rendezvous::Notices>();

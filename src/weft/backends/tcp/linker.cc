@@ -138,7 +138,10 @@ arrow::Status Linker::LinkAll() {
       ARROW_RETURN_NOT_OK(options_.check_interrupt());
       interrupt_at = now + milliseconds(50);
     }
-    if (!watch_ && now - link_began_ > kWatchAfter) watch_.emplace(membership_, options_.rendezvous.get());
+    if (!watch_ && now - link_began_ > kWatchAfter) {
+      watch_.emplace(membership_, options_.rendezvous.get());
+      if (server_lost_) watch_->Reconnect();
+    }
     TakeNotices();
     ARROW_RETURN_NOT_OK(CheckTrouble());
     StartDials();

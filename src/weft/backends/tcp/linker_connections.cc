@@ -167,6 +167,8 @@ bool Linker::Finished(Connection& connection) {
       if (state.nominating) return false;  // until it is known what becomes of the other one
       handshake.Nominate();
       state.nominating = handshake.state() == Handshake::State::kProbing;
+      WEFT_LOG(kDebug, "nominated a connection to rank " << peer << " " << Seconds(Clock::now() - state.go) * 1e3
+                                                         << " ms after go");
       if (!Write(connection)) return true;
       if (state.nominating) return false;
       [[fallthrough]];

@@ -3,6 +3,8 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <utility>
+
 #include "weft/base/communication_error.h"
 #include "weft/base/logging.h"
 
@@ -42,12 +44,17 @@ void Watch::Run() {
     hurry_ = false;
     const bool reconnect = std::exchange(reconnect_, false);
     lock.unlock();
+    bool again = false;
     if (reconnect && rendezvous_ != nullptr) {
       const arrow::Status status = rendezvous_->Reconnect();
       if (!status.ok()) WEFT_LOG(kInfo, "no connection to the rendezvous server: " << status.message());
+      again = !status.ok();
     }
     Look();
     lock.lock();
+    if (!again) continue;
+    changed_.wait_for(lock, kLookEvery, [this] { return stop_; });
+    reconnect_ = true;
   }
 }
 
