@@ -1,6 +1,6 @@
 """One rank of the paper's join in the NAT lab (see examples/scaling_join.py).
 
-    join_rank.py ROWS FILE         rank 0 writes the whole joined table to FILE; each prints a line of JSON
+join_rank.py ROWS FILE         rank 0 writes the whole joined table to FILE; each prints a line of JSON
 """
 
 import json

@@ -196,7 +196,9 @@ class Lab:
             ns.nft(router, nat.KINDS[site.kind](self.wan_address(number), first))
 
     def _route6(self, number: int, router: str) -> None:
-        others = [name for name in (self.public, *(self.nat(site) for site in range(len(self.sites)))) if name != router]
+        others = [
+            name for name in (self.public, *(self.nat(site) for site in range(len(self.sites)))) if name != router
+        ]
         for other in others:
             ns.ip([f"route add 2001:db8:1:{number + 1:x}::/64 via {self.wan_address(number)}"], other)
         ns.nft(router, nat.FIREWALL6)
@@ -274,7 +276,7 @@ class Lab:
         *,
         late: int | None = None,
         each: Mapping[int, Mapping[str, str]] | None = None,
-        **variables: str,
+        **variables: Any,
     ) -> list[subprocess.Popen[str]]:
         """Starts one rank a worker, of a new job. Rank `late` never comes: in its place a process sleeps. `each` has
         variables of single ranks."""
@@ -309,7 +311,7 @@ class Lab:
             outcomes.append(Outcome(rank, process.returncode, time.monotonic() - begin, said, out, err))
         return outcomes
 
-    def run(self, command: Sequence[str] = (str(RANK),), **variables: str) -> list[Outcome]:
+    def run(self, command: Sequence[str] = (str(RANK),), **variables: Any) -> list[Outcome]:
         """Runs a job to its end; every rank must end well."""
         outcomes = self.collect(self.launch(command, **variables))
         for outcome in outcomes:

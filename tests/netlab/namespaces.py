@@ -57,7 +57,10 @@ def start(namespace: str, command: Sequence[str], **options: object) -> subproce
             os._exit(137)
 
     return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
-        ["ip", "netns", "exec", namespace, *command], text=True, preexec_fn=die_with_parent, **options
+        ["ip", "netns", "exec", namespace, *command],
+        text=True,
+        preexec_fn=die_with_parent,
+        **options,  # noqa: PLW1509
     )
 
 
@@ -114,7 +117,10 @@ def missing() -> str | None:
     try:
         run(["ip", "netns", "add", name])
         try:
-            nft(name, 'table ip try {\n chain c {\n type nat hook postrouting priority srcnat; oifname "x" masquerade\n }\n}\n')
+            nft(
+                name,
+                'table ip try {\n chain c {\n type nat hook postrouting priority srcnat; oifname "x" masquerade\n }\n}\n',
+            )
         finally:
             run(["ip", "netns", "del", name])
     except LabError as problem:

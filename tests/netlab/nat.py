@@ -104,11 +104,12 @@ table inet weft_cut {
 
 def loss(percent: float) -> str:
     """Loses packets that come in."""
+    some = "" if percent >= 100 else f"numgen random mod 10000 < {round(percent * 100)} "
     return f"""
 table inet weft_loss {{
  chain pre {{
   type filter hook prerouting priority -390; policy accept;
-  iifname "wan" numgen random mod 10000 < {round(percent * 100)} drop
+  iifname "wan" {some}drop
  }}
 }}
 """

@@ -25,9 +25,7 @@ def listen(lab: Lab, worker: int, port: int) -> None:
 
 
 def dial(lab: Lab, worker: int, host: str, port: int) -> str:
-    process = lab.start(
-        lab.workers[worker].namespace, [*PUNCHER, "dial", host, str(port)], stdout=subprocess.PIPE
-    )
+    process = lab.start(lab.workers[worker].namespace, [*PUNCHER, "dial", host, str(port)], stdout=subprocess.PIPE)
     return process.communicate(timeout=20)[0].strip()
 
 

@@ -27,7 +27,10 @@ def test_a_mesh_at_20_ms(ranks, kind, capsys):
             text = "".join(outcome.err for outcome in outcomes)
             figures = {what: sorted(after_go(text, what)) for what in ("punched to", "nominated a", "linked to")}
             with capsys.disabled():
-                parts = [f"{what.split()[0]} {times[len(times) // 2]:.0f} to {times[-1]:.0f} ms" for what, times in figures.items()]
+                parts = [
+                    f"{what.split()[0]} {times[len(times) // 2]:.0f} to {times[-1]:.0f} ms"
+                    for what, times in figures.items()
+                ]
                 print(f"\n{ranks} ranks, {kind}, from go, median to last: {', '.join(parts)}")
             assert len(figures["linked to"]) == ranks * (ranks - 1)
             assert {name for outcome in outcomes for name in outcome.paths().values()} == {"punched"}

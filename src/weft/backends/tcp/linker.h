@@ -101,8 +101,9 @@ class Linker {
     std::optional<PunchClock> clock;
     bool punching = false;
     Clock::time_point go;
-    int broken = 0;           // punched connections that did not hold
-    bool nominating = false;  // the lower rank's: a connection is being probed
+    int broken = 0;                            // punched connections that did not hold
+    std::optional<Clock::time_point> mend_by;  // when the next pairing has failed as well
+    bool nominating = false;                   // the lower rank's: a connection is being probed
     std::optional<Clock::time_point> relay_at;
     bool relaying = false;
     Duration relay_pause = std::chrono::milliseconds(100);

@@ -25,6 +25,8 @@ constexpr Duration kComeBackWithin = seconds(1);
 /// Connections of strangers beyond those that a world may have on the way.
 constexpr size_t kSpareConnections = 64;
 constexpr int kMostPairings = 1 + 3;
+/// A pair that was paired again. The NATs may still hold what is left of the connection that broke.
+constexpr Duration kMendWithin = seconds(2);
 
 }  // namespace
 
@@ -89,6 +91,7 @@ Duration Linker::NextWait() const {
       if (!route.busy) next = std::min(next, route.next_try);
     }
     if (state.clock && !state.punching) next = std::min(next, state.clock->next());
+    if (state.mend_by) next = std::min(next, *state.mend_by);
     if (state.relay_at && !state.relaying) next = std::min(next, *state.relay_at);
   }
   return std::max(next - now, Duration::zero());
@@ -106,6 +109,7 @@ void Linker::StartDials() {
       state.clock->Advance(now);
       if (!state.punching) DialPunch(peer);
     }
+    if (state.mend_by && now >= *state.mend_by) AfterBroken(peer);
     if (state.relay_at && !state.relaying && now >= *state.relay_at && !server_lost_) DialRelay(peer);
   }
 }
@@ -238,7 +242,9 @@ void Linker::AfterBroken(Rank peer) {
   PeerState& state = Peer(peer);
   if (state.linked || !state.paired) return;
   state.clock.reset();
+  state.mend_by.reset();
   if (++state.broken < kMostPairings) {
+    state.mend_by = Clock::now() + kMendWithin;
     options_.rendezvous->Ask({static_cast<uint32_t>(peer)});
   } else if (state.relay_at && !state.relaying) {
     state.relay_at = std::min(*state.relay_at, Clock::now());
