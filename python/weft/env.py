@@ -221,9 +221,9 @@ class Env:
         return self.session.stats()
 
     def links(self) -> list[dict[str, Any]]:
-        """One dict a peer: ``peer``, ``path``, ``remote_address``, ``link_seconds``, ``tries``,
-        ``round_trip_seconds`` (None where not measured), ``bytes_sent``, ``bytes_received``, ``messages_sent``,
-        ``messages_received``."""
+        """One dict a peer: ``peer``, ``path`` (``"host"``, ``"punched"``, ``"relay"``; ``"self"`` for this rank),
+        ``remote_address``, ``link_seconds``, ``tries``, ``round_trip_seconds`` (None where not measured),
+        ``bytes_sent``, ``bytes_received``, ``messages_sent``, ``messages_received``."""
         return self.session.links()
 
     # -- leaving -------------------------------------------------------------------------------------------------

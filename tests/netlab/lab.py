@@ -213,9 +213,11 @@ class Lab:
         ns.nft(self.nat(site), "delete table inet weft_cut\n")
 
     def lose(self, percent: float) -> None:
-        """Loses this share of the packets that come in, at every NAT and at the server."""
+        """From now on loses this share of the packets that come in, at every NAT and at the server."""
         for name in (self.public, *(self.nat(site) for site in range(len(self.sites)))):
-            ns.nft(name, nat.loss(percent))
+            ns.nft(name, "add table inet weft_loss\ndelete table inet weft_loss\n")
+            if percent > 0:
+                ns.nft(name, nat.loss(percent))
 
     def limit(self, site: int, bytes_per_second: int) -> None:
         ns.nft(self.nat(site), nat.rate(bytes_per_second))

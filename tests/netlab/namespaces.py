@@ -59,8 +59,8 @@ def start(namespace: str, command: Sequence[str], **options: object) -> subproce
     return subprocess.Popen(  # type: ignore[call-overload,no-any-return]
         ["ip", "netns", "exec", namespace, *command],
         text=True,
-        preexec_fn=die_with_parent,
-        **options,  # noqa: PLW1509
+        preexec_fn=die_with_parent,  # noqa: PLW1509
+        **options,
     )
 
 

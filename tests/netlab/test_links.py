@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import combinations
 
 import pytest
@@ -126,3 +127,18 @@ def test_the_store_is_another_one():
         lab.start_server(lab.server_port + 1)
         outcomes = lab.run(WEFT_STORE=f"rendezvous://{lab.server_address}:{lab.server_port + 1}")
         assert path(outcomes, 0, 1) == "punched"
+
+
+def test_the_server_is_started_again_in_the_middle():
+    """Ranks enter its room again, and pairing goes on."""
+    with Lab(["symmetric", "cone", "cone"]) as lab:
+        processes = lab.launch(WEFT_RELAY_AFTER="4")
+        time.sleep(1.5)
+        assert lab.server is not None
+        lab.server.kill()
+        lab.server.wait()
+        time.sleep(0.5)
+        lab.serve()
+        outcomes = lab.collect(processes)
+        assert all(outcome.code == 0 for outcome in outcomes), [(o.said, o.err) for o in outcomes]
+        assert path(outcomes, 0, 1) == path(outcomes, 0, 2) == "relay"

@@ -6,11 +6,18 @@
 #include <utility>
 
 namespace weft::rendezvous {
+namespace {
+
+/// No right server says as much before it is looked at.
+constexpr size_t kMostKept = 1 << 16;
+
+}  // namespace
 
 Notices::Notices() : ready_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 void Notices::Add(Notice notice) {
   const std::lock_guard lock(mutex_);
+  if (list_.size() >= kMostKept) return;
   list_.push_back(std::move(notice));
   const uint64_t one = 1;
   [[maybe_unused]] const ssize_t written = ::write(ready_.fd(), &one, sizeof(one));

@@ -123,13 +123,6 @@ arrow::Status ServerSession::OnRequest(MessageType type, std::string_view body) 
 
 namespace {
 
-/// The id and the claim of a kEnter or kRelay, the signature not yet looked at.
-arrow::Result<RoomClaim> ReadClaim(std::string_view body, uint64_t* id) {
-  ByteReader reader(body);
-  ARROW_ASSIGN_OR_RAISE(*id, reader.Get<uint64_t>());
-  return DecodeRoomClaim(body.substr(sizeof(uint64_t)));
-}
-
 std::string ErrorReply(uint64_t id, const arrow::Status& error) {
   const ReplyCode code = error.IsCapacityError() ? ReplyCode::kFull : ReplyCode::kInvalid;
   return EncodeReply(id, code, error.message());
@@ -137,30 +130,33 @@ std::string ErrorReply(uint64_t id, const arrow::Status& error) {
 
 }  // namespace
 
+arrow::Result<std::optional<RoomClaim>> ServerSession::TakeClaim(RoomUse use, std::string_view body, uint64_t* id) {
+  if (std::exchange(claimed_, true)) return arrow::Status::Invalid("a connection enters or is relayed once");
+  ByteReader reader(body);
+  ARROW_ASSIGN_OR_RAISE(*id, reader.Get<uint64_t>());
+  ARROW_ASSIGN_OR_RAISE(const RoomClaim claim, DecodeRoomClaim(body.substr(sizeof(uint64_t))));
+  if (IsGood(claim, use, client_nonce_, server_nonce_)) return claim;
+  Refuse(RefusalCode::kNotAdmitted, "the client does not have the key of the room that it claims");
+  return std::nullopt;
+}
+
 arrow::Status ServerSession::OnEnter(std::string_view body) {
   uint64_t id = 0;
-  ARROW_ASSIGN_OR_RAISE(const RoomClaim claim, ReadClaim(body, &id));
-  if (!IsGood(claim, RoomUse::kEnter, client_nonce_, server_nonce_)) {
-    Refuse(RefusalCode::kNotAdmitted, "the client does not have the key of the room that it wants to enter");
-    return arrow::Status::OK();
-  }
-  const arrow::Status entered = services_.pairing->Enter(this, claim, Clock::now());
+  ARROW_ASSIGN_OR_RAISE(const auto claim, TakeClaim(RoomUse::kEnter, body, &id));
+  if (!claim.has_value()) return arrow::Status::OK();
+  const arrow::Status entered = services_.pairing->Enter(this, *claim, Clock::now());
   Send(entered.ok() ? EncodeReply(id, ReplyCode::kOk, "") : ErrorReply(id, entered));
   return arrow::Status::OK();
 }
 
 arrow::Status ServerSession::OnRelay(std::string_view body) {
   uint64_t id = 0;
-  ARROW_ASSIGN_OR_RAISE(const RoomClaim claim, ReadClaim(body, &id));
   // What the relay writes must not meet what this connection still writes by itself.
   if (!writing_.empty() || waiting()) return arrow::Status::Invalid("a relay is asked for while other answers are due");
-  if (!IsGood(claim, RoomUse::kRelay, client_nonce_, server_nonce_)) {
-    Refuse(RefusalCode::kNotAdmitted, "the client does not have the key of the room that it wants to be relayed in");
-    return arrow::Status::OK();
-  }
-  services_.pairing->Remove(this);
+  ARROW_ASSIGN_OR_RAISE(const auto claim, TakeClaim(RoomUse::kRelay, body, &id));
+  if (!claim.has_value()) return arrow::Status::OK();
   state_ = State::kParked;
-  const arrow::Status joined = services_.relay->Join(shared_from_this(), id, claim, Clock::now());
+  const arrow::Status joined = services_.relay->Join(shared_from_this(), id, *claim, Clock::now());
   if (!joined.ok()) {
     state_ = State::kServing;
     Send(ErrorReply(id, joined));

@@ -13,6 +13,7 @@
 #include <asio/ip/tcp.hpp>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,6 +87,8 @@ class ServerSession : public StoreClient,
   arrow::Status OnHello(std::string_view body);
   arrow::Status OnProof(std::string_view body);
   arrow::Status OnRequest(MessageType type, std::string_view body);
+  /// Reads a claim, and refuses the client where it is not good.
+  arrow::Result<std::optional<RoomClaim>> TakeClaim(RoomUse use, std::string_view body, uint64_t* id);
   arrow::Status OnEnter(std::string_view body);
   arrow::Status OnRelay(std::string_view body);
   void Leave();
@@ -110,6 +113,7 @@ class ServerSession : public StoreClient,
   int64_t output_bytes_ = 0;  // queued and being written
 
   Endpoint observed_;
+  bool claimed_ = false;  // a claim of a room has been looked at: that costs time, and there is one a connection
   Nonce client_nonce_{};
   Nonce server_nonce_{};
   KeyTable::Time began_;

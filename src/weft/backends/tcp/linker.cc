@@ -26,6 +26,8 @@ constexpr Duration kWatchAfter = milliseconds(250);
 constexpr Duration kDialTooAfter = seconds(1);
 /// How long a port must be closed for its owner to be gone.
 constexpr Duration kGoneAfter = seconds(1);
+/// A server that is started again goes on where it was.
+constexpr Duration kServerBackWithin = seconds(5);
 constexpr int kLeastBacklog = 1024;
 
 timespec ToTimespec(Duration wait) {
@@ -195,7 +197,8 @@ arrow::Status Linker::CheckGone() const {
 /// private address leads to somebody else's host from here, and the server knows better who is there.
 arrow::Status Linker::CheckRefused(Rank peer) const {
   const PeerState& state = peers_[static_cast<size_t>(peer)];
-  if (state.linked || state.routes.empty() || (state.paired && !server_lost_)) return arrow::Status::OK();
+  const bool server_knows = state.paired && !(server_lost_ && Clock::now() - *server_lost_ > kServerBackWithin);
+  if (state.linked || state.routes.empty() || server_knows) return arrow::Status::OK();
   const Clock::time_point since = Clock::now() - kGoneAfter;
   for (const Route& route : state.routes) {
     if (!route.refused_since || *route.refused_since > since) return arrow::Status::OK();
@@ -215,6 +218,7 @@ arrow::Status Linker::TimedOut() const {
             std::to_string(listener_->port());
     if (!state.routes.empty()) text += ", that one at " + state.routes.front().endpoint.ToString();
     if (state.paired && !state.went) text += ", and it has not asked the rendezvous server for this rank";
+    if (state.paired && server_lost_) text += ", and the connection to the rendezvous server is lost";
     if (!state.last_trouble.empty()) text += " (" + state.last_trouble + ")";
     text += "; does a firewall close the port, or is another address to be given by WEFT_ADVERTISE?";
     return MakeCommunicationError(Facts(CommunicationFailure::kTimedOut, "connect", peer), text);

@@ -162,7 +162,7 @@ class Linker {
   Clock::time_point link_began_;
   std::shared_ptr<Listener> listener_;
   std::optional<Watch> watch_;
-  bool server_lost_ = false;
+  std::optional<Clock::time_point> server_lost_;  // since when
   bool nominate_waiting_ = false;
   std::list<Connection> connections_;
   std::vector<PeerState> peers_;

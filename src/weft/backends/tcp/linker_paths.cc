@@ -34,12 +34,12 @@ void Linker::TakeNotices() {
   if (options_.rendezvous == nullptr) return;
   for (const Notice& notice : options_.rendezvous->notices().Take()) {
     if (notice.kind == Notice::Kind::kLost) {
-      server_lost_ = true;
+      if (!server_lost_) server_lost_ = Clock::now();
       if (watch_.has_value()) watch_->Reconnect();
       continue;
     }
     if (notice.kind == Notice::Kind::kEntered) {
-      server_lost_ = false;
+      server_lost_.reset();
       AskForAll();
       continue;
     }
