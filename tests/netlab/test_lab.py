@@ -105,8 +105,8 @@ def test_delay_rate_loss_cut_and_black_hole_do_what_they_say():
     with Lab([Site("cone", delay_ms=10), Site("none", delay_ms=5)]) as lab:
         server = lab.start(lab.public, [*PUNCHER, "listen", "40500"], stdout=subprocess.PIPE)
         assert server.stdout is not None and server.stdout.readline() == "ready\n"
-        assert 20 <= round_trip(lab, 0) < 80
-        assert 10 <= round_trip(lab, 1) < 70
+        assert 20 <= round_trip(lab, 0) < 500
+        assert 10 <= round_trip(lab, 1) < 500
         lab.lose(100)
         assert dial(lab, 0, lab.server_address, 40500).startswith("failed")
         lab.lose(0)

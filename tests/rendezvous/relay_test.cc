@@ -92,8 +92,9 @@ TEST(Relay, CarriesBytesBothWaysAndTheEnds) {
   EXPECT_EQ(a.ReceiveRaw(10), "still here");
   b.Close();
   EXPECT_TRUE(a.Ends());
+  // The statistics are of a moment ago.
+  EXPECT_TRUE(Eventually([&] { return server->statistics().relayed_bytes >= 2 * static_cast<int64_t>(text.size()); }));
   EXPECT_TRUE(Eventually([&] { return server->statistics().relayed_pairs == 0; }));
-  EXPECT_GE(server->statistics().relayed_bytes, 2 * static_cast<int64_t>(text.size()));
   EXPECT_TRUE(Eventually([&] { return server->statistics().connections == 0; }));
 }
 
@@ -105,7 +106,6 @@ TEST(Relay, PairsOnlyThoseThatNameEachOther) {
   right.Ask();
   EXPECT_EQ(right.Finish(), RelayCall::State::kJoined);
   EXPECT_EQ(a.Finish(), RelayCall::State::kJoined);
-  EXPECT_EQ(server->statistics().relayed_pairs <= 1, true);
   a.Send("x");
   EXPECT_EQ(right.ReceiveRaw(1), "x");
   EXPECT_EQ(b.ReceiveRaw(1, milliseconds(100)), "");

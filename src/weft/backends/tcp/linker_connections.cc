@@ -32,6 +32,13 @@ bool Authenticated(Handshake::State state) {
          state == Handshake::State::kProbing;
 }
 
+/// The other side has closed its end, or the connection is broken.
+bool HasEnded(int socket) {
+  char byte = 0;
+  const ssize_t got = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 /// Frees the pair of addresses for the next try, and tells the other end at once.
 void ResetOnClose(int socket) {
   const linger now = {1, 0};
@@ -164,7 +171,11 @@ bool Linker::Finished(Connection& connection) {
         Close(connection, {});
         return true;
       }
-      if (state.nominating) return false;  // until it is known what becomes of the other one
+      if (state.nominating) {  // until it is known what becomes of the other one
+        if (!HasEnded(connection.socket.get())) return false;
+        Close(connection, "the connection was closed during the handshake");
+        return true;
+      }
       handshake.Nominate();
       state.nominating = handshake.state() == Handshake::State::kProbing;
       WEFT_LOG(kDebug, "nominated a connection to rank " << peer << " " << Seconds(Clock::now() - state.go) * 1e3
@@ -214,12 +225,7 @@ void Linker::Link(Connection& connection, Rank peer) {
 
 /// False where the connection that was taken for the link has ended: its dialer may not have heard of it, and tries
 /// again.
-bool Linker::Alive(Rank peer) const {
-  char byte = 0;
-  const int socket = links_[static_cast<size_t>(peer)].stream->descriptor();
-  const ssize_t got = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
-}
+bool Linker::Alive(Rank peer) const { return !HasEnded(links_[static_cast<size_t>(peer)].stream->descriptor()); }
 
 void Linker::Close(Connection& connection, const std::string& trouble, int error) {
   WEFT_LOG(kDebug, "connection with " << connection.remote << " closed: " << trouble);
