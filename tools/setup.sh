@@ -11,8 +11,8 @@ packages=(ca-certificates g++ cmake ninja-build ccache libssl-dev libasio-dev py
 requirements=(tools/requirements-demo.txt)
 if [ "$what" = all ]; then
   packages+=(libgtest-dev libbenchmark-dev git pkg-config libopenmpi-dev openmpi-bin libucx-dev libgloo-dev libfabric-dev)
-  # Stores and hosts: the Redis store and what its tests start, and an sshd of the tests' own.
-  packages+=(libhiredis-dev redis-server openssl openssh-client openssh-server)
+  # Stores and hosts: the Redis store and what its tests start, and an sshd of the tests' own; the NAT lab's tools.
+  packages+=(libhiredis-dev redis-server openssl openssh-client openssh-server iproute2 nftables procps)
   requirements+=(tools/requirements-all.txt)
 fi
 

@@ -6,6 +6,8 @@ failed=()
 # A test that hangs is ended; while soaking one may take an hour.
 ctest --test-dir build/release --output-on-failure -j "$(nproc)" --timeout "$([ -n "${WEFT_SOAK:-}" ] && echo 3600 || echo 300)" || failed+=(ctest)
 .venv/bin/python -m pytest -q tests/python || failed+=(pytest)
+# In a process of its own: its fixtures are others. Needs root and network namespaces, and says so where they are missing.
+.venv/bin/python -m pytest -q -rs tests/netlab || failed+=(netlab)
 tools/lint.sh || failed+=(lint)
 if [ ${#failed[@]} -gt 0 ]; then
   echo "test: failed: ${failed[*]}" >&2

@@ -175,7 +175,7 @@ std::shared_ptr<PySession> Wrap(std::unique_ptr<Session> session) {
 std::shared_ptr<PySession> Open(const std::string& backend, const std::string& store, const std::string& rendezvous,
                                 const std::string& rendezvous_key, const std::string& job, int64_t epoch,
                                 const std::string& secret, int rank, int world_size, double timeout,
-                                double connect_timeout, int64_t memory_limit, int threads,
+                                double connect_timeout, double relay_after, int64_t memory_limit, int threads,
                                 const std::string& encryption, const std::string& advertise,
                                 const std::string& trace_file, bool check_collectives, uint64_t native_communicator) {
   SessionOptions options;
@@ -190,6 +190,7 @@ std::shared_ptr<PySession> Open(const std::string& backend, const std::string& s
   options.world_size = world_size;
   options.timeout_seconds = timeout;
   options.connect_timeout_seconds = connect_timeout;
+  options.relay_after_seconds = relay_after;
   options.memory_limit = memory_limit;
   options.threads = threads;
   options.encryption = encryption;
@@ -427,9 +428,9 @@ void BindSession(nb::module_& module) {
   nb::class_<PySession>(module, "Session")
       .def_static("open", &Open, nb::kw_only(), nb::arg("backend"), nb::arg("store"), nb::arg("rendezvous"),
                   nb::arg("rendezvous_key"), nb::arg("job"), nb::arg("epoch"), nb::arg("secret"), nb::arg("rank"),
-                  nb::arg("world_size"), nb::arg("timeout"), nb::arg("connect_timeout"), nb::arg("memory_limit"),
-                  nb::arg("threads"), nb::arg("encryption"), nb::arg("advertise"), nb::arg("trace_file"),
-                  nb::arg("check_collectives"), nb::arg("native_communicator"))
+                  nb::arg("world_size"), nb::arg("timeout"), nb::arg("connect_timeout"), nb::arg("relay_after"),
+                  nb::arg("memory_limit"), nb::arg("threads"), nb::arg("encryption"), nb::arg("advertise"),
+                  nb::arg("trace_file"), nb::arg("check_collectives"), nb::arg("native_communicator"))
       .def_prop_ro("rank", [](const PySession& self) { return self.rank; })
       .def_prop_ro("world_size", [](const PySession& self) { return self.world_size; })
       .def_prop_ro("job", [](const PySession& self) { return self.session->job(); })

@@ -52,6 +52,7 @@ class Session:
         world_size: int,
         timeout: float,
         connect_timeout: float,
+        relay_after: float,
         memory_limit: int,
         threads: int,
         encryption: str,

@@ -64,6 +64,7 @@ def init(
     world_size: int | None = None,
     timeout: float | str | None = None,
     connect_timeout: float | str | None = None,
+    relay_after: float | str | None = None,
     memory_limit: int | str | None = None,
     threads: int | None = None,
     encryption: str | None = None,
@@ -102,6 +103,9 @@ def init(
         Seconds (or ``"30min"``) after which a peer that is alive but does not come ends a wait; 30 minutes.
     connect_timeout
         Seconds within which all ranks must come and link; 60.
+    relay_after
+        Seconds for which two ranks that cannot dial each other are tried directly before their link goes through the
+        rendezvous server; 2.
     memory_limit
         Bytes (or ``"6GB"``) that operators may hold; unbounded by default. Beyond it: `weft.MemoryLimitExceeded`.
     threads
@@ -150,6 +154,7 @@ def init(
         world_size=place.world_size,
         timeout=settings.seconds("timeout", timeout, 30 * 60.0),
         connect_timeout=within,
+        relay_after=settings.seconds("relay_after", relay_after, 2.0),
         memory_limit=settings.size("memory_limit", memory_limit),
         threads=settings.number("threads", threads, -1, 1),
         encryption=settings.text("encryption", encryption, "auto"),
@@ -238,9 +243,9 @@ class Env:
         return self.session.stats()
 
     def links(self) -> list[dict[str, Any]]:
-        """One dict a peer: ``peer``, ``path``, ``remote_address``, ``link_seconds``, ``tries``,
-        ``round_trip_seconds`` (None where not measured), ``bytes_sent``, ``bytes_received``, ``messages_sent``,
-        ``messages_received``."""
+        """One dict a peer: ``peer``, ``path`` (``"host"``, ``"punched"``, ``"relay"``; ``"self"`` for this rank),
+        ``remote_address``, ``link_seconds``, ``tries``, ``round_trip_seconds`` (None where not measured),
+        ``bytes_sent``, ``bytes_received``, ``messages_sent``, ``messages_received``."""
         return self.session.links()
 
     # -- leaving -------------------------------------------------------------------------------------------------

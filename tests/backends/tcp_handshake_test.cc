@@ -38,7 +38,7 @@ void Talk(Handshake& a, Handshake& b, size_t piece = 1000) {
 
 TEST(TcpHandshake, TwoRanksOfOneJob) {
   for (const size_t piece : {size_t{1}, size_t{7}, size_t{1000}}) {
-    Handshake dialer = *Handshake::Dial(Identity(2), 1);
+    Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
     Handshake acceptor = *Handshake::Accept(Identity(1));
     Talk(dialer, acceptor, piece);
     EXPECT_EQ(dialer.state(), State::kDone);
@@ -48,8 +48,72 @@ TEST(TcpHandshake, TwoRanksOfOneJob) {
   }
 }
 
+TEST(TcpHandshake, TheLowerRankCalls) {
+  for (const size_t piece : {size_t{1}, size_t{1000}}) {
+    Handshake lower = *Handshake::Dial(Identity(1), 2, LinkPath::kHost);
+    Handshake higher = *Handshake::Accept(Identity(2));
+    Talk(higher, lower, piece);
+    EXPECT_EQ(lower.state(), State::kDone);
+    EXPECT_EQ(higher.state(), State::kDone);
+    EXPECT_EQ(higher.peer(), 1);
+    EXPECT_EQ(higher.path(), LinkPath::kHost);
+  }
+}
+
+TEST(TcpHandshake, BothCall) {
+  for (const LinkPath path : {LinkPath::kPunched, LinkPath::kRelay}) {
+    Handshake lower = *Handshake::Dial(Identity(1), 2, path);
+    Handshake higher = *Handshake::Dial(Identity(2), 1, path);
+    Talk(higher, lower);
+    EXPECT_EQ(lower.state(), State::kDone);
+    EXPECT_EQ(higher.state(), State::kDone);
+    EXPECT_EQ(lower.path(), path);
+    EXPECT_EQ(higher.path(), path);
+  }
+}
+
+TEST(TcpHandshake, APunchedPathIsProbedEachWay) {
+  // One was called by way of a hole and does not know it; the other tells.
+  Handshake lower = *Handshake::Accept(Identity(1));
+  Handshake higher = *Handshake::Dial(Identity(2), 1, LinkPath::kPunched);
+  lower.Consume(higher.TakeOutput());
+  higher.Consume(lower.TakeOutput().substr(0, 96));
+  EXPECT_EQ(lower.path(), LinkPath::kPunched);
+  Handshake low = *Handshake::Dial(Identity(1), 2, LinkPath::kPunched);
+  Handshake high = *Handshake::Dial(Identity(2), 1, LinkPath::kPunched);
+  const auto carry = [](Handshake& from, Handshake& to, size_t most) {
+    std::string bytes = from.TakeOutput();
+    size_t carried = 0;
+    while (carried < std::min(most, bytes.size()) && to.wanted() > 0) {
+      const size_t piece = std::min({to.wanted(), most - carried, bytes.size() - carried});
+      to.Consume(std::string_view(bytes).substr(carried, piece));
+      carried += piece;
+    }
+    return bytes.substr(carried);
+  };
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(carry(high, low, SIZE_MAX), "");
+    EXPECT_EQ(carry(low, high, SIZE_MAX), "");
+  }
+  ASSERT_EQ(low.state(), State::kAuthenticated);
+  low.Nominate();
+  EXPECT_EQ(low.state(), State::kProbing);
+  // All but the last byte of the lower one's probe: neither is done.
+  const std::string left = carry(low, high, 40 + 2 * (8 + (kProbeBytes / 2)) - 1);
+  EXPECT_EQ(left.size(), 1u);
+  EXPECT_EQ(carry(high, low, SIZE_MAX), "");
+  EXPECT_EQ(low.state(), State::kProbing);
+  EXPECT_EQ(high.state(), State::kProbing);
+  high.Consume(left);
+  EXPECT_EQ(carry(high, low, SIZE_MAX), "");
+  EXPECT_EQ(low.state(), State::kDone);
+  EXPECT_EQ(carry(low, high, SIZE_MAX), "");
+  EXPECT_EQ(high.state(), State::kDone);
+  EXPECT_EQ(high.wanted(), 0u);
+}
+
 TEST(TcpHandshake, TheDialerWaitsForTheNomination) {
-  Handshake dialer = *Handshake::Dial(Identity(2), 1);
+  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
   Handshake acceptor = *Handshake::Accept(Identity(1));
   acceptor.Consume(dialer.TakeOutput());
   dialer.Consume(acceptor.TakeOutput());
@@ -60,7 +124,7 @@ TEST(TcpHandshake, TheDialerWaitsForTheNomination) {
 }
 
 TEST(TcpHandshake, AnotherSecret) {
-  Handshake dialer = *Handshake::Dial(Identity(2, std::string(32, 'x')), 1);
+  Handshake dialer = *Handshake::Dial(Identity(2, std::string(32, 'x')), 1, LinkPath::kHost);
   Handshake acceptor = *Handshake::Accept(Identity(1));
   Talk(dialer, acceptor);
   EXPECT_EQ(dialer.state(), State::kFailed);
@@ -71,7 +135,7 @@ TEST(TcpHandshake, AnotherSecret) {
 }
 
 TEST(TcpHandshake, AnotherJobHearsNothing) {
-  Handshake dialer = *Handshake::Dial(Identity(2, std::string(32, 's'), "other"), 1);
+  Handshake dialer = *Handshake::Dial(Identity(2, std::string(32, 's'), "other"), 1, LinkPath::kHost);
   Handshake acceptor = *Handshake::Accept(Identity(1));
   acceptor.Consume(dialer.TakeOutput());
   EXPECT_EQ(acceptor.failure(), HandshakeFailure::kJunk);
@@ -80,7 +144,7 @@ TEST(TcpHandshake, AnotherJobHearsNothing) {
 
 TEST(TcpHandshake, RefusalsSayWhy) {
   const auto refused = [](const LinkIdentity& dialing, Rank to, const LinkIdentity& accepting) {
-    Handshake dialer = *Handshake::Dial(dialing, to);
+    Handshake dialer = *Handshake::Dial(dialing, to, LinkPath::kHost);
     Handshake acceptor = *Handshake::Accept(accepting);
     Talk(dialer, acceptor);
     EXPECT_EQ(acceptor.state(), State::kFailed);
@@ -94,7 +158,6 @@ TEST(TcpHandshake, RefusalsSayWhy) {
   EXPECT_EQ(refused(Identity(2, secret, "job", 4), 1, Identity(1)), HandshakeFailure::kEpoch);
   EXPECT_EQ(refused(Identity(2, secret, "job", 3, 5), 1, Identity(1)), HandshakeFailure::kWorld);
   EXPECT_EQ(refused(Identity(2), 0, Identity(1)), HandshakeFailure::kWrongRank);
-  EXPECT_EQ(refused(Identity(1), 2, Identity(2)), HandshakeFailure::kWrongRank);  // the lower rank never dials
   LinkIdentity newer = Identity(2);
   newer.version = kLinkVersion + 1;
   EXPECT_EQ(refused(newer, 1, Identity(1)), HandshakeFailure::kVersion);
@@ -103,26 +166,26 @@ TEST(TcpHandshake, RefusalsSayWhy) {
 TEST(TcpHandshake, ARankThatLies) {
   // Rank 3 of the job claims to be rank 2: without rank 2's part there is nothing to tell them apart but the address,
   // so the claim is bound to the connection. Somebody who answers as another rank than the one dialed is refused.
-  Handshake dialer = *Handshake::Dial(Identity(2), 1);
+  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
   Handshake wrong = *Handshake::Accept(Identity(0));
   wrong.Consume(dialer.TakeOutput());
   EXPECT_EQ(wrong.failure(), HandshakeFailure::kWrongRank);
   // A rank outside the world.
   LinkIdentity outside = Identity(9);
-  Handshake far = *Handshake::Dial(outside, 1);
+  Handshake far = *Handshake::Dial(outside, 1, LinkPath::kHost);
   Handshake acceptor = *Handshake::Accept(Identity(1));
   acceptor.Consume(far.TakeOutput());
   EXPECT_EQ(acceptor.failure(), HandshakeFailure::kWrongRank);
 }
 
 TEST(TcpHandshake, ReflectionFails) {
-  Handshake dialer = *Handshake::Dial(Identity(2), 1);
+  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
   const std::string hello = dialer.TakeOutput();
   dialer.Consume(hello);  // its own greeting comes back
   EXPECT_EQ(dialer.state(), State::kFailed);
 
   // The acceptor's proof sent back as the dialer's.
-  Handshake again = *Handshake::Dial(Identity(2), 1);
+  Handshake again = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
   Handshake acceptor = *Handshake::Accept(Identity(1));
   acceptor.Consume(again.TakeOutput());
   const std::string answer = acceptor.TakeOutput();
@@ -132,7 +195,7 @@ TEST(TcpHandshake, ReflectionFails) {
 }
 
 TEST(TcpHandshake, ReplayFails) {
-  Handshake dialer = *Handshake::Dial(Identity(2), 1);
+  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
   Handshake acceptor = *Handshake::Accept(Identity(1));
   const std::string hello = dialer.TakeOutput();
   acceptor.Consume(hello);
@@ -149,11 +212,11 @@ TEST(TcpHandshake, ReplayFails) {
   second.Consume(proof);
   EXPECT_EQ(second.failure(), HandshakeFailure::kWrongProof);
   // And to another dialer.
-  Handshake third = *Handshake::Dial(Identity(2), 1);
+  Handshake third = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
   third.Consume(answer);
   EXPECT_EQ(third.failure(), HandshakeFailure::kWrongProof);
   // A nomination that is not of this connection.
-  Handshake fourth = *Handshake::Dial(Identity(2), 1);
+  Handshake fourth = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
   Handshake fifth = *Handshake::Accept(Identity(1));
   fifth.Consume(fourth.TakeOutput());
   fourth.Consume(fifth.TakeOutput());
@@ -163,10 +226,10 @@ TEST(TcpHandshake, ReplayFails) {
 }
 
 TEST(TcpHandshake, EveryByteOfTheGreetingCounts) {
-  Handshake reference = *Handshake::Dial(Identity(2), 1);
+  Handshake reference = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
   const size_t size = reference.TakeOutput().size();
   for (size_t at = 0; at < size; ++at) {
-    Handshake dialer = *Handshake::Dial(Identity(2), 1);
+    Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
     Handshake acceptor = *Handshake::Accept(Identity(1));
     std::string hello = dialer.TakeOutput();
     hello[at] = static_cast<char>(hello[at] ^ 1);
@@ -182,7 +245,7 @@ TEST(TcpHandshake, JunkFailsAtOnceAndTakesNoMemory) {
   std::mt19937 random(7);
   for (int i = 0; i < 2000; ++i) {
     Handshake acceptor = *Handshake::Accept(Identity(1));
-    Handshake dialer = *Handshake::Dial(Identity(2), 1);
+    Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
     (void)dialer.TakeOutput();
     std::string junk(random() % 600, ' ');
     for (char& c : junk) c = static_cast<char>(random());
@@ -221,6 +284,9 @@ TEST(TcpCandidates, RoundTripAndHostileBytes) {
   EXPECT_EQ(back.list[0].host, "10.0.0.1");
   for (size_t size = 0; size < bytes.size(); ++size) EXPECT_FALSE(Candidates::Decode(bytes.substr(0, size)).ok());
   std::string newer = bytes;
+  EXPECT_EQ(back.room, "");
+  own.room = std::string(32, 'r');
+  EXPECT_EQ((*Candidates::Decode(own.Encode())).room, own.room);
   newer[0] = 9;
   EXPECT_NE(Candidates::Decode(newer).status().message().find("version 9"), std::string::npos);
 }

@@ -167,7 +167,7 @@ TEST(TcpLinking, JunkClosesOnlyItsOwnConnection) {
       if (socket < 0) return;  // linked, the port is closed
       std::string junk(random() % 300, ' ');
       for (char& c : junk) c = static_cast<char>(random());
-      if (random() % 2 == 0) junk.insert(0, "WEFT\x01\x01");
+      if (random() % 2 == 0) junk.insert(0, "WEFT\x02\x01");
       SendText(socket, junk);
       ::close(socket);
     }
@@ -194,9 +194,9 @@ TEST(TcpLinking, AStrangerWhoKnowsTheJobsNameCannotFailIt) {
     while (!over) {
       const int socket = ConnectTo(port);
       if (socket < 0) return;
-      Handshake handshake = *Handshake::Dial(stranger, 0);
+      Handshake handshake = *Handshake::Dial(stranger, 0, LinkPath::kHost);
       SendText(socket, handshake.TakeOutput());
-      SendText(socket, std::string("WEFT\x01\x02\x20\x00", 8) + std::string(32, 'p'));  // a wrong proof
+      SendText(socket, std::string("WEFT\x02\x02\x20\x00", 8) + std::string(32, 'p'));  // a wrong proof
       char buffer[512];
       (void)!::recv(socket, buffer, sizeof(buffer), 0);
       ::close(socket);

@@ -19,7 +19,7 @@ Nonce NonceOf(char fill) {
 
 TEST(Protocol, BytesOnTheWire) {
   // As docs/protocol.md has them: a change of these is another version.
-  EXPECT_EQ(kVersion, 1);
+  EXPECT_EQ(kVersion, 2);
   EXPECT_EQ(Frame(MessageType::kGet, "ab"), std::string("\3\0\0\0\x12"
                                                         "ab",
                                                         7));
@@ -97,7 +97,7 @@ TEST(Protocol, ProofDependsOnEverything) {
 
 TEST(Protocol, ProofIsHmacSha256) {
   // Computed with Python: hmac.new(b"admission", struct.pack("<I", 22) + b"weft rendezvous client" + struct.pack("<H",
-  // 1)
+  // 2)
   // + b"c" * 32 + b"s" * 32, "sha256").hexdigest()
   const auto proof = MakeProof(Side::kClient, "admission", NonceOf('c'), NonceOf('s'));
   ASSERT_TRUE(proof.ok());
@@ -107,7 +107,7 @@ TEST(Protocol, ProofIsHmacSha256) {
     std::snprintf(digits, sizeof(digits), "%02x", static_cast<unsigned char>(c));
     hex += digits;
   }
-  EXPECT_EQ(hex, "7f0195d5352394383dcbd4934343ce07f704201e61f19ae8d2d80b48deb28e1a");
+  EXPECT_EQ(hex, "1134308875cd08dbcdb89c44ead61e8e901449042012c4cb9719b2dfc6247173");
 }
 
 }  // namespace

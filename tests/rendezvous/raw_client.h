@@ -77,6 +77,14 @@ class RawClient {
     return Message{static_cast<MessageType>(frame.front()), frame.substr(1)};
   }
 
+  /// Bytes of a stream that has no frames; fewer where it ends or the bound passes.
+  std::string ReceiveRaw(size_t bytes, Duration bound = kHang) {
+    std::string received;
+    ReceiveExactly(bytes, Deadline::After(bound), &received);
+    return received;
+  }
+  int fd() const { return fd_; }
+
   /// Whether the server closes this connection within the bound; what it still says is dropped.
   bool Ends(Duration bound = kHang) {
     const Deadline deadline = Deadline::After(bound);
@@ -96,9 +104,14 @@ class RawClient {
     if (!answer.has_value() || answer->type != MessageType::kChallenge) return answer;
     const auto challenge = DecodeChallenge(answer->body);
     if (!challenge.ok()) return std::nullopt;
+    client_nonce_ = nonce;
+    server_nonce_ = challenge->nonce;
     Send(EncodeProof(*MakeProof(Side::kClient, key, nonce, challenge->nonce)));
     return Receive();
   }
+  /// Of the greeting, for claims of rooms.
+  const Nonce& client_nonce() const { return client_nonce_; }
+  const Nonce& server_nonce() const { return server_nonce_; }
   bool Admitted(const std::string& key = "") {
     const auto answer = Greet(key);
     return answer.has_value() && answer->type == MessageType::kWelcome;
@@ -131,6 +144,8 @@ class RawClient {
 
   int fd_ = -1;
   bool connected_ = false;
+  Nonce client_nonce_{};
+  Nonce server_nonce_{};
 };
 
 /// Requests as frames.

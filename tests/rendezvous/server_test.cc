@@ -99,13 +99,13 @@ TEST(Server, AdmitsByKeyAlone) {
   // A proof that was heard on another connection is worth nothing: the server's nonce differs.
   rendezvous::Nonce nonce{};
   RawClient first(server->port());
-  first.Send(Encode(rendezvous::Hello{.version = 1, .nonce = nonce}));
+  first.Send(Encode(rendezvous::Hello{.version = rendezvous::kVersion, .nonce = nonce}));
   const auto challenge = rendezvous::DecodeChallenge(first.Receive()->body);
   ASSERT_TRUE(challenge.ok());
   EXPECT_TRUE(challenge->wants_key);
   const auto proof = *MakeProof(rendezvous::Side::kClient, "right", nonce, challenge->nonce);
   RawClient replay(server->port());
-  replay.Send(Encode(rendezvous::Hello{.version = 1, .nonce = nonce}));
+  replay.Send(Encode(rendezvous::Hello{.version = rendezvous::kVersion, .nonce = nonce}));
   ASSERT_TRUE(replay.Receive().has_value());
   replay.Send(rendezvous::EncodeProof(proof));
   EXPECT_EQ(replay.ReceiveRefusal()->code, RefusalCode::kNotAdmitted);
@@ -121,12 +121,12 @@ TEST(Server, AdmitsByKeyAlone) {
 TEST(Server, NamesTheVersionItSpeaks) {
   const auto server = Start();
   RawClient client(server->port());
-  client.Send(Encode(rendezvous::Hello{.version = 2, .nonce = {}}));
+  client.Send(Encode(rendezvous::Hello{.version = 9, .nonce = {}}));
   const auto refusal = client.ReceiveRefusal();
   ASSERT_TRUE(refusal.has_value());
   EXPECT_EQ(refusal->code, RefusalCode::kVersion);
-  EXPECT_NE(refusal->message.find("version 1"), std::string::npos) << refusal->message;
-  EXPECT_NE(refusal->message.find("client version 2"), std::string::npos) << refusal->message;
+  EXPECT_NE(refusal->message.find("version 2"), std::string::npos) << refusal->message;
+  EXPECT_NE(refusal->message.find("client version 9"), std::string::npos) << refusal->message;
   EXPECT_TRUE(client.Ends());
 }
 

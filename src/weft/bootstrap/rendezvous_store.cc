@@ -5,6 +5,13 @@
 namespace weft {
 
 arrow::Result<std::shared_ptr<Store>> RendezvousStore::Open(const std::string& address, const StoreOptions& options) {
+  ARROW_ASSIGN_OR_RAISE(auto client, Dial(address, options, 0));
+  return std::make_shared<RendezvousStore>(std::move(client));
+}
+
+arrow::Result<std::shared_ptr<RendezvousClient>> RendezvousStore::Dial(const std::string& address,
+                                                                       const StoreOptions& options,
+                                                                       uint16_t local_port) {
   ARROW_ASSIGN_OR_RAISE(const Endpoint server, ParseEndpoint(address));
   if (server.port == 0) return arrow::Status::Invalid("the rendezvous address '", address, "' has port 0");
   RendezvousClientOptions client_options;
@@ -12,8 +19,8 @@ arrow::Result<std::shared_ptr<Store>> RendezvousStore::Open(const std::string& a
   client_options.connect_timeout = options.connect_timeout;
   client_options.call_timeout = options.call_timeout;
   client_options.check_interrupt = options.check_interrupt;
-  ARROW_ASSIGN_OR_RAISE(auto client, RendezvousClient::Connect(server, client_options));
-  return std::make_shared<RendezvousStore>(std::move(client));
+  client_options.local_port = local_port;
+  return RendezvousClient::Connect(server, client_options);
 }
 
 arrow::Status RendezvousStore::Set(const std::string& key, const std::string& value, Duration time_to_live) {

@@ -15,7 +15,11 @@ class RendezvousStore : public Store {
   /// `address` is "host:port".
   static arrow::Result<std::shared_ptr<Store>> Open(const std::string& address, const StoreOptions& options);
 
-  explicit RendezvousStore(std::unique_ptr<RendezvousClient> client) : client_(std::move(client)) {}
+  /// The connection alone; `local_port` is that of a Listener, or 0.
+  static arrow::Result<std::shared_ptr<RendezvousClient>> Dial(const std::string& address, const StoreOptions& options,
+                                                               uint16_t local_port);
+
+  explicit RendezvousStore(std::shared_ptr<RendezvousClient> client) : client_(std::move(client)) {}
 
   arrow::Status Set(const std::string& key, const std::string& value, Duration time_to_live) override;
   arrow::Result<bool> CompareAndSet(const std::string& key, const std::optional<std::string>& expected,
@@ -29,7 +33,7 @@ class RendezvousStore : public Store {
   RendezvousClient& client() { return *client_; }
 
  private:
-  std::unique_ptr<RendezvousClient> client_;
+  std::shared_ptr<RendezvousClient> client_;
 };
 
 }  // namespace weft

@@ -13,6 +13,9 @@
 
 namespace weft {
 
+class Listener;
+class RendezvousClient;
+
 /// What a backend is made from. `membership` outlives the call, not the communicator.
 struct BackendContext {
   /// nullptr for a backend that has its world from its library.
@@ -31,6 +34,12 @@ struct BackendContext {
   std::string advertise;
   /// Bound on linking up with all peers.
   Duration connect_timeout = std::chrono::seconds(60);
+  /// Where a rank's links come in, and the rendezvous server over a connection from that port: it pairs and relays
+  /// ranks that cannot dial each other. Either may be nullptr.
+  std::shared_ptr<Listener> listener;
+  std::shared_ptr<RendezvousClient> rendezvous;
+  /// How long a pair is tried directly before it is relayed.
+  Duration relay_after = std::chrono::seconds(2);
   CommunicatorOptions communicator;
 };
 

@@ -90,7 +90,8 @@ arrow::Status RendezvousClient::FirstConnect() {
     OpenFailure failure;
     // A try that hangs, for example at a full backlog, does not use up the time of all.
     const Deadline bound = Earlier(deadline, Deadline::After(options_.call_timeout));
-    connection_ = ClientConnection::Open(server_, options_.key, bound, options_.check_interrupt, &failure);
+    connection_ = ClientConnection::Open({server_, options_.key, options_.local_port, notices_}, bound,
+                                         options_.check_interrupt, &failure);
     if (connection_ != nullptr) return arrow::Status::OK();
     ARROW_RETURN_NOT_OK(failure.interrupted);
     if (!failure.passing) {
@@ -112,18 +113,90 @@ arrow::Status RendezvousClient::FirstConnect() {
 
 arrow::Result<std::shared_ptr<ClientConnection>> RendezvousClient::Connection(const char* operation, Deadline deadline,
                                                                               Clock::time_point begin) {
-  const std::lock_guard lock(mutex_);
-  if (connection_ != nullptr && connection_->usable()) return connection_;
-  connection_ = nullptr;
+  const auto usable = [this] {
+    const std::lock_guard lock(mutex_);
+    return connection_ != nullptr && connection_->usable() ? connection_ : nullptr;
+  };
+  if (auto present = usable(); present != nullptr) return present;
+  const std::lock_guard making(making_mutex_);
+  if (auto present = usable(); present != nullptr) return present;
+  std::shared_ptr<ClientConnection> old;
+  {
+    const std::lock_guard lock(mutex_);
+    old.swap(connection_);
+  }
+  old = nullptr;
   OpenFailure failure;
-  auto connection = ClientConnection::Open(server_, options_.key, deadline, {}, &failure);
+  auto connection =
+      ClientConnection::Open({server_, options_.key, options_.local_port, notices_}, deadline, {}, &failure);
   if (connection == nullptr) {
     const auto kind =
         failure.authentication ? CommunicationFailure::kAuthenticationFailed : CommunicationFailure::kOther;
     return Error(kind, operation, "the connection was lost and could not be made anew: " + failure.cause, begin);
   }
-  connection_ = std::move(connection);
+  std::optional<Place> place;
+  {
+    const std::lock_guard lock(mutex_);
+    place = place_;
+  }
+  if (place.has_value()) ARROW_RETURN_NOT_OK(EnterOn(connection.get(), *place, deadline, begin));
+  {
+    const std::lock_guard lock(mutex_);
+    connection_ = connection;
+  }
+  // Only now, so that what is asked for in answer goes to the new connection.
+  if (place.has_value()) {
+    notices_->Add({.kind = rendezvous::Notice::Kind::kEntered, .peer = 0, .go = {}, .reason = {}, .at = {}});
+  }
+  return connection;
+}
+
+arrow::Status RendezvousClient::EnterOn(ClientConnection* connection, const Place& place, Deadline deadline,
+                                        Clock::time_point begin) {
+  ARROW_ASSIGN_OR_RAISE(const rendezvous::RoomClaim claim,
+                        place.room.Claim(rendezvous::RoomUse::kEnter, place.rank, place.world_size,
+                                         connection->client_nonce(), connection->server_nonce()));
+  const auto answer = connection->Call(MessageType::kEnter, rendezvous::Encode(claim), deadline, {});
+  if (answer.outcome == ClientConnection::Outcome::kAnswered) {
+    if (answer.code == ReplyCode::kInvalid) return arrow::Status::Invalid(answer.body);
+    if (answer.code != ReplyCode::kOk) return Error(CommunicationFailure::kOther, "enter", answer.body, begin);
+    return arrow::Status::OK();
+  }
+  bool refused = false;
+  const std::string cause = connection->cause(&refused);
+  return Error(CommunicationFailure::kOther, "enter", cause.empty() ? "it did not answer" : cause, begin);
+}
+
+arrow::Status RendezvousClient::Enter(const rendezvous::RoomKey& room, int rank, int world_size) {
+  ARROW_RETURN_NOT_OK(CheckProcess());
+  const auto begin = Clock::now();
+  const Deadline deadline = Deadline::After(options_.call_timeout);
+  const Place place{room, static_cast<uint32_t>(rank), static_cast<uint32_t>(world_size)};
+  ARROW_ASSIGN_OR_RAISE(const auto connection, Connection("enter", deadline, begin));
+  ARROW_RETURN_NOT_OK(EnterOn(connection.get(), place, deadline, begin));
+  const std::lock_guard lock(mutex_);
+  place_ = place;
+  return arrow::Status::OK();
+}
+
+std::shared_ptr<ClientConnection> RendezvousClient::Present() {
+  if (process_ != ::getpid()) return nullptr;
+  const std::lock_guard lock(mutex_);
   return connection_;
+}
+
+void RendezvousClient::Ask(const std::vector<uint32_t>& peers) {
+  if (const auto connection = Present(); connection != nullptr) connection->Tell(rendezvous::EncodeAsk(peers));
+}
+
+void RendezvousClient::Rest() {
+  if (const auto connection = Present(); connection != nullptr)
+    connection->Tell(rendezvous::Frame(MessageType::kRest, ""));
+}
+
+arrow::Status RendezvousClient::Reconnect() {
+  ARROW_RETURN_NOT_OK(CheckProcess());
+  return Connection("reconnect", Deadline::After(options_.call_timeout), Clock::now()).status();
 }
 
 arrow::Result<std::string> RendezvousClient::Call(const Request& request) {
@@ -238,6 +311,12 @@ arrow::Result<std::string> RendezvousClient::Wait(const std::string& key, Deadli
     repeated = true;
   }
   return Error(CommunicationFailure::kTimedOut, "wait", "no one wrote '" + key + "' in time", begin);
+}
+
+arrow::Result<Endpoint> RendezvousClient::server_address() {
+  const auto connection = Present();
+  if (connection == nullptr) return arrow::Status::IOError("no connection to the rendezvous server");
+  return rendezvous::PeerOf(connection->fd());
 }
 
 arrow::Result<Endpoint> RendezvousClient::observed() {

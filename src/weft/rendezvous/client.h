@@ -11,11 +11,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "weft/base/communication_error.h"
 #include "weft/base/deadline.h"
 #include "weft/rendezvous/endpoint.h"
+#include "weft/rendezvous/notices.h"
 #include "weft/rendezvous/protocol.h"
+#include "weft/rendezvous/room.h"
 
 namespace weft {
 
@@ -32,6 +35,8 @@ struct RendezvousClientOptions {
   Duration call_timeout = std::chrono::seconds(10);
   /// Polled while connecting; its error ends the attempt.
   std::function<arrow::Status()> check_interrupt;
+  /// Port of a Listener to dial from; 0: any.
+  uint16_t local_port = 0;
 };
 
 /// Blocking, thread-safe; many calls can be under way on the one connection. Failures are communication errors of phase
@@ -64,7 +69,28 @@ class RendezvousClient {
   /// This client's address as the server saw it when the present connection was made.
   arrow::Result<Endpoint> observed();
 
+  /// Enters a room as a rank of a world, now and on each later connection. Not collective. Status::Invalid where the
+  /// server does not want it.
+  arrow::Status Enter(const rendezvous::RoomKey& room, int rank, int world_size);
+  /// Asks to be paired with these ranks of the room; the answers are notices. Does not wait; nothing is sent where the
+  /// connection is gone.
+  void Ask(const std::vector<uint32_t>& peers);
+  /// Tells that this rank is linked: the server need not look after it any more.
+  void Rest();
+  /// Makes a new connection where the old one has ended.
+  arrow::Status Reconnect();
+  rendezvous::Notices& notices() { return *notices_; }
+  /// Numeric address and port of the server on the present connection.
+  arrow::Result<Endpoint> server_address();
+  const std::string& admission_key() const { return options_.key; }
+
  private:
+  struct Place {
+    rendezvous::RoomKey room;
+    uint32_t rank = 0;
+    uint32_t world_size = 0;
+  };
+
   struct Request;
 
   RendezvousClient(Endpoint server, RendezvousClientOptions options);
@@ -73,14 +99,20 @@ class RendezvousClient {
   arrow::Result<std::shared_ptr<rendezvous::ClientConnection>> Connection(const char* operation, Deadline deadline,
                                                                           Clock::time_point begin);
   arrow::Result<std::string> Call(const Request& request);
+  arrow::Status EnterOn(rendezvous::ClientConnection* connection, const Place& place, Deadline deadline,
+                        Clock::time_point begin);
+  std::shared_ptr<rendezvous::ClientConnection> Present();
   arrow::Status Error(CommunicationFailure failure, const char* operation, const std::string& message,
                       Clock::time_point begin) const;
 
   const Endpoint server_;
   const RendezvousClientOptions options_;
   const int64_t process_;
-  std::mutex mutex_;  // over the next; held while a new connection is made
+  std::mutex making_mutex_;  // held while a new connection is made; taken before mutex_
+  std::mutex mutex_;         // over the next two; held for no longer than it takes to copy them
   std::shared_ptr<rendezvous::ClientConnection> connection_;
+  std::optional<Place> place_;
+  const std::shared_ptr<rendezvous::Notices> notices_ = std::make_shared<rendezvous::Notices>();
 };
 
 }  // namespace weft

@@ -14,122 +14,59 @@ namespace weft::rendezvous {
 namespace {
 
 constexpr Duration kPollInterval = std::chrono::milliseconds(50);
-/// For telling the server that a wait was given up.
-constexpr Duration kCancelTime = std::chrono::seconds(1);
+/// For telling the server what it need not answer.
+constexpr Duration kTellTime = std::chrono::seconds(1);
 const std::function<arrow::Status()> kNoInterrupt;
 
-/// A message of the greeting.
-struct Greeting {
-  MessageType type = MessageType::kRefusal;
-  std::string body;
-};
-
-/// The client's half of the greeting, see docs/protocol.md. Each step returns false where it fails.
-class Greeter {
- public:
-  Greeter(int fd, const std::string& key, SocketWait* wait, OpenFailure* failure)
-      : fd_(fd), key_(key), wait_(wait), failure_(failure) {}
-
-  bool Run(Welcome* welcome) {
-    const auto nonce = MakeNonce();
-    if (!nonce.ok()) return Fail(nonce.status().message(), false);
-    std::string body;
-    if (!Send(Encode(Hello{.version = kVersion, .nonce = *nonce}))) return false;
-    if (!Receive(MessageType::kChallenge, &body)) return false;
-    const auto challenge = DecodeChallenge(body);
-    if (!challenge.ok()) return NotWeft();
-    if (challenge->wants_key && key_.empty()) {
-      return Refused("it asks for an admission key and none was given: set WEFT_RENDEZVOUS_KEY or _KEY_FILE");
-    }
-    if (!challenge->wants_key && !key_.empty()) {
-      return Refused("it admits anyone, but an admission key was given: this is not the server that knows it");
-    }
-    const auto proof = MakeProof(Side::kClient, key_, *nonce, challenge->nonce);
-    const auto expected = MakeProof(Side::kServer, key_, *nonce, challenge->nonce);
-    if (!proof.ok() || !expected.ok()) return Fail("OpenSSL could not make an HMAC-SHA256", false);
-    if (!Send(EncodeProof(*proof)) || !Receive(MessageType::kWelcome, &body)) return false;
-    auto welcomed = DecodeWelcome(body);
-    if (!welcomed.ok()) return NotWeft();
-    if (!key_.empty() && !SameProof(welcomed->proof, *expected)) {
-      return Refused("it does not know the admission key: it is not the server it is taken for");
-    }
-    *welcome = *std::move(welcomed);
-    return true;
-  }
-
- private:
-  bool Fail(const std::string& cause, bool passing) {
-    failure_->cause = cause;
-    failure_->passing = passing;
-    return false;
-  }
-  bool Refused(const std::string& cause) {
-    failure_->authentication = true;
-    return Fail(cause, false);
-  }
-  bool NotWeft() { return Fail("what answers there is no Weft rendezvous server", false); }
-
-  bool Check(SocketResult result) {
+/// Speaks the greeting over a socket. False where it fails.
+bool Greet(int fd, ClientGreeting* greeting, SocketWait* wait, OpenFailure* failure) {
+  const auto check = [&](SocketResult result) {
     if (result == SocketResult::kReady) return true;
-    failure_->interrupted = wait_->interrupted;
-    return Fail(wait_->cause, true);
-  }
-
-  bool Send(const std::string& frame) {
-    const SocketResult result = SendAll(fd_, frame, wait_);
-    // A server that refuses may have closed already; what it said is still there to be read.
-    return result == SocketResult::kFailed ? true : Check(result);
-  }
-
-  bool Receive(MessageType type, std::string* body) {
-    std::string head;
-    if (!Check(ReceiveExactly(fd_, kLengthBytes, wait_, &head))) return false;
-    uint32_t length = 0;
-    std::memcpy(&length, head.data(), kLengthBytes);
-    if (length == 0 || length > kMaxGreetingBytes) return NotWeft();
-    std::string frame;
-    if (!Check(ReceiveExactly(fd_, length, wait_, &frame))) return false;
-    *body = frame.substr(1);
-    const auto got = static_cast<MessageType>(frame.front());
-    if (got == type) return true;
-    if (got != MessageType::kRefusal) return NotWeft();
-    const auto refusal = DecodeRefusal(*body);
-    if (!refusal.ok()) return NotWeft();
-    if (refusal->code == RefusalCode::kNotAdmitted) {
-      return Refused("it refused this client, which does not know its admission key: check WEFT_RENDEZVOUS_KEY");
+    failure->cause = wait->cause;
+    failure->interrupted = wait->interrupted;
+    return false;
+  };
+  while (greeting->wanted() > 0) {
+    if (const std::string output = greeting->TakeOutput(); !output.empty()) {
+      const SocketResult sent = SendAll(fd, output, wait);
+      // A server that refuses may have closed already; what it said is still there to be read.
+      if (sent != SocketResult::kFailed && !check(sent)) return false;
     }
-    const bool passing = refusal->code == RefusalCode::kFull || refusal->code == RefusalCode::kTooSlow ||
-                         refusal->code == RefusalCode::kStopping;
-    return Fail("it refused this client: " + refusal->message, passing);
+    std::string bytes;
+    if (!check(ReceiveExactly(fd, greeting->wanted(), wait, &bytes))) return false;
+    greeting->Consume(bytes);
   }
-
-  const int fd_;
-  const std::string& key_;
-  SocketWait* const wait_;
-  OpenFailure* const failure_;
-};
+  if (greeting->state() == ClientGreeting::State::kDone) return true;
+  *failure = greeting->failure();
+  return false;
+}
 
 }  // namespace
 
-std::shared_ptr<ClientConnection> ClientConnection::Open(const Endpoint& server, const std::string& key,
-                                                         Deadline deadline,
+std::shared_ptr<ClientConnection> ClientConnection::Open(const Target& target, Deadline deadline,
                                                          const std::function<arrow::Status()>& check_interrupt,
                                                          OpenFailure* failure) {
   *failure = {};
   SocketWait wait{.deadline = deadline, .check_interrupt = check_interrupt, .cause = {}, .interrupted = {}};
+  auto greeting = ClientGreeting::Make(target.key);
+  if (!greeting.ok()) {
+    failure->cause = greeting.status().message();
+    failure->passing = false;
+    return nullptr;
+  }
   Socket socket;
-  if (Connect(server, &wait, &socket) != SocketResult::kReady) {
+  if (Connect(target.server, target.local_port, &wait, &socket) != SocketResult::kReady) {
     failure->cause = wait.cause;
     failure->interrupted = wait.interrupted;
     return nullptr;
   }
-  Welcome welcome;
-  if (!Greeter(socket.fd(), key, &wait, failure).Run(&welcome)) return nullptr;
-  return std::shared_ptr<ClientConnection>(new ClientConnection(socket.Release(), std::move(welcome)));
+  if (!Greet(socket.fd(), &*greeting, &wait, failure)) return nullptr;
+  return std::shared_ptr<ClientConnection>(
+      new ClientConnection(socket.Release(), *std::move(greeting), target.notices));
 }
 
-ClientConnection::ClientConnection(int fd, Welcome welcome)
-    : fd_(fd), welcome_(std::move(welcome)), last_used_(Clock::now()) {
+ClientConnection::ClientConnection(int fd, ClientGreeting greeting, std::shared_ptr<Notices> notices)
+    : fd_(fd), greeting_(std::move(greeting)), notices_(std::move(notices)), last_used_(Clock::now()) {
   // Signals are the program's: Ctrl-C must reach its main thread.
   sigset_t all, before;
   ::sigfillset(&all);
@@ -150,6 +87,7 @@ void ClientConnection::Break(const std::string& cause) {
     ended_ = true;
     cause_ = cause;
     for (const auto& [id, pending] : pending_) pending->changed.notify_all();
+    if (notices_ != nullptr) notices_->Add({.kind = Notice::Kind::kLost, .peer = 0, .go = {}, .reason = {}, .at = {}});
   }
   // Wakes the reader, which ends.
   ::shutdown(fd_, SHUT_RDWR);
@@ -159,8 +97,8 @@ bool ClientConnection::usable() const {
   const std::lock_guard lock(mutex_);
   if (ended_) return false;
   // Half the server's limit, so that a request never crosses the server's goodbye.
-  return welcome_.idle_seconds == 0 || !pending_.empty() ||
-         Clock::now() - last_used_ < std::chrono::milliseconds(int64_t{500} * welcome_.idle_seconds);
+  return welcome().idle_seconds == 0 || !pending_.empty() ||
+         Clock::now() - last_used_ < std::chrono::milliseconds(int64_t{500} * welcome().idle_seconds);
 }
 
 std::string ClientConnection::cause(bool* refused) const {
@@ -194,6 +132,11 @@ void ClientConnection::OnFrame(std::string_view frame) {
     }
     return Break(refusal.ok() ? refusal->message : "the server sent a message that cannot be read");
   }
+  if (type == MessageType::kPing) {
+    Tell(Frame(MessageType::kPong, ""));
+    return;
+  }
+  if (notices_ != nullptr && notices_->AddFrame(type, body)) return;
   ByteReader reader(body);
   const auto id = reader.Get<uint64_t>();
   const auto code = reader.Get<ReplyCode>();
@@ -217,6 +160,14 @@ bool ClientConnection::SendAll(std::string_view bytes, Deadline deadline) {
   // the reader is the one to see the end, unless the server just does not take what is sent.
   if (result == SocketResult::kTimedOut) Break("the server does not take requests");
   return false;
+}
+
+bool ClientConnection::Tell(const std::string& frame) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ended_) return false;
+  }
+  return SendAll(frame, Deadline::After(kTellTime));
 }
 
 ClientConnection::Answer ClientConnection::Call(MessageType type, std::string_view fields, Deadline deadline,
@@ -254,7 +205,7 @@ ClientConnection::Answer ClientConnection::Call(MessageType type, std::string_vi
   }
   const bool cancel = type == MessageType::kWait && !ended_ && sent;
   lock.unlock();
-  if (cancel) SendAll(Frame(MessageType::kCancel, ByteWriter().Put(id).Take()), Deadline::After(kCancelTime));
+  if (cancel) Tell(Frame(MessageType::kCancel, ByteWriter().Put(id).Take()));
   return answer;
 }
 

@@ -15,27 +15,26 @@
 #include <unordered_map>
 
 #include "weft/base/deadline.h"
+#include "weft/rendezvous/client_greeting.h"
 #include "weft/rendezvous/endpoint.h"
+#include "weft/rendezvous/notices.h"
 #include "weft/rendezvous/protocol.h"
 
 namespace weft::rendezvous {
 
-/// Why there is no connection.
-struct OpenFailure {
-  std::string cause;
-  /// Another try may go better.
-  bool passing = true;
-  bool authentication = false;
-  /// Of check_interrupt.
-  arrow::Status interrupted;
-};
-
 /// Thread-safe. A thread of its own reads answers until the connection ends.
 class ClientConnection {
  public:
-  /// Connects and proves to the server, and lets the server prove, that both know `key`. On failure nullptr, and
+  struct Target {
+    Endpoint server;
+    std::string key;
+    uint16_t local_port = 0;  // of a Listener to dial from, or 0
+    std::shared_ptr<Notices> notices;
+  };
+
+  /// Connects and proves to the server, and lets the server prove, that both know the key. On failure nullptr, and
   /// `failure` says why.
-  static std::shared_ptr<ClientConnection> Open(const Endpoint& server, const std::string& key, Deadline deadline,
+  static std::shared_ptr<ClientConnection> Open(const Target& target, Deadline deadline,
                                                 const std::function<arrow::Status()>& check_interrupt,
                                                 OpenFailure* failure);
   ~ClientConnection();
@@ -59,6 +58,9 @@ class ClientConnection {
   Answer Call(MessageType type, std::string_view fields, Deadline deadline,
               const std::function<arrow::Status()>& check_interrupt);
 
+  /// Sends a frame that has no answer. False where the connection has ended, or does not take it in time.
+  bool Tell(const std::string& frame);
+
   /// False where the connection has ended, or the server is about to end it because it was idle.
   bool usable() const;
   /// Why the connection ended; `refused` becomes true where the server said so and will not be asked again.
@@ -66,7 +68,9 @@ class ClientConnection {
   /// Ends it; calls under way are kLost.
   void Break(const std::string& cause);
 
-  const Welcome& welcome() const { return welcome_; }
+  const Welcome& welcome() const { return greeting_.welcome(); }
+  const Nonce& client_nonce() const { return greeting_.client_nonce(); }
+  const Nonce& server_nonce() const { return greeting_.server_nonce(); }
   int fd() const { return fd_; }
 
  private:
@@ -77,13 +81,14 @@ class ClientConnection {
     std::string body;
   };
 
-  ClientConnection(int fd, Welcome welcome);
+  ClientConnection(int fd, ClientGreeting greeting, std::shared_ptr<Notices> notices);
   void ReadUntilEnd();
   void OnFrame(std::string_view frame);
   bool SendAll(std::string_view bytes, Deadline deadline);
 
   const int fd_;
-  const Welcome welcome_;
+  const ClientGreeting greeting_;
+  const std::shared_ptr<Notices> notices_;
   std::mutex send_mutex_;  // taken before mutex_ where both are
   mutable std::mutex mutex_;
   std::unordered_map<uint64_t, Pending*> pending_;

@@ -63,6 +63,26 @@ std::string EncodeReply(uint64_t id, ReplyCode code, std::string_view body) {
   return Frame(MessageType::kReply, writer.bytes());
 }
 
+std::string Encode(const Go& message) {
+  ByteWriter body;
+  body.Put(message.peer).PutString(message.host).Put(message.port).Put(message.wait_microseconds);
+  body.Put(message.round_trip_microseconds).Put(message.seed);
+  return Frame(MessageType::kGo, body.bytes());
+}
+
+std::string Encode(const Gone& message) {
+  return Frame(MessageType::kGone, ByteWriter().Put(message.peer).Put(message.reason).Take());
+}
+
+std::string EncodeHere(uint32_t peer) { return Frame(MessageType::kHere, ByteWriter().Put(peer).Take()); }
+
+std::string EncodeAsk(const std::vector<uint32_t>& peers) {
+  ByteWriter body;
+  body.Put(static_cast<uint32_t>(peers.size()));
+  for (const uint32_t peer : peers) body.Put(peer);
+  return Frame(MessageType::kAsk, body.bytes());
+}
+
 arrow::Result<Hello> DecodeHello(std::string_view body) {
   ByteReader reader(body);
   Hello message;
@@ -114,6 +134,46 @@ arrow::Result<Refusal> DecodeRefusal(std::string_view body) {
   ARROW_ASSIGN_OR_RAISE(message.message, reader.GetString());
   ARROW_RETURN_NOT_OK(reader.Finish());
   return message;
+}
+
+arrow::Result<Go> DecodeGo(std::string_view body) {
+  ByteReader reader(body);
+  Go message;
+  ARROW_ASSIGN_OR_RAISE(message.peer, reader.Get<uint32_t>());
+  ARROW_ASSIGN_OR_RAISE(message.host, reader.GetString());
+  ARROW_ASSIGN_OR_RAISE(message.port, reader.Get<uint16_t>());
+  ARROW_ASSIGN_OR_RAISE(message.wait_microseconds, reader.Get<uint32_t>());
+  ARROW_ASSIGN_OR_RAISE(message.round_trip_microseconds, reader.Get<uint32_t>());
+  ARROW_ASSIGN_OR_RAISE(message.seed, reader.Get<uint64_t>());
+  ARROW_RETURN_NOT_OK(reader.Finish());
+  return message;
+}
+
+arrow::Result<Gone> DecodeGone(std::string_view body) {
+  ByteReader reader(body);
+  Gone message;
+  ARROW_ASSIGN_OR_RAISE(message.peer, reader.Get<uint32_t>());
+  ARROW_ASSIGN_OR_RAISE(message.reason, reader.Get<GoneReason>());
+  ARROW_RETURN_NOT_OK(reader.Finish());
+  return message;
+}
+
+arrow::Result<uint32_t> DecodeHere(std::string_view body) {
+  ByteReader reader(body);
+  ARROW_ASSIGN_OR_RAISE(const auto peer, reader.Get<uint32_t>());
+  ARROW_RETURN_NOT_OK(reader.Finish());
+  return peer;
+}
+
+arrow::Result<std::vector<uint32_t>> DecodeAsk(std::string_view body) {
+  ByteReader reader(body);
+  ARROW_ASSIGN_OR_RAISE(const auto count, reader.Get<uint32_t>());
+  if (reader.left() != size_t{count} * sizeof(uint32_t)) {
+    return arrow::Status::Invalid("it asks for ", count, " ranks and has ", reader.left(), " bytes of them");
+  }
+  std::vector<uint32_t> peers(count);
+  for (uint32_t& peer : peers) peer = *reader.Get<uint32_t>();
+  return peers;
 }
 
 arrow::Result<Nonce> MakeNonce() {

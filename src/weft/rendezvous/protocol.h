@@ -8,10 +8,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace weft::rendezvous {
 
-inline constexpr uint16_t kVersion = 1;
+inline constexpr uint16_t kVersion = 2;
 inline constexpr std::string_view kMagic = "WEFTRDVZ";
 inline constexpr size_t kNonceBytes = 32;
 inline constexpr size_t kProofBytes = 32;
@@ -36,7 +37,16 @@ enum class MessageType : uint8_t {
   kWait = 20,
   kDelete = 21,
   kCancel = 22,
+  kEnter = 23,
+  kAsk = 24,
+  kRest = 25,
+  kRelay = 26,
+  kPong = 27,
   kReply = 32,
+  kGo = 33,
+  kGone = 34,
+  kHere = 35,
+  kPing = 36,
 };
 
 /// Why the server closes a connection.
@@ -82,6 +92,24 @@ struct Refusal {
   std::string message;
 };
 
+/// Tells one of a pair to open its connection to the other, at the moment at which the other is told to.
+struct Go {
+  uint32_t peer = 0;
+  std::string host;  // of the peer, as the server sees it
+  uint16_t port = 0;
+  uint32_t wait_microseconds = 0;        // from this message's arrival to the moment
+  uint32_t round_trip_microseconds = 0;  // between the two, by way of the server
+  uint64_t seed = 0;                     // the same for both: they draw the moments of later tries from it
+};
+
+enum class GoneReason : uint8_t { kEnded = 1, kSilent = 2 };
+
+/// A rank is no longer in the room.
+struct Gone {
+  uint32_t peer = 0;
+  GoneReason reason = GoneReason::kEnded;
+};
+
 /// A whole frame: length, type, body.
 std::string Frame(MessageType type, std::string_view body);
 
@@ -93,12 +121,24 @@ std::string Encode(const Refusal& message);
 /// A reply: `body` is the result of a good one, else the text that says what is wrong.
 std::string EncodeReply(uint64_t id, ReplyCode code, std::string_view body);
 
+std::string Encode(const Go& message);
+std::string Encode(const Gone& message);
+/// A rank that was gone has entered again.
+std::string EncodeHere(uint32_t peer);
+/// Asks to be paired with these ranks.
+std::string EncodeAsk(const std::vector<uint32_t>& peers);
+
 /// These read the body of a frame (without length and type) and refuse one byte too few or too many.
 arrow::Result<Hello> DecodeHello(std::string_view body);
 arrow::Result<Challenge> DecodeChallenge(std::string_view body);
 arrow::Result<Proof> DecodeProof(std::string_view body);
 arrow::Result<Welcome> DecodeWelcome(std::string_view body);
 arrow::Result<Refusal> DecodeRefusal(std::string_view body);
+
+arrow::Result<Go> DecodeGo(std::string_view body);
+arrow::Result<Gone> DecodeGone(std::string_view body);
+arrow::Result<uint32_t> DecodeHere(std::string_view body);
+arrow::Result<std::vector<uint32_t>> DecodeAsk(std::string_view body);
 
 /// Random bytes of the operating system's quality.
 arrow::Result<Nonce> MakeNonce();

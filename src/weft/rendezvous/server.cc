@@ -18,6 +18,8 @@
 
 #include "weft/base/logging.h"
 #include "weft/rendezvous/endpoint.h"
+#include "weft/rendezvous/pairing.h"
+#include "weft/rendezvous/relay.h"
 #include "weft/rendezvous/server_session.h"
 #include "weft/rendezvous/store_service.h"
 
@@ -75,7 +77,9 @@ class RendezvousServer::Impl : public rendezvous::SessionHost {
         ticker_(io_),
         pause_(io_),
         service_({.table = options.limits.table,
-                  .waits_per_client = static_cast<size_t>(options.limits.waits_per_connection)}) {}
+                  .waits_per_client = static_cast<size_t>(options.limits.waits_per_connection)}),
+        pairing_({}),
+        relay_(&io_, options.limits.relay) {}
 
   arrow::Status Listen();
   void Run();
@@ -87,6 +91,7 @@ class RendezvousServer::Impl : public rendezvous::SessionHost {
   const pid_t process;
   Endpoint bound;
   std::atomic<int64_t> connections{0}, accepted{0}, refused{0}, waits{0}, keys{0}, bytes{0}, admitted{0};
+  std::atomic<int64_t> rooms{0}, gos{0}, relayed_pairs{0}, relayed_bytes{0};
 
  private:
   void Accept();
@@ -101,6 +106,8 @@ class RendezvousServer::Impl : public rendezvous::SessionHost {
   asio::steady_timer ticker_;
   asio::steady_timer pause_;
   rendezvous::StoreService service_;
+  rendezvous::Pairing pairing_;
+  rendezvous::Relay relay_;
   std::unordered_map<ServerSession*, std::shared_ptr<ServerSession>> sessions_;
   /// Closed, but perhaps still on the stack or in a list that is being walked.
   std::vector<std::shared_ptr<ServerSession>> closed_;
@@ -201,7 +208,8 @@ void RendezvousServer::Impl::OnAccept(tcp::socket socket) {
     ++refused;
     if (turned_away_.size() >= kMaxRefusedAtOnce) return;
   }
-  auto session = std::make_shared<ServerSession>(std::move(socket), this, &service_, &options_, address);
+  auto session = std::make_shared<ServerSession>(
+      std::move(socket), this, rendezvous::Services{&service_, &pairing_, &relay_}, &options_, address);
   sessions_.emplace(session.get(), session);
   if (!full.empty()) {
     turned_away_.insert(session.get());
@@ -230,6 +238,8 @@ void RendezvousServer::Impl::Tick() {
   const auto now = Clock::now();
   closed_.clear();
   service_.Tick(now);
+  pairing_.Tick(now);
+  relay_.Tick(now);
   for (auto it = sessions_.begin(); it != sessions_.end();) {
     const auto session = (it++)->second;
     session->Tick(now);
@@ -238,6 +248,10 @@ void RendezvousServer::Impl::Tick() {
   keys = service_.table().keys();
   bytes = service_.table().bytes();
   admitted = admitted_;
+  rooms = static_cast<int64_t>(pairing_.rooms());
+  gos = pairing_.gos();
+  relayed_pairs = relay_.counts().pairs;
+  relayed_bytes = relay_.counts().bytes;
   if (stopping_ && (sessions_.empty() || now >= stop_by_)) io_.stop();
 }
 
@@ -298,7 +312,11 @@ RendezvousServer::Statistics RendezvousServer::statistics() const {
           .refused_in_all = impl_->refused,
           .waits = impl_->waits,
           .keys = impl_->keys,
-          .bytes = impl_->bytes};
+          .bytes = impl_->bytes,
+          .rooms = impl_->rooms,
+          .gos = impl_->gos,
+          .relayed_pairs = impl_->relayed_pairs,
+          .relayed_bytes = impl_->relayed_bytes};
 }
 
 }  // namespace weft

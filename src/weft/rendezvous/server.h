@@ -1,4 +1,5 @@
-// The rendezvous server: the one address that all ranks can reach. It keeps a store for them.
+// The rendezvous server: the one address that all ranks can reach. It keeps a store for them, tells pairs of them when
+// to open their links, and relays what cannot be linked.
 #pragma once
 
 #include <arrow/result.h>
@@ -11,6 +12,23 @@
 #include "weft/rendezvous/key_table.h"
 
 namespace weft {
+
+/// What bounds the relay. A room is one epoch of one job.
+struct RelayLimits {
+  /// Relayed pairs in all; 0: the server relays nothing. Each takes two connections and two buffers.
+  int64_t pairs = 4096;
+  int64_t pairs_per_room = 2048;
+  /// Both ways together, over a room's life.
+  int64_t bytes_per_room = int64_t{1} << 40;
+  /// Both ways together; 0: as fast as it goes.
+  int64_t bytes_per_second_per_room = 0;
+  /// Read ahead of what the other end has taken, each way.
+  int64_t buffer_bytes = 32 << 10;
+  /// For the peer to come.
+  Duration wait = std::chrono::seconds(30);
+  /// Without a byte either way. Links of Weft say something each 15 s.
+  Duration idle = std::chrono::seconds(60);
+};
 
 /// What bounds a server. Who goes beyond is told so where that is possible, and dropped or refused; others go on.
 struct RendezvousLimits {
@@ -29,6 +47,7 @@ struct RendezvousLimits {
   int64_t output_bytes = int64_t{4} << 20;
   int waits_per_connection = 1024;
   KeyTableLimits table;
+  RelayLimits relay;
 };
 
 struct RendezvousServerOptions {
@@ -55,6 +74,10 @@ class RendezvousServer {
     int64_t waits = 0;
     int64_t keys = 0;
     int64_t bytes = 0;
+    int64_t rooms = 0;
+    int64_t gos = 0;  // pairs that were told to go, in all
+    int64_t relayed_pairs = 0;
+    int64_t relayed_bytes = 0;  // in all
   };
 
   /// Listens and serves until Stop. An address that cannot be had is an IOError that names it.

@@ -5,7 +5,9 @@
 #include <cstring>
 #include <utility>
 
+#include "weft/base/byte_codec.h"
 #include "weft/base/logging.h"
+#include "weft/rendezvous/round_trip.h"
 
 namespace weft::rendezvous {
 namespace {
@@ -21,11 +23,11 @@ constexpr size_t kKeptInputBytes = 16 << 10;
 
 }  // namespace
 
-ServerSession::ServerSession(asio::ip::tcp::socket socket, SessionHost* host, StoreService* service,
+ServerSession::ServerSession(asio::ip::tcp::socket socket, SessionHost* host, const Services& services,
                              const RendezvousServerOptions* options, std::string address)
     : socket_(std::move(socket)),
       host_(host),
-      service_(service),
+      services_(services),
       options_(options),
       address_(std::move(address)),
       began_(Clock::now()),
@@ -38,6 +40,7 @@ void ServerSession::Read() {
   reading_ = true;
   socket_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](asio::error_code error, size_t bytes) {
     self->reading_ = false;
+    if (self->state_ == State::kRelaying) return;
     if (error) return self->Close();
     self->OnRead(bytes);
   });
@@ -81,7 +84,7 @@ bool ServerSession::TakeFrames() {
     const std::string_view frame = std::string_view(input_).substr(taken + kLengthBytes, length);
     const arrow::Status status = OnFrame(static_cast<MessageType>(frame.front()), frame.substr(1));
     if (!status.ok()) Refuse(RefusalCode::kMalformed, status.message());
-    if (state_ == State::kLeaving || state_ == State::kClosed) return false;
+    if (state_ == State::kLeaving || state_ == State::kClosed || state_ == State::kRelaying) return false;
     taken += kLengthBytes + length;
     frame_began_ = last_frame_ = Clock::now();
   }
@@ -91,10 +94,86 @@ bool ServerSession::TakeFrames() {
 }
 
 arrow::Status ServerSession::OnFrame(MessageType type, std::string_view body) {
-  if (state_ == State::kServing) return service_->Handle(this, type, body, Clock::now());
+  if (state_ == State::kServing) return OnRequest(type, body);
   if (state_ == State::kHello && type == MessageType::kHello) return OnHello(body);
   if (state_ == State::kProof && type == MessageType::kProof) return OnProof(body);
   return arrow::Status::Invalid("a message of type ", static_cast<int>(type), " does not come at this point");
+}
+
+arrow::Status ServerSession::OnRequest(MessageType type, std::string_view body) {
+  const auto now = Clock::now();
+  services_.pairing->Heard(this, now);
+  switch (type) {
+    case MessageType::kEnter:
+      return OnEnter(body);
+    case MessageType::kAsk:
+      return services_.pairing->Ask(this, body, now);
+    case MessageType::kRest:
+      if (!body.empty()) return arrow::Status::Invalid("a rest has no fields");
+      return services_.pairing->Rest(this);
+    case MessageType::kPong:
+      if (!body.empty()) return arrow::Status::Invalid("a pong has no fields");
+      return arrow::Status::OK();
+    case MessageType::kRelay:
+      return OnRelay(body);
+    default:
+      return services_.store->Handle(this, type, body, now);
+  }
+}
+
+namespace {
+
+std::string ErrorReply(uint64_t id, const arrow::Status& error) {
+  const ReplyCode code = error.IsCapacityError() ? ReplyCode::kFull : ReplyCode::kInvalid;
+  return EncodeReply(id, code, error.message());
+}
+
+}  // namespace
+
+arrow::Result<std::optional<RoomClaim>> ServerSession::TakeClaim(RoomUse use, std::string_view body, uint64_t* id) {
+  if (std::exchange(claimed_, true)) return arrow::Status::Invalid("a connection enters or is relayed once");
+  ByteReader reader(body);
+  ARROW_ASSIGN_OR_RAISE(*id, reader.Get<uint64_t>());
+  ARROW_ASSIGN_OR_RAISE(const RoomClaim claim, DecodeRoomClaim(body.substr(sizeof(uint64_t))));
+  if (IsGood(claim, use, client_nonce_, server_nonce_)) return claim;
+  Refuse(RefusalCode::kNotAdmitted, "the client does not have the key of the room that it claims");
+  return std::nullopt;
+}
+
+arrow::Status ServerSession::OnEnter(std::string_view body) {
+  uint64_t id = 0;
+  ARROW_ASSIGN_OR_RAISE(const auto claim, TakeClaim(RoomUse::kEnter, body, &id));
+  if (!claim.has_value()) return arrow::Status::OK();
+  const arrow::Status entered = services_.pairing->Enter(this, *claim, Clock::now());
+  Send(entered.ok() ? EncodeReply(id, ReplyCode::kOk, "") : ErrorReply(id, entered));
+  return arrow::Status::OK();
+}
+
+arrow::Status ServerSession::OnRelay(std::string_view body) {
+  uint64_t id = 0;
+  // What the relay writes must not meet what this connection still writes by itself.
+  if (!writing_.empty() || waiting()) return arrow::Status::Invalid("a relay is asked for while other answers are due");
+  ARROW_ASSIGN_OR_RAISE(const auto claim, TakeClaim(RoomUse::kRelay, body, &id));
+  if (!claim.has_value()) return arrow::Status::OK();
+  state_ = State::kParked;
+  const arrow::Status joined = services_.relay->Join(shared_from_this(), id, *claim, Clock::now());
+  if (!joined.ok()) {
+    state_ = State::kServing;
+    Send(ErrorReply(id, joined));
+  }
+  return arrow::Status::OK();
+}
+
+void ServerSession::HandOver() {
+  state_ = State::kRelaying;
+  // A read is under way, so that the end of a parked connection is seen; it ends without a byte taken.
+  asio::error_code error;
+  socket_.cancel(error);
+}
+
+Duration ServerSession::RoundTrip() const {
+  auto& socket = const_cast<asio::ip::tcp::socket&>(socket_);
+  return MeasuredRoundTrip(socket.native_handle());
 }
 
 arrow::Status ServerSession::OnHello(std::string_view body) {
@@ -133,8 +212,9 @@ arrow::Status ServerSession::OnProof(std::string_view body) {
   if (host.is_v6() && host.to_v6().is_v4_mapped()) {
     host = asio::ip::make_address_v4(asio::ip::v4_mapped, host.to_v6());
   }
-  welcome.observed_host = host.to_string();
-  welcome.observed_port = remote.port();
+  observed_ = {host.to_string(), remote.port()};
+  welcome.observed_host = observed_.host;
+  welcome.observed_port = observed_.port;
   welcome.idle_seconds =
       static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(options_->limits.idle).count());
   welcome.server_version = WEFT_VERSION;
@@ -146,7 +226,7 @@ arrow::Status ServerSession::OnProof(std::string_view body) {
 }
 
 void ServerSession::Send(std::string frame) {
-  if (state_ == State::kLeaving || state_ == State::kClosed) return;
+  if (state_ == State::kLeaving || state_ == State::kClosed || state_ == State::kRelaying) return;
   output_bytes_ += static_cast<int64_t>(frame.size());
   if (output_bytes_ > options_->limits.output_bytes) {
     WEFT_LOG(kInfo, "rendezvous: a client at " << address_ << " does not take its replies and is dropped");
@@ -158,8 +238,9 @@ void ServerSession::Send(std::string frame) {
 
 void ServerSession::Refuse(RefusalCode code, const std::string& message) {
   if (state_ == State::kLeaving || state_ == State::kClosed) return;
+  if (state_ == State::kRelaying) return Close();
   WEFT_LOG(kInfo, "rendezvous: refused a client at " << address_ << ": " << message);
-  service_->Remove(this);
+  Leave();
   Send(Encode(Refusal{code, message}));
   if (state_ == State::kClosed) return;
   state_ = State::kLeaving;
@@ -203,11 +284,18 @@ void ServerSession::OnWritten() {
 void ServerSession::Close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
-  service_->Remove(this);
+  Leave();
   asio::error_code error;
   socket_.close(error);
   output_.clear();
   host_->OnClosed(this);
+}
+
+/// Nothing of this connection is left in any service.
+void ServerSession::Leave() {
+  services_.store->Remove(this);
+  services_.pairing->Remove(this);
+  services_.relay->Remove(this);
 }
 
 void ServerSession::Tick(KeyTable::Time now) {

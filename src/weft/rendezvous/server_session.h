@@ -1,21 +1,26 @@
 // One connection of the rendezvous server. Its states, in order:
 //
 //   kHello --Hello--> kProof --Proof--> kServing --any frame of a request--> kServing
-//     |                  |                 |
-//     +------------------+-----------------+--Refuse--> kLeaving --refusal written, end of file or 1 s--> kClosed
+//     |                  |                 |  +--Relay--> kParked --the peer's Relay--> kRelaying --> kClosed
+//     |                  |                 |                |
+//     +------------------+-----------------+----------------+--Refuse--> kLeaving
+//   kLeaving --refusal written, end of file or 1 s--> kClosed
 //
-// A read or write error, and a stalled write, lead from any state to kClosed.
+// A read or write error, and a stalled write, lead from any state to kClosed. In kRelaying the socket is the relay's.
 #pragma once
 
 #include <array>
 #include <asio/ip/tcp.hpp>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "weft/rendezvous/pairing.h"
 #include "weft/rendezvous/protocol.h"
+#include "weft/rendezvous/relay.h"
 #include "weft/rendezvous/server.h"
 #include "weft/rendezvous/store_service.h"
 
@@ -32,10 +37,20 @@ class SessionHost {
   virtual void OnClosed(ServerSession* session) = 0;
 };
 
+/// What does the requests of admitted clients.
+struct Services {
+  StoreService* store;
+  Pairing* pairing;
+  Relay* relay;
+};
+
 /// Runs on the server's thread alone.
-class ServerSession : public StoreClient, public std::enable_shared_from_this<ServerSession> {
+class ServerSession : public StoreClient,
+                      public RoomMember,
+                      public RelayEnd,
+                      public std::enable_shared_from_this<ServerSession> {
  public:
-  ServerSession(asio::ip::tcp::socket socket, SessionHost* host, StoreService* service,
+  ServerSession(asio::ip::tcp::socket socket, SessionHost* host, const Services& services,
                 const RendezvousServerOptions* options, std::string address);
 
   /// Begins to read.
@@ -43,17 +58,22 @@ class ServerSession : public StoreClient, public std::enable_shared_from_this<Se
   void Send(std::string frame) override;
   /// Tells the client why and closes when it has read it, or soon.
   void Refuse(RefusalCode code, const std::string& message);
-  void Close();
+  void Close() override;
+  void Drop(const std::string& why) override { Refuse(RefusalCode::kTooSlow, why); }
+  Duration RoundTrip() const override;
+  const Endpoint& observed() const override { return observed_; }
+  void HandOver() override;
+  asio::ip::tcp::socket& socket() override { return socket_; }
   /// Looks at the limits of time.
   void Tick(KeyTable::Time now);
 
   /// What connections are counted by.
-  const std::string& address() const { return address_; }
+  const std::string& address() const override { return address_; }
   bool admitted() const { return admitted_; }
   bool leaving() const { return state_ == State::kLeaving; }
 
  private:
-  enum class State { kHello, kProof, kServing, kLeaving, kClosed };
+  enum class State { kHello, kProof, kServing, kParked, kRelaying, kLeaving, kClosed };
 
   void Read();
   void OnRead(size_t bytes);
@@ -66,12 +86,18 @@ class ServerSession : public StoreClient, public std::enable_shared_from_this<Se
   arrow::Status OnFrame(MessageType type, std::string_view body);
   arrow::Status OnHello(std::string_view body);
   arrow::Status OnProof(std::string_view body);
+  arrow::Status OnRequest(MessageType type, std::string_view body);
+  /// Reads a claim, and refuses the client where it is not good.
+  arrow::Result<std::optional<RoomClaim>> TakeClaim(RoomUse use, std::string_view body, uint64_t* id);
+  arrow::Status OnEnter(std::string_view body);
+  arrow::Status OnRelay(std::string_view body);
+  void Leave();
   void Write();
   void OnWritten();
 
   asio::ip::tcp::socket socket_;
   SessionHost* const host_;
-  StoreService* const service_;
+  const Services services_;
   const RendezvousServerOptions* const options_;
   const std::string address_;
   State state_ = State::kHello;
@@ -86,6 +112,8 @@ class ServerSession : public StoreClient, public std::enable_shared_from_this<Se
   std::vector<std::string> writing_;
   int64_t output_bytes_ = 0;  // queued and being written
 
+  Endpoint observed_;
+  bool claimed_ = false;  // a claim of a room has been looked at: that costs time, and there is one a connection
   Nonce client_nonce_{};
   Nonce server_nonce_{};
   KeyTable::Time began_;

@@ -8,8 +8,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
+#include <cstring>
 #include <memory>
 #include <system_error>
+
+#include "weft/rendezvous/listener.h"
 
 namespace weft::rendezvous {
 namespace {
@@ -52,11 +56,15 @@ void SetUp(int fd) {
   ::setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &count, sizeof(count));
 }
 
-SocketResult ConnectOne(const addrinfo& address, SocketWait* wait, Socket* socket) {
+SocketResult ConnectOne(const addrinfo& address, uint16_t local_port, SocketWait* wait, Socket* socket) {
   Socket made(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (made.fd() < 0) return Fail(wait, "socket: " + ErrorText(errno));
   SetUp(made.fd());
+  if (local_port != 0 && BindToPort(made.fd(), address.ai_family, local_port) != 0) {
+    return ConnectOne(address, 0, wait, socket);
+  }
   if (::connect(made.fd(), address.ai_addr, address.ai_addrlen) != 0) {
+    if (errno == EADDRNOTAVAIL && local_port != 0) return ConnectOne(address, 0, wait, socket);
     if (errno != EINPROGRESS) return Fail(wait, ErrorText(errno));
     const SocketResult result = Poll(made.fd(), POLLOUT, wait);
     if (result != SocketResult::kReady) return result;
@@ -96,7 +104,7 @@ int Socket::Release() {
   return fd;
 }
 
-SocketResult Connect(const Endpoint& server, SocketWait* wait, Socket* socket) {
+SocketResult Connect(const Endpoint& server, uint16_t local_port, SocketWait* wait, Socket* socket) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV;
@@ -106,10 +114,23 @@ SocketResult Connect(const Endpoint& server, SocketWait* wait, Socket* socket) {
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> guard(found, &::freeaddrinfo);
   SocketResult result = SocketResult::kFailed;
   for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-    result = ConnectOne(*address, wait, socket);
+    result = ConnectOne(*address, local_port, wait, socket);
     if (result != SocketResult::kFailed) break;
   }
   return result;
+}
+
+arrow::Result<Endpoint> PeerOf(int fd) {
+  sockaddr_storage there{};
+  socklen_t size = sizeof(there);
+  char host[NI_MAXHOST];
+  char port[NI_MAXSERV];
+  if (::getpeername(fd, reinterpret_cast<sockaddr*>(&there), &size) != 0 ||
+      ::getnameinfo(reinterpret_cast<sockaddr*>(&there), size, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    return arrow::Status::IOError("the connection to the rendezvous server has no address");
+  }
+  return Endpoint{host, static_cast<uint16_t>(std::atoi(port))};
 }
 
 SocketResult SendAll(int fd, std::string_view bytes, SocketWait* wait) {

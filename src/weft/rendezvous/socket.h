@@ -1,6 +1,7 @@
 // Plain non-blocking sockets whose waits have deadlines, for the rendezvous client.
 #pragma once
 
+#include <arrow/result.h>
 #include <arrow/status.h>
 
 #include <cstddef>
@@ -39,8 +40,12 @@ struct SocketWait {
 };
 
 /// Connects to one of the server's addresses, tried in turn. The socket is non-blocking, closed on exec, without delay
-/// and with TCP keepalive.
-SocketResult Connect(const Endpoint& server, SocketWait* wait, Socket* socket);
+/// and with TCP keepalive. `local_port` is the port of a Listener to dial from, or 0; where that port cannot be had (an
+/// earlier connection from it to the same server may linger), any other is taken.
+SocketResult Connect(const Endpoint& server, uint16_t local_port, SocketWait* wait, Socket* socket);
+
+/// The numeric address and port that a connected socket leads to.
+arrow::Result<Endpoint> PeerOf(int fd);
 
 SocketResult SendAll(int fd, std::string_view bytes, SocketWait* wait);
 

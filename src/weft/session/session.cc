@@ -16,7 +16,7 @@
 #include "weft/base/capped_pool.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/logging.h"
-#include "weft/bootstrap/store.h"
+#include "weft/bootstrap/meeting.h"
 #include "weft/communicator/backend.h"
 
 namespace weft {
@@ -144,6 +144,8 @@ struct Shared {
   std::unique_ptr<Tracer> tracer;
   arrow::StopSource stop;
   Context context;
+  /// Held as long as the session: others see by it that this rank is there.
+  std::shared_ptr<RendezvousClient> rendezvous;
   std::unique_ptr<Membership> membership;
   double open_seconds = 0;
   pid_t pid = ::getpid();
@@ -200,22 +202,23 @@ arrow::Status TakeFrom(const StoreJob& known, SessionOptions& options) {
   return arrow::Status::OK();
 }
 
-arrow::Status JoinJob(Shared& shared, const Duration connect_timeout) {
+arrow::Status JoinJob(Shared& shared, BackendContext& backend) {
   SessionOptions& options = shared.options;
   StoreOptions store_options;
   store_options.rendezvous_key = options.rendezvous_key;
-  store_options.connect_timeout = connect_timeout;
+  store_options.connect_timeout = backend.connect_timeout;
   store_options.check_interrupt = options.check_interrupt;
   store_options.native_communicator = options.native_communicator;
-  const std::string url = options.store.empty() ? "rendezvous://" + options.rendezvous : options.store;
-  ARROW_ASSIGN_OR_RAISE(auto store, OpenStore(url, store_options));
-  ARROW_RETURN_NOT_OK(TakeFrom(store->job(), options));
+  ARROW_ASSIGN_OR_RAISE(Meeting meeting, OpenMeeting(options.store, options.rendezvous, store_options));
+  ARROW_RETURN_NOT_OK(TakeFrom(meeting.store->job(), options));
+  backend.listener = std::move(meeting.listener);
+  backend.rendezvous = shared.rendezvous = std::move(meeting.rendezvous);
   JobIdentity identity;
   identity.job = options.job;
   identity.epoch = options.epoch;
   identity.world_size = options.world_size;
   identity.rank = options.rank;
-  ARROW_ASSIGN_OR_RAISE(shared.membership, Membership::Join(std::move(store), identity));
+  ARROW_ASSIGN_OR_RAISE(shared.membership, Membership::Join(std::move(meeting.store), identity));
   shared.job = options.job;
   shared.epoch = shared.membership->epoch();
   set_log_rank(shared.membership->rank());
@@ -255,7 +258,7 @@ arrow::Result<std::unique_ptr<Communicator>> Meet(Shared& shared, BackendContext
   const auto deadline = Deadline::After(backend.connect_timeout);
   for (int rejoined = 0;; ++rejoined) {
     backend.connect_timeout = std::max<Duration>(deadline.Left(), std::chrono::milliseconds(1));
-    ARROW_RETURN_NOT_OK(JoinJob(shared, backend.connect_timeout));
+    ARROW_RETURN_NOT_OK(JoinJob(shared, backend));
     ARROW_ASSIGN_OR_RAISE(backend.secret, SecretBytes(shared.options.secret));
     backend.membership = shared.membership.get();
     auto made = MakeCommunicator(shared.options.backend, backend);
@@ -280,6 +283,7 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   BackendContext backend;
   ARROW_ASSIGN_OR_RAISE(backend.communicator.timeout, PositiveSeconds(options.timeout_seconds, "timeout"));
   ARROW_ASSIGN_OR_RAISE(backend.connect_timeout, PositiveSeconds(options.connect_timeout_seconds, "connect_timeout"));
+  ARROW_ASSIGN_OR_RAISE(backend.relay_after, PositiveSeconds(options.relay_after_seconds, "relay_after"));
   const bool has_world = HasWorld(options.backend);
   if (options.world_size < 0 && !KnowsItsWorld(options)) options.world_size = 1;
   const bool alone = options.backend == "local" || (options.backend.empty() && options.world_size == 1);

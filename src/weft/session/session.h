@@ -34,6 +34,8 @@ struct SessionOptions {
   double timeout_seconds = 30 * 60;
   /// Bound on waiting for all ranks to come and link.
   double connect_timeout_seconds = 60;
+  /// How long two ranks that cannot dial each other are tried directly before their link goes through the server.
+  double relay_after_seconds = 2;
   int64_t memory_limit = -1;  // bytes
   int threads = -1;           // default: cores of this process' affinity
   std::string encryption = "auto";

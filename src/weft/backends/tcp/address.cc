@@ -31,15 +31,6 @@ std::string HostIdentity() {
   return boot + " " + std::string(link, static_cast<size_t>(size));
 }
 
-bool IsLoopback(const sockaddr* address) {
-  if (address->sa_family == AF_INET) {
-    const auto* v4 = reinterpret_cast<const sockaddr_in*>(address);
-    return (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
-  }
-  const auto* v6 = reinterpret_cast<const sockaddr_in6*>(address);
-  return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) != 0;
-}
-
 std::string Numeric(const sockaddr* address) {
   char text[INET6_ADDRSTRLEN] = {};
   const void* raw = address->sa_family == AF_INET
@@ -96,6 +87,15 @@ arrow::Result<Candidate> ParseAdvertised(const std::string& text, uint16_t port)
 
 }  // namespace
 
+bool IsLoopback(const sockaddr* address) {
+  if (address->sa_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(address);
+    return (ntohl(v4->sin_addr.s_addr) >> 24) == 127;
+  }
+  const auto* v6 = reinterpret_cast<const sockaddr_in6*>(address);
+  return IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) != 0;
+}
+
 arrow::Result<Endpoint> Endpoint::Resolve(const std::string& host, uint16_t port) {
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
@@ -121,7 +121,7 @@ std::string Endpoint::ToString() const {
 
 std::string Candidates::Encode() const {
   ByteWriter writer;
-  writer.Put(kLinkVersion).PutString(host_identity).Put(static_cast<uint32_t>(list.size()));
+  writer.Put(kLinkVersion).PutString(host_identity).PutString(room).Put(static_cast<uint32_t>(list.size()));
   for (const Candidate& candidate : list) writer.Put(candidate.kind).Put(candidate.port).PutString(candidate.host);
   return writer.Take();
 }
@@ -136,6 +136,8 @@ arrow::Result<Candidates> Candidates::Decode(std::string_view bytes) {
   Candidates candidates;
   ARROW_ASSIGN_OR_RAISE(const auto identity, reader.GetString());
   candidates.host_identity = identity;
+  ARROW_ASSIGN_OR_RAISE(const auto room, reader.GetString());
+  candidates.room = room;
   ARROW_ASSIGN_OR_RAISE(const auto count, reader.Get<uint32_t>());
   if (count > kMaxCandidates) return arrow::Status::Invalid("has too many addresses: ", count);
   for (uint32_t i = 0; i < count; ++i) {
@@ -167,8 +169,12 @@ arrow::Result<Candidates> GatherCandidates(uint16_t port, const std::string& adv
   return candidates;
 }
 
+bool SameHost(const Candidates& a, const Candidates& b) {
+  return !a.host_identity.empty() && a.host_identity == b.host_identity;
+}
+
 std::vector<Candidate> Dialable(const Candidates& own, const Candidates& peer) {
-  const bool same_host = !own.host_identity.empty() && own.host_identity == peer.host_identity;
+  const bool same_host = SameHost(own, peer);
   std::vector<Candidate> chosen;
   for (const Candidate& candidate : peer.list) {
     if ((candidate.kind == CandidateKind::kLoopback) == same_host) chosen.push_back(candidate);

@@ -37,6 +37,8 @@ struct Candidates {
   /// Equal for two ranks where, and only where, loopback leads from one to the other.
   std::string host_identity;
   std::vector<Candidate> list;
+  /// The room at the rendezvous server where this rank can be paired; empty where there is none.
+  std::string room = {};
 
   std::string Encode() const;
   /// Kinds that this version does not know are left out. A value of another version is Status::Invalid and says so.
@@ -46,6 +48,12 @@ struct Candidates {
 /// The candidates of a rank that listens on `port`. `advertise` is empty or ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT,
 /// and then stands in place of this host's addresses.
 arrow::Result<Candidates> GatherCandidates(uint16_t port, const std::string& advertise);
+
+/// 127.0.0.0/8 or ::1.
+bool IsLoopback(const sockaddr* address);
+
+/// Loopback leads from one to the other.
+bool SameHost(const Candidates& a, const Candidates& b);
 
 /// What is worth dialing: loopback alone on the same host, else all but loopback; all where that leaves nothing.
 std::vector<Candidate> Dialable(const Candidates& own, const Candidates& peer);

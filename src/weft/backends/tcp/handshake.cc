@@ -13,8 +13,23 @@ constexpr size_t kHeadSize = 8;
 constexpr size_t kProofSize = 32;
 constexpr size_t kHelloSize = 32 + 8 + 4 + 4 + 4 + 4 + 32;
 constexpr size_t kMaxBody = 512;
+constexpr size_t kProbePart = 32 << 10;
+constexpr size_t kProbeParts = kProbeBytes / kProbePart;
+
+/// What a probe is made of: bytes that nobody on the way can shorten.
+std::string ProbeBody(const Hash& nonce) {
+  std::string body;
+  body.reserve(kProbePart);
+  while (body.size() < kProbePart) body += AsView(nonce);
+  return body;
+}
 
 }  // namespace
+
+const char* PathName(LinkPath path) {
+  constexpr const char* kNames[] = {"unknown", "host", "punched", "relay"};
+  return kNames[static_cast<size_t>(path)];
+}
 
 arrow::Result<LinkIdentity> LinkIdentity::Make(std::string_view secret, std::string_view job, int64_t epoch, Rank rank,
                                                int world_size) {
@@ -27,12 +42,12 @@ arrow::Result<LinkIdentity> LinkIdentity::Make(std::string_view secret, std::str
   return identity;
 }
 
-Handshake::Handshake(const LinkIdentity& self, bool dialer, Rank peer, const Hash& nonce)
-    : self_(self), dialer_(dialer), peer_(peer), nonce_(nonce) {}
+Handshake::Handshake(const LinkIdentity& self, Rank peer, LinkPath path, const Hash& nonce)
+    : self_(self), peer_(peer), path_(path), nonce_(nonce) {}
 
-arrow::Result<Handshake> Handshake::Dial(const LinkIdentity& self, Rank peer) {
+arrow::Result<Handshake> Handshake::Dial(const LinkIdentity& self, Rank peer, LinkPath path) {
   ARROW_ASSIGN_OR_RAISE(const Hash nonce, MakeNonce());
-  Handshake handshake(self, true, peer, nonce);
+  Handshake handshake(self, peer, path, nonce);
   handshake.own_hello_ = handshake.MakeHello();
   handshake.output_ = handshake.own_hello_;
   return handshake;
@@ -40,7 +55,7 @@ arrow::Result<Handshake> Handshake::Dial(const LinkIdentity& self, Rank peer) {
 
 arrow::Result<Handshake> Handshake::Accept(const LinkIdentity& self) {
   ARROW_ASSIGN_OR_RAISE(const Hash nonce, MakeNonce());
-  return Handshake(self, false, -1, nonce);
+  return Handshake(self, -1, LinkPath::kUnknown, nonce);
 }
 
 std::string Handshake::Encode(Message message, std::string_view body) const {
@@ -60,13 +75,13 @@ std::string Handshake::MakeHello() const {
                                .Put(self_.rank)
                                .Put(peer_)
                                .Put(self_.world_size)
-                               .Put(uint32_t{0})
+                               .Put(static_cast<uint32_t>(path_))
                                .PutRaw(AsView(nonce_))
                                .Take();
   return Encode(Message::kHello, body);
 }
 
-std::string Handshake::transcript() const { return dialer_ ? own_hello_ + peer_hello_ : peer_hello_ + own_hello_; }
+std::string Handshake::transcript() const { return higher() ? own_hello_ + peer_hello_ : peer_hello_ + own_hello_; }
 
 size_t Handshake::wanted() const {
   if (state_ == State::kAuthenticated || state_ == State::kDone || state_ == State::kFailed) return 0;
@@ -100,7 +115,8 @@ void Handshake::TakeHead() {
   const auto message = *reader.Get<Message>();
   body_size_ = *reader.Get<uint16_t>();
   head_done_ = true;
-  if (magic != kMagic || body_size_ > kMaxBody) return Fail(HandshakeFailure::kJunk, "no greeting of weft", false);
+  if (magic != kMagic || body_size_ > (state_ == State::kProbing ? kProbePart : kMaxBody))
+    return Fail(HandshakeFailure::kJunk, "no greeting of weft", false);
   if (message == Message::kRefuse) return;  // read in any version: it says why
   if (version != self_.version) {
     return Fail(HandshakeFailure::kVersion,
@@ -111,7 +127,9 @@ void Handshake::TakeHead() {
   const bool expected =
       (message == Message::kHello && state_ == State::kAwaitHello && body_size_ == kHelloSize) ||
       (message == Message::kProof && state_ == State::kAwaitProof && body_size_ == kProofSize) ||
-      (message == Message::kNominate && state_ == State::kAwaitNomination && body_size_ == kProofSize);
+      (message == Message::kNominate && state_ == State::kAwaitNomination && body_size_ == kProofSize) ||
+      (message == Message::kProbe && state_ == State::kProbing && body_size_ == kProbePart && probes_ < kProbeParts) ||
+      (message == Message::kProbed && state_ == State::kProbing && body_size_ == 0 && !probed_);
   if (!expected) Fail(HandshakeFailure::kJunk, "a message that does not belong here", false);
 }
 
@@ -125,6 +143,10 @@ void Handshake::TakeMessage(Message message, std::string_view body) {
       return TakeNomination(body);
     case Message::kRefuse:
       return TakeRefusal(body);
+    case Message::kProbe:
+      return TakeProbe(body);
+    case Message::kProbed:
+      return TakeProbed();
   }
 }
 
@@ -152,9 +174,9 @@ void Handshake::TakeHello(std::string_view body) {
         "the peer's world has " + std::to_string(world) + " ranks and this one " + std::to_string(self_.world_size),
         true);
   }
-  // The higher rank dials. What claims this rank's own number is a reflection.
-  const bool right = to == self_.rank && from >= 0 && from < self_.world_size && flags == 0 &&
-                     (dialer_ ? from == peer_ : from > self_.rank);
+  // What claims this rank's own number is a reflection.
+  const bool right = to == self_.rank && from != self_.rank && from >= 0 && from < self_.world_size &&
+                     flags <= static_cast<uint32_t>(LinkPath::kRelay) && (peer_ < 0 || from == peer_);
   if (!right) {
     return Fail(HandshakeFailure::kWrongRank,
                 "rank " + std::to_string(from) + " wanted rank " + std::to_string(to) + " and this is rank " +
@@ -162,22 +184,28 @@ void Handshake::TakeHello(std::string_view body) {
                 true);
   }
   peer_ = from;
+  peer_path_ = static_cast<LinkPath>(flags);
+  const std::string_view nonce = *reader.GetRaw(sizeof(Hash));
+  std::copy(nonce.begin(), nonce.end(), peer_nonce_.begin());
   state_ = State::kAwaitProof;
-  if (dialer_) return;
-  own_hello_ = MakeHello();
-  output_ += own_hello_;
-  output_ += Encode(Message::kProof, AsView(MakeProof(self_.key, ProofRole::kAcceptor, transcript())));
+  if (own_hello_.empty()) {
+    own_hello_ = MakeHello();
+    output_ += own_hello_;
+  }
+  if (!higher()) {
+    output_ += Encode(Message::kProof, AsView(MakeProof(self_.key, ProofRole::kAcceptor, transcript())));
+  }
 }
 
 void Handshake::TakeProof(std::string_view body) {
-  const Hash right = MakeProof(self_.key, dialer_ ? ProofRole::kAcceptor : ProofRole::kDialer, transcript());
+  const Hash right = MakeProof(self_.key, higher() ? ProofRole::kAcceptor : ProofRole::kDialer, transcript());
   if (!SameProof(right, body)) {
     return Fail(HandshakeFailure::kWrongProof,
                 "rank " + std::to_string(peer_) + " and rank " + std::to_string(self_.rank) +
                     " do not have the same secret; give all ranks of the job the same WEFT_SECRET",
                 true);
   }
-  if (dialer_) {
+  if (higher()) {
     output_ += Encode(Message::kProof, AsView(MakeProof(self_.key, ProofRole::kDialer, transcript())));
     state_ = State::kAwaitNomination;
   } else {
@@ -186,9 +214,33 @@ void Handshake::TakeProof(std::string_view body) {
 }
 
 void Handshake::Nominate() {
-  if (dialer_ || state_ != State::kAuthenticated) return;
+  if (higher() || state_ != State::kAuthenticated) return;
   output_ += Encode(Message::kNominate, AsView(MakeProof(self_.key, ProofRole::kNominate, transcript())));
-  state_ = State::kDone;
+  AfterNomination();
+}
+
+void Handshake::AfterNomination() {
+  if (path() != LinkPath::kPunched) {
+    state_ = State::kDone;
+    return;
+  }
+  state_ = State::kProbing;
+  const std::string part = Encode(Message::kProbe, ProbeBody(nonce_));
+  for (size_t i = 0; i < kProbeParts; ++i) output_ += part;
+}
+
+void Handshake::TakeProbe(std::string_view body) {
+  if (body != ProbeBody(peer_nonce_)) {
+    return Fail(HandshakeFailure::kJunk, "bytes of the probe were changed on their way", false);
+  }
+  if (++probes_ < kProbeParts) return;
+  output_ += Encode(Message::kProbed, "");
+  if (probed_) state_ = State::kDone;
+}
+
+void Handshake::TakeProbed() {
+  probed_ = true;
+  if (probes_ == kProbeParts) state_ = State::kDone;
 }
 
 void Handshake::TakeNomination(std::string_view body) {
@@ -196,7 +248,7 @@ void Handshake::TakeNomination(std::string_view body) {
     return Fail(HandshakeFailure::kWrongProof, "a nomination that rank " + std::to_string(peer_) + " did not make",
                 false);
   }
-  state_ = State::kDone;
+  AfterNomination();
 }
 
 void Handshake::TakeRefusal(std::string_view body) {

@@ -1,37 +1,53 @@
 // How the two ends of a connection show each other who they are. No sockets here: bytes in, bytes out.
 //
-//   dialer (higher rank)                                acceptor (lower rank)
-//   --------------------                                ---------------------
+// Whoever has opened the connection says HELLO at once; both do, where both have opened it. Who was called answers with
+// a HELLO of its own. All else goes by rank:
+//
+//   higher rank                                         lower rank
+//   -----------                                         ----------
 //   kAwaitHello   ---- HELLO(job, epoch, ranks, nonce) ---->   kAwaitHello
-//                                                               | not of this job: close, say nothing
-//                                                               | other version, epoch, world, rank: REFUSE, close
-//                 <--- HELLO(job, epoch, ranks, nonce) -----   |
-//                 <--- PROOF(acceptor) ---------------------   kAwaitProof
+//                 <--- HELLO(job, epoch, ranks, nonce) -----
+//                  |                                            | not of this job: close, say nothing
+//                  |                                            | other version, epoch, world, rank: REFUSE, close
+//                 <--- PROOF(lower) ------------------------   kAwaitProof
 //   kAwaitProof    | wrong: REFUSE, close
-//                 ---- PROOF(dialer) ---------------------->    | wrong: REFUSE, close
+//                 ---- PROOF(higher) --------------------->     | wrong: REFUSE, close
 //   kAwaitNomination                                           kAuthenticated
-//                                                               | another connection of the pair was taken: close
-//                 <--- NOMINATE(proof) ---------------------   kDone
-//   kDone          | wrong: close
+//                                                               | another connection of the pair was taken: close, or
+//                                                               | wait for what becomes of it
+//                 <--- NOMINATE(proof) ---------------------   kDone, or kProbing where the path is punched
+//   kDone or kProbing  | wrong: close
+//
+//   kProbing:     ---- PROBE, PROBE: 64 KiB --------------->
+//                 <--- PROBE, PROBE: 64 KiB ----------------
+//                 ---- PROBED, once both have come -------->
+//                 <--- PROBED, once both have come ---------
+//   kDone: the peer's PROBEs and its PROBED have come
 //
 //   From every state: junk, an unexpected message or a message that is too long -> kFailed.
 //
-// Every proof is an HMAC over both HELLOs as they were sent, so over both nonces, the job, the epoch, the ranks and the
-// version; the key is known to the ranks of this (job, epoch) alone. Each role has its own label: a proof that is sent
-// back to its maker, or replayed to another connection, is wrong.
+// Every proof is an HMAC over both HELLOs as they were sent, so over both nonces, the job, the epoch, the ranks, the
+// path and the version; the key is known to the ranks of this (job, epoch) alone. Each role has its own label: a proof
+// that is sent back to its maker, or replayed to another connection, is wrong.
+//
+// Links through NATs have been seen to die after 16 to 64 KiB: the probe finds that out before the link counts.
 #pragma once
 
 #include <arrow/result.h>
 
+#include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "weft/backends/tcp/proof.h"
 #include "weft/base/types.h"
 
 namespace weft::tcp {
 
-inline constexpr uint8_t kLinkVersion = 1;
+inline constexpr uint8_t kLinkVersion = 2;
+/// Bytes of a probe, each way.
+inline constexpr size_t kProbeBytes = 64 << 10;
 
 /// What a rank says of itself.
 struct LinkIdentity {
@@ -45,6 +61,12 @@ struct LinkIdentity {
   static arrow::Result<LinkIdentity> Make(std::string_view secret, std::string_view job, int64_t epoch, Rank rank,
                                           int world_size);
 };
+
+/// The way a connection was made. Who was called does not know; the path of a link is what either end knows.
+enum class LinkPath : uint8_t { kUnknown = 0, kHost = 1, kPunched = 2, kRelay = 3 };
+
+/// "host", "punched", "relay", or "unknown".
+const char* PathName(LinkPath path);
 
 /// Why a handshake failed.
 enum class HandshakeFailure : uint8_t {
@@ -60,10 +82,11 @@ enum class HandshakeFailure : uint8_t {
 
 class Handshake {
  public:
-  enum class State : uint8_t { kAwaitHello, kAwaitProof, kAwaitNomination, kAuthenticated, kDone, kFailed };
+  enum class State : uint8_t { kAwaitHello, kAwaitProof, kAwaitNomination, kAuthenticated, kProbing, kDone, kFailed };
 
-  /// The dialer knows whom it wants to reach.
-  static arrow::Result<Handshake> Dial(const LinkIdentity& self, Rank peer);
+  /// For who has opened the connection: it knows whom it wants to reach, and on what path.
+  static arrow::Result<Handshake> Dial(const LinkIdentity& self, Rank peer, LinkPath path);
+  /// For who was called.
   static arrow::Result<Handshake> Accept(const LinkIdentity& self);
 
   /// How many bytes the machine wants next: read no more, what follows the last message belongs to the link. 0 when it
@@ -71,7 +94,7 @@ class Handshake {
   size_t wanted() const;
   /// Takes bytes, at most wanted().
   void Consume(std::string_view bytes);
-  /// Acceptor, in kAuthenticated alone: takes this connection as the link.
+  /// Lower rank, in kAuthenticated alone: takes this connection as the link.
   void Nominate();
 
   /// Bytes to be sent, taken out.
@@ -82,13 +105,15 @@ class Handshake {
   const std::string& failure_text() const { return failure_text_; }
   /// The peer's rank once its HELLO has been taken, else -1. Proved from kAwaitNomination and kAuthenticated on.
   Rank peer() const { return peer_; }
+  LinkPath path() const { return std::max(path_, peer_path_); }
   /// A HELLO that could be of this job has come.
   bool has_hello() const { return !peer_hello_.empty(); }
 
  private:
-  enum class Message : uint8_t { kHello = 1, kProof = 2, kNominate = 3, kRefuse = 4 };
+  enum class Message : uint8_t { kHello = 1, kProof = 2, kNominate = 3, kRefuse = 4, kProbe = 5, kProbed = 6 };
 
-  Handshake(const LinkIdentity& self, bool dialer, Rank peer, const Hash& nonce);
+  Handshake(const LinkIdentity& self, Rank peer, LinkPath path, const Hash& nonce);
+  bool higher() const { return self_.rank > peer_; }
   std::string Encode(Message message, std::string_view body) const;
   std::string MakeHello() const;
   std::string transcript() const;
@@ -98,12 +123,19 @@ class Handshake {
   void TakeProof(std::string_view body);
   void TakeNomination(std::string_view body);
   void TakeRefusal(std::string_view body);
+  void AfterNomination();
+  void TakeProbe(std::string_view body);
+  void TakeProbed();
   void Fail(HandshakeFailure failure, const std::string& text, bool tell);
 
   LinkIdentity self_;
-  bool dialer_;
   Rank peer_;
+  LinkPath path_;
+  LinkPath peer_path_ = LinkPath::kUnknown;
   Hash nonce_;
+  Hash peer_nonce_{};
+  size_t probes_ = 0;  // that have come
+  bool probed_ = false;
   State state_ = State::kAwaitHello;
   HandshakeFailure failure_ = HandshakeFailure::kNone;
   std::string failure_text_;

@@ -1,8 +1,5 @@
 #include "weft/backends/tcp/linker.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-
 #include <cerrno>
 #include <cstring>
 #include <thread>
@@ -19,27 +16,32 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr const char* kAddressName = "tcp/address";
-constexpr const char* kNoteName = "tcp/failure";
 /// An answer that rules a link out stands when no other candidate has made one meanwhile.
 constexpr Duration kVerdictGrace = milliseconds(300);
-/// How often the others' notes are looked for, and how long a rank that fails stays to have its own read.
-constexpr Duration kNoteEvery = milliseconds(250);
+/// How long a rank that fails stays to have its note read.
 constexpr Duration kNoteLinger = seconds(1);
-/// When the lower rank of a pair begins to look whether the higher one is still there, and how long a port must be
-/// closed for its owner to be gone.
-constexpr Duration kProbeAfter = seconds(1);
+/// When the others' notes begin to be looked for. Most worlds are linked by then.
+constexpr Duration kWatchAfter = milliseconds(250);
+/// When the lower rank of a pair begins to dial too: the higher one may not get through, or may be gone.
+constexpr Duration kDialTooAfter = seconds(1);
+/// How long a port must be closed for its owner to be gone.
 constexpr Duration kGoneAfter = seconds(1);
+/// A server that is started again goes on where it was.
+constexpr Duration kServerBackWithin = seconds(5);
 constexpr int kLeastBacklog = 1024;
-constexpr Duration kLongestPoll = milliseconds(50);
 
-arrow::Status SystemError(const char* what) {
-  return arrow::Status::IOError("tcp: ", what, ": ", std::strerror(errno));
+timespec ToTimespec(Duration wait) {
+  const auto whole = std::chrono::floor<seconds>(wait);
+  return {whole.count(), std::chrono::duration_cast<std::chrono::nanoseconds>(wait - whole).count()};
 }
 
 }  // namespace
 
 Linker::Linker(Membership* membership, LinkIdentity identity, Options options)
-    : membership_(membership), identity_(std::move(identity)), options_(std::move(options)) {
+    : membership_(membership),
+      identity_(std::move(identity)),
+      options_(std::move(options)),
+      listener_(options_.listener) {
   const auto world = static_cast<size_t>(identity_.world_size);
   peers_.resize(world);
   links_.resize(world);
@@ -58,116 +60,112 @@ CommunicationError Linker::Facts(CommunicationFailure failure, const char* phase
 }
 
 arrow::Result<std::vector<LinkedPeer>> Linker::Run() {
-  ARROW_RETURN_NOT_OK(Listen());
+  if (listener_ == nullptr) {
+    ARROW_ASSIGN_OR_RAISE(listener_, Listener::Open(std::max(kLeastBacklog, 2 * identity_.world_size)));
+  }
+  ARROW_RETURN_NOT_OK(Enter());
   ARROW_RETURN_NOT_OK(ExchangeCandidates());
   const arrow::Status status = LinkAll();
-  if (!status.ok()) {
-    LeaveNote(status);
-    return status;
-  }
+  if (!status.ok()) LeaveNote(status);
+  watch_.reset();
+  if (options_.rendezvous != nullptr) options_.rendezvous->Rest();
+  listener_->Close();
+  ARROW_RETURN_NOT_OK(status);
   return std::move(links_);
 }
 
-arrow::Status Linker::Listen() {
-  const int one = 1;
-  const int zero = 0;
-  for (const int family : {AF_INET6, AF_INET}) {
-    listener_ = Descriptor(::socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (!listener_.valid()) continue;
-    ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    ::setsockopt(listener_.get(), SOL_SOCKET, SO_REUSEPORT, &one, sizeof(one));
-    Endpoint any;
-    any.storage.ss_family = static_cast<sa_family_t>(family);
-    any.size = family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-    if (family == AF_INET6) ::setsockopt(listener_.get(), IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof(zero));
-    if (::bind(listener_.get(), any.address(), any.size) != 0) continue;
-    if (::listen(listener_.get(), std::max(kLeastBacklog, 2 * identity_.world_size)) != 0) continue;
-    if (::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&any.storage), &any.size) != 0) continue;
-    port_ = ntohs(family == AF_INET6 ? reinterpret_cast<const sockaddr_in6*>(&any.storage)->sin6_port
-                                     : reinterpret_cast<const sockaddr_in*>(&any.storage)->sin_port);
-    return arrow::Status::OK();
-  }
-  return SystemError("cannot listen on any port");
+/// From here on the server sees whether this rank is there, and others hear of it where it is not.
+arrow::Status Linker::Enter() {
+  if (options_.rendezvous == nullptr) return arrow::Status::OK();
+  return options_.rendezvous->Enter(*options_.room, identity_.rank, identity_.world_size);
 }
 
 arrow::Status Linker::ExchangeCandidates() {
-  ARROW_ASSIGN_OR_RAISE(const Candidates own, GatherCandidates(port_, options_.advertise));
-  const auto exchanged =
-      membership_->ExchangeAll(kAddressName, own.Encode(), options_.deadline, options_.check_interrupt);
+  ARROW_ASSIGN_OR_RAISE(Candidates own, GatherCandidates(listener_->port(), options_.advertise));
+  if (options_.room) own.room.assign(options_.room->name().begin(), options_.room->name().end());
+  const auto check = [this]() -> arrow::Status {
+    TakeNotices();
+    ARROW_RETURN_NOT_OK(CheckGone());
+    return options_.check_interrupt ? options_.check_interrupt() : arrow::Status::OK();
+  };
+  const auto exchanged = membership_->ExchangeAll(kAddressName, own.Encode(), options_.deadline, check);
   // A rank that gives up takes its name back: not before the others, which give up now too, have looked who is missing.
   if (IsCommunicationError(exchanged.status(), CommunicationFailure::kTimedOut)) {
     std::this_thread::sleep_for(kVerdictGrace);
   }
   ARROW_ASSIGN_OR_RAISE(const auto values, exchanged);
   link_began_ = Clock::now();
-  next_note_ = link_began_ + kNoteEvery;
   for (Rank peer = 0; peer < identity_.world_size; ++peer) {
-    if (peer == identity_.rank) continue;
-    const arrow::Result<Candidates> theirs = Candidates::Decode(values[static_cast<size_t>(peer)]);
-    if (!theirs.ok()) {
-      return MakeCommunicationError(Facts(CommunicationFailure::kMismatch, "rendezvous", peer),
-                                    "rank " + std::to_string(peer) + " " + theirs.status().message());
-    }
-    const Clock::time_point first_try = peer > identity_.rank ? link_began_ + kProbeAfter : link_began_;
-    PeerState& state = peers_[static_cast<size_t>(peer)];
-    for (const Candidate& candidate : Dialable(own, *theirs)) {
-      const arrow::Result<Endpoint> endpoint = Endpoint::Resolve(candidate.host, candidate.port);
-      if (endpoint.ok()) {
-        state.routes.push_back({*endpoint, false, first_try, std::nullopt});
-      } else {
-        state.last_trouble = endpoint.status().message();
-      }
-    }
-    if (state.routes.empty() && peer < identity_.rank) {
-      return MakeCommunicationError(
-          Facts(CommunicationFailure::kPeerLost, "connect", peer),
-          "rank " + std::to_string(peer) + " has no address that can be used; " + state.last_trouble);
+    if (peer != identity_.rank) ARROW_RETURN_NOT_OK(TakePeer(peer, own, values[static_cast<size_t>(peer)]));
+  }
+  if (options_.rendezvous != nullptr) AskForAll();
+  return arrow::Status::OK();
+}
+
+arrow::Status Linker::TakePeer(Rank peer, const Candidates& own, const std::string& value) {
+  const std::string name = "rank " + std::to_string(peer);
+  const arrow::Result<Candidates> theirs = Candidates::Decode(value);
+  if (!theirs.ok()) {
+    return MakeCommunicationError(Facts(CommunicationFailure::kMismatch, "rendezvous", peer),
+                                  name + " " + theirs.status().message());
+  }
+  if (!own.room.empty() && !theirs->room.empty() && own.room != theirs->room) {
+    return MakeCommunicationError(Facts(CommunicationFailure::kAuthenticationFailed, "rendezvous", peer),
+                                  name + " and rank " + std::to_string(identity_.rank) +
+                                      " do not have the same secret; give all ranks of the job the same WEFT_SECRET");
+  }
+  PeerState& state = Peer(peer);
+  state.paired = !own.room.empty() && !theirs->room.empty() && !SameHost(own, *theirs);
+  const Clock::time_point first_try = peer > identity_.rank ? link_began_ + kDialTooAfter : link_began_;
+  for (const Candidate& candidate : Dialable(own, *theirs)) {
+    const arrow::Result<Endpoint> endpoint = Endpoint::Resolve(candidate.host, candidate.port);
+    if (endpoint.ok()) {
+      state.routes.push_back({*endpoint, false, first_try, std::nullopt});
+    } else {
+      state.last_trouble = endpoint.status().message();
     }
   }
-  return arrow::Status::OK();
+  if (!state.routes.empty() || state.paired || peer > identity_.rank) return arrow::Status::OK();
+  return MakeCommunicationError(Facts(CommunicationFailure::kPeerLost, "connect", peer),
+                                name + " has no address that can be used; " + state.last_trouble);
 }
 
 arrow::Status Linker::LinkAll() {
   std::vector<pollfd> polled;
   Clock::time_point interrupt_at = Clock::now();
+  const int notices = options_.rendezvous != nullptr ? options_.rendezvous->notices().fd() : -1;
   while (missing_ > 0) {
     const Clock::time_point now = Clock::now();
     if (options_.check_interrupt && now >= interrupt_at) {
       ARROW_RETURN_NOT_OK(options_.check_interrupt());
       interrupt_at = now + milliseconds(50);
     }
+    if (!watch_ && now - link_began_ > kWatchAfter) {
+      watch_.emplace(membership_, options_.rendezvous.get());
+      if (server_lost_) watch_->Reconnect();
+    }
+    TakeNotices();
     ARROW_RETURN_NOT_OK(CheckTrouble());
     StartDials();
-    polled.assign(1, {listener_.get(), POLLIN, 0});
+    polled.assign({{listener_->fd(), POLLIN, 0}, {notices, POLLIN, 0}});
     for (const Connection& connection : connections_) {
       const bool writes = connection.connecting || !connection.output.empty();
       polled.push_back({connection.socket.get(), static_cast<short>(writes ? POLLOUT | POLLIN : POLLIN), 0});
     }
-    const auto wait = std::chrono::ceil<milliseconds>(NextWait()).count();
-    ::poll(polled.data(), polled.size(), static_cast<int>(wait));
-    size_t at = 1;
+    const timespec wait = ToTimespec(NextWait());
+    ::ppoll(polled.data(), polled.size(), &wait, nullptr);
+    size_t at = 2;
     for (auto it = connections_.begin(); it != connections_.end(); ++at) {
       const bool over = polled[at].revents != 0 && Drive(*it, polled[at].revents);
       it = over ? connections_.erase(it) : std::next(it);
     }
     if (polled[0].revents != 0) AcceptAll();
     CloseOverdue();
+    NominateWaiting();
   }
   // Others of the same pairs that were under way are not needed, and their peers know.
   connections_.clear();
   return arrow::Status::OK();
-}
-
-Duration Linker::NextWait() const {
-  const Clock::time_point now = Clock::now();
-  Duration wait = options_.deadline.LeftUpTo(kLongestPoll);
-  for (const PeerState& state : peers_) {
-    if (state.linked) continue;
-    for (const Route& route : state.routes) {
-      if (!route.busy) wait = std::min(wait, std::max(route.next_try - now, Duration::zero()));
-    }
-  }
-  return wait;
 }
 
 /// What ends the linking without a link.
@@ -176,16 +174,31 @@ arrow::Status Linker::CheckTrouble() {
   for (const PeerState& state : peers_) {
     if (!state.linked && !state.verdict.ok() && now - state.verdict_at >= kVerdictGrace) return state.verdict;
   }
+  ARROW_RETURN_NOT_OK(CheckNote());
+  ARROW_RETURN_NOT_OK(CheckGone());
   for (Rank peer = 0; peer < identity_.world_size; ++peer) ARROW_RETURN_NOT_OK(CheckRefused(peer));
-  if (options_.deadline.Passed()) return TimedOut();
-  if (now < next_note_) return arrow::Status::OK();
-  next_note_ = now + kNoteEvery;
-  return ReadNote();
+  return options_.deadline.Passed() ? TimedOut() : arrow::Status::OK();
 }
 
+/// A peer that the server has seen leave.
+arrow::Status Linker::CheckGone() const {
+  const Clock::time_point now = Clock::now();
+  for (size_t peer = 0; peer < peers_.size(); ++peer) {
+    const PeerState& state = peers_[peer];
+    if (state.linked || !state.gone_at || now < *state.gone_at) continue;
+    const char* phase = link_began_ == Clock::time_point() ? "rendezvous" : "connect";
+    return MakeCommunicationError(Facts(CommunicationFailure::kPeerLost, phase, static_cast<Rank>(peer)),
+                                  "rank " + std::to_string(peer) + " " + state.gone_why + "; look at its log");
+  }
+  return arrow::Status::OK();
+}
+
+/// A port that is closed at every address means that the peer is gone. Not so where the server can pair the two: a
+/// private address leads to somebody else's host from here, and the server knows better who is there.
 arrow::Status Linker::CheckRefused(Rank peer) const {
   const PeerState& state = peers_[static_cast<size_t>(peer)];
-  if (state.linked || state.routes.empty()) return arrow::Status::OK();
+  const bool server_knows = state.paired && !(server_lost_ && Clock::now() - *server_lost_ > kServerBackWithin);
+  if (state.linked || state.routes.empty() || server_knows) return arrow::Status::OK();
   const Clock::time_point since = Clock::now() - kGoneAfter;
   for (const Route& route : state.routes) {
     if (!route.refused_since || *route.refused_since > since) return arrow::Status::OK();
@@ -201,9 +214,11 @@ arrow::Status Linker::TimedOut() const {
     const PeerState& state = peers_[static_cast<size_t>(peer)];
     if (peer == identity_.rank || state.linked) continue;
     std::string text = "no link to rank " + std::to_string(peer);
-    text += peer > identity_.rank ? ", which was to dial this rank at port " + std::to_string(port_)
-                                  : " after " + std::to_string(state.tries) + " tries";
-    if (!state.routes.empty()) text += " of " + state.routes.front().endpoint.ToString();
+    text += " after " + std::to_string(state.tries) + " tries, this rank listens at port " +
+            std::to_string(listener_->port());
+    if (!state.routes.empty()) text += ", that one at " + state.routes.front().endpoint.ToString();
+    if (state.paired && !state.went) text += ", and it has not asked the rendezvous server for this rank";
+    if (state.paired && server_lost_) text += ", and the connection to the rendezvous server is lost";
     if (!state.last_trouble.empty()) text += " (" + state.last_trouble + ")";
     text += "; does a firewall close the port, or is another address to be given by WEFT_ADVERTISE?";
     return MakeCommunicationError(Facts(CommunicationFailure::kTimedOut, "connect", peer), text);
@@ -213,13 +228,11 @@ arrow::Status Linker::TimedOut() const {
 
 /// The note of a rank that has failed, so that the others do not wait for it. It comes from the store, which only the
 /// job's own workers write; what strangers say to the port does not count.
-arrow::Status Linker::ReadNote() {
-  const auto note = membership_->WaitFor(kNoteName, Deadline::After(milliseconds(1)));
-  if (!note.ok()) {
-    // After the exchange nobody needs the store; all that matters is whether this epoch is over.
-    const bool over = IsCommunicationError(note.status(), CommunicationFailure::kSuperseded);
-    return over ? note.status() : arrow::Status::OK();
-  }
+arrow::Status Linker::CheckNote() {
+  if (!watch_) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(watch_->superseded());
+  const std::optional<std::string> note = watch_->note();
+  if (!note) return arrow::Status::OK();
   ByteReader reader(*note);
   const auto from = reader.Get<Rank>();
   const auto failure = reader.Get<CommunicationFailure>();

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <list>
+#include <memory>
 #include <optional>
 #include <random>
 #include <string>
@@ -14,26 +15,45 @@
 #include "weft/backends/tcp/address.h"
 #include "weft/backends/tcp/byte_stream.h"
 #include "weft/backends/tcp/handshake.h"
+#include "weft/backends/tcp/punch_clock.h"
 #include "weft/backends/tcp/tcp_transport.h"
+#include "weft/backends/tcp/watch.h"
 #include "weft/base/deadline.h"
 #include "weft/bootstrap/membership.h"
+#include "weft/rendezvous/client.h"
+#include "weft/rendezvous/listener.h"
+#include "weft/rendezvous/relay_call.h"
 
 namespace weft::tcp {
 
-/// Each rank listens on one port and publishes where it can be reached. The higher rank of a pair dials the lower one,
-/// all pairs and all candidates at once, and again after a while where it failed; the lower rank takes the first
-/// connection of a pair that both have authenticated and closes the others. The lower rank too knocks at the peer's
-/// port where it waits for long: a port that is closed at every address means that the peer's process is gone.
+/// Each rank listens on one port and publishes where it can be reached. All pairs are linked at once, each by whatever
+/// works first:
+///   host     the higher rank dials the lower one at every address that it has published, and again after a while where
+///            it failed; the lower rank dials too where it waits for long.
+///   punched  where there is a rendezvous server: both ask it for each other, it tells both when to go, and both open a
+///            connection to the place where the server sees the other, from the port on which they listen.
+///   relay    where neither has led to a link in time: both open a connection to the server, which joins the two.
+/// The lower rank nominates the first connection that both have authenticated, and waits with others until that one is
+/// known to work. A punched one must carry a probe first; where it does not, the pair is paired again, three times, and
+/// then relayed.
 ///
 /// What a stranger can do: open connections. They are bounded in number, oldest strangers first, and closed after
 /// two seconds. No connection that comes in can fail the linking, whatever it says. What fails it: an answer at
-/// an address that the peer itself has published, and the note that a failed rank leaves in the store for the others.
+/// an address that the peer itself has published, a peer that has left the room at the server, and the note that a
+/// failed rank leaves in the store for the others.
 class Linker {
  public:
   struct Options {
     std::string advertise;
     Deadline deadline = Deadline::After(std::chrono::seconds(60));
     std::function<arrow::Status()> check_interrupt;
+    /// How long after "go" a pair that has no link is relayed.
+    Duration relay_after = std::chrono::seconds(2);
+    /// Where to listen; nullptr: the linker listens by itself.
+    std::shared_ptr<Listener> listener;
+    /// The server that pairs and relays, on a connection from the listener's port, and the room; or nullptr.
+    std::shared_ptr<RendezvousClient> rendezvous;
+    std::optional<rendezvous::RoomKey> room;
   };
 
   Linker(Membership* membership, LinkIdentity identity, Options options);
@@ -46,15 +66,18 @@ class Linker {
   struct Connection {
     Descriptor socket;
     Handshake handshake;
-    std::string output;
-    bool connecting = false;
-    Clock::time_point since;
     std::string remote;
-    size_t candidate = 0;  // of the peer that is dialed
+    LinkPath way = LinkPath::kUnknown;  // kUnknown: it came in
     Rank dialed = -1;
-    bool probe = false;
+    size_t route = 0;  // of kHost
+    bool connecting = false;
+    std::optional<rendezvous::RelayCall> relay = {};  // until the stream is the peer's
+    std::string output = {};
+    Clock::time_point began = Clock::now();
+    Clock::time_point moved = Clock::now();  // the last byte, either way
   };
 
+  /// An address that the peer has published.
   struct Route {
     Endpoint endpoint;
     bool busy = false;
@@ -64,31 +87,64 @@ class Linker {
   };
 
   struct PeerState {
-    std::vector<Route> routes;
-    int64_t tries = 0;
     bool linked = false;
+    int64_t tries = 0;
     std::string last_trouble;
     arrow::Status verdict;  // why no link can be made, where the peer's own address said so
     Clock::time_point verdict_at;
+    std::vector<Route> routes;
+
+    /// The rendezvous server can pair this peer with this rank.
+    bool paired = false;
+    bool went = false;  // the server has said go
+    Endpoint mapped;    // where the server sees the peer
+    std::optional<PunchClock> clock;
+    bool punching = false;
+    Clock::time_point go;
+    int broken = 0;                            // punched connections that did not hold
+    std::optional<Clock::time_point> mend_by;  // when the next pairing has failed as well
+    bool nominating = false;                   // the lower rank's: a connection is being probed
+    std::optional<Clock::time_point> relay_at;
+    bool relaying = false;
+    Duration relay_pause = std::chrono::milliseconds(100);
+    std::optional<Clock::time_point> gone_at;  // when to give the peer up
+    std::string gone_why;
   };
 
-  arrow::Status Listen();
+  arrow::Status Enter();
   arrow::Status ExchangeCandidates();
+  arrow::Status TakePeer(Rank peer, const Candidates& own, const std::string& value);
   arrow::Status LinkAll();
   arrow::Status CheckTrouble();
   arrow::Status CheckRefused(Rank peer) const;
-  arrow::Status ReadNote();
+  arrow::Status CheckGone() const;
+  arrow::Status CheckNote();
   void LeaveNote(const arrow::Status& status);
   arrow::Status TimedOut() const;
+  CommunicationError Facts(CommunicationFailure failure, const char* phase, Rank peer) const;
+  PeerState& Peer(Rank peer) { return peers_[static_cast<size_t>(peer)]; }
 
+  // Ways to a connection: linker_paths.cc.
+  void TakeNotices();
+  void TakeGo(const rendezvous::Notice& notice);
+  void AskForAll();
   void StartDials();
-  static void NoteConnect(Route& route, int error);
-  void Dial(Rank peer, size_t route);
+  Duration NextWait() const;
+  void DialHost(Rank peer, size_t route);
+  void DialPunch(Rank peer);
+  void DialRelay(Rank peer);
+  void Open(Connection connection, const Endpoint& endpoint);
   void AcceptAll();
   void MakeRoom();
-  Duration NextWait() const;
-  static std::optional<Duration> Patience(const Connection& connection);
+  /// A dial of this rank's is over.
+  void AfterDial(const Connection& connection, int error);
+  void AfterBroken(Rank peer);
+  static void NoteConnect(Route& route, int error);
+
+  // Connections: linker_connections.cc.
+  static std::optional<Clock::time_point> Patience(const Connection& connection);
   void CloseOverdue();
+  void NominateWaiting();
   /// True when the connection is over, one way or the other.
   bool Drive(Connection& connection, short events);
   bool Read(Connection& connection);
@@ -96,18 +152,18 @@ class Linker {
   bool Finished(Connection& connection);
   void Link(Connection& connection, Rank peer);
   bool Alive(Rank peer) const;
-  void Close(Connection& connection, const std::string& trouble);
+  void Close(Connection& connection, const std::string& trouble, int error = 0);
   void RecordVerdict(const Connection& connection);
-  CommunicationError Facts(CommunicationFailure failure, const char* phase, Rank peer) const;
 
   Membership* const membership_;
   const LinkIdentity identity_;
   const Options options_;
   const Clock::time_point began_ = Clock::now();
   Clock::time_point link_began_;
-  Clock::time_point next_note_;
-  Descriptor listener_;
-  uint16_t port_ = 0;
+  std::shared_ptr<Listener> listener_;
+  std::optional<Watch> watch_;
+  std::optional<Clock::time_point> server_lost_;  // since when
+  bool nominate_waiting_ = false;
   std::list<Connection> connections_;
   std::vector<PeerState> peers_;
   std::vector<LinkedPeer> links_;

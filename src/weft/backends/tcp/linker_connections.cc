@@ -1,6 +1,4 @@
-// The connections of a linker, from the first packet to the link.
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+// The connections of a linker, from the first byte to the link.
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -22,117 +20,68 @@ constexpr Duration kAuthenticateWithin = seconds(2);
 /// A dialer is more patient: the peer may be busy, or still be waiting for other ranks' addresses.
 constexpr Duration kConnectWithin = seconds(3);
 constexpr Duration kAnswerWithin = seconds(10);
-/// Connections of strangers beyond those that a world may have on the way.
-constexpr size_t kSpareConnections = 64;
-constexpr Duration kLongestPause = milliseconds(500);
+/// A hole is open to both at the same time or not at all. One retransmission of the first packet is waited for.
+constexpr Duration kPunchWithin = milliseconds(1300);
+constexpr Duration kPunchedAnswerWithin = seconds(2);
+/// A probe that stands still for so long has been swallowed.
+constexpr Duration kProbeWithin = milliseconds(1200);
+constexpr Duration kNominationWithin = seconds(4);
+
+bool Authenticated(Handshake::State state) {
+  return state == Handshake::State::kAwaitNomination || state == Handshake::State::kAuthenticated ||
+         state == Handshake::State::kProbing;
+}
+
+/// The other side has closed its end, or the connection is broken.
+bool HasEnded(int socket) {
+  char byte = 0;
+  const ssize_t got = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+/// Frees the pair of addresses for the next try, and tells the other end at once.
+void ResetOnClose(int socket) {
+  const linger now = {1, 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
 
 }  // namespace
 
-void Linker::StartDials() {
-  const Clock::time_point now = Clock::now();
-  for (Rank peer = 0; peer < identity_.world_size; ++peer) {
-    PeerState& state = peers_[static_cast<size_t>(peer)];
-    if (state.linked) continue;
-    for (size_t route = 0; route < state.routes.size(); ++route) {
-      if (!state.routes[route].busy && now >= state.routes[route].next_try) Dial(peer, route);
-    }
+/// When a connection has been in its state for too long; nothing: it may stay as long as it lasts. A rank that has
+/// shown its proof must wait for what the lower one says: that may have taken the connection for the link already. Not
+/// so on a punched path, where nothing is taken before the probe.
+std::optional<Clock::time_point> Linker::Patience(const Connection& connection) {
+  const Handshake::State state = connection.handshake.state();
+  const bool punched = connection.handshake.path() == LinkPath::kPunched;
+  if (connection.connecting) return connection.began + (punched ? kPunchWithin : kConnectWithin);
+  if (connection.relay.has_value()) {
+    if (connection.relay->state() == rendezvous::RelayCall::State::kAwaitPeer) return std::nullopt;
+    return connection.began + kAnswerWithin;
   }
-}
-
-void Linker::Dial(Rank peer, size_t route_number) {
-  PeerState& state = peers_[static_cast<size_t>(peer)];
-  Route& route = state.routes[route_number];
-  arrow::Result<Handshake> handshake = Handshake::Dial(identity_, peer);
-  if (!handshake.ok()) {
-    state.last_trouble = handshake.status().message();
-    route.next_try = Clock::now() + kLongestPause;
-    return;
+  if (state == Handshake::State::kProbing) return connection.moved + kProbeWithin;
+  if (state == Handshake::State::kAuthenticated) return connection.moved + kAnswerWithin;
+  if (state == Handshake::State::kAwaitNomination) {
+    if (punched) return connection.moved + kNominationWithin;
+    return std::nullopt;
   }
-  const bool probe = peer > identity_.rank;
-  if (!probe) ++state.tries;
-  route.busy = true;
-  Connection connection{
-      Descriptor(::socket(route.endpoint.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)),
-      *std::move(handshake),
-      {},
-      true,
-      Clock::now(),
-      route.endpoint.ToString(),
-      route_number,
-      peer};
-  const int one = 1;
-  ::setsockopt(connection.socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-  connection.output = connection.handshake.TakeOutput();
-  const int failed = ::connect(connection.socket.get(), route.endpoint.address(), route.endpoint.size);
-  if (failed != 0 && errno != EINPROGRESS) {
-    NoteConnect(route, errno);
-    Close(connection, std::strerror(errno));
-    return;
-  }
-  connections_.push_back(std::move(connection));
-}
-
-void Linker::AcceptAll() {
-  // Fewer at a time than there is room for: each has its chance to greet before it may have to make room.
-  for (size_t count = 0; count < kSpareConnections / 2; ++count) {
-    Endpoint remote;
-    remote.size = sizeof(remote.storage);
-    Descriptor socket(::accept4(listener_.get(), reinterpret_cast<sockaddr*>(&remote.storage), &remote.size,
-                                SOCK_CLOEXEC | SOCK_NONBLOCK));
-    if (!socket.valid()) {
-      if (errno == EMFILE || errno == ENFILE) MakeRoom();
-      return;
-    }
-    arrow::Result<Handshake> handshake = Handshake::Accept(identity_);
-    if (!handshake.ok()) return;
-    MakeRoom();
-    const int one = 1;
-    ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    connections_.push_back(
-        {std::move(socket), *std::move(handshake), {}, false, Clock::now(), remote.ToString(), 0, -1, false});
-  }
-}
-
-/// Closes the oldest connection that has not even greeted where there are too many.
-void Linker::MakeRoom() {
-  if (connections_.size() < static_cast<size_t>(identity_.world_size) + kSpareConnections) return;
-  auto oldest = connections_.end();
-  for (auto it = connections_.begin(); it != connections_.end(); ++it) {
-    if (it->dialed >= 0) continue;
-    if (oldest == connections_.end() || (oldest->handshake.has_hello() && !it->handshake.has_hello())) oldest = it;
-  }
-  if (oldest != connections_.end()) connections_.erase(oldest);
-}
-
-/// How long a connection may stay in its state; nothing: as long as it lasts. A dialer that has shown its proof must
-/// wait for what the peer says: the peer may have taken the connection for the link already.
-std::optional<Duration> Linker::Patience(const Connection& connection) {
-  if (connection.dialed < 0) return kAuthenticateWithin;
-  if (connection.connecting) return kConnectWithin;
-  if (connection.handshake.state() == Handshake::State::kAwaitNomination) return std::nullopt;
-  return kAnswerWithin;
+  if (connection.dialed < 0) return connection.began + kAuthenticateWithin;
+  return connection.moved + (punched ? kPunchedAnswerWithin : kAnswerWithin);
 }
 
 void Linker::CloseOverdue() {
   const Clock::time_point now = Clock::now();
   for (auto it = connections_.begin(); it != connections_.end();) {
-    const bool pointless = it->dialed >= 0 && peers_[static_cast<size_t>(it->dialed)].linked;
-    const std::optional<Duration> patience = Patience(*it);
-    if (!pointless && (!patience || now - it->since < *patience)) {
+    const bool pointless = it->dialed >= 0 && Peer(it->dialed).linked;
+    const std::optional<Clock::time_point> patience = Patience(*it);
+    if (!pointless && (!patience || now < *patience)) {
       ++it;
       continue;
     }
-    Close(*it, it->connecting ? "no answer" : "connected, but no proof came in time");
+    const bool probing = it->handshake.state() == Handshake::State::kProbing;
+    Close(*it, it->connecting ? "no answer"
+               : probing      ? "the path swallowed the probe"
+                              : "connected, but no proof came in time");
     it = connections_.erase(it);
-  }
-}
-
-/// Keeps in mind since when a port is closed.
-void Linker::NoteConnect(Route& route, int error) {
-  if (error != ECONNREFUSED) {
-    route.refused_since.reset();
-  } else if (!route.refused_since) {
-    route.refused_since = Clock::now();
   }
 }
 
@@ -141,18 +90,18 @@ bool Linker::Drive(Connection& connection, short events) {
     int error = 0;
     socklen_t size = sizeof(error);
     ::getsockopt(connection.socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0 || (events & POLLOUT) != 0) {
-      NoteConnect(peers_[static_cast<size_t>(connection.dialed)].routes[connection.candidate], error);
-    }
     if (error != 0) {
-      Close(connection, std::strerror(error));
+      Close(connection, std::strerror(error), error);
       return true;
     }
     if ((events & POLLOUT) == 0) return false;
     connection.connecting = false;
-    if (connection.probe) {
-      Close(connection, {});
-      return true;
+    connection.moved = Clock::now();
+    if (connection.way == LinkPath::kHost) NoteConnect(Peer(connection.dialed).routes[connection.route], 0);
+    if (connection.way == LinkPath::kPunched) {
+      WEFT_LOG(kDebug, "punched to rank " << connection.dialed << " "
+                                          << Seconds(connection.moved - Peer(connection.dialed).go) * 1e3
+                                          << " ms after go");
     }
   }
   if (!Write(connection)) return true;
@@ -161,49 +110,80 @@ bool Linker::Drive(Connection& connection, short events) {
 }
 
 bool Linker::Write(Connection& connection) {
-  connection.output += connection.handshake.TakeOutput();
-  while (!connection.output.empty()) {
+  connection.output += connection.relay ? connection.relay->TakeOutput() : connection.handshake.TakeOutput();
+  size_t done = 0;
+  while (done < connection.output.size()) {
     const ssize_t sent =
-        ::send(connection.socket.get(), connection.output.data(), connection.output.size(), MSG_NOSIGNAL);
+        ::send(connection.socket.get(), connection.output.data() + done, connection.output.size() - done, MSG_NOSIGNAL);
     if (sent < 0) {
-      if (errno == EAGAIN || errno == EINTR) return true;
+      if (errno == EAGAIN || errno == EINTR) break;
       Close(connection, std::strerror(errno));
       return false;
     }
-    connection.output.erase(0, static_cast<size_t>(sent));
+    done += static_cast<size_t>(sent);
+    connection.moved = Clock::now();
   }
+  connection.output.erase(0, done);
   return true;
 }
 
 bool Linker::Read(Connection& connection) {
-  char buffer[512];
-  while (connection.handshake.wanted() > 0) {
-    const size_t wanted = std::min(sizeof(buffer), connection.handshake.wanted());
-    const ssize_t got = ::recv(connection.socket.get(), buffer, wanted, 0);
+  char buffer[8192];
+  for (;;) {
+    // No byte beyond the message that is waited for: what follows the last one is the link's.
+    const size_t asked = connection.relay ? connection.relay->wanted() : connection.handshake.wanted();
+    if (asked == 0) return true;
+    const ssize_t got = ::recv(connection.socket.get(), buffer, std::min(sizeof(buffer), asked), 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
     if (got <= 0) {
       Close(connection, got == 0 ? "the connection was closed during the handshake" : std::strerror(errno));
       return false;
     }
-    connection.handshake.Consume({buffer, static_cast<size_t>(got)});
+    connection.moved = Clock::now();
+    const std::string_view bytes(buffer, static_cast<size_t>(got));
+    if (!connection.relay) {
+      connection.handshake.Consume(bytes);
+    } else {
+      connection.relay->Consume(bytes);
+      if (connection.relay->state() == rendezvous::RelayCall::State::kFailed) {
+        Close(connection, connection.relay->cause());
+        return false;
+      }
+      if (connection.relay->state() == rendezvous::RelayCall::State::kJoined) connection.relay.reset();
+    }
     if (!Write(connection)) return false;
   }
-  return true;
 }
 
 bool Linker::Finished(Connection& connection) {
+  if (connection.relay) return false;
   Handshake& handshake = connection.handshake;
   const Rank peer = handshake.peer();
   switch (handshake.state()) {
     case Handshake::State::kAwaitHello:
     case Handshake::State::kAwaitProof:
     case Handshake::State::kAwaitNomination:
+    case Handshake::State::kProbing:
       return false;
-    case Handshake::State::kAuthenticated:
-      if (peers_[static_cast<size_t>(peer)].linked && Alive(peer)) return true;
+    case Handshake::State::kAuthenticated: {
+      PeerState& state = Peer(peer);
+      if (state.linked && Alive(peer)) {
+        Close(connection, {});
+        return true;
+      }
+      if (state.nominating) {  // until it is known what becomes of the other one
+        if (!HasEnded(connection.socket.get())) return false;
+        Close(connection, "the connection was closed during the handshake");
+        return true;
+      }
       handshake.Nominate();
+      state.nominating = handshake.state() == Handshake::State::kProbing;
+      WEFT_LOG(kDebug, "nominated a connection to rank " << peer << " " << Seconds(Clock::now() - state.go) * 1e3
+                                                         << " ms after go");
       if (!Write(connection)) return true;
+      if (state.nominating) return false;
       [[fallthrough]];
+    }
     case Handshake::State::kDone:
       if (!connection.output.empty()) return false;
       Link(connection, peer);
@@ -216,47 +196,58 @@ bool Linker::Finished(Connection& connection) {
   return true;
 }
 
+/// Those that waited for a nominated connection which is gone.
+void Linker::NominateWaiting() {
+  if (!std::exchange(nominate_waiting_, false)) return;
+  for (auto it = connections_.begin(); it != connections_.end();) {
+    const bool waits = !it->relay && it->handshake.state() == Handshake::State::kAuthenticated;
+    it = waits && Finished(*it) ? connections_.erase(it) : std::next(it);
+  }
+}
+
 void Linker::Link(Connection& connection, Rank peer) {
-  PeerState& state = peers_[static_cast<size_t>(peer)];
+  PeerState& state = Peer(peer);
   if (!state.linked) --missing_;
   state.linked = true;
+  state.nominating = false;
   if (connection.dialed < 0) ++state.tries;
   LinkedPeer& link = links_[static_cast<size_t>(peer)];
   link.info.peer = peer;
-  link.info.path = "host";
+  link.info.path = PathName(connection.handshake.path());
   link.info.remote_address = connection.remote;
   link.info.link_seconds = Seconds(Clock::now() - link_began_);
   link.info.tries = state.tries;
   link.stream = MakeSocketStream(std::move(connection.socket));
+  WEFT_LOG(kDebug, "linked to rank " << peer << " by " << link.info.path << " (" << connection.remote << ") after "
+                                     << link.info.link_seconds * 1e3 << " ms, "
+                                     << (state.went ? Seconds(Clock::now() - state.go) * 1e3 : 0) << " ms after go");
 }
 
 /// False where the connection that was taken for the link has ended: its dialer may not have heard of it, and tries
 /// again.
-bool Linker::Alive(Rank peer) const {
-  char byte = 0;
-  const int socket = links_[static_cast<size_t>(peer)].stream->descriptor();
-  const ssize_t got = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
-}
+bool Linker::Alive(Rank peer) const { return !HasEnded(links_[static_cast<size_t>(peer)].stream->descriptor()); }
 
-void Linker::Close(Connection& connection, const std::string& trouble) {
+void Linker::Close(Connection& connection, const std::string& trouble, int error) {
   WEFT_LOG(kDebug, "connection with " << connection.remote << " closed: " << trouble);
+  if (connection.dialed >= 0) AfterDial(connection, error);
   const Rank peer = connection.dialed >= 0 ? connection.dialed : connection.handshake.peer();
   if (peer < 0) return;
-  PeerState& state = peers_[static_cast<size_t>(peer)];
+  PeerState& state = Peer(peer);
   if (!trouble.empty()) state.last_trouble = connection.remote + ": " + trouble;
-  if (connection.dialed < 0) return;
-  Route& route = state.routes[connection.candidate];
-  route.busy = false;
-  const auto pause = static_cast<double>(route.pause.count()) * (0.5 + static_cast<double>(jitter_() % 1024) / 1024);
-  route.next_try = Clock::now() + Duration(static_cast<Duration::rep>(pause));
-  route.pause = std::min<Duration>(2 * route.pause, kLongestPause);
+  if (connection.handshake.path() != LinkPath::kPunched || connection.connecting) return;
+  ResetOnClose(connection.socket.get());
+  if (state.nominating && connection.handshake.state() == Handshake::State::kProbing) {
+    state.nominating = false;
+    nominate_waiting_ = true;
+  }
+  // A connection that has shown no proof may be a stranger's; what this rank has dialed itself is the peer's hole.
+  if (connection.dialed >= 0 || Authenticated(connection.handshake.state())) AfterBroken(peer);
 }
 
 /// What a peer answers at its own published address counts; what a connection that came in says does not.
 void Linker::RecordVerdict(const Connection& connection) {
   if (connection.dialed < 0) return;
-  PeerState& state = peers_[static_cast<size_t>(connection.dialed)];
+  PeerState& state = Peer(connection.dialed);
   CommunicationFailure failure;
   switch (connection.handshake.failure()) {
     case HandshakeFailure::kWrongProof:
@@ -267,7 +258,7 @@ void Linker::RecordVerdict(const Connection& connection) {
       failure = CommunicationFailure::kMismatch;
       break;
     case HandshakeFailure::kEpoch:
-      next_note_ = Clock::now();  // the store says whether this epoch is over
+      if (watch_.has_value()) watch_->Hurry();  // the store says whether this epoch is over
       return;
     default:
       return;  // somebody else lives at that address; another candidate, or a later try, may lead to the peer

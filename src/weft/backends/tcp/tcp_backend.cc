@@ -32,6 +32,13 @@ arrow::Result<std::unique_ptr<Transport>> MakeTransport(const BackendContext& co
   options.advertise = context.advertise;
   options.deadline = Deadline::After(context.connect_timeout);
   options.check_interrupt = context.communicator.check_interrupt;
+  options.relay_after = context.relay_after;
+  options.listener = context.listener;
+  if (context.rendezvous != nullptr) {
+    options.rendezvous = context.rendezvous;
+    ARROW_ASSIGN_OR_RAISE(options.room,
+                          rendezvous::RoomKey::Derive(context.secret, membership.job(), membership.epoch()));
+  }
   Linker linker(&membership, std::move(identity), std::move(options));
   ARROW_ASSIGN_OR_RAISE(std::vector<LinkedPeer> links, linker.Run());
   return TcpTransport::Make(membership.rank(), std::move(links));

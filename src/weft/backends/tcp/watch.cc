@@ -1,0 +1,98 @@
+#include "weft/backends/tcp/watch.h"
+
+#include <pthread.h>
+#include <signal.h>
+
+#include <utility>
+
+#include "weft/base/communication_error.h"
+#include "weft/base/logging.h"
+
+namespace weft::tcp {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr Duration kLookEvery = milliseconds(250);
+
+}  // namespace
+
+Watch::Watch(Membership* membership, RendezvousClient* rendezvous) : membership_(membership), rendezvous_(rendezvous) {
+  // Signals are the program's.
+  sigset_t all;
+  sigset_t before;
+  ::sigfillset(&all);
+  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { Run(); });
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+Watch::~Watch() {
+  {
+    const std::lock_guard lock(mutex_);
+    stop_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+void Watch::Run() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    changed_.wait_for(lock, kLookEvery, [this] { return stop_ || hurry_ || reconnect_; });
+    if (stop_) return;
+    hurry_ = false;
+    const bool reconnect = std::exchange(reconnect_, false);
+    lock.unlock();
+    bool again = false;
+    if (reconnect && rendezvous_ != nullptr) {
+      const arrow::Status status = rendezvous_->Reconnect();
+      if (!status.ok()) WEFT_LOG(kInfo, "no connection to the rendezvous server: " << status.message());
+      again = !status.ok();
+    }
+    Look();
+    lock.lock();
+    if (!again) continue;
+    changed_.wait_for(lock, kLookEvery, [this] { return stop_; });
+    reconnect_ = true;
+  }
+}
+
+void Watch::Look() {
+  auto note = membership_->WaitFor(kNoteName, Deadline::After(milliseconds(1)));
+  const std::lock_guard lock(mutex_);
+  if (note.ok()) {
+    note_ = *std::move(note);
+  } else if (IsCommunicationError(note.status(), CommunicationFailure::kSuperseded)) {
+    superseded_ = note.status();
+  }
+  // After the exchange nobody needs the store: whatever else is wrong with it ends nothing.
+}
+
+std::optional<std::string> Watch::note() const {
+  const std::lock_guard lock(mutex_);
+  return note_;
+}
+
+arrow::Status Watch::superseded() const {
+  const std::lock_guard lock(mutex_);
+  return superseded_;
+}
+
+void Watch::Hurry() {
+  {
+    const std::lock_guard lock(mutex_);
+    hurry_ = true;
+  }
+  changed_.notify_all();
+}
+
+void Watch::Reconnect() {
+  {
+    const std::lock_guard lock(mutex_);
+    reconnect_ = true;
+  }
+  changed_.notify_all();
+}
+
+}  // namespace weft::tcp

@@ -1,0 +1,79 @@
+"""The paper's join over ranks behind NATs equals the local one, whatever the network does."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import SOAK
+from join_rank import sides
+from lab import ROOT, Lab, Site
+
+RANKS = 8 if SOAK else 4
+ROWS = 20_000
+SCRIPT = Path(__file__).parent / "join_rank.py"
+
+
+def local(ranks: int) -> pd.DataFrame:
+    """The join of all rows by pandas."""
+    tables = [sides(rank, ranks, ROWS) for rank in range(ranks)]
+    left, right = (
+        pd.DataFrame(np.concatenate([table[side] for table in tables]), columns=["col0", "col1"]) for side in (0, 1)
+    )
+    return ordered(left.merge(right, on="col0"))
+
+
+def ordered(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.sort_values(list(frame.columns)).reset_index(drop=True)
+
+
+def join(
+    tmp_path: Path, sites: list[str | Site], before: Callable[[Lab], None] | None = None, **options: object
+) -> Counter[str]:
+    """Runs the join in a lab, compares it, and returns how many links took each path."""
+    file = tmp_path / "joined.parquet"
+    with Lab(sites, **options) as lab:  # type: ignore[arg-type]
+        lab.serve()
+        if before is not None:
+            before(lab)
+        python = os.environ.get("PYTHONPATH", str(ROOT / "python"))
+        outcomes = lab.run([sys.executable, str(SCRIPT), str(ROWS), str(file)], PYTHONPATH=python)
+        pd.testing.assert_frame_equal(ordered(pd.read_parquet(file)), local(len(sites)))
+        return Counter(name for outcome in outcomes for name in outcome.paths().values())
+
+
+soak = pytest.mark.skipif(not SOAK, reason="eight Python processes a case: WEFT_SOAK=1")
+
+
+def test_punched(tmp_path):
+    """Eight ranks also where only a sample of the rest is run."""
+    assert join(tmp_path, ["cone"] * 8) == {"punched": 56}
+
+
+def test_half_of_the_links_relayed(tmp_path):
+    sites = ["cone"] * 6 + ["symmetric"] * 2 if SOAK else ["cone"] * 3 + ["symmetric"]
+    paths = join(tmp_path, sites)
+    assert paths == ({"punched": 30, "relay": 26} if SOAK else {"punched": 6, "relay": 6})
+
+
+@soak
+def test_loss(tmp_path):
+    join(tmp_path, [Site("cone", delay_ms=2)] * RANKS, lambda lab: lab.lose(1))
+
+
+@soak
+def test_ipv6_alone(tmp_path):
+    assert set(join(tmp_path, ["cone"] * RANKS, ipv6=True)) == {"punched"}
+
+
+@pytest.mark.parametrize("kibibytes", [16, 32, 64] if SOAK else [32])
+def test_black_hole(tmp_path, kibibytes):
+    paths = join(tmp_path, ["cone"] * RANKS, lambda lab: lab.black_hole(1, kibibytes * 1024))
+    assert paths["relay"] == 2 * (RANKS - 1)
+    assert paths["punched"] == (RANKS - 1) * (RANKS - 2)
