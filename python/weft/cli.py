@@ -1,4 +1,5 @@
-"""The command line: ``weft run``, ``weft rendezvous``, ``weft doctor``, ``weft --version``."""
+"""The command line: ``weft run``, ``weft rendezvous``, ``weft doctor``, ``weft --version``, and what
+`weft.serverless.commands` adds: ``weft submit``, ``status``, ``logs``, ``cancel``, ``deploy``."""
 
 from __future__ import annotations
 
@@ -23,6 +24,7 @@ def _positive(text: str) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     from weft import __version__
+    from weft.serverless import commands as serverless
 
     parser = argparse.ArgumentParser(prog="weft", description="One dataframe woven from many workers.")
     parser.add_argument("--version", action="version", version=f"weft {__version__}")
@@ -50,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     rendezvous.add_argument("--open", action="store_true", help="allow a public address without a key")
 
     commands.add_parser("doctor", help="what is built, what this host is, whether two ranks can talk")
+    serverless.add_parsers(commands)
     return parser
 
 
@@ -114,12 +117,17 @@ def _rendezvous(options: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
+    from weft.serverless import commands as serverless
+
     parser = _parser()
-    options = parser.parse_args(arguments)
+    own, for_script = serverless.cut(list(sys.argv[1:] if arguments is None else arguments))
+    options = parser.parse_args(own)
     if options.command == "run":
         return _run(options, parser)
     if options.command == "rendezvous":
         return _rendezvous(options)
+    if options.command in serverless.COMMANDS:
+        return serverless.run(options, for_script)
     from weft.doctor import report
 
     return report()

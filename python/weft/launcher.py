@@ -20,6 +20,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from weft import settings
@@ -45,6 +46,8 @@ class Launch:
 
     command
         A script and its arguments, or with `module` a module's name and its arguments.
+    log
+        A file that gets all that the ranks print, too.
     """
 
     command: Sequence[str]
@@ -54,6 +57,7 @@ class Launch:
     backend: str | None = None
     tag_output: bool = False
     environment: dict[str, str] = field(default_factory=dict)
+    log: Path | None = None
 
 
 @dataclass
@@ -67,7 +71,7 @@ class _Rank:
     open_files: int = 0
 
 
-def _die_with_parent(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
     """Runs in the child before exec: SIGKILL when the thread that started it ends."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:
@@ -152,6 +156,7 @@ class _Run:
         self._asked_at: float | None = None  # when the ranks were asked to end
         self._first_failure_at: float | None = None
         self._killed = False
+        self._log: BinaryIO | None = None if launch.log is None else launch.log.open("ab")
 
     # -- starting ------------------------------------------------------------------------------------------------
 
@@ -188,7 +193,7 @@ class _Run:
                 pass_fds=[write],
                 start_new_session=True,
                 # Only two system calls: nothing that a thread of the server may have locked at the fork.
-                preexec_fn=lambda: _die_with_parent(parent),  # noqa: PLW1509
+                preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
             )
         finally:
             os.close(write)
@@ -232,6 +237,9 @@ class _Run:
 
     def _pass_on(self, state: _Rank, line: bytes, out: BinaryIO) -> None:
         state.last.append(line)
+        if self._log is not None:
+            self._log.write(b"[%d] %s" % (state.rank, line))
+            self._log.flush()
         try:
             out.write(b"[%d] %s" % (state.rank, line) if self._launch.tag_output else line)
             out.flush()
@@ -359,6 +367,8 @@ class _Run:
             if server is not None:
                 server.stop()
             warden.close()
+            if self._log is not None:
+                self._log.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
         return self._summary()
