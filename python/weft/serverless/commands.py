@@ -118,9 +118,8 @@ def _submit(options: argparse.Namespace, for_script: list[str]) -> int:
     (folder / "weft.log").write_text(made.logs())
     print(made.logs(0), end="")
     print(f"results: {folder} ({len(result['files'])} files), logs: {folder / 'weft.log'}")
-    print(
-        f"cost: {result['cost']:.6f} {result['currency']}, epoch {result['epoch']}, {result['billed_seconds']:.1f} s of functions"
-    )
+    used = f"epoch {result['epoch']}, {result['billed_seconds']:.1f} s of functions"
+    print(f"cost: {result['cost']:.6f} {result['currency']}, {used}")
     return 0
 
 

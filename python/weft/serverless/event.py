@@ -106,7 +106,11 @@ class Job:
             _need(good, f"'memory' is in MB, 128 to 10240, not {self.memory!r}")
         _need(self.network in ("public", "vpc"), f"'network' is 'public' or 'vpc', not {self.network!r}")
         self._check_environment()
-        for name, uri in (("input", self.input), ("output", self.output), *self.publish.items()):
+        for name, uri in (
+            ("input", self.input),
+            ("output", self.output),
+            *(("publish", uri) for uri in self.publish.values()),
+        ):
             if uri is not None:
                 try:
                     split_uri(uri, "address")

@@ -71,8 +71,8 @@ def prepare(submission: Submission) -> tuple[Job, package.Package, stack.Stack, 
     memory = int(configuration["MemorySize"])
     if submission.memory is not None and submission.memory != memory:
         raise ValueError(
-            f"--memory {submission.memory}: the executors of stack {target.name} have {memory} MB, which is set when they "
-            f"are deployed: `weft deploy aws --memory {submission.memory}`"
+            f"--memory {submission.memory}: the executors of stack {target.name} have {memory} MB, set when they are "
+            f"deployed: `weft deploy aws --memory {submission.memory}`"
         )
     reference = {"secretsmanager": target.secret}
     if submission.kms_key is not None:
