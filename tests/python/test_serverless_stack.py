@@ -178,8 +178,8 @@ def test_a_rerun_answers_with_the_result(jobs):
     count = len(jobs.stack.host.invocations)
     again = jobs.run(LOOK, 2, job="rerun")
     assert {**again, "cost": 0} == {**first, "cost": 0}
-    names = [invocation.function.name for invocation in jobs.stack.host.invocations[count:]]
-    assert names == ["weft-InitFunction"]
+    handlers = [invocation.function.handler for invocation in jobs.stack.host.invocations[count:]]
+    assert handlers == ["weft.serverless.handlers.init"]
 
 
 def test_what_a_failing_script_says(jobs):
@@ -363,3 +363,51 @@ def test_ctrl_c_cancels(jobs, tmp_path):
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "cancelling" in err
     jobs.idle(60)
+
+
+def test_the_manifests_conditional_put(jobs):
+    from weft import committing
+
+    bucket = jobs.stack.outputs["Bucket"]
+    host = jobs.stack.s3_url.removeprefix("http://")
+    assert committing.put_new(f"{bucket}/put-new", "", b"1") is True
+    for suffix in ("", f"?endpoint_override={host}&scheme=http&region=us-east-1"):
+        assert committing.put_new(f"{bucket}/put-new", suffix, b"2") is False
+    assert committing.put_new(f"{bucket}/other", "?role_arn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fx", b"1") is None
+    assert jobs.stack.client("s3").get_object(Bucket=bucket, Key="put-new")["Body"].read() == b"1"
+
+
+def test_outputs_of_two_attempts_at_one_moment(jobs, tmp_path):
+    """Many writers of one new directory on S3: one manifest stays, and the others are told."""
+    script = """
+    import sys, time, weft
+    from pathlib import Path
+    env = weft.init()
+    frame = weft.DataFrame({"a": [int(sys.argv[2])] * 3}, env=env)
+    Path(sys.argv[3] + "-ready-" + sys.argv[2]).touch()
+    while not Path(sys.argv[3] + "-go").exists():
+        time.sleep(0.001)
+    try:
+        frame.to_parquet(sys.argv[1])
+        print("written")
+    except FileExistsError as error:
+        print("refused", error)
+    """
+    path = jobs.write(script)
+    bucket = jobs.stack.outputs["Bucket"]
+    for turn in range(10 if SOAK else 1):
+        uri, mark = f"s3://{bucket}/attempts/{turn}", str(tmp_path / f"turn-{turn}")
+        processes = [
+            subprocess.Popen([sys.executable, str(path), uri, str(number), mark], stdout=subprocess.PIPE, text=True)
+            for number in range(4)
+        ]
+        end = time.monotonic() + 60
+        while len(list(tmp_path.glob(f"turn-{turn}-ready-*"))) < 4:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        Path(mark + "-go").touch()
+        said = [process.communicate(timeout=120)[0].split()[0] for process in processes]
+        assert sorted(said) == ["refused"] * 3 + ["written"], said
+        read = f"import weft; print(weft.read_parquet({uri!r}).to_pandas().a.tolist())"
+        found = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True, timeout=60, check=True)
+        assert found.stdout.strip() == str([said.index("written")] * 3)

@@ -23,7 +23,8 @@ def _client(service: str, settings: tuple[tuple[str, str], ...]) -> Any:
         raise ImportError("this needs boto3: pip install 'weft[aws]'") from None
     retries = {"mode": "standard", "total_max_attempts": 10}
     config = Config(retries=retries, connect_timeout=5, read_timeout=30)
-    return boto3.client(service, config=config)
+    # A session of its own: the default one keeps the credentials that it saw first.
+    return boto3.session.Session().client(service, config=config)
 
 
 def error_code(error: BaseException) -> str:

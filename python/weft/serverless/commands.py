@@ -59,7 +59,6 @@ def add_parsers(commands: Any) -> None:
     deploy.add_argument("target", choices=("aws",))
     deploy.add_argument("--stack", default="weft", metavar="NAME")
     deploy.add_argument("--image", metavar="URI", help="the functions' image in ECR")
-    deploy.add_argument("--rendezvous-image", metavar="URI", help="the rendezvous server's image in ECR")
     deploy.add_argument("--memory", type=int, default=6144, metavar="MB", help="of an executor (default 6144)")
     deploy.add_argument("--timeout", type=int, default=900, metavar="S", help="of an executor (default 900)")
     deploy.add_argument("--network", choices=("public", "vpc"), default="public")
@@ -126,6 +125,7 @@ def _submit(options: argparse.Namespace, for_script: list[str]) -> int:
 def run(options: argparse.Namespace, for_script: list[str]) -> int:
     """Runs one of `COMMANDS`; errors that the user can mend are one line."""
     from weft.serverless import jobs
+    from weft.serverless.aws import error_code
 
     try:
         if options.command == "submit":
@@ -150,6 +150,9 @@ def run(options: argparse.Namespace, for_script: list[str]) -> int:
     except jobs.JobFailed as failure:
         print(f"weft {options.command}: job {failure.job} failed: {failure.error}\n{failure.cause}", file=sys.stderr)
         return 1
-    except (ValueError, OSError, ImportError, RuntimeError) as problem:
+    except Exception as problem:
+        # What AWS answers, and what the user can mend; anything else is ours, and shows where it comes from.
+        if not isinstance(problem, ValueError | OSError | ImportError | RuntimeError) and not error_code(problem):
+            raise
         print(f"weft {options.command}: {problem}", file=sys.stderr)
         return 2

@@ -24,8 +24,9 @@ def _lint(path: Path) -> list[str]:
     """What cfn-lint finds, where it is installed."""
     if importlib.util.find_spec("cfnlint") is None:
         return []
+    run = "import sys, cfnlint.runner; sys.exit(cfnlint.runner.main())"
     done = subprocess.run(
-        [sys.executable, "-m", "cfnlint", "--regions", "us-east-1", "--format", "parseable", "--", str(path)],
+        [sys.executable, "-c", run, "--regions", "us-east-1", "--format", "parseable", "--", str(path)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     return done.stdout.splitlines() if done.returncode else []
@@ -76,12 +77,10 @@ def deploy(options: argparse.Namespace) -> int:
         Path(options.build).write_text(json.dumps(built, indent=1))
         print(f"checked and written: {options.build}")
         return 0
-    if not options.image or not options.rendezvous_image:
-        raise ValueError(
-            "deploy aws: name the images in ECR by --image and --rendezvous-image (docs/aws.md builds them)"
-        )
+    if not options.image:
+        raise ValueError("deploy aws: name the functions' image in ECR by --image (docs/aws.md says how it gets there)")
     values = {
-        "ImageUri": options.image, "RendezvousImageUri": options.rendezvous_image, "Memory": str(options.memory),
+        "ImageUri": options.image, "Memory": str(options.memory),
         "Timeout": str(options.timeout), "Network": options.network, **dict(options.parameter),
     }  # fmt: skip
     unknown = set(values) - set(built["Parameters"])

@@ -284,7 +284,7 @@ class FunctionHost:
 
     def invoke(self, name: str, event: Any) -> Any:
         """Runs one function with one event, in a warm sandbox if there is one."""
-        function = self.functions[name.rpartition(":")[2]]
+        function = self.functions[name]
         invocation = Invocation(function, event)
         return self.run(invocation) if self.deliver is None else self.deliver(invocation, self.run)
 

@@ -86,7 +86,7 @@ class LocalStack:
             functions = folder / "functions"
             functions.mkdir()
             self.host = FunctionHost(functions, {}, place, deliver)
-            self._moto = local_step_functions.start(self.host, lambda: self.client("s3"), address)
+            self._moto = local_step_functions.start(address)
             self.aws_url = "http://{}:{}".format(*self._moto.get_host_and_port())
             self.host.environment = {**self.environment, **(variables or {})}
             self.rendezvous_port = free_port(address)
@@ -160,11 +160,12 @@ class LocalStack:
             ("RendezvousAddress", ""): self.address,
             ("RendezvousKey", "value"): self._rendezvous_key,
         }
-        given = {"ImageUri": image, "RendezvousImageUri": image, "RendezvousPort": self.rendezvous_port, "Memory": 1024}
+        given = {"ImageUri": image, "RendezvousPort": self.rendezvous_port, "Memory": 1024}
         made = LocalTemplate(template.find(), {**given, **parameters}, known)
         clients = {name: self.client(name) for name in ("s3", "secretsmanager", "iam", "lambda", "stepfunctions")}
         self.host.functions = {function.name: function for function in made.make(clients)}
         self.outputs = made.outputs()
+        local_step_functions.serve(self.host, self.outputs["Bucket"], clients["s3"])
         clients["lambda"].put_function_concurrency(
             FunctionName=self.outputs["ExecutorFunction"], ReservedConcurrentExecutions=concurrency
         )
@@ -172,6 +173,7 @@ class LocalStack:
 
     def close(self) -> None:
         if self.host is not None:
+            local_step_functions.forget(self.host)
             self.host.close()
         if self._moto is not None:
             self._moto.stop()

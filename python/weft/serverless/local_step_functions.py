@@ -8,12 +8,33 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from weft.serverless.function_host import FunctionError, FunctionHost
 
-__all__ = ["start"]
+__all__ = ["forget", "serve", "start"]
+
+#: moto's state is one for all servers of a process: who serves a function or a bucket is looked up by its name.
+_hosts: dict[str, FunctionHost] = {}
+_buckets: dict[str, Any] = {}
+
+
+class _Buckets:
+    """The part of an S3 client that a map's item reader needs."""
+
+    def get_object(self, **parameters: Any) -> Any:
+        return _buckets[parameters["Bucket"]].get_object(**parameters)
+
+
+def serve(host: FunctionHost, bucket: str, s3: Any) -> None:
+    """From now on state machines invoke `host`'s functions, and read `bucket` by the client `s3`."""
+    _hosts.update(dict.fromkeys(host.functions, host))
+    _buckets[bucket] = s3
+
+
+def forget(host: FunctionHost) -> None:
+    for name in host.functions:
+        _hosts.pop(name, None)
 
 
 def _fail_maps(worker: Any, names: Any) -> None:
@@ -64,8 +85,8 @@ class _Names:
         self.EventDetails = EventDetails
 
 
-def start(host: FunctionHost, s3: Callable[[], Any], address: str) -> Any:
-    """A moto server on `address` and a free port, whose state machines invoke `host` and read from `s3()`."""
+def start(address: str) -> Any:
+    """A moto server on `address` and a free port."""
     from moto.core.config import default_user_config
     from moto.moto_server.threaded_moto_server import ThreadedMotoServer
     from moto.stepfunctions.parser.asl.component.state.exec.state_map.item_reader.eval import resource_eval_s3
@@ -78,13 +99,14 @@ def start(host: FunctionHost, s3: Callable[[], Any], address: str) -> Any:
 
     def invoke(parameters: dict[str, Any], region: str, state_credentials: Any) -> dict[str, Any]:
         try:
-            payload = host.invoke(parameters["FunctionName"], json.loads(parameters["Payload"]))
+            name = parameters["FunctionName"].rpartition(":")[2]
+            payload = _hosts[name].invoke(name, json.loads(parameters["Payload"]))
         except FunctionError as error:
             return {"StatusCode": 200, "FunctionError": "Unhandled", "Payload": error.payload}
         return {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": payload}
 
     setattr(lambda_eval_utils, "_invoke_lambda_function", invoke)  # noqa: B010
-    setattr(resource_eval_s3.ResourceEvalS3, "_get_s3_client", staticmethod(lambda *_, **__: s3()))  # noqa: B010
+    setattr(resource_eval_s3.ResourceEvalS3, "_get_s3_client", staticmethod(lambda *_, **__: _Buckets()))  # noqa: B010
     _fail_maps(distributed_item_processor_worker.DistributedItemProcessorWorker, _Names())
     # One line a request on standard error says nothing.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)

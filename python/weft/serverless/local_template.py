@@ -38,7 +38,7 @@ class LocalTemplate:
         self.attributes = dict(attributes)
         self._pseudo = {
             "AWS::Region": "us-east-1", "AWS::AccountId": "123456789012", "AWS::Partition": "aws",
-            "AWS::StackName": "weft", "AWS::URLSuffix": "amazonaws.com",
+            "AWS::StackName": f"weft-{secrets.token_hex(4)}", "AWS::URLSuffix": "amazonaws.com",
         }  # fmt: skip
 
     def _transform(self, built: dict[str, Any]) -> dict[str, Any]:
@@ -114,9 +114,9 @@ class LocalTemplate:
                 {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"}, "Action": "sts:AssumeRole"}
             ]
         }
-        role = clients["iam"].create_role(RoleName="weft-local", AssumeRolePolicyDocument=json.dumps(trust))["Role"][
-            "Arn"
-        ]
+        role = clients["iam"].create_role(RoleName=self._name("role"), AssumeRolePolicyDocument=json.dumps(trust))[
+            "Role"
+        ]["Arn"]
         resources = self.template["Resources"]
         order = [
             "AWS::S3::Bucket",
@@ -142,21 +142,25 @@ class LocalTemplate:
             raise template.TemplateError(f"resources that cannot be made here: {', '.join(sorted(left))}")
         return functions
 
+    def _name(self, name: str) -> str:
+        """A resource's name: moto's servers of one process share what they hold."""
+        return f"{self._pseudo['AWS::StackName']}-{name}"
+
     def _make_bucket(self, clients: dict[str, Any], name: str, properties: dict[str, Any]) -> None:
-        bucket = f"weft-{secrets.token_hex(6)}"
+        bucket = self._name(name).lower()
         clients["s3"].create_bucket(Bucket=bucket)
         self.attributes |= {(name, ""): bucket, (name, "Arn"): f"arn:aws:s3:::{bucket}"}
 
     def _make_secret(self, clients: dict[str, Any], name: str, properties: dict[str, Any]) -> None:
         text = self.attributes.pop((name, "value"), None) or secrets.token_hex(32)
-        made = clients["secretsmanager"].create_secret(Name=f"weft/{name}", SecretString=text)
+        made = clients["secretsmanager"].create_secret(Name=self._name(name), SecretString=text)
         self.attributes[name, ""] = made["ARN"]
 
     def _make_function(self, clients: dict[str, Any], name: str, properties: dict[str, Any]) -> Function:
         # CloudFormation makes texts of numbers.
         variables = {key: str(value) for key, value in properties["Environment"]["Variables"].items()}
         made = clients["lambda"].create_function(
-            FunctionName=f"weft-{name}",
+            FunctionName=self._name(name),
             Role=properties["Role"],
             PackageType="Image",
             Code={"ImageUri": properties["Code"]["ImageUri"]},
@@ -176,9 +180,9 @@ class LocalTemplate:
         for key, value in properties.get("DefinitionSubstitutions", {}).items():
             definition = definition.replace(f"${{{key}}}", value)
         made = clients["stepfunctions"].create_state_machine(
-            name=f"weft-{name}", definition=definition, roleArn=properties["RoleArn"]
+            name=self._name(name), definition=definition, roleArn=properties["RoleArn"]
         )
-        self.attributes |= {(name, ""): made["stateMachineArn"], (name, "Name"): f"weft-{name}"}
+        self.attributes |= {(name, ""): made["stateMachineArn"], (name, "Name"): self._name(name)}
 
     def outputs(self) -> dict[str, str]:
         return {name: str(self.resolve(entry["Value"])) for name, entry in self.template["Outputs"].items()}

@@ -135,7 +135,7 @@ def _check_rendezvous(job: Job) -> None:
     import weft
 
     key = plain(job.rendezvous_key) if job.rendezvous_key is not None else ""
-    end = time.monotonic() + RENDEZVOUS_SECONDS
+    end = time.monotonic() + float(os.environ.get("WEFT_RENDEZVOUS_SECONDS") or RENDEZVOUS_SECONDS)
     while True:
         try:
             weft.init(

@@ -30,7 +30,7 @@ LINE_BYTES = 2000
 #: Bytes of output that are kept for the log; what came before is dropped.
 LOG_BYTES = 8 << 20
 _EXCEPTION = re.compile(
-    r"[A-Za-z_][A-Za-z0-9_.]*(Error|Exception|Interrupt|Exceeded|Lost|TimedOut|Superseded|Failed)\b"
+    r"[A-Za-z_][A-Za-z0-9_.]*(Error|Exception|Interrupt|Exceeded|Lost|TimedOut|Superseded|Failed)(: |$)"
 )
 #: What a script gets from the function's environment, beside what the executor sets.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -52,7 +52,7 @@ class Outcome:
         """``"Type: text"`` of the exception that ended the script, as it told, or as its traceback ends."""
         if self.error is not None:
             return str(self.error.get("error"))
-        if self.code != 1 or not any(line.startswith("Traceback (most recent call last)") for line in self.lines):
+        if self.code != 1:
             return None
         named = [line for line in self.lines if _EXCEPTION.match(line)]
         return named[-1] if named else None

@@ -90,7 +90,7 @@ class ObjectOutput : public Output {
 
   Status Commit(const std::vector<std::string>& parts) override {
     const std::string path = location_.path + "/" + std::string(kManifestName);
-    const Status status = PutManifest(*location_.file_system, path, {token_, parts}, !overwrite_);
+    const Status status = PutManifest(location_, path, {token_, parts}, !overwrite_);
     if (!status.ok() && !Committed(path)) {
       return status.WithMessage("write: '", location_.Show(path), "': ", status.message());
     }
