@@ -34,7 +34,7 @@ left = weft.DataFrame({"k": range(env.rank, 4000, env.world_size), "a": range(en
 right = weft.DataFrame({"k": range(env.rank, 4000, env.world_size), "b": range(env.rank, 4000, env.world_size)}, env=env)
 joined = left.merge(right, on="k")
 die("joined")
-joined.to_parquet(os.environ["WEFT_OUTPUT"], overwrite=True)
+joined.to_parquet(os.environ["WEFT_OUTPUT"], overwrite=os.environ.get("OVERWRITE") == "1")
 die("written")
 with open("rows", "w") as file:
     file.write(str(joined.total_rows()))
@@ -73,11 +73,26 @@ def jobs(tmp_path_factory):
         yield made
 
 
-@pytest.mark.parametrize("phase", PHASES if SOAK else ["rendezvous", "joined", "last"])
-def test_a_killed_executor(jobs, phase, tmp_path):
-    result = jobs.run(WORK, 2, environment={"DIE": phase}, output=output(jobs, f"killed-{phase}"))
+CASES = [(phase, overwrite) for phase in PHASES for overwrite in "01"]
+
+
+@pytest.mark.parametrize(
+    ("phase", "overwrite"), CASES if SOAK else [("rendezvous", "0"), ("joined", "0"), ("written", "0"), ("last", "1")]
+)
+def test_a_killed_executor(jobs, phase, overwrite, tmp_path):
+    """Where the first epoch had written its output, and nothing is to be overwritten, that output counts."""
+    name = f"killed-{phase}-{overwrite}"
+    environment = {"DIE": phase, "OVERWRITE": overwrite}
+    result = jobs.run(WORK, 2, environment=environment, output=output(jobs, name))
     assert result["epoch"] == 1
-    check(jobs, result, f"killed-{phase}", tmp_path)
+    check(jobs, result, name, tmp_path)
+    s3, bucket = jobs.stack.client("s3"), jobs.stack.outputs["Bucket"]
+    manifest = json.loads(s3.get_object(Bucket=bucket, Key=f"{name}/_weft_manifest.json")["Body"].read())
+    first = phase in ("written", "last") and overwrite == "0"
+    assert manifest["token"] == f"{result['job']}-{0 if first else 1}.0"
+    # No part is left that does not count.
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=bucket, Prefix=f"{name}/part")["Contents"]]
+    assert sorted(keys) == sorted(f"{name}/{part}" for part in manifest["parts"])
     jobs.idle()
 
 

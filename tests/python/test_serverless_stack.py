@@ -62,7 +62,10 @@ def joined_rows(world: int, rows: int, scaling: str = "weak") -> int:
 @pytest.mark.parametrize("world", [1, 2, 4, 8, *([16, 64] if SOAK else [])])
 def test_the_papers_join(jobs, world):
     arguments = ["--rows", "2000", "--iterations", "2", "--csv", "join.csv"]
-    result = jobs.run(EXAMPLES / "scaling_join.py", world, arguments=arguments)
+    # Many processes start one after another on a few cores.
+    waits = {"WEFT_CONNECT_TIMEOUT": "400"} if world > 8 else {}
+    hang = 900.0 if world > 8 else 240.0
+    result = jobs.run(EXAMPLES / "scaling_join.py", world, hang=hang, arguments=arguments, environment=waits)
     lines = list(csv.DictReader(io.StringIO(jobs.file(result, "join.csv").decode())))
     assert [line["rank"] for line in lines] == ["0", "1"]
     assert {int(line["tot_l"]) for line in lines} == {joined_rows(world, 2000)}

@@ -44,10 +44,10 @@ using ConditionalPut = std::function<arrow::Result<std::optional<bool>>(
 /// Sets it for this process, for all S3 locations; an empty one takes it away. Thread-safe.
 void SetConditionalPut(ConditionalPut put);
 
-/// Writes `path` of the location's file system, as one object put. With `must_be_new` an existing one is an IOError with
-/// the detail of EEXIST. Arrow's file systems have no conditional put. On S3 the one that SetConditionalPut gave is used:
-/// of two attempts that commit, one stays, whenever they come. Without it this looks and then writes: of two attempts
-/// that commit within that moment the later one stays.
+/// Writes `path` of the location's file system, as one object put. With `must_be_new` an existing one is an IOError
+/// with the detail of EEXIST. Arrow's file systems have no conditional put. On S3 the one that SetConditionalPut gave
+/// is used: of two attempts that commit, one stays, whenever they come. Without it this looks and then writes: of two
+/// attempts that commit within that moment the later one stays.
 arrow::Status PutManifest(const Location& location, const std::string& path, const Manifest& manifest,
                           bool must_be_new);
 
