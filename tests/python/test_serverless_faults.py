@@ -247,7 +247,7 @@ def test_s3_that_is_busy(tmp_path):
 def test_kills_at_any_time(jobs, tmp_path):
     """A hundred jobs of which one executor is killed at a random moment."""
     chance = random.Random(7)
-    for turn in range(100):
+    for turn in range(int(os.environ.get("WEFT_SOAK_TURNS", "100"))):
         name = f"any-{turn}"
         job = jobs.start(WORK, 3, output=output(jobs, name), job=name)
         time.sleep(chance.uniform(0.2, 5.0))
