@@ -95,6 +95,34 @@ def test_what_a_script_sees(jobs):
         assert left == [] and not os.path.exists(seen["tmp"] + "/left-behind")
 
 
+def test_what_a_script_leaves_running(jobs):
+    """A process that has gone to a session of its own, and a directory without rights, do not outlive the rank."""
+    script = """
+    import os, subprocess, sys
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.execv("/bin/sleep", ["weft-stray", "600"])
+        os._exit(0)
+    os.wait()
+    os.makedirs(os.environ["HOME"] + "/locked/inner")
+    os.chmod(os.environ["HOME"] + "/locked", 0)
+    """
+
+    def strays() -> list[str]:
+        found = []
+        for entry in Path("/proc").glob("[0-9]*/cmdline"):
+            try:
+                found += [str(entry)] if entry.read_bytes().startswith(b"weft-stray") else []
+            except OSError:
+                pass
+        return found
+
+    jobs.run(script, 1)
+    assert strays() == []
+    jobs.idle()
+
+
 def test_secrets_are_nowhere(jobs):
     """Neither in the execution's input, nor in objects, nor in what was printed."""
     from weft.serverless.secret_store import job_secret
@@ -123,6 +151,14 @@ def test_a_folder_of_scripts(jobs):
     (main.parent / "part.py").write_text("def text(rank):\n    return f'part {rank}'\n")
     result = jobs.run(main.parent, 2)
     assert [jobs.file(result, "out", rank) for rank in range(2)] == [b"part 0", b"part 1"]
+
+
+def test_events_above_the_states_limit(jobs):
+    """All ranks' events are 400 KB together, and a state holds 256: they go by way of S3."""
+    script = "import sys\nopen('length', 'w').write(str(len(sys.argv[1])))\n"
+    result = jobs.run(script, 4, arguments=["x" * 100_000])
+    assert [jobs.file(result, "length", rank) for rank in range(4)] == [b"100000"] * 4
+    assert jobs.store(result).list("epoch-0/ranks.json")["epoch-0/ranks.json"] > 400_000
 
 
 def test_tables_on_s3(jobs):

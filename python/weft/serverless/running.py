@@ -43,6 +43,12 @@ def _clean_folder() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for entry in folder.iterdir():
         if entry.is_dir() and not entry.is_symlink():
+            # A script may have taken rights away.
+            entry.chmod(0o700)
+            for parent, names, _ in os.walk(entry):
+                for name in names:
+                    if not os.path.islink(os.path.join(parent, name)):
+                        os.chmod(os.path.join(parent, name), 0o700)
             shutil.rmtree(entry)
         else:
             entry.unlink()

@@ -1,10 +1,12 @@
 """One rank's script as a process: a clean environment, a bound on its time, its last lines and its exception.
 
-The process is the leader of a session of its own, and nothing of it is left when `run` returns.
+The process is the leader of a session of its own, and nothing of it is left when `run` returns: what it has started and
+left to itself becomes this process's child, and is killed too.
 """
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -29,6 +31,8 @@ LAST_LINES = 100
 LINE_BYTES = 2000
 #: Bytes of output that are kept for the log; what came before is dropped.
 LOG_BYTES = 8 << 20
+_PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)
 _EXCEPTION = re.compile(
     r"[A-Za-z_][A-Za-z0-9_.]*(Error|Exception|Interrupt|Exceeded|Lost|TimedOut|Superseded|Failed)(: |$)"
 )
@@ -124,6 +128,31 @@ def _kill_group(group: int, number: int) -> None:
         pass
 
 
+def _children() -> set[int]:
+    """Processes whose parent is this one."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == os.getpid():
+                found.add(int(entry.name))
+    return found
+
+
+def _kill_strays(others: set[int]) -> None:
+    """Ends this process's children but `others`; their own children come to this process in turn."""
+    while strays := _children() - others:
+        for stray in strays:
+            try:
+                os.kill(stray, signal.SIGKILL)
+                os.waitpid(stray, 0)
+            except (ProcessLookupError, ChildProcessError):
+                pass
+
+
 def _read_report(descriptor: int) -> dict[str, Any] | None:
     with os.fdopen(descriptor, "rb") as file:
         os.set_blocking(file.fileno(), False)
@@ -165,6 +194,8 @@ def _wait(process: subprocess.Popen[bytes], watch: Watch) -> str | None:
 def run(command: list[str], folder: Path, variables: dict[str, str], watch: Watch) -> Outcome:
     """Runs Python with the arguments `command` in the directory `folder` to its end."""
     begin, parent = time.monotonic(), os.getpid()
+    _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    others = _children()
     read, write = os.pipe()
     output = _Output()
     try:
@@ -195,6 +226,7 @@ def run(command: list[str], folder: Path, variables: dict[str, str], watch: Watc
         # What the script has started goes with it.
         _kill_group(process.pid, signal.SIGKILL)
         process.wait()
+        _kill_strays(others)
     pump.join(5)
     report = _read_report(read)
     with output.lock:
