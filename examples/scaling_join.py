@@ -8,10 +8,16 @@ keys below rows x unique. Each side is an array of integers of shape (rows of th
 The CSV has the paper's columns, times in milliseconds: `rank` is the iteration, `avg_t` the ranks' mean time of it,
 `tot_l` the rows of the joined table over all ranks, `elapsed_t` rank 0's time of it with both barriers, `max_t` the
 slowest rank's, `com_init_t` rank 0's time in `weft.init`, `barrier_t` rank 0's time in the barrier after the join.
+
+The stopwatch file has a line a timer of rank 0, in seconds: `join_{i}_{env}_{rows}_{it}` for iteration i, and
+`join_total_{env}_{rows}_{it}` for all; env is WEFT_ENVIRONMENT_TAG, it the number of iterations.
 """
 
 import argparse
 import csv
+import getpass
+import os
+import platform
 import time
 from pathlib import Path
 
@@ -22,6 +28,7 @@ import weft
 COLUMNS = [
     "scaling", "world", "rows", "max_value", "rank", "avg_t", "tot_l", "elapsed_t", "max_t", "com_init_t", "barrier_t",
 ]  # fmt: skip
+STOPWATCH_COLUMNS = ["timer", "status", "time", "sum", "start", "tag", "msg", "node", "user", "os", "version"]
 
 
 def parse() -> argparse.Namespace:
@@ -32,7 +39,31 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--iterations", type=int, default=4)
     parser.add_argument("--algorithm", choices=["sort", "hash"], default="sort")
     parser.add_argument("--csv", type=Path, help="file to append the iterations to")
+    parser.add_argument("--stopwatch", type=Path, help="file for the timers")
     return parser.parse_args()
+
+
+def user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user may have no name.
+        return str(os.getuid())
+
+
+def write_stopwatch(path: Path, times: list[tuple[float, float]], options: argparse.Namespace) -> None:
+    """`times` are begin (seconds since 1970) and duration of each iteration."""
+    tag = os.environ.get("WEFT_ENVIRONMENT_TAG", "local")
+    suffix = f"{tag}_{options.rows}_{options.iterations}"
+    timers = [(f"join_{i}_{suffix}", begin, seconds) for i, (begin, seconds) in enumerate(times)]
+    timers.append((f"join_total_{suffix}", times[0][0], sum(seconds for _, seconds in times)))
+    where = [platform.node(), user(), platform.system(), platform.release()]
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(STOPWATCH_COLUMNS)
+        for name, begin, seconds in timers:
+            start = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(begin))
+            writer.writerow([name, "ok", f"{seconds:.6f}", f"{seconds:.6f}", start, tag, "", *where])
 
 
 def main() -> None:
@@ -51,14 +82,17 @@ def main() -> None:
     df2 = weft.DataFrame(data2, columns=["col0", "col1"])
 
     lines = []
+    times = []
     for iteration in range(options.iterations):
         env.barrier()
+        started = time.time()
         begin = time.perf_counter()
         joined = df1.merge(df2, on=[0], algorithm=options.algorithm, env=env)
         done = time.perf_counter()
         env.barrier()
         end = time.perf_counter()
 
+        times.append((started, end - begin))
         elapsed_t = (end - begin) * 1e3
         barrier_t = (end - done) * 1e3
         avg_t = env.allreduce(elapsed_t, "sum") / world
@@ -82,6 +116,8 @@ def main() -> None:
             if new:
                 writer.writerow(COLUMNS)
             writer.writerows(lines)
+    if env.rank == 0 and options.stopwatch is not None:
+        write_stopwatch(options.stopwatch, times, options)
     env.close()
 
 

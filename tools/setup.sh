@@ -1,19 +1,25 @@
 #!/usr/bin/env bash
 # Installs what Weft needs on Debian 12 or Ubuntu 24.04: apt packages (root or sudo) and a .venv with pinned Python packages.
-#   tools/setup.sh demo   the least that builds and runs the demo
-#   tools/setup.sh all    also what the tests, peers and linters need
+#   tools/setup.sh demo        the least that builds and runs the demo
+#   tools/setup.sh serverless  also what runs functions, S3 and a state machine on this machine
+#   tools/setup.sh all         also what the tests, peers and linters need
 # A second call finds everything there and takes no time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-what=${1:?demo or all}
+what=${1:?demo, serverless or all}
 
 packages=(ca-certificates g++ cmake ninja-build ccache libssl-dev libasio-dev python3-venv python3-dev)
 requirements=(tools/requirements-demo.txt)
+if [ "$what" != demo ]; then
+  requirements+=(tools/requirements-serverless.txt)
+  command -v go >/dev/null || packages+=(golang-go)
+fi
 if [ "$what" = all ]; then
   packages+=(libgtest-dev libbenchmark-dev git pkg-config libopenmpi-dev openmpi-bin libucx-dev libgloo-dev libfabric-dev)
   # Stores and hosts: the Redis store and what its tests start, and an sshd of the tests' own; the NAT lab's tools.
   packages+=(libhiredis-dev redis-server openssl openssh-client openssh-server iproute2 nftables procps)
   requirements+=(tools/requirements-all.txt)
+  command -v npm >/dev/null || packages+=(nodejs npm)
 fi
 
 missing=()
@@ -47,4 +53,38 @@ if [ ! -e "$stamp" ]; then
   for file in "${requirements[@]}"; do args+=(-r "$file"); done
   .venv/bin/pip install -q --disable-pip-version-check --use-pep517 "${args[@]}"
   touch "$stamp"
+fi
+
+[ "$what" != demo ] || exit 0
+tools=build/tools
+mkdir -p "$tools"
+
+# The S3 server. A Go of 1.21 or newer fetches the version that the module asks for; an older one fetches such a Go first.
+gateway=v1.8.0
+if [ ! -e "$tools/.versitygw-$gateway" ]; then
+  echo "setup: building versitygw"
+  go=go
+  if ! go version | grep -Eq 'go(1\.(2[1-9]|[3-9][0-9])|[2-9])'; then
+    GOBIN="$PWD/$tools" go install golang.org/dl/go1.26.8@latest
+    go=$PWD/$tools/go1.26.8
+    "$go" download >/dev/null
+  fi
+  GOBIN="$PWD/$tools" nice "$go" install "github.com/versity/versitygw/cmd/versitygw@$gateway"
+  touch "$tools/.versitygw-$gateway"
+fi
+
+[ "$what" = all ] || exit 0
+# AWS' command line for templates, with the functions' emulator, in an environment of its own: it pins what others need newer.
+sam=1.170.0
+if [ ! -e "$tools/.sam-$sam" ]; then
+  echo "setup: installing the SAM command line"
+  "$python" -m venv "$tools/sam"
+  "$tools/sam/bin/pip" install -q --disable-pip-version-check "aws-sam-cli==$sam"
+  touch "$tools/.sam-$sam"
+fi
+# The state machine's validator.
+if [ ! -e "$tools/npm/node_modules/.bin/asl-validator" ]; then
+  echo "setup: installing asl-validator"
+  mkdir -p "$tools/npm"
+  npm install --silent --no-audit --no-fund --prefix "$tools/npm" asl-validator@4.0.0
 fi

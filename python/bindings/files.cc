@@ -3,6 +3,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "table.h"
 #include "weft/distributed/read.h"
 #include "weft/distributed/write.h"
+#include "weft/io/manifest.h"
 #include "weft/io/read.h"
 #include "weft/io/write.h"
 
@@ -126,6 +128,23 @@ void Write(const PyTable& table, const PySession* session, const std::string& pa
       });
 }
 
+/// `put` is called with (path, suffix, bytes) and returns True, False or None. It lives as long as the process.
+void SetConditionalPut(nb::object put) {
+  // Taken away from Python's reference counting: a commit may come when the interpreter already goes down.
+  PyObject* const function = put.release().ptr();
+  io::SetConditionalPut([function](const std::string& path, const std::string& suffix,
+                                   const std::string& bytes) -> arrow::Result<std::optional<bool>> {
+    const nb::gil_scoped_acquire acquire;
+    try {
+      const nb::object result = nb::handle(function)(path, suffix, nb::bytes(bytes.data(), bytes.size()));
+      if (result.is_none()) return std::nullopt;
+      return std::optional<bool>(nb::cast<bool>(result));
+    } catch (const std::exception& error) {
+      return arrow::Status::IOError("conditional put: ", error.what());
+    }
+  });
+}
+
 }  // namespace
 
 void BindFiles(nb::module_& module) {
@@ -178,6 +197,7 @@ void BindFiles(nb::module_& module) {
              nb::arg("compression"), nb::arg("types"), nb::arg("split_bytes"));
   module.def("read_csv", &ReadCsv, nb::arg("paths"), nb::arg("session").none(), nb::kw_only(), nb::arg("own"),
              nb::arg("columns"), nb::arg("filter").none(), nb::arg("options"));
+  module.def("set_conditional_put", &SetConditionalPut, nb::arg("put"));
   module.def("write", &Write, nb::arg("table"), nb::arg("session").none(), nb::arg("path"), nb::kw_only(),
              nb::arg("token"), nb::arg("overwrite"), nb::arg("options"));
 }

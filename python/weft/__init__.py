@@ -28,6 +28,7 @@ from weft.merge import merge
 from weft.merge_asof import merge_asof
 from weft.parquet import read_parquet
 from weft.series import Series
+from weft.submitting import submit
 
 __version__ = _core.__version__
 
@@ -54,4 +55,5 @@ __all__ = [
     "read_ipc",
     "read_json",
     "read_parquet",
+    "submit",
 ]

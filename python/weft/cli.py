@@ -1,4 +1,5 @@
-"""The command line: ``weft run``, ``weft rendezvous``, ``weft doctor``, ``weft bench``."""
+"""The command line: ``weft run``, ``weft rendezvous``, ``weft doctor``, ``weft bench``, ``weft --version``, and what
+`weft.serverless.commands` adds: ``weft submit``, ``status``, ``logs``, ``cancel``, ``deploy``."""
 
 from __future__ import annotations
 
@@ -40,6 +41,7 @@ def _numbers(one: Callable[[str], Any]) -> Callable[[str], list[Any]]:
 
 def _parser() -> argparse.ArgumentParser:
     from weft import __version__
+    from weft.serverless import commands as serverless
 
     parser = argparse.ArgumentParser(prog="weft", description="One dataframe woven from many workers.")
     parser.add_argument("--version", action="version", version=f"weft {__version__}")
@@ -95,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     collectives.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
 
     commands.add_parser("doctor", help="what is built, what this host is, whether two ranks can talk")
+    serverless.add_parsers(commands)
     return parser
 
 
@@ -203,14 +206,19 @@ def _rendezvous(options: argparse.Namespace) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
+    from weft.serverless import commands as serverless
+
     parser = _parser()
-    options = parser.parse_args(arguments)
+    own, for_script = serverless.cut(list(sys.argv[1:] if arguments is None else arguments))
+    options = parser.parse_args(own)
     if options.command == "run":
         return _run(options, parser)
     if options.command == "rendezvous":
         return _rendezvous(options)
     if options.command == "bench":
         return _bench(options)
+    if options.command in serverless.COMMANDS:
+        return serverless.run(options, for_script)
     from weft.doctor import report
 
     return report()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from weft import _core, launchers, lifetime, messages, settings
+from weft import _core, launchers, lifetime, messages, progress, settings
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
@@ -183,8 +183,11 @@ class Env:
         self._world_size = session.world_size
         self._job = session.job
         self._epoch = session.epoch
+        self._opened_here = root
         self.serial = next(_serials)
         lifetime.watch(self, root)
+        if root:
+            progress.watch(self)
 
     # -- state: local --------------------------------------------------------------------------------------------
 
@@ -253,6 +256,8 @@ class Env:
     def close(self) -> None:
         """Leaves in good order. Collective, but a rank that does not come costs no more than five seconds.
         Idempotent."""
+        if self._session is not None and self._opened_here:
+            progress.tell(self)
         session, self._session = self._session, None
         if session is not None:
             session.close()

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from weft import _core
+from weft import _core, committing
 from weft.arguments import choose_env, place, refuse
 from weft.expression import Expression, col
 
@@ -180,6 +180,8 @@ def write(
     target = one_path(path, env, operation)
     # pandas replaces a file; a directory, which may hold anything, is only replaced when asked to.
     single = env is None and not options.partition_columns
+    if target.startswith("s3://"):
+        committing.install()
     _core.write(
         frame.table.with_metadata(list(metadata or {}), list((metadata or {}).values())),
         None if env is None else env.session,

@@ -21,6 +21,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from weft import settings
@@ -51,6 +52,8 @@ class Launch:
         Hosts and their ranks, `ranks` in all; by default all are on this one. Variables that are `named` go with them.
     listen
         The address of this host that those reach; by default the one on the way to them.
+    log
+        A file that gets all that the ranks print, too.
     """
 
     command: Sequence[str]
@@ -63,6 +66,7 @@ class Launch:
     hosts: Sequence[HostShare] = ()
     named: Sequence[str] = ()
     listen: str | None = None
+    log: Path | None = None
 
 
 @dataclass
@@ -174,6 +178,7 @@ class _Run:
         self._asked_at: float | None = None  # when the ranks were asked to end
         self._first_failure_at: float | None = None
         self._killed = False
+        self._log: BinaryIO | None = None if launch.log is None else launch.log.open("ab")
 
     # -- starting ------------------------------------------------------------------------------------------------
 
@@ -329,6 +334,9 @@ class _Run:
 
     def _pass_on(self, state: _Rank, line: bytes, out: BinaryIO) -> None:
         state.last.append(line)
+        if self._log is not None:
+            self._log.write(b"[%d] %s" % (state.rank, line))
+            self._log.flush()
         try:
             out.write(b"[%d] %s" % (state.rank, line) if self._launch.tag_output else line)
             out.flush()
@@ -472,6 +480,8 @@ class _Run:
             if server is not None:
                 server.stop()
             warden.close()
+            if self._log is not None:
+                self._log.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
         return self._summary()

@@ -261,7 +261,28 @@ TEST_F(ObjectOutputTest, TheManifestCommits) {
   EXPECT_EQ(First(), 0);
   zero->Abandon();
   EXPECT_EQ(First(), 0);
-  EXPECT_STATUS_HAS(Make("job-2", false)->Begin(), IsIOError, "exists already");
+  // Another job, another write of this one, an earlier attempt.
+  for (const char* token : {"other-2", "job-2.1", "job-0", "job-1"}) {
+    EXPECT_STATUS_HAS(Make(token, false)->Begin(), IsIOError, "exists already");
+  }
+}
+
+TEST_F(ObjectOutputTest, TheSameWriteOfAnEarlierAttemptCounts) {
+  ASSERT_TRUE(WriteWhole("job-1.3", false, 0).ok());
+  ASSERT_TRUE(WriteWhole("job-2.3", false, 500).ok());
+  EXPECT_EQ(First(), 0);
+  EXPECT_EQ(Objects(), 3u);
+}
+
+TEST_F(ObjectOutputTest, ALateCommitOfAnEarlierAttemptIsRefused) {
+  const auto late = Make("job-1.0", false);
+  ASSERT_TRUE(late->Begin().ok());
+  const auto part = late->WritePart(0, *CountingTable(100, 20), {}, Context()).ValueOrDie();
+  ASSERT_TRUE(WriteWhole("job-2.0", false, 0).ok());
+  EXPECT_EQ(arrow::internal::ErrnoFromStatus(late->Commit({part})), EEXIST);
+  late->Abandon();
+  EXPECT_EQ(First(), 0);
+  EXPECT_EQ(Objects(), 3u);
 }
 
 TEST_F(ObjectOutputTest, OfTwoAttemptsTheFirstCommitCounts) {

@@ -65,6 +65,18 @@ def test_scaling_join(launch, scaling, algorithm):
         assert float(line["max_t"]) >= float(line["avg_t"]) > 0
 
 
+def test_scaling_join_stopwatch(launch):
+    arguments = ["--rows", "1000", "--iterations", "2", "--stopwatch", "watch.csv"]
+    launch.ok(EXAMPLES / "scaling_join.py", ranks=2, arguments=arguments, WEFT_ENVIRONMENT_TAG="here")
+    with (launch.folder / "watch.csv").open() as file:
+        lines = list(csv.DictReader(file))
+    names = ["timer", "status", "time", "sum", "start", "tag", "msg", "node", "user", "os", "version"]
+    assert list(lines[0]) == names
+    assert [line["timer"] for line in lines] == ["join_0_here_1000_2", "join_1_here_1000_2", "join_total_here_1000_2"]
+    times = [float(line["time"]) for line in lines]
+    assert times[2] == pytest.approx(times[0] + times[1], abs=1e-5) and min(times) > 0
+
+
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_flights(launch, ranks):
     import importlib.util

@@ -11,9 +11,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <mutex>
+#include <utility>
 
 #include "weft/io/hive.h"
-#include "weft/io/location.h"
 
 namespace weft::io {
 namespace {
@@ -53,6 +54,22 @@ bool PlainName(std::string_view name) {
     if (!IsHiveDirectory(part)) return false;
     begin = slash + 1;
   }
+}
+
+// Never freed: a commit may run while static objects go.
+std::mutex& HookMutex() {
+  static auto* const mutex = new std::mutex;
+  return *mutex;
+}
+
+ConditionalPut& Hook() {
+  static auto* const hook = new ConditionalPut;
+  return *hook;
+}
+
+ConditionalPut CurrentHook() {
+  const std::lock_guard lock(HookMutex());
+  return Hook();
 }
 
 }  // namespace
@@ -112,13 +129,29 @@ Result<Manifest> ReadManifest(arrow::fs::FileSystem& file_system, const std::str
   return manifest;
 }
 
-Status PutManifest(arrow::fs::FileSystem& file_system, const std::string& path, const Manifest& manifest,
-                   bool must_be_new) {
+void SetConditionalPut(ConditionalPut put) {
+  const std::lock_guard lock(HookMutex());
+  Hook() = std::move(put);
+}
+
+Status PutManifest(const Location& location, const std::string& path, const Manifest& manifest, bool must_be_new) {
+  arrow::fs::FileSystem& file_system = *location.file_system;
   if (must_be_new) {
-    ARROW_ASSIGN_OR_RAISE(const auto info, file_system.GetFileInfo(path));
-    if (info.type() != arrow::fs::FileType::NotFound) {
-      return arrow::internal::IOErrorFromErrno(EEXIST, "'", path, "' was committed by another attempt");
+    std::optional<bool> put;
+    // Credentials in the address itself ("s3://key:secret@bucket") are Arrow's alone.
+    if (file_system.type_name() == "s3" && location.prefix.find('@') == std::string::npos) {
+      const ConditionalPut hook = CurrentHook();
+      if (hook) {
+        ARROW_ASSIGN_OR_RAISE(put, hook(path, location.suffix, FormatManifest(manifest)));
+      }
     }
+    if (put == true) return Status::OK();
+    bool there = put == false;
+    if (!there) {
+      ARROW_ASSIGN_OR_RAISE(const auto info, file_system.GetFileInfo(path));
+      there = info.type() != arrow::fs::FileType::NotFound;
+    }
+    if (there) return arrow::internal::IOErrorFromErrno(EEXIST, "'", path, "' was committed by another attempt");
   }
   ARROW_ASSIGN_OR_RAISE(const auto stream, file_system.OpenOutputStream(path));
   const Status status = stream->Write(FormatManifest(manifest));

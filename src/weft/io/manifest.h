@@ -5,9 +5,13 @@
 #include <arrow/result.h>
 #include <arrow/status.h>
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "weft/io/location.h"
 
 namespace weft::io {
 
@@ -31,10 +35,20 @@ arrow::Result<Manifest> ParseManifest(std::string_view text);
 arrow::Result<Manifest> ReadManifest(arrow::fs::FileSystem& file_system, const std::string& path,
                                      const std::string& shown);
 
-/// Writes `path` of `file_system`, as one object put. With `must_be_new` an existing one is an IOError with the detail
-/// of EEXIST. Arrow's file systems have no conditional put, so this looks and then writes: of two attempts that commit
-/// within that moment the later one stays. A put with If-None-Match has its place here and nowhere else.
-arrow::Status PutManifest(arrow::fs::FileSystem& file_system, const std::string& path, const Manifest& manifest,
+/// How the host program puts an object that must be new, in one request that has this condition (S3: If-None-Match).
+/// `path` is "bucket/key", `suffix` the "?options" of the location, or empty. True: it is there now. False: another one
+/// was there. No value: it cannot be done here. Called from the thread that commits; must be thread-safe.
+using ConditionalPut = std::function<arrow::Result<std::optional<bool>>(
+    const std::string& path, const std::string& suffix, const std::string& bytes)>;
+
+/// Sets it for this process, for all S3 locations; an empty one takes it away. Thread-safe.
+void SetConditionalPut(ConditionalPut put);
+
+/// Writes `path` of the location's file system, as one object put. With `must_be_new` an existing one is an IOError
+/// with the detail of EEXIST. Arrow's file systems have no conditional put. On S3 the one that SetConditionalPut gave
+/// is used: of two attempts that commit, one stays, whenever they come. Without it this looks and then writes: of two
+/// attempts that commit within that moment the later one stays.
+arrow::Status PutManifest(const Location& location, const std::string& path, const Manifest& manifest,
                           bool must_be_new);
 
 /// Names of parts in a place without rename begin with "part-00003" and have this in them; without a manifest that

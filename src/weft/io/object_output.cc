@@ -28,6 +28,12 @@ std::string_view TokenOf(std::string_view name) {
   return HasDataExtension(name, &token) ? token : std::string_view();
 }
 
+/// Whether `token` is that of the same write ("JOB-EPOCH.N") of an earlier attempt at the job.
+bool IsEarlierWrite(std::string_view token, std::string_view mine) {
+  const auto number = [](std::string_view text) { return text.substr(std::min(text.size(), text.rfind('.'))); };
+  return IsEarlierAttempt(token, mine) && number(token) == number(mine);
+}
+
 class ObjectOutput : public Output {
  public:
   ObjectOutput(Location location, std::string token, bool overwrite)
@@ -41,9 +47,9 @@ class ObjectOutput : public Output {
     for (const FileInfo& entry : entries) {
       if (entry.base_name() != kManifestName) continue;
       committed = true;
-      if (!overwrite_) return TargetExists(shown);
       // A broken manifest names nothing that is to be removed.
       manifest = ReadManifest(*location_.file_system, entry.path(), location_.Show(entry.path())).ValueOr(Manifest());
+      if (!overwrite_ && !IsEarlierWrite(manifest.token, token_)) return TargetExists(shown);
     }
     for (const FileInfo& entry : entries) {
       const std::string name = entry.base_name();
@@ -90,8 +96,14 @@ class ObjectOutput : public Output {
 
   Status Commit(const std::vector<std::string>& parts) override {
     const std::string path = location_.path + "/" + std::string(kManifestName);
-    const Status status = PutManifest(*location_.file_system, path, {token_, parts}, !overwrite_);
+    const Status status = PutManifest(location_, path, {token_, parts}, !overwrite_);
     if (!status.ok() && !Committed(path)) {
+      if (!overwrite_ && CommittedEarlier(path)) {
+        WEFT_LOG(kWarning, "'" << location_.Show(path)
+                               << "' was committed by an earlier attempt at this job; that output counts");
+        Abandon();
+        return Status::OK();
+      }
       return status.WithMessage("write: '", location_.Show(path), "': ", status.message());
     }
     began_ = false;
@@ -150,6 +162,12 @@ class ObjectOutput : public Output {
     began_ = false;
     written_.clear();
     return false;
+  }
+
+  /// Whether an earlier attempt at this job has committed this very write: then that one counts, and all is done.
+  bool CommittedEarlier(const std::string& path) {
+    const auto manifest = ReadManifest(*location_.file_system, path, location_.Show(path));
+    return manifest.ok() && IsEarlierWrite(manifest->token, token_);
   }
 
   void Remove(const std::string& path) {

@@ -1,0 +1,158 @@
+"""``weft submit``, ``weft status``, ``weft logs``, ``weft cancel``, ``weft deploy``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+__all__ = ["COMMANDS", "add_parsers", "cut", "run"]
+
+COMMANDS = ("submit", "status", "logs", "cancel", "deploy")
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name, value
+
+
+def _add_submit(commands: Any) -> None:
+    submit = commands.add_parser(
+        "submit",
+        help="run a script on functions, or here",
+        usage="weft submit SCRIPT|FOLDER --world-size N [option ...] [-- argument ...]",
+        description="Packs a script or a folder, uploads it, and runs it as N ranks. Ctrl-C cancels it.",
+    )
+    submit.add_argument("script", help="a script, or a folder with main.py or --entry")
+    submit.add_argument("--launcher", choices=("lambda", "local"), default="lambda", help="functions, or this host")
+    submit.add_argument("--world-size", type=int, default=1, metavar="N", help="ranks (default 1)")
+    submit.add_argument("--memory", type=int, metavar="MB", help="of a function; what was deployed")
+    submit.add_argument("--entry", metavar="FILE", help="the script in a folder")
+    submit.add_argument("--input", metavar="S3", help="address that the script finds in WEFT_INPUT")
+    submit.add_argument("--output", metavar="S3", help="address that the script finds in WEFT_OUTPUT")
+    submit.add_argument("--job", metavar="NAME", help="the job's name; a job that is done answers with its result")
+    submit.add_argument(
+        "--stack", metavar="NAME", help="CloudFormation stack, or .json file of outputs (WEFT_STACK; weft)"
+    )
+    submit.add_argument("--max-epochs", type=int, default=3, metavar="N", help="attempts in all (default 3)")
+    submit.add_argument("--kms-key", metavar="KEY", help="wrap a secret of this job by this KMS key")
+    submit.add_argument("--env", type=_pair, action="append", default=[], metavar="NAME=VALUE", help="for the script")
+    submit.add_argument("--follow", action="store_true", help="show how it goes, wait, fetch results and logs")
+    submit.add_argument("--dry-run", action="store_true", help="only the plan and its price")
+    submit.add_argument("--expect-seconds", type=float, default=60.0, metavar="S", help="of the plan (default 60)")
+    submit.add_argument("--prices", metavar="FILE", help="another price list (WEFT_PRICES)")
+    submit.add_argument("--results", metavar="FOLDER", help="where results go (default weft-results/JOB)")
+
+
+def add_parsers(commands: Any) -> None:
+    """Adds the commands to the parser of ``weft``."""
+    _add_submit(commands)
+    commands.add_parser("status", help="how a job does").add_argument("job")
+    logs = commands.add_parser("logs", help="what a job's ranks printed")
+    logs.add_argument("job")
+    logs.add_argument("--rank", type=int, metavar="R", help="one rank's alone")
+    commands.add_parser("cancel", help="end a job and its functions").add_argument("job")
+    deploy = commands.add_parser("deploy", help="make or change the stack of functions")
+    deploy.add_argument("target", choices=("aws",))
+    deploy.add_argument("--stack", default="weft", metavar="NAME")
+    deploy.add_argument("--image", metavar="URI", help="the functions' image in ECR")
+    deploy.add_argument("--memory", type=int, default=6144, metavar="MB", help="of an executor (default 6144)")
+    deploy.add_argument("--timeout", type=int, default=900, metavar="S", help="of an executor (default 900)")
+    deploy.add_argument("--network", choices=("public", "vpc"), default="public")
+    deploy.add_argument("--parameter", type=_pair, action="append", default=[], metavar="NAME=VALUE")
+    deploy.add_argument("--source", metavar="FOLDER", help="the directory deploy/aws")
+    deploy.add_argument("--build", metavar="FILE", help="only check the template and write it, with nothing deployed")
+
+
+def cut(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """The arguments of ``weft submit`` and, behind ``--``, those of the script; other commands' are left whole."""
+    if arguments[:1] != ["submit"] or "--" not in arguments:
+        return arguments, []
+    place = arguments.index("--")
+    return arguments[:place], arguments[place + 1 :]
+
+
+def _submit(options: argparse.Namespace, for_script: list[str]) -> int:
+    from weft.serverless import jobs, submit
+
+    made = submit.submit(
+        options.script,
+        arguments=for_script,
+        launcher=options.launcher,
+        world_size=options.world_size,
+        memory=options.memory,
+        entry=options.entry,
+        input=options.input,
+        output=options.output,
+        job=options.job,
+        stack=options.stack,
+        max_epochs=options.max_epochs,
+        kms_key=options.kms_key,
+        environment=dict(options.env),
+        follow=False,
+        dry_run=options.dry_run,
+        expect_seconds=options.expect_seconds,
+        prices=options.prices,
+    )
+    if not isinstance(made, jobs.JobHandle):
+        print(made)
+        return 0
+    if options.launcher == "local":
+        print(f"results: {made.fetch()}")
+        return 0
+    print(f"submitted: {made.job}", flush=True)
+    if not options.follow:
+        print(f"`weft status {made.job}` shows how it does")
+        return 0
+    try:
+        result = made.follow(sys.stdout)
+    except KeyboardInterrupt:
+        print(f"weft submit: cancelling {made.job}", file=sys.stderr)
+        made.cancel()
+        return 130
+    folder = made.fetch(Path(options.results) if options.results else None)
+    (folder / "weft.log").write_text(made.logs())
+    print(made.logs(0), end="")
+    print(f"results: {folder} ({len(result['files'])} files), logs: {folder / 'weft.log'}")
+    used = f"epoch {result['epoch']}, {result['billed_seconds']:.1f} s of functions"
+    print(f"cost: {result['cost']:.6f} {result['currency']}, {used}")
+    return 0
+
+
+def run(options: argparse.Namespace, for_script: list[str]) -> int:
+    """Runs one of `COMMANDS`; errors that the user can mend are one line."""
+    from weft.serverless import jobs
+    from weft.serverless.aws import error_code
+
+    try:
+        if options.command == "submit":
+            return _submit(options, for_script)
+        if options.command == "deploy":
+            from weft.serverless.deploy import deploy
+
+            return deploy(options)
+        job = jobs.load(options.job)
+        if options.command == "status":
+            status = job.status()
+            print(job.describe(status))
+            if status["state"] == "failed":
+                print(f"{status['error']}: {status['cause']}", file=sys.stderr)
+            return 1 if status["state"] == "failed" else 0
+        if options.command == "logs":
+            print(job.logs(options.rank), end="")
+        else:
+            job.cancel()
+            print(f"cancelled: {job.job}")
+        return 0
+    except jobs.JobFailed as failure:
+        print(f"weft {options.command}: job {failure.job} failed: {failure.error}\n{failure.cause}", file=sys.stderr)
+        return 1
+    except Exception as problem:
+        # What AWS answers, and what the user can mend; anything else is ours, and shows where it comes from.
+        if not isinstance(problem, ValueError | OSError | ImportError | RuntimeError) and not error_code(problem):
+            raise
+        print(f"weft {options.command}: {problem}", file=sys.stderr)
+        return 2

@@ -1,0 +1,220 @@
+"""The deployment on one machine, from the shipped template, with real parts.
+
+S3 is versitygw, the functions run awslambdaric in processes of their own, the state machine is executed by moto's
+server, and the rendezvous server is Weft's. Everything listens on one address; nothing is left when it is closed.
+
+    python -m weft.serverless.local_stack -- weft submit script.py --launcher lambda --world-size 8
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from weft import _core
+from weft.launcher import die_with_parent
+from weft.serverless import local_step_functions, template
+from weft.serverless.function_host import FunctionHost, Invocation, Place
+from weft.serverless.local_template import LocalTemplate
+
+__all__ = ["LocalStack", "find_gateway", "main"]
+
+
+def find_gateway() -> str:
+    """The S3 server's binary: ``WEFT_VERSITYGW``, the one that ``tools/setup.sh all`` makes, or the PATH's."""
+    places = [os.environ.get("WEFT_VERSITYGW"), str(Path(__file__).parents[3] / "build/tools/versitygw")]
+    for place in (*places, shutil.which("versitygw")):
+        if place and os.access(place, os.X_OK):
+            return place
+    raise FileNotFoundError("there is no versitygw: `make setup` installs it, or name it by WEFT_VERSITYGW")
+
+
+def free_port(address: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
+
+
+class LocalStack:
+    """Starts all when it is made, ends all by `close`.
+
+    address
+        Where everything listens. place: where a function's process runs (see `function_host.Place`).
+    s3_front
+        Given the S3 server's port, the port that everyone is to use instead: a proxy that makes trouble.
+    rendezvous_up
+        False: the address is there and nothing answers, until `start_rendezvous`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        address: str = "127.0.0.1",
+        place: Callable[[int], Place] = lambda number: Place(),
+        deliver: Callable[[Invocation, Callable[[Invocation], Any]], Any] | None = None,
+        s3_front: Callable[[int], int] | None = None,
+        rendezvous_up: bool = True,
+        concurrency: int = 128,
+        variables: dict[str, str] | None = None,
+        **parameters: Any,
+    ) -> None:
+        self.folder, self.address = folder, address
+        self._gateway: subprocess.Popen[bytes] | None = None
+        self._moto: Any = None
+        self._rendezvous: _core.RendezvousServer | None = None
+        self.host: FunctionHost | None = None
+        self._rendezvous_key = secrets.token_hex(32)
+        self._access, self._secret = secrets.token_hex(10), secrets.token_hex(20)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            s3_port = self._start_s3()
+            self.s3_url = f"http://{address}:{s3_front(s3_port) if s3_front else s3_port}"
+            functions = folder / "functions"
+            functions.mkdir()
+            self.host = FunctionHost(functions, {}, place, deliver)
+            self._moto = local_step_functions.start(address)
+            self.aws_url = "http://{}:{}".format(*self._moto.get_host_and_port())
+            self.host.environment = {**self.environment, **(variables or {})}
+            self.rendezvous_port = free_port(address)
+            if rendezvous_up:
+                self.start_rendezvous()
+            self._deploy(concurrency, parameters)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to use this stack in place of AWS."""
+        return {
+            "AWS_ENDPOINT_URL": self.aws_url,
+            "AWS_ENDPOINT_URL_S3": self.s3_url,
+            "AWS_ACCESS_KEY_ID": self._access,
+            "AWS_SECRET_ACCESS_KEY": self._secret,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "WEFT_STACK": str(self.folder / "stack.json"),
+        }
+
+    def client(self, service: str) -> Any:
+        import boto3
+
+        return boto3.client(
+            service,
+            region_name="us-east-1",
+            endpoint_url=self.s3_url if service == "s3" else self.aws_url,
+            aws_access_key_id=self._access,
+            aws_secret_access_key=self._secret,
+        )
+
+    def _start_s3(self) -> int:
+        data = self.folder / "s3"
+        data.mkdir()
+        port, parent = free_port(self.address), os.getpid()
+        with (self.folder / "s3.log").open("wb") as sink:
+            self._gateway = subprocess.Popen(
+                [find_gateway(), "--port", f"{self.address}:{port}", "--region", "us-east-1", "posix", str(data)],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                env={"PATH": os.environ["PATH"], "ROOT_ACCESS_KEY": self._access, "ROOT_SECRET_KEY": self._secret},
+                start_new_session=True,
+                preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
+            )
+        end = time.monotonic() + 60
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex((self.address, port)) == 0:
+                    return port
+            if self._gateway.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"the S3 server did not start: {(self.folder / 's3.log').read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def start_rendezvous(self) -> None:
+        self._rendezvous = _core.RendezvousServer.start(self.address, self.rendezvous_port, self._rendezvous_key, False)
+
+    def stop_rendezvous(self) -> None:
+        if self._rendezvous is not None:
+            self._rendezvous.stop()
+            self._rendezvous = None
+
+    def _deploy(self, concurrency: int, parameters: dict[str, Any]) -> None:
+        assert self.host is not None
+        image = "000000000000.dkr.ecr.us-east-1.amazonaws.com/weft:local"
+        known = {
+            ("RendezvousAddress", ""): self.address,
+            ("RendezvousKey", "value"): self._rendezvous_key,
+        }
+        given = {"ImageUri": image, "RendezvousPort": self.rendezvous_port, "Memory": 1024}
+        made = LocalTemplate(template.find(), {**given, **parameters}, known)
+        clients = {name: self.client(name) for name in ("s3", "secretsmanager", "iam", "lambda", "stepfunctions")}
+        self.host.functions = {function.name: function for function in made.make(clients)}
+        self.outputs = made.outputs()
+        local_step_functions.serve(self.host, self.outputs["Bucket"], clients["s3"])
+        clients["lambda"].put_function_concurrency(
+            FunctionName=self.outputs["ExecutorFunction"], ReservedConcurrentExecutions=concurrency
+        )
+        (self.folder / "stack.json").write_text(json.dumps(self.outputs, indent=2))
+
+    def close(self) -> None:
+        if self.host is not None:
+            local_step_functions.forget(self.host)
+            self.host.close()
+        if self._moto is not None:
+            self._moto.stop()
+        self.stop_rendezvous()
+        if self._gateway is not None:
+            self._gateway.kill()
+            self._gateway.wait()
+
+    def __enter__(self) -> LocalStack:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Starts a stack, runs a command with it, and ends the stack; the command's exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m weft.serverless.local_stack", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("command", nargs=argparse.REMAINDER, help="what to run, after --")
+    command = parser.parse_args(arguments).command
+    command = command[1:] if command[:1] == ["--"] else command
+    if not command:
+        parser.error("name a command after --")
+    folder = Path(tempfile.mkdtemp(prefix="weft-local-stack-"))
+    try:
+        with LocalStack(folder) as stack:
+            print(f"local stack: S3 {stack.s3_url}, functions and state machine {stack.aws_url}", flush=True)
+            process = subprocess.Popen(command, env={**os.environ, **stack.environment})
+            # Ctrl-C reaches the command too, which then ends in good order.
+            previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            try:
+                return process.wait()
+            finally:
+                signal.signal(signal.SIGINT, previous)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

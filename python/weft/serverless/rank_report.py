@@ -1,0 +1,90 @@
+"""What a rank says in the end, and what the ranks' reports together mean for the job."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["STALE", "Verdict", "judge"]
+
+#: Seconds after which a rank that was running and says nothing more is lost.
+STALE = 45.0
+#: Exceptions of the program itself: another try would end in the same way.
+_PROGRAM_ERRORS = {
+    "ArithmeticError", "AssertionError", "AttributeError", "FileNotFoundError", "ImportError", "IndentationError",
+    "IndexError", "KeyError", "LookupError", "ModuleNotFoundError", "NameError", "NotImplementedError", "SyntaxError",
+    "TypeError", "ValueError", "ZeroDivisionError",
+}  # fmt: skip
+#: How the reports of ranks are ordered when one of them is to stand for all.
+_ORDER = {"failed": 0, "out_of_time": 0, "refused": 0, "lost": 1, "cancelled": 2, "superseded": 3, "missing": 4}
+
+
+@dataclass
+class Verdict:
+    """What comes next: ``done``, ``wait`` (for ranks that still run), ``retry`` or ``failed``, and why."""
+
+    next: str
+    error: str = ""
+    cause: str = ""
+
+
+def _may_retry(report: dict[str, Any]) -> bool:
+    if report["state"] in ("out_of_time", "refused", "cancelled"):
+        return False
+    if report["state"] != "failed":
+        return True
+    kind = str(report.get("error", "")).partition(":")[0]
+    # A script that ends by an exit code of its own has decided so.
+    own_exit = report.get("code", 0) > 0 and not report.get("exception") and not report.get("stopped")
+    return kind not in _PROGRAM_ERRORS and not own_exit
+
+
+def _own(report: dict[str, Any]) -> bool:
+    """Whether it began on this rank."""
+    return not report.get("about_peer", False)
+
+
+def _describe(report: dict[str, Any]) -> str:
+    text = f"rank {report['rank']} {report['state'].replace('_', ' ')}: {report.get('error') or 'no report'}"
+    lines = report.get("lines") or []
+    return text + ("\nlast lines of its output:\n" + "\n".join(lines) if lines else "")
+
+
+def judge(
+    reports: dict[int, dict[str, Any] | None], world_size: int, epoch: int, max_epochs: int, map_error: str
+) -> Verdict:
+    """`reports` are the ranks' last words by rank, None where there are none; `map_error` is what the state machine
+    said of the map, empty where it succeeded."""
+    now = time.time()
+    found: list[dict[str, Any]] = []
+    for rank in range(world_size):
+        report = reports.get(rank)
+        if report is None:
+            report = {"rank": rank, "state": "missing", "error": "its function was never heard of"}
+        elif report["state"] == "running" and now - report["time"] > STALE:
+            report = {**report, "state": "lost", "error": f"its function went silent {now - report['time']:.0f} s ago"}
+        found.append(report)
+    bad = [report for report in found if report["state"] not in ("done", "running", "missing")]
+    running = [report for report in found if report["state"] == "running"]
+    missing = [report for report in found if report["state"] == "missing"]
+    if not bad and not running and not missing:
+        return Verdict("done")
+    if not bad and running and not map_error and not missing:
+        return Verdict("wait")
+    if not bad:
+        # The map has ended, and so have the functions of those that say they run.
+        bad = [
+            {**r, "state": "lost", "error": f"its function ended without a word ({map_error})"} for r in running
+        ] + missing
+    bad.sort(key=lambda report: (not _own(report), _ORDER.get(report["state"], 9), report["rank"]))
+    cause = _describe(bad[0])
+    others = [f"rank {report['rank']} {report['state']}" for report in bad[1:9]]
+    if others:
+        cause += f"\nalso: {', '.join(others)}" + (f" and {len(bad) - 9} more" if len(bad) > 9 else "")
+    retry = all(_may_retry(report) for report in bad if _own(report))
+    if retry and epoch + 1 < max_epochs:
+        return Verdict("retry", "Weft.EpochFailed", cause)
+    if retry:
+        cause = f"after {max_epochs} epochs: {cause}"
+    return Verdict("failed", f"Weft.{bad[0]['state'].title().replace('_', '')}", cause)
