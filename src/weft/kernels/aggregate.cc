@@ -29,91 +29,6 @@ arrow::Decimal256 ToDecimal256(Int128 value) {
   return arrow::Decimal256(arrow::Decimal128(static_cast<int64_t>(value >> 64), static_cast<uint64_t>(value)));
 }
 
-/// Writes the integers of `length` rows, rows[i] or first + i, to `out`, 0 for null. Of types whose values fit 64 bits
-/// with a sign; returns where they lie, which is the array itself if it can be.
-template <typename T>
-const int64_t* ReadIntegers(const arrow::ArrayData& data, const int64_t* rows, int64_t first, int64_t length,
-                            int64_t* out) {
-  const T* values = data.GetValues<T>(1);
-  const bool has_nulls = data.GetNullCount() > 0;
-  if constexpr (std::is_same_v<T, int64_t>) {
-    if (rows == nullptr && !has_nulls) return values + first;
-  }
-  for (int64_t i = 0; i < length; ++i) out[i] = static_cast<int64_t>(values[rows != nullptr ? rows[i] : first + i]);
-  if (!has_nulls) return out;
-  for (int64_t i = 0; i < length; ++i) {
-    const int64_t row = rows != nullptr ? rows[i] : first + i;
-    if (!arrow::bit_util::GetBit(data.buffers[0]->data(), data.offset + row)) out[i] = 0;
-  }
-  return out;
-}
-
-/// nullptr for types that it does not read.
-const int64_t* ReadIntegers(const arrow::ArrayData& data, const int64_t* rows, int64_t first, int64_t length,
-                            int64_t* out) {
-  switch (data.type->id()) {
-    case Type::INT8:
-      return ReadIntegers<int8_t>(data, rows, first, length, out);
-    case Type::INT16:
-      return ReadIntegers<int16_t>(data, rows, first, length, out);
-    case Type::INT32:
-      return ReadIntegers<int32_t>(data, rows, first, length, out);
-    case Type::INT64:
-      return ReadIntegers<int64_t>(data, rows, first, length, out);
-    case Type::UINT8:
-      return ReadIntegers<uint8_t>(data, rows, first, length, out);
-    case Type::UINT16:
-      return ReadIntegers<uint16_t>(data, rows, first, length, out);
-    case Type::UINT32:
-      return ReadIntegers<uint32_t>(data, rows, first, length, out);
-    default:
-      return nullptr;
-  }
-}
-
-/// Sums of a section's integers in 64 bits, as long as they are sure to fit, in front of its sums in 128 bits.
-class NarrowSums {
- public:
-  static arrow::Result<NarrowSums> Make(std::span<Int128> states, const Context& context) {
-    NarrowSums sums;
-    sums.states_ = states;
-    ARROW_ASSIGN_OR_RAISE(sums.narrow_,
-                          PoolArray<int64_t>::MakeZero(static_cast<int64_t>(states.size()), context.pool));
-    return sums;
-  }
-
-  void Add(const int64_t* values, const uint32_t* ids, int64_t length) {
-    uint64_t magnitudes = 0;
-    for (int64_t i = 0; i < length; ++i) magnitudes |= static_cast<uint64_t>(values[i] ^ (values[i] >> 63));
-    // No value is further from zero than 2^bits, and there are at most kFoldBlock.
-    const int bits = static_cast<int>(std::bit_width(magnitudes));
-    if (bits > kBits) {
-      for (int64_t i = 0; i < length; ++i) states_[ids[i]] += values[i];
-      return;
-    }
-    if (most_ > (uint64_t{1} << 62) - (static_cast<uint64_t>(kFoldBlock) << bits)) Flush();
-    most_ += static_cast<uint64_t>(kFoldBlock) << bits;
-    int64_t* narrow = narrow_.data();
-    for (int64_t i = 0; i < length; ++i) narrow[ids[i]] += values[i];
-  }
-
-  void Flush() {
-    for (size_t g = 0; g < states_.size(); ++g) {
-      states_[g] += narrow_[static_cast<int64_t>(g)];
-      narrow_[static_cast<int64_t>(g)] = 0;
-    }
-    most_ = 0;
-  }
-
- private:
-  static constexpr int kBits = 48;
-
-  std::span<Int128> states_;
-  PoolArray<int64_t> narrow_;
-  /// No sum is further from zero.
-  uint64_t most_ = 0;
-};
-
 template <typename State>
 class SumStates : public GroupStates {
  public:
@@ -124,14 +39,6 @@ class SumStates : public GroupStates {
     std::shared_ptr<arrow::Array> flat;
     if (!grouping.shared) {
       ARROW_ASSIGN_OR_RAISE(flat, Flatten(*column_, context));
-    }
-    if constexpr (std::is_same_v<State, Int128>) {
-      // With few rows a group a second array of sums costs more than it saves.
-      if (grouping.shared && arrow::is_integer(column_->type()->id()) && column_->type()->id() != Type::UINT64) {
-        ARROW_RETURN_NOT_OK(AddNarrow(grouping, context));
-        column_.reset();
-        return arrow::Status::OK();
-      }
     }
     ARROW_RETURN_NOT_OK(states_.Run(
         grouping, context, SumFold<State>(),
@@ -176,27 +83,6 @@ class SumStates : public GroupStates {
   }
 
  private:
-  arrow::Status AddNarrow(const Grouping& grouping, const Context& context) {
-    return states_.RunSections(grouping, context, SumFold<State>(),
-                               [&](std::span<State> states, const uint32_t* ids, const int64_t*, int64_t first,
-                                   int64_t length) -> arrow::Status {
-                                 if constexpr (std::is_same_v<State, Int128>) {
-                                   ARROW_ASSIGN_OR_RAISE(auto sums, NarrowSums::Make(states, context));
-                                   int64_t block[kFoldBlock];
-                                   VisitChunks(*column_, first, length,
-                                               [&](const arrow::Array& chunk, int64_t at, int64_t row, int64_t count) {
-                                                 for (int64_t i = 0; i < count; i += kFoldBlock) {
-                                                   const int64_t rows = std::min(kFoldBlock, count - i);
-                                                   sums.Add(ReadIntegers(*chunk.data(), nullptr, row + i, rows, block),
-                                                            ids + at + i, rows);
-                                                 }
-                                               });
-                                   sums.Flush();
-                                 }
-                                 return arrow::Status::OK();
-                               });
-  }
-
   std::shared_ptr<arrow::ChunkedArray> column_;
   const std::shared_ptr<arrow::DataType> state_type_;
   const bool skip_nan_;

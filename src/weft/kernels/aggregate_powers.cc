@@ -97,12 +97,8 @@ class MomentStates : public GroupStates {
     return states_.RunSections(
         grouping, context, fold,
         [&](std::span<Moments> states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
-          if (powers_ > 2) {
-            FoldMoments<true>(values, states, ids, rows, first, length);
-          } else {
-            FoldMoments<false>(values, states, ids, rows, first, length);
-          }
-          return arrow::Status::OK();
+          if (powers_ > 2) return FoldMoments<true>(values, states, ids, rows, first, length);
+          FoldMoments<false>(values, states, ids, rows, first, length);
         });
   }
 

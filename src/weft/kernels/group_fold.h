@@ -56,9 +56,10 @@ class States {
         states = part.data();
       }
       // Place 0 of a section that shares no groups belongs to its neighbour: only what is left out goes there.
-      return fold_section(
+      fold_section(
           std::span<State>(states, static_cast<size_t>(section.groups + 1)), grouping.ids.data() + section.begin,
           grouping.shared ? nullptr : grouping.rows.data() + section.begin, section.begin, section.end - section.begin);
+      return arrow::Status::OK();
     }));
     for (size_t s = 0; s < parts.size(); ++s) {
       const GroupSection& section = grouping.sections[s];
@@ -80,7 +81,6 @@ class States {
             add(states.data(), ids + begin, rows == nullptr ? nullptr : rows + begin, first + begin,
                 std::min(kFoldBlock, length - begin));
           }
-          return arrow::Status::OK();
         });
   }
 
