@@ -101,7 +101,8 @@ arrow::Status WireLink::Send(const OperationRef& operation) {
   outgoing_.emplace(operation->number, std::move(outgoing));
   Queue(NoteType::kAnnounce, 0, operation->tag, operation->number,
         {reinterpret_cast<const char*>(&announce), sizeof(announce)});
-  return Flush();
+  Flush();
+  return arrow::Status::OK();
 }
 
 arrow::Result<bool> WireLink::SendNote(NoteHeader header, std::span<const iovec> payload) {
@@ -132,16 +133,19 @@ arrow::Result<bool> WireLink::SendNote(NoteHeader header, std::span<const iovec>
   return true;
 }
 
-arrow::Status WireLink::Flush() {
+void WireLink::Flush() {
   dirty_ = false;
   if (suspected() || peer_left_) queue_.clear();
-  if (suspected()) return arrow::Status::OK();
+  if (suspected()) return;
   flushing_ = true;
   const arrow::Result<bool> all = FlushAll();
   flushing_ = false;
-  ARROW_RETURN_NOT_OK(all.status());
-  if (!*all) Touch();
-  return arrow::Status::OK();
+  // A peer that cannot be written to may have said why before.
+  if (!all.ok()) {
+    Suspect(all.status().message());
+  } else if (!*all) {
+    Touch();
+  }
 }
 
 /// False where something is left.
@@ -278,6 +282,7 @@ void WireLink::Suspect(const std::string& how) {
   if (suspected() || peer_left_) return;
   suspicion_ = how;
   suspected_at_ = Clock::now();
+  context_->any_suspected = true;
   Touch();
 }
 

@@ -43,6 +43,8 @@ struct WireContext {
   uint64_t next_cookie = 1;
   /// Links that have something to send.
   std::vector<WireLink*> dirty;
+  /// Some peer is suspected.
+  bool any_suspected = false;
   /// Texts of heartbeats that have come, to be looked at without the mutex.
   std::vector<std::pair<Rank, std::string>> heard;
 };
@@ -67,8 +69,8 @@ class WireLink {
   bool greeted() const { return greeted_; }
   arrow::Status OnNote(const NoteHeader& header, ConstBytes payload);
   arrow::Status OnPiece(WirePiece piece, const arrow::Status& status);
-  /// Gives the wire what it takes.
-  arrow::Status Flush();
+  /// Gives the wire what it takes. Where it says that the peer is lost, the peer is suspected.
+  void Flush();
 
   void QueueHeartbeat(std::string_view text);
   /// Drops all that is queued and completes all operations with `status`. Where `abort` is given, tells the peer. After

@@ -36,13 +36,11 @@ void WireTransport::OnPiece(uint64_t cookie, const arrow::Status& status) {
   if (piece.empty()) return;
   WireLink& link = *piece.mapped().link;
   Check(link.OnPiece(std::move(piece.mapped()), status));
-  any_suspected_ |= link.suspected();
 }
 
 void WireTransport::OnLost(Rank peer, const std::string& how) {
   WireLink& link = *links_[static_cast<size_t>(peer)];
   link.Suspect(how);
-  any_suspected_ |= link.suspected();
 }
 
 /// A link's finding fails the transport, unless it is leaving anyway.
@@ -57,17 +55,12 @@ void WireTransport::Poll() {
 
 void WireTransport::FlushDirty() {
   const auto dirty = std::exchange(context_.dirty, {});
-  for (WireLink* link : dirty) {
-    const arrow::Status status = link->Flush();
-    if (status.ok()) continue;
-    link->Suspect(status.message());
-    any_suspected_ = true;
-  }
+  for (WireLink* link : dirty) link->Flush();
 }
 
 Duration WireTransport::ShortenWait(Duration wait) const {
   if (!context_.dirty.empty()) wait = std::min(wait, kRetry);
-  if (any_suspected_ && failure_.ok()) wait = std::min(wait, kSuspicionTick);
+  if (context_.any_suspected && failure_.ok()) wait = std::min(wait, kSuspicionTick);
   return wait;
 }
 
@@ -110,7 +103,7 @@ void WireTransport::Fail(const arrow::Status& status, bool own_finding) {
 void WireTransport::Settle(Lock& lock) {
   const Clock::time_point now = Clock::now();
   const bool waiting = context_.ledger.pending > 0;
-  if (any_suspected_ && failure_.ok() && !closing_) {
+  if (context_.any_suspected && failure_.ok() && !closing_) {
     for (const auto& link : links_) {
       if (link != nullptr && failure_.ok()) Check(link->CheckSuspicion(now));
     }

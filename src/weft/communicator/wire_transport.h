@@ -92,7 +92,6 @@ class WireTransport : public Transport, private WireSink {
   std::vector<std::unique_ptr<WireLink>> links_;  // by rank; nullptr for this rank itself
   SelfMessages self_;
   arrow::Status failure_;
-  bool any_suspected_ = false;
   bool closing_ = false;
   bool closed_ = false;
   bool stop_ = false;
