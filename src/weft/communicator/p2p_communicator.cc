@@ -83,8 +83,11 @@ class P2PRequest : public Request {
 class P2PCommunicator : public Communicator {
  public:
   P2PCommunicator(std::string backend, std::shared_ptr<SharedTransport> shared,
-                  std::shared_ptr<CommunicatorContext> context)
-      : backend_(std::move(backend)), shared_(std::move(shared)), context_(std::move(context)) {
+                  std::shared_ptr<CommunicatorContext> context, std::shared_ptr<NativeCollectives> natives)
+      : backend_(std::move(backend)),
+        shared_(std::move(shared)),
+        context_(std::move(context)),
+        natives_(std::move(natives)) {
     shared_->AddContext(context_);
   }
   ~P2PCommunicator() override {
@@ -128,13 +131,20 @@ class P2PCommunicator : public Communicator {
   }
 
   arrow::Result<RequestPtr> Ibarrier() override {
-    return Start({.collective = Collective::kBarrier}, {}, [](Schedule& schedule) { AddBarrier(schedule); });
+    return Start({.collective = Collective::kBarrier}, {}, [this](Schedule& schedule) {
+      if (!AddNative(schedule, {.collective = Collective::kBarrier})) AddBarrier(schedule);
+    });
   }
 
   arrow::Result<RequestPtr> Ibroadcast(MutableBytes data, Rank root, Owner owner) override {
     ARROW_RETURN_NOT_OK(CheckRank("broadcast", "root", root, world_size()));
-    return Start({.collective = Collective::kBroadcast, .root = root, .count = static_cast<int64_t>(data.size())},
-                 std::move(owner), [&](Schedule& schedule) { AddBroadcast(schedule, data, root); });
+    const auto size = static_cast<int64_t>(data.size());
+    return Start({.collective = Collective::kBroadcast, .root = root, .count = size}, std::move(owner),
+                 [&](Schedule& schedule) {
+                   const NativeCall native{
+                       .collective = Collective::kBroadcast, .recv = data.data(), .count = size, .root = root};
+                   if (!AddNative(schedule, native)) AddBroadcast(schedule, data, root);
+                 });
   }
 
   arrow::Result<RequestPtr> Igatherv(ConstBytes send, MutableBytes recv, std::vector<int64_t> counts,
@@ -157,8 +167,9 @@ class P2PCommunicator : public Communicator {
     ARROW_RETURN_NOT_OK(CheckOwnBlock("allgather", send, recv, blocks));
     CollectiveCall call{.collective = Collective::kAllgather};
     call.SetCounts(blocks.counts());
-    return Start(call, std::move(owner),
-                 [&](Schedule& schedule) { AddAllgather(schedule, send, recv.data(), blocks); });
+    return Start(call, std::move(owner), [&](Schedule& schedule) {
+      if (!AddNativeAllgather(schedule, send, recv.data(), blocks)) AddAllgather(schedule, send, recv.data(), blocks);
+    });
   }
 
   arrow::Result<RequestPtr> Iscatterv(ConstBytes send, std::vector<int64_t> counts, std::vector<int64_t> displacements,
@@ -204,8 +215,11 @@ class P2PCommunicator : public Communicator {
     }
     ARROW_RETURN_NOT_OK(CheckInPlace("alltoall", send, recv));
     const auto block = static_cast<int64_t>(recv.size() / context_->ranks.size());
-    return Start({.collective = Collective::kAlltoall, .count = block}, std::move(owner),
-                 [&](Schedule& schedule) { AddAlltoall(schedule, Apart(schedule, send, recv), recv.data(), block); });
+    return Start({.collective = Collective::kAlltoall, .count = block}, std::move(owner), [&](Schedule& schedule) {
+      const std::byte* const from = Apart(schedule, send, recv);
+      const NativeCall native{.collective = Collective::kAlltoall, .send = from, .recv = recv.data(), .count = block};
+      if (!AddNative(schedule, native)) AddAlltoall(schedule, from, recv.data(), block);
+    });
   }
 
   arrow::Result<RequestPtr> Ireduce(ConstBytes send, MutableBytes recv, int64_t count, const Reduction& reduction,
@@ -215,8 +229,10 @@ class P2PCommunicator : public Communicator {
     CollectiveCall call{.collective = Collective::kReduce, .root = root, .count = count};
     call.SetReduction(reduction, reducer.element_size());
     return Start(call, std::move(owner), [&](Schedule& schedule) {
-      schedule.set_reducer(std::move(reducer));
-      AddReduce(schedule, send.data(), recv.data(), count, root);
+      schedule.set_reducer(reducer);
+      if (!AddNativeReduce(schedule, send, recv, count, reducer, root)) {
+        AddReduce(schedule, send.data(), recv.data(), count, root);
+      }
     });
   }
 
@@ -227,9 +243,11 @@ class P2PCommunicator : public Communicator {
     call.SetReduction(reduction, reducer.element_size());
     return Start(call, std::move(owner), [&](Schedule& schedule) {
       const auto bytes = static_cast<size_t>(count * reducer.element_size());
-      schedule.set_reducer(std::move(reducer));
+      schedule.set_reducer(reducer);
       schedule.Copy(send.first(bytes), recv.data());
-      AddAllreduce(schedule, recv.data(), count);
+      const NativeCall native{
+          .collective = Collective::kAllreduce, .recv = recv.data(), .count = count, .reducer = reducer};
+      if (!AddNative(schedule, native)) AddAllreduce(schedule, recv.data(), count);
     });
   }
 
@@ -324,6 +342,49 @@ class P2PCommunicator : public Communicator {
     return std::make_unique<P2PRequest>(shared_, activity);
   }
 
+  /// True where the library has it: then a step that runs it has been added.
+  bool AddNative(Schedule& schedule, const NativeCall& call) const {
+    if (natives_ == nullptr || world_size() == 1 || !natives_->Has(call)) return false;
+    schedule.Run([natives = natives_, call](uint32_t number, Owner keep) {
+      return natives->Start(call, number, std::move(keep));
+    });
+    schedule.EndRound();
+    return true;
+  }
+
+  bool AddNativeAllgather(Schedule& schedule, ConstBytes send, std::byte* recv, const Blocks& blocks) const {
+    NativeCall call{.collective = Collective::kAllgather, .send = send.data(), .recv = recv};
+    call.counts.assign(blocks.counts().begin(), blocks.counts().end());
+    if (natives_ == nullptr || world_size() == 1 || !natives_->Has(call)) return false;
+    int64_t total = 0;
+    bool in_a_row = true;
+    for (Rank r = 0; r < world_size(); ++r) {
+      in_a_row = in_a_row && blocks.at(r) == total;
+      total += blocks.size(r);
+    }
+    if (!in_a_row) call.recv = schedule.Temporary(total).data();
+    AddNative(schedule, call);
+    int64_t from = 0;
+    for (Rank r = 0; r < world_size() && !in_a_row; from += blocks.size(r), ++r) {
+      schedule.Copy({call.recv + from, static_cast<size_t>(blocks.size(r))}, recv + blocks.at(r));
+    }
+    return true;
+  }
+
+  bool AddNativeReduce(Schedule& schedule, ConstBytes send, MutableBytes recv, int64_t count, const Reducer& reducer,
+                       Rank root) const {
+    NativeCall call{.collective = Collective::kReduce,
+                    .send = send.data(),
+                    .recv = recv.data(),
+                    .count = count,
+                    .root = root,
+                    .reducer = reducer};
+    if (natives_ == nullptr || world_size() == 1 || !natives_->Has(call)) return false;
+    // Gloo, at least, works in the memory of the result on all ranks.
+    if (rank() != root) call.recv = schedule.Temporary(count * reducer.element_size()).data();
+    return AddNative(schedule, call);
+  }
+
   arrow::Status CheckOwnBlock(const char* operation, ConstBytes send, MutableBytes recv, const Blocks& blocks) const {
     if (blocks.size(rank()) != static_cast<int64_t>(send.size())) {
       return arrow::Status::Invalid(operation, ": rank ", rank(), " sends ", send.size(),
@@ -373,6 +434,7 @@ class P2PCommunicator : public Communicator {
   const std::string backend_;
   const std::shared_ptr<SharedTransport> shared_;
   const std::shared_ptr<CommunicatorContext> context_;
+  const std::shared_ptr<NativeCollectives> natives_;  // may be nullptr
 };
 
 arrow::Result<std::unique_ptr<Communicator>> P2PCommunicator::Divide(int color, int key) {
@@ -415,14 +477,16 @@ arrow::Result<std::unique_ptr<Communicator>> P2PCommunicator::Divide(int color, 
     if (group[i] == rank()) context->rank = static_cast<Rank>(i);
     context->ranks.push_back(context_->ranks[static_cast<size_t>(group[i])]);
   }
-  return std::make_unique<P2PCommunicator>(backend_, shared_, std::move(context));
+  auto natives = natives_ == nullptr ? nullptr : natives_->ForGroup(context->id, context->rank, context->ranks);
+  return std::make_unique<P2PCommunicator>(backend_, shared_, std::move(context), std::move(natives));
 }
 
 }  // namespace
 
 arrow::Result<std::unique_ptr<Communicator>> MakeP2PCommunicator(std::string backend,
                                                                  std::unique_ptr<Transport> transport,
-                                                                 CommunicatorOptions options) {
+                                                                 CommunicatorOptions options,
+                                                                 std::shared_ptr<NativeCollectives> natives) {
   if (transport == nullptr) return arrow::Status::Invalid("a communicator needs a transport");
   auto context = std::make_shared<CommunicatorContext>();
   context->rank = transport->rank();
@@ -430,7 +494,8 @@ arrow::Result<std::unique_ptr<Communicator>> MakeP2PCommunicator(std::string bac
   std::iota(context->ranks.begin(), context->ranks.end(), 0);
   context->options = std::move(options);
   auto shared = std::make_shared<SharedTransport>(std::move(transport));
-  return std::make_unique<P2PCommunicator>(std::move(backend), std::move(shared), std::move(context));
+  return std::make_unique<P2PCommunicator>(std::move(backend), std::move(shared), std::move(context),
+                                           std::move(natives));
 }
 
 }  // namespace weft

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "weft/communicator/communicator.h"
+#include "weft/communicator/native_collectives.h"
 #include "weft/communicator/transport.h"
 
 namespace weft {
@@ -14,6 +15,7 @@ namespace weft {
 /// operations for MPI", SC 2007). `backend` is the name it reports.
 arrow::Result<std::unique_ptr<Communicator>> MakeP2PCommunicator(std::string backend,
                                                                  std::unique_ptr<Transport> transport,
-                                                                 CommunicatorOptions options);
+                                                                 CommunicatorOptions options,
+                                                                 std::shared_ptr<NativeCollectives> natives = nullptr);
 
 }  // namespace weft

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "weft/base/communication_error.h"
+#include "weft/communicator/native_collectives.h"
 
 namespace weft {
 
@@ -38,6 +39,11 @@ void Schedule::AddCheck(Check check, ConstBytes data) {
 }
 
 void Schedule::EndRound() { steps_.push_back({Kind::kEndRound, -1, 0, nullptr, nullptr, {}}); }
+
+void Schedule::Run(Native native) {
+  steps_.push_back({Kind::kRun, -1, static_cast<int64_t>(natives_.size()), nullptr, nullptr, {}});
+  natives_.push_back(std::move(native));
+}
 
 MutableBytes Schedule::Temporary(int64_t bytes) {
   const auto size = static_cast<size_t>(bytes);
@@ -87,6 +93,11 @@ arrow::Status Schedule::RunStep(const Step& step, const Route& route) {
       arrow::Status status = step.check(*this, {step.a, length});
       failed_check_ = !status.ok();
       return status;
+    }
+    case Kind::kRun: {
+      ARROW_ASSIGN_OR_RAISE(auto native, natives_[length](static_cast<uint32_t>(route.tag), shared_from_this()));
+      pending_.push_back({native, -1, -1, native});
+      return arrow::Status::OK();
     }
     case Kind::kEndRound:
       break;
@@ -148,13 +159,20 @@ arrow::Status Schedule::StartMessage(const Route& route, Rank peer, bool receive
 }
 
 void Schedule::CancelPending(Transport& transport) {
-  for (const Pending& pending : pending_) transport.Cancel(pending.operation);
+  for (const Pending& pending : pending_) {
+    pending.native != nullptr ? pending.native->Cancel() : transport.Cancel(pending.operation);
+  }
 }
 
 std::vector<Rank> Schedule::PendingPeers() const {
   std::vector<Rank> peers;
   for (const Pending& pending : pending_) {
-    if (!pending.operation->done()) peers.push_back(pending.peer);
+    if (pending.operation->done()) continue;
+    if (pending.native == nullptr) {
+      peers.push_back(pending.peer);
+    } else {
+      for (const Rank peer : pending.native->waits_for()) peers.push_back(peer);
+    }
   }
   std::sort(peers.begin(), peers.end());
   peers.erase(std::unique(peers.begin(), peers.end()), peers.end());
@@ -167,6 +185,7 @@ void Schedule::Finish(bool ok) {
   steps_.clear();
   next_ = 0;
   pending_.clear();
+  natives_.clear();
   if (ok) owner_.reset();
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -16,6 +17,8 @@
 #include "weft/communicator/transport.h"
 
 namespace weft {
+
+class NativeOperation;
 
 /// Where a schedule's messages go: the transport, the tag, and the transport's rank of each rank of the communicator.
 struct Route {
@@ -51,6 +54,9 @@ class Schedule : public std::enable_shared_from_this<Schedule> {
   using Check = arrow::Status (*)(const Schedule& schedule, ConstBytes data);
   void AddCheck(Check check, ConstBytes data);
   void EndRound();
+  /// A collective of the library's own, started with the number in the tag; the round waits for it too.
+  using Native = std::function<arrow::Result<std::shared_ptr<NativeOperation>>(uint32_t number, Owner keep)>;
+  void Run(Native native);
   /// Memory of the schedule, uninitialised. Where there is none the schedule fails when it is started.
   MutableBytes Temporary(int64_t bytes);
   void set_reducer(Reducer reducer) { reducer_ = std::move(reducer); }
@@ -81,7 +87,7 @@ class Schedule : public std::enable_shared_from_this<Schedule> {
   void Finish(bool ok);
 
  private:
-  enum class Kind : uint8_t { kSend, kRecv, kCopy, kCombine, kCheck, kEndRound };
+  enum class Kind : uint8_t { kSend, kRecv, kCopy, kCombine, kCheck, kRun, kEndRound };
   struct Step {
     Kind kind;
     Rank peer;
@@ -95,8 +101,9 @@ class Schedule : public std::enable_shared_from_this<Schedule> {
   };
   struct Pending {
     OperationPtr operation;
-    Rank peer;
+    Rank peer;         // -1 of a library's own collective
     int64_t expected;  // bytes, or -1: any
+    std::shared_ptr<NativeOperation> native = nullptr;
   };
 
   arrow::Status RunStep(const Step& step, const Route& route);
@@ -111,6 +118,7 @@ class Schedule : public std::enable_shared_from_this<Schedule> {
   int64_t received_bytes_ = 0;
   std::vector<Step> steps_;
   std::vector<Pending> pending_;
+  std::vector<Native> natives_;
   std::vector<std::unique_ptr<std::byte[]>> memory_;
   size_t inline_used_ = 0;
   alignas(16) std::byte inline_[256];

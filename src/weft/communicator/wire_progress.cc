@@ -18,6 +18,7 @@ constexpr Duration kSpin = 20us;
 /// How soon to look again where the wire could not take all.
 constexpr Duration kRetry = 1ms;
 constexpr Duration kSuspicionTick = 20ms;
+constexpr Duration kLeaverGrace = 1s;
 
 }  // namespace
 
@@ -101,6 +102,7 @@ void WireTransport::Fail(const arrow::Status& status, bool own_finding) {
   }
   for (const auto& [cookie, piece] : context_.pieces) context_.wire->CancelPiece(cookie);
   self_.CompleteAll(status);
+  EndNatives(status);
   if (wire_ == nullptr) return;
   FlushDirty();
   wire_->Wake();
@@ -126,6 +128,7 @@ void WireTransport::RunTimers(Lock& lock) {
   if (!failure_.ok() || closing_) return;
   SendHeartbeats(lock, now);
   if (failure_.ok() && !closing_ && context_.ledger.pending > 0) LookForSilence(now);
+  if (failure_.ok() && !closing_ && !natives_.empty()) LookForLeavers(now);
 }
 
 void WireTransport::SendHeartbeats(Lock& lock, Clock::time_point now) {
@@ -155,6 +158,22 @@ void WireTransport::LookForSilence(Clock::time_point now) {
                          " s; is its process stopped or killed, or its host cut off?"),
          true);
     return;
+  }
+}
+
+/// A library's own collective may wait for a peer that has left in good order. What the peer sent for it before may
+/// come by another way than its goodbye, so that is no error at once.
+void WireTransport::LookForLeavers(Clock::time_point now) {
+  for (const auto& operation : natives_) {
+    for (const Rank peer : operation->waits_for_in_world()) {
+      if (peer == rank()) continue;
+      const WireLink& link = *links_[static_cast<size_t>(peer)];
+      if (!link.peer_left() || now - link.last_heard() < kLeaverGrace) continue;
+      return Fail(link.Error(CommunicationFailure::kPeerLost,
+                             "rank " + std::to_string(peer) +
+                                 " has left the job (closed its communicator) while this rank still waits for it"),
+                  true);
+    }
   }
 }
 

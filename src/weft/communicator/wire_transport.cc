@@ -24,8 +24,8 @@ uint32_t HashJob(const std::string& job) {
 
 }  // namespace
 
-arrow::Result<std::unique_ptr<Transport>> WireTransport::Make(std::unique_ptr<Wire> wire,
-                                                              const WireTransportOptions& options) {
+arrow::Result<std::unique_ptr<WireTransport>> WireTransport::Make(std::unique_ptr<Wire> wire,
+                                                                  const WireTransportOptions& options) {
   if (wire == nullptr && options.world_size > 1) return arrow::Status::Invalid(options.name, ": no wire");
   std::unique_ptr<WireTransport> transport(new WireTransport(std::move(wire), options));
   ARROW_RETURN_NOT_OK(transport->Start(options));
@@ -196,6 +196,36 @@ arrow::Status WireTransport::Progress(Duration max_wait) {
   return failure_;
 }
 
+arrow::Status WireTransport::BeginNative(const std::shared_ptr<NativeOperation>& operation) {
+  ARROW_RETURN_NOT_OK(CheckCall(rank()));
+  const Lock lock(mutex_);
+  if (closing_) return arrow::Status::Invalid("this communicator is closed");
+  ARROW_RETURN_NOT_OK(failure_);
+  if (context_.ledger.pending++ == 0) wait_began_ = Clock::now();
+  natives_.insert(operation);
+  return arrow::Status::OK();
+}
+
+void WireTransport::EndNative(const std::shared_ptr<NativeOperation>& operation, const arrow::Status& status,
+                              Owner keep) {
+  const Lock lock(mutex_);
+  if (keep) context_.ledger.released.push_back(std::move(keep));
+  if (natives_.erase(operation) == 0) return;
+  --context_.ledger.pending;
+  ++context_.ledger.completed;
+  operation->Complete(status, 0);
+  if (driver_present_ && wire_ != nullptr) wire_->Wake();
+}
+
+void WireTransport::EndNatives(const arrow::Status& status) {
+  for (const auto& operation : std::exchange(natives_, {})) {
+    --context_.ledger.pending;
+    ++context_.ledger.completed;
+    operation->Complete(status, 0);
+    operation->Interrupt();
+  }
+}
+
 void WireTransport::Cancel(const OperationPtr& operation) {
   if (!CheckCall(rank()).ok()) return;
   std::vector<Owner> released;
@@ -257,6 +287,7 @@ arrow::Status WireTransport::Close(Deadline deadline) {
     error.rank = rank();
     const arrow::Status status = MakeCommunicationError(std::move(error), "the communicator was closed");
     self_.CompleteAll(status);
+    EndNatives(status);
     if (failure_.ok()) {
       for (const auto& link : links_) {
         if (link != nullptr) link->Leave(status);

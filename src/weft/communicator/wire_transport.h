@@ -7,10 +7,12 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "weft/communicator/native_collectives.h"
 #include "weft/communicator/self_messages.h"
 #include "weft/communicator/transport.h"
 #include "weft/communicator/wire.h"
@@ -37,8 +39,8 @@ class WireTransport : public Transport, private WireSink {
  public:
   /// Greets all peers and returns when all have done so too: collective. A rank that does not come is kTimedOut and
   /// named. `wire` is nullptr in a world of 1.
-  static arrow::Result<std::unique_ptr<Transport>> Make(std::unique_ptr<Wire> wire,
-                                                        const WireTransportOptions& options);
+  static arrow::Result<std::unique_ptr<WireTransport>> Make(std::unique_ptr<Wire> wire,
+                                                            const WireTransportOptions& options);
   ~WireTransport() override;
 
   Rank rank() const override { return context_.rank; }
@@ -53,6 +55,12 @@ class WireTransport : public Transport, private WireSink {
                     std::function<arrow::Status(Rank, std::string_view)> check) override;
   arrow::Status Close(Deadline deadline) override;
   std::vector<LinkInfo> links() const override;
+
+  /// For a library's own collectives, which run beside the messages: from Begin to End one counts as an operation that
+  /// waits, so that there are heartbeats and peers are found lost. It ends with the transport's failure at the latest.
+  arrow::Status BeginNative(const std::shared_ptr<NativeOperation>& operation);
+  /// Completes it, unless it has ended. Any thread. `keep` is let go of by the calling thread, later.
+  void EndNative(const std::shared_ptr<NativeOperation>& operation, const arrow::Status& status, Owner keep = {});
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -80,6 +88,8 @@ class WireTransport : public Transport, private WireSink {
   void CheckHeard(Lock& lock);
   void Check(const arrow::Status& status);
   void Fail(const arrow::Status& status, bool own_finding);
+  void EndNatives(const arrow::Status& status);
+  void LookForLeavers(Clock::time_point now);
   void WaitForPeers(Lock& lock, Deadline deadline);
   void RunIo();
 
@@ -91,6 +101,7 @@ class WireTransport : public Transport, private WireSink {
   WireContext context_;
   std::vector<std::unique_ptr<WireLink>> links_;  // by rank; nullptr for this rank itself
   SelfMessages self_;
+  std::set<std::shared_ptr<NativeOperation>> natives_;
   arrow::Status failure_;
   bool any_suspected_ = false;
   bool closing_ = false;

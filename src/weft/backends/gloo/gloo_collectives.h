@@ -1,0 +1,19 @@
+// Gloo's own collectives.
+#pragma once
+
+#include <memory>
+
+#include "weft/backends/gloo/gloo_group.h"
+#include "weft/communicator/native_collectives.h"
+#include "weft/communicator/wire_transport.h"
+
+namespace weft::gloo {
+
+/// Barrier, broadcast, allgather(v), alltoall of equal blocks, and reduce and allreduce of all types by all operations
+/// but functions are Gloo's. They block, so each communicator has a thread that runs them in order. It starts with the
+/// first. Gather(v), scatter(v) and alltoallv are not: Gloo trusts that lengths agree, and there no rank can know.
+///
+/// `transport` outlives what is returned.
+std::shared_ptr<NativeCollectives> MakeCollectives(std::shared_ptr<Mesh> mesh, WireTransport* transport);
+
+}  // namespace weft::gloo
