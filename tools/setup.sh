@@ -37,6 +37,6 @@ if [ ! -e "$stamp" ]; then
   echo "setup: installing Python packages"
   args=()
   for file in "${requirements[@]}"; do args+=(-r "$file"); done
-  .venv/bin/pip install -q --disable-pip-version-check "${args[@]}"
+  .venv/bin/pip install -q --disable-pip-version-check --use-pep517 "${args[@]}"
   touch "$stamp"
 fi
