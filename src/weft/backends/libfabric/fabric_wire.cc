@@ -330,11 +330,7 @@ void FabricWire::Poll(WireSink& sink) {
   }
   if (!unposted_.empty()) PostNotes();
   LookForEnds(sink);
-  if (any) {
-    idle_.store(0, std::memory_order_relaxed);
-  } else if (idle_.load(std::memory_order_relaxed) < 1000) {
-    idle_.fetch_add(1, std::memory_order_relaxed);
-  }
+  if (any) idle_.store(0, std::memory_order_relaxed);
 }
 
 /// No provider of those known says of its own accord that a peer is gone.
