@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,10 @@ def pids(folder: Path, ranks: int, wait_for) -> list[int]:
     files = [folder / f"pid-{rank}" for rank in range(ranks)]
     wait_for(lambda: all(file.exists() and file.read_text().endswith("\n") for file in files), 60)
     return [int(file.read_text()) for file in files]
+
+
+def left_in_shm(processes: Iterable[int]) -> list[Path]:
+    return [path for path in Path("/dev/shm").iterdir() if path.name.split(":")[0] in map(str, processes)]
 
 
 @pytest.mark.parametrize("ranks", [2, 3, 5])
@@ -164,7 +169,8 @@ def test_collectives_equal_numpy(launch, choice):
 @pytest.mark.parametrize("delay", [0.0, 0.7])
 def test_a_killed_rank(launch, wait_for, choice, delay):
     process = launch.start(ENDLESS, ranks=3, options=choice.options, **choice.variables)
-    victim = pids(launch.folder, 3, wait_for)[1]
+    processes = pids(launch.folder, 3, wait_for)
+    victim = processes[1]
     time.sleep(delay)
     killed = time.time()
     begin = time.monotonic()
@@ -175,6 +181,7 @@ def test_a_killed_rank(launch, wait_for, choice, delay):
         when, kind, peer = (launch.folder / f"failed-{rank}").read_text().split()
         assert float(when) - killed < 10
         assert (kind, peer) == ("PeerLost", "1"), done.text
+    assert not left_in_shm(processes)
 
 
 def test_a_stopped_rank(launch, wait_for, choice):
@@ -318,7 +325,7 @@ def test_shm_leaves_nothing_behind(launch):
         options=["--backend", "libfabric"],
         FI_PROVIDER="shm",
     )
-    assert not [path for path in Path("/dev/shm").iterdir() if path.name.split(":")[0] in done.out.split()]
+    assert not left_in_shm(map(int, done.out.split()))
 
 
 def test_a_provider_that_is_not_there(launch):

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "weft/base/types.h"
 #include "weft/communicator/collectives/collectives.h"
@@ -19,6 +20,8 @@ class NativeCollective {
   virtual ~NativeCollective() = default;
   /// Moves it, the first time from its start. True when it is done; then it is not called again.
   virtual arrow::Result<bool> Test() = 0;
+  /// Ranks that it waits for, in order; empty where the library does not say: then all others.
+  virtual std::vector<Rank> WaitsFor() const { return {}; }
   /// It is given up before it was done. `memory` keeps the buffers: to be held until the library lets go of them.
   virtual void Abandon(Owner memory) = 0;
 };

@@ -170,8 +170,12 @@ void Schedule::CancelPending(Transport& transport) {
 
 std::vector<Rank> Schedule::PendingPeers() const {
   std::vector<Rank> peers;
-  for (Rank rank = 0; native_under_way_ && rank < size_; ++rank) {
-    if (rank != rank_) peers.push_back(rank);
+  if (native_under_way_) {
+    peers = native_->WaitsFor();
+    const bool all = peers.empty();
+    for (Rank rank = 0; all && rank < size_; ++rank) {
+      if (rank != rank_) peers.push_back(rank);
+    }
   }
   for (const Pending& pending : pending_) {
     if (!pending.operation->done()) peers.push_back(pending.peer);

@@ -77,8 +77,8 @@ class Schedule : public std::enable_shared_from_this<Schedule> {
   /// A library's collective is under way.
   bool native_under_way() const { return native_under_way_; }
 
-  /// Ranks whose messages, or whose taking of messages, the current round waits for, in order. All others for a
-  /// library's collective: it does not say.
+  /// Ranks whose messages, or whose taking of messages, the current round waits for, in order; for a library's
+  /// collective see NativeCollective::WaitsFor.
   std::vector<Rank> PendingPeers() const;
 
   /// True where the error of Advance came from an AddCheck.

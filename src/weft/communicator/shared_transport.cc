@@ -1,6 +1,7 @@
 #include "weft/communicator/shared_transport.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 
 namespace weft {
@@ -17,6 +18,8 @@ constexpr Duration kNativeSpin = 200us;
 constexpr Duration kLongestNativeSlice = 1ms;
 /// A library's collective that takes longer than this is watched over.
 constexpr Duration kNativeWatch = 200ms;
+/// What a peer sent for a library's collective before it left may come by another way than its goodbye.
+constexpr Duration kLeaverGrace = 1s;
 
 }  // namespace
 
@@ -110,17 +113,32 @@ void SharedTransport::WatchNative(Activity& activity) {
     if (native_under_way_++ == 0) native_began_ = now;
   }
   arrow::Status status = transport_->failure();
-  if (status.ok() && activity.watches.empty() && now - activity.begin >= kNativeWatch) {
-    for (size_t i = 0; i < activity.context->ranks.size() && status.ok(); ++i) {
-      if (static_cast<Rank>(i) == activity.context->rank) continue;
-      auto watch = transport_->Recv(activity.context->ranks[i], activity.tag, {}, nullptr);
-      status = watch.status();
-      if (watch.ok()) activity.watches.push_back(*std::move(watch));
-    }
+  const bool watched = now - activity.begin >= kNativeWatch;
+  if (status.ok() && watched && activity.watch == nullptr) {
+    auto watch = transport_->Recv(transport_->rank(), activity.tag, {}, nullptr);
+    status = watch.status();
+    if (watch.ok()) activity.watch = *std::move(watch);
+  }
+  if (status.ok() && watched && now >= activity.next_look) {
+    activity.next_look = now + kNativeWatch;
+    status = LookForLeavers(activity, now);
   }
   if (status.ok()) return;
   const arrow::Status wrapped = Wrap(activity, status);
   FailActivity(activity, wrapped, wrapped);
+}
+
+arrow::Status SharedTransport::LookForLeavers(Activity& activity, Clock::time_point now) {
+  const std::vector<LinkInfo> links = transport_->links();
+  for (const Rank peer : activity.schedule->PendingPeers()) {
+    if (!links[static_cast<size_t>(activity.context->ranks[static_cast<size_t>(peer)])].left) continue;
+    const Clock::time_point since = activity.left.try_emplace(peer, now).first->second;
+    if (now - since < kLeaverGrace) continue;
+    return MakeCommunicationError({.failure = CommunicationFailure::kPeerLost, .peer = peer},
+                                  "rank " + std::to_string(peer) +
+                                      " has left the job (closed its communicator) while this rank still waits for it");
+  }
+  return arrow::Status::OK();
 }
 
 arrow::Status SharedTransport::Turn(const CommunicatorContext& context, Duration left) {
@@ -150,7 +168,7 @@ void SharedTransport::Finish(Activity& activity, arrow::Status status) {
   activity.unseen_epoch = activity.context->unseen_epoch;
   if (activity.collective) activity.context->history->End(activity.number);
   if (std::exchange(activity.native, false)) --native_under_way_;
-  for (const OperationPtr& watch : std::exchange(activity.watches, {})) transport_->Cancel(watch);
+  if (const OperationPtr watch = std::exchange(activity.watch, nullptr)) transport_->Cancel(watch);
   activity.schedule->Finish(activity.status.ok());
 }
 

@@ -5,6 +5,7 @@
 #include <arrow/status.h>
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -36,10 +37,13 @@ struct Activity {
   bool seen = false;
   uint64_t unseen_epoch = 0;
   arrow::Status status;
-  /// Receives that never match, one from each peer, while a library's collective takes long: what the transport does
-  /// while an operation waits (heartbeats, looking for silence and for peers that have left) it does then, too.
-  std::vector<OperationPtr> watches;
   bool native = false;  // a library's collective is under way
+  /// A receive from this rank that never matches, while a library's collective takes long: what the transport does
+  /// while an operation waits (heartbeats, looking for silence) it does then, too.
+  OperationPtr watch;
+  Clock::time_point next_look;
+  /// Peers that have left, and since when.
+  std::map<Rank, Clock::time_point> left;
 };
 
 /// Runs the activities of all communicators on one transport. Any wait moves all of them. Thread-safe.
@@ -88,6 +92,8 @@ class SharedTransport {
   Duration Slice();
   /// Fails, or watches over, a library's collective; it has just been found not done.
   void WatchNative(Activity& activity);
+  /// kPeerLost where a library's collective waits for a peer that has left some time ago.
+  arrow::Status LookForLeavers(Activity& activity, Clock::time_point now);
   /// Moves the transport, as long as `left` and the slice of this thread allow.
   arrow::Status Turn(const CommunicatorContext& context, Duration left);
 

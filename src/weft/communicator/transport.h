@@ -29,6 +29,7 @@ struct LinkInfo {
   int64_t bytes_received = 0;
   int64_t messages_sent = 0;
   int64_t messages_received = 0;
+  bool left = false;  // the peer has closed; nothing comes from it any more
 };
 
 /// A send or receive under way. Made by a transport, completed by its progress; read by the caller. `status` and

@@ -241,7 +241,10 @@ std::vector<LinkInfo> WireTransport::links() const {
   std::vector<LinkInfo> infos;
   if (ForkGeneration() != generation_) return infos;
   const Lock lock(mutex_);
-  for (const auto& link : links_) infos.push_back(link == nullptr ? self_.info() : link->info());
+  for (const auto& link : links_) {
+    infos.push_back(link == nullptr ? self_.info() : link->info());
+    infos.back().left = link != nullptr && link->peer_left();
+  }
   return infos;
 }
 

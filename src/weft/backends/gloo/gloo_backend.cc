@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "weft/backends/gloo/gloo_collectives.h"
 #include "weft/backends/gloo/gloo_mesh.h"
 #include "weft/backends/gloo/gloo_wire.h"
 #include "weft/communicator/p2p_communicator.h"
@@ -22,13 +23,20 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendConte
   options.deadline = Deadline::After(context.connect_timeout);
   options.check_interrupt = context.communicator.check_interrupt;
   options.name = "gloo";
-  std::unique_ptr<Wire> wire;
-  if (membership.world_size() > 1) {
-    ARROW_ASSIGN_OR_RAISE(Mesh mesh, ConnectMesh(context, options.deadline));
-    ARROW_ASSIGN_OR_RAISE(wire, GlooWire::Make(std::move(mesh)));
+  if (membership.world_size() == 1) {
+    ARROW_ASSIGN_OR_RAISE(auto alone, WireTransport::Make(nullptr, options));
+    return MakeP2PCommunicator("gloo", std::move(alone), context.communicator);
   }
+  ARROW_ASSIGN_OR_RAISE(Mesh messages, ConnectMesh(context, "messages", options.deadline));
+  // Connections of their own, so that heartbeats need not wait for what a collective sends.
+  ARROW_ASSIGN_OR_RAISE(Mesh collectives, ConnectMesh(context, "collectives", options.deadline));
+  ARROW_ASSIGN_OR_RAISE(auto wire, GlooWire::Make(std::move(messages)));
   ARROW_ASSIGN_OR_RAISE(auto transport, WireTransport::Make(std::move(wire), options));
-  return MakeP2PCommunicator("gloo", std::move(transport), context.communicator);
+  ARROW_ASSIGN_OR_RAISE(auto communicator, MakeP2PCommunicator("gloo", std::move(transport), context.communicator));
+  auto* const host = dynamic_cast<NativeHost*>(communicator.get());
+  if (host == nullptr) return arrow::Status::UnknownError("gloo: its communicator takes no collectives of a library");
+  host->UseNative("gloo", MakeCollectives(std::make_shared<Mesh>(std::move(collectives))));
+  return communicator;
 }
 
 }  // namespace weft::gloo

@@ -61,11 +61,11 @@ class SignalsBlocked {
 };
 
 /// ExchangeAll for values of any length, which is the same on all ranks.
-arrow::Result<std::vector<std::string>> ExchangeLong(const BackendContext& context, const std::string& value,
-                                                     Deadline deadline) {
+arrow::Result<std::vector<std::string>> ExchangeLong(const BackendContext& context, const std::string& prefix,
+                                                     const std::string& value, Deadline deadline) {
   std::vector<std::string> whole(static_cast<size_t>(context.membership->world_size()));
   for (size_t at = 0; at < value.size(); at += kExchanged) {
-    const std::string name = "gloo/addresses/" + std::to_string(at / kExchanged);
+    const std::string name = prefix + "/addresses/" + std::to_string(at / kExchanged);
     ARROW_ASSIGN_OR_RAISE(const auto parts,
                           context.membership->ExchangeAll(name, value.substr(at, kExchanged), deadline,
                                                           context.communicator.check_interrupt));
@@ -74,7 +74,7 @@ arrow::Result<std::vector<std::string>> ExchangeLong(const BackendContext& conte
   return whole;
 }
 
-arrow::Status Connect(const BackendContext& context, Mesh& mesh, Deadline deadline) {
+arrow::Status Connect(const BackendContext& context, const std::string& prefix, Mesh& mesh, Deadline deadline) {
   const int rank = context.membership->rank();
   const int world_size = context.membership->world_size();
   std::string own;
@@ -85,7 +85,7 @@ arrow::Status Connect(const BackendContext& context, Mesh& mesh, Deadline deadli
       own.append(bytes.begin(), bytes.end());
     }
   }));
-  ARROW_ASSIGN_OR_RAISE(const auto all, ExchangeLong(context, own, deadline));
+  ARROW_ASSIGN_OR_RAISE(const auto all, ExchangeLong(context, prefix, own, deadline));
   const size_t length = own.size() / static_cast<size_t>(world_size - 1);
   for (int peer = 0; peer < world_size; ++peer) {
     if (peer == rank) continue;
@@ -112,12 +112,12 @@ arrow::Status Connect(const BackendContext& context, Mesh& mesh, Deadline deadli
 
 }  // namespace
 
-arrow::Result<Mesh> ConnectMesh(const BackendContext& context, Deadline deadline) {
+arrow::Result<Mesh> ConnectMesh(const BackendContext& context, const std::string& name, Deadline deadline) {
   Membership& membership = *context.membership;
   const std::string host = HostIdentity({"net"});
   std::string address = context.advertise.empty() ? RouteAddress() : context.advertise;
-  ARROW_ASSIGN_OR_RAISE(const auto hosts, membership.ExchangeAll("gloo/hosts", host + "\n" + address, deadline,
-                                                                 context.communicator.check_interrupt));
+  ARROW_ASSIGN_OR_RAISE(const auto hosts, membership.ExchangeAll("gloo/" + name + "/hosts", host + "\n" + address,
+                                                                 deadline, context.communicator.check_interrupt));
   const bool one_host =
       std::all_of(hosts.begin(), hosts.end(), [&](const std::string& text) { return text.starts_with(host + "\n"); });
   if (one_host && context.advertise.empty()) address = kLoopback;
@@ -135,7 +135,7 @@ arrow::Result<Mesh> ConnectMesh(const BackendContext& context, Deadline deadline
     mesh.context = mesh.device->createContext(membership.rank(), membership.world_size());
     mesh.context->setTimeout(std::max(timeout, std::chrono::milliseconds(1)));
   }));
-  ARROW_RETURN_NOT_OK(Connect(context, mesh, deadline));
+  ARROW_RETURN_NOT_OK(Connect(context, "gloo/" + name, mesh, deadline));
   return mesh;
 }
 

@@ -21,8 +21,9 @@ struct Mesh {
 
 /// Connects this rank with all others; collective. Ranks of one host meet on loopback, others on the address from which
 /// the host's default route leaves, or on `advertise`. Gloo authenticates nobody: whoever connects first to a port is
-/// taken for the peer that it was opened for, so the network must be trusted.
-arrow::Result<Mesh> ConnectMesh(const BackendContext& context, Deadline deadline);
+/// taken for the peer that it was opened for, so the network must be trusted. `name` tells several meshes of one job
+/// apart.
+arrow::Result<Mesh> ConnectMesh(const BackendContext& context, const std::string& name, Deadline deadline);
 
 /// Runs `call`, which uses Gloo, and turns what it throws into a Status.
 template <typename Call>

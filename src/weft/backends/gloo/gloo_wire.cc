@@ -234,7 +234,6 @@ void GlooWire::Poll(WireSink& sink) {
       break;
     }
   }
-  if (idle_.load(std::memory_order_relaxed) < kMostIdle) idle_.fetch_add(1, std::memory_order_relaxed);
   if (!broken_.load()) return;
   for (size_t i = 0; i < peers_.size(); ++i) {
     Peer& peer = peers_[i];
@@ -269,8 +268,9 @@ void GlooWire::Wait(Duration wait) {
 }
 
 /// Where waiting is not possible, or its end would come late.
-void GlooWire::Nap(Duration wait) const {
+void GlooWire::Nap(Duration wait) {
   const int idle = idle_.load(std::memory_order_relaxed);
+  idle_.store(std::min(idle + 1, kMostIdle), std::memory_order_relaxed);
   if (idle < kYields) {
     std::this_thread::yield();
     return;

@@ -77,7 +77,7 @@ class GlooWire : public Wire {
   void TakeNotes(WireSink& sink);
   bool LookForEnds();
   static bool Gone(Peer& peer);
-  void Nap(Duration wait) const;
+  void Nap(Duration wait);
   void RunTicker();
 
   Mesh mesh_;

@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 
 /// Where nothing can be waited for: so many looks in a row give way to others only, later ones sleep, ever longer.
 constexpr int kYields = 50;
+constexpr int kMostIdle = 1000;
 constexpr Duration kShortestNap = 20us;
 constexpr Duration kLongestNap = 1ms;
 
@@ -31,6 +32,7 @@ void FabricWire::Wait(Duration wait) {
   if (queue_descriptor_ < 0) {
     if (woken_.exchange(false)) return;
     const int idle = idle_.load(std::memory_order_relaxed);
+    idle_.store(std::min(idle + 1, kMostIdle), std::memory_order_relaxed);
     if (idle < kYields) {
       ::sched_yield();
       return;

@@ -4,6 +4,7 @@
 #include <rdma/fi_errno.h>
 #include <rdma/fi_tagged.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <mutex>
+#include <string_view>
 
 namespace weft::libfabric {
 namespace {
@@ -23,6 +25,7 @@ constexpr size_t kMaxPieceBytes = size_t{1} << 30;
 /// In one process, endpoints of shm reach into each other's memory without asking whether it is still there: they are
 /// closed together, when none is in use.
 constexpr const char* kShm = "shm";
+constexpr std::string_view kShmPrefix = "fi_shm://";
 std::mutex shm_mutex;
 int shm_open = 0;
 std::vector<FabricObjects> shm_closed;
@@ -330,11 +333,7 @@ void FabricWire::Poll(WireSink& sink) {
   }
   if (!unposted_.empty()) PostNotes();
   LookForEnds(sink);
-  if (any) {
-    idle_.store(0, std::memory_order_relaxed);
-  } else if (idle_.load(std::memory_order_relaxed) < 1000) {
-    idle_.fetch_add(1, std::memory_order_relaxed);
-  }
+  if (any) idle_.store(0, std::memory_order_relaxed);
 }
 
 /// No provider of those known says of its own accord that a peer is gone.
@@ -343,7 +342,12 @@ void FabricWire::LookForEnds(WireSink& sink) {
   const auto now = Clock::now();
   if (now - looked_for_ends_ < kEndsEvery) return;
   looked_for_ends_ = now;
-  for (const Rank peer : processes_.Ended()) sink.OnLost(peer, "its process has ended");
+  for (const Rank peer : processes_.Ended()) {
+    sink.OnLost(peer, "its process has ended");
+    // One that was killed has left its memory behind; one that closed has not.
+    const std::string& name = addresses_text_[static_cast<size_t>(peer)];
+    if (name.starts_with(kShmPrefix)) (void)::shm_unlink(name.c_str() + kShmPrefix.size());
+  }
 }
 
 void FabricWire::CloseObjects() {

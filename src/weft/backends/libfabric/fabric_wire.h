@@ -111,7 +111,7 @@ class FabricWire : public Wire {
   int queue_descriptor_ = -1;  // -1: the provider has none, and is looked at again and again
   int wake_ = -1;
   std::atomic<bool> woken_{false};
-  std::atomic<int> idle_{0};  // polls in a row that found nothing
+  std::atomic<int> idle_{0};  // waits in a row after which nothing was found
 
   std::vector<fi_addr_t> peers_;
   std::vector<std::string> addresses_text_;

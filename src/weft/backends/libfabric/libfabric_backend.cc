@@ -43,6 +43,4 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendConte
 }  // namespace weft::libfabric
 
 WEFT_EXPORT_BACKEND(weft::libfabric::MakeCommunicator);
-#ifdef WEFT_EXPORT_BACKEND_VERSION
 WEFT_EXPORT_BACKEND_VERSION(weft::libfabric::Version);
-#endif

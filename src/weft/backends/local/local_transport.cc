@@ -128,6 +128,7 @@ std::vector<LinkInfo> LocalTransport::links() const {
     link.bytes_received = traffic.bytes_received;
     link.messages_sent = traffic.messages_sent;
     link.messages_received = traffic.messages_received;
+    link.left = hub_->box(peer).closed;
   }
   return links;
 }

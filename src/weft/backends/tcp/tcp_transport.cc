@@ -248,7 +248,10 @@ std::vector<LinkInfo> TcpTransport::links() const {
   std::vector<LinkInfo> infos;
   if (ForkGeneration() != generation_) return infos;
   const Lock lock(mutex_);
-  for (const Slot& slot : slots_) infos.push_back(slot.link == nullptr ? self_.info() : slot.link->info());
+  for (const Slot& slot : slots_) {
+    infos.push_back(slot.link == nullptr ? self_.info() : slot.link->info());
+    infos.back().left = slot.link != nullptr && slot.link->peer_left();
+  }
   return infos;
 }
 

@@ -23,6 +23,4 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendConte
 }  // namespace weft::ucx
 
 WEFT_EXPORT_BACKEND(weft::ucx::MakeCommunicator);
-#ifdef WEFT_EXPORT_BACKEND_VERSION
 WEFT_EXPORT_BACKEND_VERSION(ucp_get_version_string);
-#endif

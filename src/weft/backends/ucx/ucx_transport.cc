@@ -301,6 +301,7 @@ std::vector<LinkInfo> UcxTransport::links() const {
   const Lock lock(mutex_);
   for (const Peer& peer : peers_) {
     infos.push_back(peer.info);
+    infos.back().left = peer.left;
     if (!closed_ && !peer.gone && peer.endpoint != nullptr) infos.back().remote_address = TransportsOf(peer.endpoint);
   }
   return infos;
