@@ -85,8 +85,8 @@ def init(
         How ranks talk: ``"tcp"``, ``"mpi"``, or ``"local"`` for a world of one. ``weft doctor`` lists what is built.
     store
         URL of the store through which ranks find each other: ``"redis://[user:password@]host[:port][/db]"``, with TLS
-        ``"rediss://..."`` (user and password percent-encoded), ``"file:///shared/dir"``, ``"rendezvous://host:port"``, or
-        ``"mpi"`` for ranks that mpirun or srun has started; default: the rendezvous server's. It is needed until all
+        ``"rediss://..."`` (user and password percent-encoded), ``"file:///shared/dir"``, ``"rendezvous://host:port"``,
+        or ``"mpi"`` for ranks that mpirun or srun has started; default: the rendezvous server's. It is needed until all
         ranks have met.
     rendezvous
         ``host:port`` of the rendezvous server.

@@ -75,8 +75,8 @@ struct StoreOptions {
 
 /// Opens the store that `url` names: "rendezvous://host:port", "inprocess://name" (one per process and name),
 /// "file:///shared/dir", "redis://[user:password@]host[:port][/db]" and, with TLS, "rediss://", or "mpi", which is
-/// collective over MPI's ranks: rank 0 holds a server that goes with its store. Other schemes are Status::Invalid with a
-/// list of those that there are; one that was not built says how to get it. Errors never repeat what stands between
+/// collective over MPI's ranks: rank 0 holds a server that goes with its store. Other schemes are Status::Invalid with
+/// a list of those that there are; one that was not built says how to get it. Errors never repeat what stands between
 /// "://" and "@".
 arrow::Result<std::shared_ptr<Store>> OpenStore(const std::string& url, const StoreOptions& options);
 

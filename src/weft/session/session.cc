@@ -307,8 +307,8 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   backend.communicator.check_collectives = shared->options.check_collectives;
 
   auto impl = std::make_unique<Impl>();
-  ARROW_ASSIGN_OR_RAISE(impl->communicator,
-                        alone || has_world ? MakeCommunicator(shared->options.backend, backend) : Meet(*shared, backend));
+  ARROW_ASSIGN_OR_RAISE(impl->communicator, alone || has_world ? MakeCommunicator(shared->options.backend, backend)
+                                                               : Meet(*shared, backend));
   shared->token = shared->job + "-" + std::to_string(shared->epoch);
   impl->first = true;
   if (has_world) ARROW_RETURN_NOT_OK(AgreeOnJob(*shared, *impl->communicator));
