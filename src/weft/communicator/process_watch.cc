@@ -6,7 +6,7 @@
 #include <charconv>
 
 #include "weft/base/host_identity.h"
-#include "weft/base/process_end.h"
+#include "weft/base/process_state.h"
 
 namespace weft {
 namespace {

@@ -13,7 +13,7 @@
 #include "weft/backends/ucx/ucx_transport.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/host_identity.h"
-#include "weft/base/process_end.h"
+#include "weft/base/process_state.h"
 
 namespace weft::ucx {
 namespace {
@@ -179,6 +179,7 @@ arrow::Status UcxTransport::Introduce(const std::vector<std::string>& introducti
     Peer& it = peer(r);
     it.reports_errors = !(same_host && self.shared_memory && other.shared_memory);
     if (same_host && other.pid != self.pid) it.process = OpenProcessEnd(other.pid, other.process_start);
+    it.pid = other.pid;
     if (it.process >= 0) {
       epoll_event event = {};
       event.events = EPOLLIN;

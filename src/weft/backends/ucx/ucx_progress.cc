@@ -12,6 +12,7 @@
 #include "weft/backends/ucx/timing.h"
 #include "weft/backends/ucx/ucx_transport.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/process_state.h"
 #include "weft/communicator/abort_text.h"
 #include "weft/communicator/message_limits.h"
 
@@ -21,6 +22,9 @@ namespace {
 /// A peer that takes nothing for long is not sent more of what will be outdated when it does.
 constexpr int kMaxHeartbeatsUnderWay = 4;
 constexpr unsigned kControlId = 1;
+/// Refusals to sleep in a row, with nothing done between them, after which UCX is not believed.
+constexpr int kMaxBusy = 100;
+constexpr Duration kBusySlice = std::chrono::microseconds(200);
 
 int64_t Nanoseconds(Clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
@@ -46,7 +50,9 @@ arrow::Status UcxTransport::Progress(Duration max_wait) {
   Clock::time_point spin_end = Clock::time_point::max();
   bool slept = false;
   while (failure_.ok()) {
-    while (ucp_worker_progress(library_.worker()) != 0 && completed_ == 0) {
+    while (ucp_worker_progress(library_.worker()) != 0) {
+      busy_ = 0;
+      if (completed_ > 0) break;
     }
     if (completed_ > 0 && events_.empty()) break;
     Settle(lock);
@@ -70,18 +76,32 @@ arrow::Status UcxTransport::Progress(Duration max_wait) {
 
 /// Waits without the mutex until UCX has something to do, a process ends, somebody calls Wake, or `wait` is over.
 void UcxTransport::Sleep(Lock& lock, Duration wait) {
-  if (ucp_worker_arm(library_.worker()) != UCS_OK) return;  // there is something to do
-  lock.unlock();
-  pollfd polled = {poll_, POLLIN, 0};
-  const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(wait).count();
-  const timespec bound = {nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
-  const int ready = ::ppoll(&polled, 1, &bound, nullptr);
-  lock.lock();
-  if (ready <= 0) return;  // an interrupted wait is a short one
+  if (ucp_worker_arm(library_.worker()) == UCS_OK) {
+    busy_ = 0;
+    lock.unlock();
+    pollfd polled = {poll_, POLLIN, 0};
+    const auto nanoseconds = std::chrono::duration_cast<std::chrono::nanoseconds>(wait).count();
+    const timespec bound = {nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
+    const int ready = ::ppoll(&polled, 1, &bound, nullptr);
+    lock.lock();
+    if (ready <= 0) return;  // an interrupted wait is a short one
+  } else {
+    // There is something to do. Where progress never does it, a peer has ended or been stopped in the middle of a write
+    // to this rank's shared memory: then nothing more comes that way.
+    if (++busy_ < kMaxBusy) return;
+    lock.unlock();
+    std::this_thread::sleep_for(std::min<Duration>(wait, kBusySlice));
+    lock.lock();
+  }
+  TakeEvents();
+}
+
+/// What the descriptors say.
+void UcxTransport::TakeEvents() {
   epoll_event events[16];
   const int count = ::epoll_wait(poll_, events, std::size(events), 0);
   for (int i = 0; i < count; ++i) {
-    const int64_t what = static_cast<int64_t>(events[i].data.u64);
+    const auto what = static_cast<int64_t>(events[i].data.u64);
     if (what == -1) {
       uint64_t wakes = 0;
       [[maybe_unused]] const ssize_t got = ::read(wake_, &wakes, sizeof(wakes));
@@ -194,15 +214,25 @@ void UcxTransport::SendHeartbeats(Lock& lock, Clock::time_point now) {
 }
 
 void UcxTransport::LookForSilence(Clock::time_point now) {
+  Rank silent = -1;
+  Duration silence = Duration::zero();
   for (Rank r = 0; r < world_size(); ++r) {
-    if (r == rank_ || peer(r).left) continue;
-    const Duration silence = now - std::max(wait_began_, peer(r).last_heard);
-    if (silence < kLostAfter) continue;
-    return Fail(LostError(r, "has not been heard of for " +
-                                 std::to_string(std::chrono::duration_cast<std::chrono::seconds>(silence).count()) +
-                                 " s; is its process stopped, or its host cut off?"),
-                true);
+    Peer& it = peer(r);
+    if (r == rank_ || it.left) continue;
+    const Duration since = now - std::max(wait_began_, it.last_heard);
+    if (since < kLostAfter) continue;
+    // One that was stopped in the middle of a write silences all who share the memory: it is the one to name.
+    const bool stopped = it.process >= 0 && ProcessIsStopped(it.pid);
+    if (silent >= 0 && !stopped) continue;
+    silent = r;
+    silence = since;
+    if (stopped) break;
   }
+  if (silent < 0) return;
+  Fail(LostError(silent, "has not been heard of for " +
+                             std::to_string(std::chrono::duration_cast<std::chrono::seconds>(silence).count()) +
+                             " s; is its process stopped, or its host cut off?"),
+       true);
 }
 
 void UcxTransport::SendControl(Rank to, ControlKind kind, int64_t clock, std::string_view text) {

@@ -67,7 +67,8 @@ class UcxTransport : public Transport {
     bool released = false;        // it has answered this rank's goodbye
     bool gone = false;            // the endpoint has failed or the process has ended
     bool aborted = false;         // it has told this rank of a failure
-    int process = -1;             // a descriptor that becomes readable when the process ends
+    int32_t pid = 0;
+    int process = -1;  // a descriptor that becomes readable when the process ends
     int controls_under_way = 0;
     Clock::time_point last_heard;
   };
@@ -110,6 +111,7 @@ class UcxTransport : public Transport {
 
   // Progress (ucx_progress.cc).
   void Sleep(Lock& lock, Duration wait);
+  void TakeEvents();
   void Settle(Lock& lock);
   void Handle(Lock& lock, Event event);
   void LosePeer(Rank who, const std::string& why);
@@ -148,6 +150,7 @@ class UcxTransport : public Transport {
   int wake_ = -1;
   bool spin_ = false;  // this host has a core for each of its ranks
   Duration spin_time_ = kSpin;
+  int busy_ = 0;  // UCX's refusals to sleep in a row
   arrow::Status failure_;
   bool closing_ = false;
   bool closed_ = false;

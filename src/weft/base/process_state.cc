@@ -1,4 +1,4 @@
-#include "weft/base/process_end.h"
+#include "weft/base/process_state.h"
 
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,17 +10,31 @@
 
 namespace weft {
 
-uint64_t ProcessStart(pid_t process) {
+namespace {
+
+/// The fields of /proc/{process}/stat from the state on; the program's name before them, in parentheses, may hold
+/// anything.
+std::istringstream ReadState(pid_t process) {
   std::ifstream file("/proc/" + std::to_string(process) + "/stat");
   std::string text;
   std::getline(file, text);
-  // The program's name, in parentheses, may hold anything; the start is the 20th field after it.
   const size_t end = text.rfind(')');
-  if (end == std::string::npos) return 0;
-  std::istringstream fields(text.substr(end + 1));
+  return std::istringstream(end == std::string::npos ? std::string() : text.substr(end + 1));
+}
+
+}  // namespace
+
+uint64_t ProcessStart(pid_t process) {
+  std::istringstream fields = ReadState(process);
   std::string field;
   for (int i = 0; i < 20; ++i) fields >> field;
   return std::strtoull(field.c_str(), nullptr, 10);
+}
+
+bool ProcessIsStopped(pid_t process) {
+  std::string state;
+  ReadState(process) >> state;
+  return state == "T" || state == "t";
 }
 
 int OpenProcessEnd(pid_t process, uint64_t start) {
