@@ -3,8 +3,6 @@
 #include <hiredis/hiredis.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -12,9 +10,9 @@
 #include <cerrno>
 #include <charconv>
 #include <cstring>
-#include <ctime>
 #include <utility>
 
+#include "weft/base/without_sigpipe.h"
 #include "weft/bootstrap/store_url.h"
 #if WEFT_HAVE_REDIS_TLS
 #include <hiredis/hiredis_ssl.h>
@@ -35,34 +33,6 @@ class Refusal : public arrow::StatusDetail {
 
  private:
   const std::string text_;
-};
-
-/// hiredis writes to sockets whose other end may be gone, which would end a program that does not ignore SIGPIPE.
-class WithoutSigpipe {
- public:
-  WithoutSigpipe() {
-    ::sigemptyset(&pipe_);
-    ::sigaddset(&pipe_, SIGPIPE);
-    sigset_t pending;
-    ::sigpending(&pending);
-    was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;
-    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-  }
-  ~WithoutSigpipe() {
-    const timespec now = {};
-    const int error = errno;
-    if (!was_pending_) {
-      while (::sigtimedwait(&pipe_, nullptr, &now) > 0) {
-      }
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    errno = error;
-  }
-
- private:
-  sigset_t pipe_;
-  sigset_t before_;
-  bool was_pending_;
 };
 
 timeval TimeLeft(Deadline deadline) {

@@ -1,12 +1,12 @@
 #include "weft/communicator/process_watch.h"
 
 #include <sys/epoll.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <charconv>
 
 #include "weft/base/host_identity.h"
+#include "weft/base/process_state.h"
 
 namespace weft {
 namespace {
@@ -24,15 +24,19 @@ ProcessWatch::~ProcessWatch() {
   if (descriptor_ >= 0) ::close(descriptor_);
 }
 
-std::string ProcessWatch::Identity() { return Host() + std::to_string(::getpid()); }
+std::string ProcessWatch::Identity() {
+  return Host() + std::to_string(::getpid()) + " " + std::to_string(ProcessStart(::getpid()));
+}
 
 void ProcessWatch::Add(Rank peer, const std::string& identity) {
   const std::string host = Host();
   pid_t process = 0;
+  uint64_t start = 0;
   if (!identity.starts_with(host)) return;
   const char* const end = identity.data() + identity.size();
-  if (std::from_chars(identity.data() + host.size(), end, process).ptr != end || process == ::getpid()) return;
-  const auto opened = static_cast<int>(::syscall(SYS_pidfd_open, process, 0));
+  const char* const space = std::from_chars(identity.data() + host.size(), end, process).ptr;
+  if (space == end || std::from_chars(space + 1, end, start).ptr != end || process == ::getpid()) return;
+  const int opened = OpenProcessEnd(process, start);
   if (opened < 0) return;
   if (descriptor_ < 0) descriptor_ = ::epoll_create1(EPOLL_CLOEXEC);
   epoll_event event = {};

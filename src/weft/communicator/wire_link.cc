@@ -76,18 +76,16 @@ arrow::Status WireLink::Send(const OperationRef& operation) {
     iovec spans[kMaxSpans];
     int64_t bytes = 0;
     const size_t count = operation->send_cursor.Fill(spans, kMaxSpans, size, &bytes);
-    bool gone = false;
-    if (queue_.empty() && bytes == size) {
-      ARROW_ASSIGN_OR_RAISE(gone, SendNote(header, {spans, count}));
-    }
-    if (!gone) {
+    arrow::Result<bool> gone = false;
+    if (queue_.empty() && bytes == size) gone = SendNote(header, {spans, count});
+    if (gone.ok() && !*gone) {
       std::string payload(static_cast<size_t>(size), '\0');
       operation->send_cursor.CopyTo(reinterpret_cast<std::byte*>(payload.data()), size);
       Queue(header.type, 0, header.tag, 0, std::move(payload));
     }
     ++info_.messages_sent;
     context_->ledger.Complete(*operation, arrow::Status::OK(), size);
-    return arrow::Status::OK();
+    return gone.status();
   }
   const int64_t fewest = size / kMaxPieces + 1;
   AnnouncePayload announce = {size, std::min(std::max(kPieceBytes, fewest), context_->wire->limits().piece), next_key_};

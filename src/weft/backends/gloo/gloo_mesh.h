@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "weft/base/without_sigpipe.h"
 #include "weft/communicator/backend.h"
 
 namespace weft::gloo {
@@ -25,9 +26,11 @@ struct Mesh {
 /// apart.
 arrow::Result<Mesh> ConnectMesh(const BackendContext& context, const std::string& name, Deadline deadline);
 
-/// Runs `call`, which uses Gloo, and turns what it throws into a Status.
+/// Runs `call`, which uses Gloo, and turns what it throws into a Status. Gloo writes to connections that peers have
+/// closed.
 template <typename Call>
 arrow::Status Guard(const char* what, Call&& call) {
+  const WithoutSigpipe guard;
   try {
     call();
     return arrow::Status::OK();

@@ -10,9 +10,10 @@
 #include <thread>
 #include <utility>
 
-#include "weft/backends/ucx/host.h"
 #include "weft/backends/ucx/ucx_transport.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/host_identity.h"
+#include "weft/base/process_state.h"
 
 namespace weft::ucx {
 namespace {
@@ -96,7 +97,7 @@ arrow::Status UcxTransport::Link(const BackendContext& context) {
 
   Introduction mine;
   mine.ucx_version = LibraryVersion();
-  mine.host = HostIdentity();
+  mine.host = HostIdentity({"pid", "ipc"});
   mine.pid = static_cast<int32_t>(::getpid());
   mine.process_start = ProcessStart(mine.pid);
   mine.shared_memory = library_.shared_memory();
@@ -177,7 +178,7 @@ arrow::Status UcxTransport::Introduce(const std::vector<std::string>& introducti
     if (same_host) ++on_host;
     Peer& it = peer(r);
     it.reports_errors = !(same_host && self.shared_memory && other.shared_memory);
-    if (same_host && other.pid != self.pid) it.process = WatchProcess(other.pid, other.process_start);
+    if (same_host && other.pid != self.pid) it.process = OpenProcessEnd(other.pid, other.process_start);
     it.pid = other.pid;
     if (it.process >= 0) {
       epoll_event event = {};

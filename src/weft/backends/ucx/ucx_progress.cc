@@ -9,10 +9,10 @@
 #include <cstring>
 #include <utility>
 
-#include "weft/backends/ucx/host.h"
 #include "weft/backends/ucx/timing.h"
 #include "weft/backends/ucx/ucx_transport.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/process_state.h"
 #include "weft/communicator/abort_text.h"
 #include "weft/communicator/message_limits.h"
 
@@ -222,7 +222,7 @@ void UcxTransport::LookForSilence(Clock::time_point now) {
     const Duration since = now - std::max(wait_began_, it.last_heard);
     if (since < kLostAfter) continue;
     // One that was stopped in the middle of a write silences all who share the memory: it is the one to name.
-    const bool stopped = it.process >= 0 && IsStopped(it.pid);
+    const bool stopped = it.process >= 0 && ProcessIsStopped(it.pid);
     if (silent >= 0 && !stopped) continue;
     silent = r;
     silence = since;
