@@ -85,7 +85,8 @@ arrow::Status WireLink::Send(const OperationRef& operation) {
     }
     ++info_.messages_sent;
     context_->ledger.Complete(*operation, arrow::Status::OK(), size);
-    return gone.status();
+    if (!gone.ok()) Suspect(gone.status().message());
+    return arrow::Status::OK();
   }
   const int64_t fewest = size / kMaxPieces + 1;
   AnnouncePayload announce = {size, std::min(std::max(kPieceBytes, fewest), context_->wire->limits().piece), next_key_};

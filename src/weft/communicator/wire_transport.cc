@@ -166,13 +166,9 @@ arrow::Result<OperationPtr> WireTransport::Begin(const OperationRef& operation) 
   } else {
     WireLink& link = *links_[static_cast<size_t>(operation->peer)];
     const arrow::Status status = operation->is_send ? link.Send(operation) : link.Recv(operation);
-    if (GetCommunicationError(status) != nullptr) {
+    if (!status.ok()) {
       context_.ledger.Complete(*operation, status, 0);
       Check(status);
-    } else if (!status.ok()) {
-      // The wire's own: as in FlushDirty, the peer will be found gone.
-      link.Suspect(status.message());
-      any_suspected_ = true;
     }
   }
   released.swap(context_.ledger.released);
