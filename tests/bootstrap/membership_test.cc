@@ -230,6 +230,18 @@ TEST_P(MembershipTest, ExchangeOutlivesTheLastCounter) {
   EXPECT_EQ(*values, (std::vector<std::string>{"zero", "one"}));
 }
 
+TEST_P(MembershipTest, ExchangeOutlivesARankThatWasNotCounted) {
+  // Rank 1 gives its value and dies before it is counted.
+  const auto rank0 = MustJoin(0, 2, 0);
+  const auto rank1 = MustJoin(0, 2, 1);
+  const auto begin = Clock::now();
+  ASSERT_TRUE(Open()->Set("weft:job:0:all/addresses/1", "b", seconds(60)).ok());
+  const auto values = rank0->ExchangeAll("addresses", "a", Soon());
+  ASSERT_TRUE(values.ok()) << values.status().ToString();
+  EXPECT_EQ(*values, (std::vector<std::string>{"a", "b"}));
+  EXPECT_LT(Clock::now() - begin, seconds(20));
+}
+
 TEST_P(MembershipTest, WorldOfOne) {
   const auto member = MustJoin(-1, 1, -1);
   EXPECT_EQ(member->rank(), 0);

@@ -327,7 +327,7 @@ arrow::Result<std::vector<std::string>> Membership::ExchangeAll(const std::strin
   ARROW_RETURN_NOT_OK(Write(base + "/" + std::to_string(rank_), value));
   ARROW_ASSIGN_OR_RAISE(const int64_t came, store_->Add(base + "/count", 1, kTimeToLive));
   bool complete = came >= world_size_;
-  for (;;) {
+  for (int waits = 1, next_look = 2;; ++waits) {
     if (complete) {
       ARROW_ASSIGN_OR_RAISE(auto values, Gather(name));
       ARROW_RETURN_NOT_OK(WriteParts(name, values));
@@ -339,8 +339,21 @@ arrow::Result<std::vector<std::string>> Membership::ExchangeAll(const std::strin
     // The rank that counted last may have died before it wrote the parts: then any other does.
     ARROW_ASSIGN_OR_RAISE(const int64_t count, store_->Add(base + "/count", 0, kTimeToLive));
     complete = count >= world_size_;
+    // A rank may have died between giving its value and being counted. Looked for more and more rarely.
+    if (!complete && waits == next_look) {
+      next_look *= 2;
+      ARROW_ASSIGN_OR_RAISE(complete, AllGiven(name));
+    }
     if (!complete && deadline.Passed()) return Missing(name, begin);
   }
+}
+
+arrow::Result<bool> Membership::AllGiven(const std::string& name) {
+  for (int rank = 0; rank < world_size_; ++rank) {
+    ARROW_ASSIGN_OR_RAISE(const auto value, store_->Get(Key("all/" + name + "/" + std::to_string(rank))));
+    if (!value.has_value()) return false;
+  }
+  return true;
 }
 
 arrow::Result<std::vector<std::string>> Membership::Gather(const std::string& name) {

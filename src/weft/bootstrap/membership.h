@@ -86,6 +86,7 @@ class Membership {
   arrow::Status Write(const std::string& key, const std::string& value);
   arrow::Result<std::optional<std::string>> TryWait(const std::string& key, Deadline deadline,
                                                     const std::function<arrow::Status()>& check_interrupt);
+  arrow::Result<bool> AllGiven(const std::string& name);
   arrow::Result<std::vector<std::string>> Gather(const std::string& name);
   arrow::Status WriteParts(const std::string& name, const std::vector<std::string>& values);
   arrow::Result<std::vector<std::string>> ReadParts(const std::string& name, const std::string& first);
