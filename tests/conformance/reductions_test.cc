@@ -252,10 +252,14 @@ TEST_P(Reductions, AgreeWithPlainLoops) {
     Case test{static_cast<Kind>(row[0]), kTypes[row[1]], kOps[row[2]], 0, 0, static_cast<Mode>(row[5])};
     const bool bits = test.op == ReduceOp::kBitAnd || test.op == ReduceOp::kBitOr;
     if (bits && IsFloat(test.type)) continue;
-    const int64_t counts[] = {0, 1, 1001, (Soak() ? 1 << 20 : 1 << 17) + 1};
+    const auto element = static_cast<int64_t>(ElementSize(test.type));
+    const int64_t counts[] = {0, 1, 1001, (int64_t{1} << 20) / element + 1};
     test.count = counts[row[3]];
     const Rank roots[] = {0, size() / 2, size() - 1};
     test.root = roots[row[4]];
+    const bool has_root = test.kind == kReduce;
+    // Of the whole product, what differs only in a root that is not looked at is run once.
+    if (Soak() && row[4] > 0 && (!has_root || test.root == roots[row[4] - 1])) continue;
     RunCase(world, test);
   }
 }

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from servers import Servers
 
-#: Of each generated test.
-EXAMPLES = int(os.environ.get("WEFT_EXAMPLES") or (400 if os.environ.get("WEFT_SOAK") else 8))
+#: Of each generated test. While soaking each is run on worlds of 1, 2, 3, 4, 5 and 8 ranks, else on one of them.
+EXAMPLES = int(os.environ.get("WEFT_EXAMPLES") or (60 if os.environ.get("WEFT_SOAK") else 8))
 settings.register_profile(
     "weft",
     max_examples=EXAMPLES,
