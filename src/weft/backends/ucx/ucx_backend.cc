@@ -10,7 +10,7 @@ namespace weft::ucx {
 arrow::Result<std::unique_ptr<Transport>> MakeTransport(const BackendContext& context) {
   if (context.membership == nullptr) return arrow::Status::Invalid("ucx needs a membership");
   if (context.encryption == "on") {
-    return arrow::Status::Invalid("encryption 'on': UCX does not encrypt; backend 'tcp' is the one that does");
+    return arrow::Status::Invalid("encryption=on: UCX trusts its fabric and encrypts nothing; use backend 'tcp'");
   }
   return UcxTransport::Make(context);
 }
