@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "weft/io/input_file.h"
 #include "weft/io/location.h"
 
 namespace weft::io {
@@ -164,7 +165,7 @@ Result<Stream> OpenUnpacked(const std::string& path, const std::string& compress
   ARROW_ASSIGN_OR_RAISE(const Location location, Locate(path));
   const std::string_view name = compression == "infer" ? CompressionOf(location.path) : std::string_view(compression);
   if (name == "none" && (begin > 0 || end >= 0)) {
-    ARROW_ASSIGN_OR_RAISE(auto file, location.file_system->OpenInputFile(location.path));
+    ARROW_ASSIGN_OR_RAISE(auto file, OpenInput(location, context.pool));
     ARROW_ASSIGN_OR_RAISE(const int64_t size, file->GetSize());
     if (begin > size || end > size) return Status::IOError("it has ", size, " bytes now, it had more before");
     return arrow::io::RandomAccessFile::GetStream(std::move(file), begin, (end < 0 ? size : end) - begin);

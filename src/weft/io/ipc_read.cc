@@ -1,4 +1,3 @@
-#include <arrow/filesystem/filesystem.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/ipc/reader.h>
 #include <arrow/record_batch.h>
@@ -8,6 +7,7 @@
 #include <new>
 #include <utility>
 
+#include "weft/io/input_file.h"
 #include "weft/io/location.h"
 #include "weft/io/read.h"
 #include "weft/io/row_filter.h"
@@ -38,7 +38,7 @@ Result<IpcFile> Open(const std::string& path, const arrow::ipc::IpcReadOptions& 
   IpcFile made;
   made.path = path;
   ARROW_ASSIGN_OR_RAISE(const Location location, Locate(path));
-  ARROW_ASSIGN_OR_RAISE(made.file, location.file_system->OpenInputFile(location.path));
+  ARROW_ASSIGN_OR_RAISE(made.file, OpenInput(location, options.memory_pool));
   ARROW_ASSIGN_OR_RAISE(made.size, made.file->GetSize());
   ARROW_ASSIGN_OR_RAISE(const auto head, made.file->ReadAt(0, static_cast<int64_t>(kMagic.size())));
   if (std::string_view(*head).starts_with("FEA1")) {

@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "weft/io/glob.h"
+#include "weft/io/input_file.h"
 #include "weft/io/location.h"
 
 namespace weft::io {
@@ -42,7 +43,7 @@ Result<std::unique_ptr<parquet::arrow::FileReader>> OpenReader(const std::string
                                                                std::shared_ptr<parquet::FileMetaData> metadata,
                                                                bool use_threads, const Context& context) {
   ARROW_ASSIGN_OR_RAISE(const Location location, Locate(path));
-  ARROW_ASSIGN_OR_RAISE(auto file, location.file_system->OpenInputFile(location.path));
+  ARROW_ASSIGN_OR_RAISE(auto file, OpenInput(location, context.pool));
   parquet::ReaderProperties properties(context.pool);
   properties.set_page_checksum_verification(true);
   parquet::ArrowReaderProperties arrow_properties(use_threads);
