@@ -33,18 +33,18 @@ arrow::Status BeginSend(Operation& operation, const Typed& data, Rank to, int ta
   });
 }
 
-arrow::Status BeginReceive(Operation& operation, const Typed& data, Rank from, int tag) {
-  return Begin(operation, "MPI_Irecv", [&](MPI_Request* request) {
-    return MPI_Irecv(data.address, data.count, data.type, from, tag, operation.context->comm, request);
-  });
+void Await(Operation& operation, const Typed& place, int64_t bytes, Rank from, int tag) {
+  operation.awaited.push_back({operation.Keep(place), bytes, from, tag});
 }
 
 arrow::Status BeginMessage(Operation& operation, MpiWorld& world, const Typed& data) {
   if (operation.receive) {
     const int tag = world.Fits(operation.tag) ? static_cast<int>(operation.tag)
                                               : world.TagFor(MpiWorld::Use::kLongPayload, operation.number);
-    return BeginReceive(operation, data, operation.peer, tag);
+    Await(operation, data, operation.bytes, operation.peer, tag);
+    return arrow::Status::OK();
   }
+  operation.Keep(data);
   if (world.Fits(operation.tag)) return BeginSend(operation, data, operation.peer, static_cast<int>(operation.tag));
   const uint32_t sequence = operation.context->peers[static_cast<size_t>(operation.peer)].long_tags++;
   const std::vector<LongTag>& head = operation.Keep(std::vector<LongTag>{{operation.tag, sequence, -1}});
@@ -123,7 +123,7 @@ Starter SendParts(Operation& operation, MpiWorld& world, std::vector<ConstBytes>
   }
   return [&world, parts = std::move(parts)](Operation& started) -> arrow::Status {
     ARROW_ASSIGN_OR_RAISE(const Typed typed, DescribeParts(parts));
-    return BeginMessage(started, world, started.Keep(typed));
+    return BeginMessage(started, world, typed);
   };
 }
 
@@ -134,7 +134,7 @@ Starter ReceiveParts(Operation& operation, MpiWorld& world, std::vector<MutableB
   }
   return [&world, places = std::move(places)](Operation& started) -> arrow::Status {
     ARROW_ASSIGN_OR_RAISE(const Typed typed, DescribeParts(places));
-    return BeginMessage(started, world, started.Keep(typed));
+    return BeginMessage(started, world, typed);
   };
 }
 
@@ -176,9 +176,7 @@ Starter StartGather(Operation& operation, MpiWorld& world, ConstBytes send, std:
     for (Rank peer = 0; peer < static_cast<Rank>(blocks.counts().size()); ++peer) {
       if (peer == started.context->rank) continue;
       ARROW_ASSIGN_OR_RAISE(const Typed typed, DescribeBlock(into + blocks.at(peer), blocks.size(peer)));
-      ARROW_RETURN_NOT_OK(
-          BeginReceive(started, started.Keep(typed), peer, world.TagFor(MpiWorld::Use::kBlocks, started.number)));
-      started.expected.push_back({peer, blocks.size(peer)});
+      Await(started, typed, blocks.size(peer), peer, world.TagFor(MpiWorld::Use::kBlocks, started.number));
     }
     return arrow::Status::OK();
   };
@@ -193,8 +191,8 @@ Starter StartScatter(Operation& operation, MpiWorld& world, const std::byte* sen
     world.Count(operation.context->ranks[static_cast<size_t>(root)], 0, bytes);
     return [&world, into, bytes, root](Operation& started) -> arrow::Status {
       ARROW_ASSIGN_OR_RAISE(const Typed typed, DescribeBlock(into, bytes));
-      started.expected.push_back({root, bytes});
-      return BeginReceive(started, started.Keep(typed), root, world.TagFor(MpiWorld::Use::kBlocks, started.number));
+      Await(started, typed, bytes, root, world.TagFor(MpiWorld::Use::kBlocks, started.number));
+      return arrow::Status::OK();
     };
   }
   if (!recv.empty()) std::memmove(recv.data(), send + blocks.at(rank), recv.size());

@@ -159,50 +159,88 @@ arrow::Status MpiWorld::EndConfirmation(Operation& operation) {
   return arrow::Status::OK();
 }
 
+bool MpiWorld::IsFirst(const Operation& operation, const Operation::Awaited& message) const {
+  for (const auto& other : active_) {
+    if (other.get() == &operation) break;
+    if (other->context != operation.context) continue;
+    for (const Operation::Awaited& earlier : other->awaited) {
+      if (earlier.from == message.from && earlier.tag == message.tag) return false;
+    }
+  }
+  return true;
+}
+
+arrow::Status MpiWorld::Receive(Operation& operation) {
+  auto& awaited = operation.awaited;
+  for (size_t i = 0; i < awaited.size();) {
+    const Operation::Awaited message = awaited[i];
+    int found = 0;
+    MPI_Message matched = MPI_MESSAGE_NULL;
+    MPI_Status status;
+    // Of several receives of one tag the first to be posted takes the first message.
+    if (IsFirst(operation, message)) {
+      ARROW_RETURN_NOT_OK(Check(
+          MPI_Improbe(message.from, message.tag, operation.context->comm, &found, &matched, &status), "MPI_Improbe"));
+    }
+    if (found == 0) {
+      ++i;
+      continue;
+    }
+    awaited.erase(awaited.begin() + static_cast<std::ptrdiff_t>(i));
+    MPI_Count bytes = 0;
+    MPI_Get_elements_x(&status, MPI_BYTE, &bytes);
+    const bool fits = operation.receive ? bytes <= message.bytes : bytes == message.bytes;
+    Typed place = message.place;
+    if (!fits) {
+      // Its sender is done only when it was taken.
+      const std::byte* const aside = operation.Temporary(bytes);
+      if (aside == nullptr) return LengthsDiffer(operation, message, bytes);
+      ARROW_ASSIGN_OR_RAISE(const Typed made, DescribeBlock(aside, bytes));
+      place = operation.Keep(made);
+    }
+    MPI_Request request = MPI_REQUEST_NULL;
+    ARROW_RETURN_NOT_OK(Check(MPI_Imrecv(place.address, place.count, place.type, &matched, &request), "MPI_Imrecv"));
+    operation.requests.push_back(request);
+    if (!fits) return LengthsDiffer(operation, message, bytes);
+    operation.received = bytes;
+  }
+  return arrow::Status::OK();
+}
+
+arrow::Status MpiWorld::LengthsDiffer(const Operation& operation, const Operation::Awaited& message, int64_t bytes) {
+  const std::string rank = std::to_string(operation.context->rank);
+  const std::string text =
+      "rank " + std::to_string(message.from) + " sent " + std::to_string(bytes) + " bytes where rank " + rank +
+      (operation.receive ? " takes " + std::to_string(message.bytes) + " at most"
+                         : " expects " + std::to_string(message.bytes) + "; all ranks must give agreeing counts");
+  return MakeCommunicationError({.failure = CommunicationFailure::kMismatch, .phase = "payload", .peer = message.from},
+                                text);
+}
+
 arrow::Status MpiWorld::TestRequests(Operation& operation, bool* done) {
+  if (!operation.awaited.empty()) ARROW_RETURN_NOT_OK(Receive(operation));
   auto& requests = operation.requests;
   while (!requests.empty()) {
     int complete = 0;
-    MPI_Status status;
-    const int code = MPI_Test(&requests.back(), &complete, &status);
-    const Operation::Expected expected =
-        operation.expected.empty() ? Operation::Expected{} : operation.expected[requests.size() - 1];
+    const int code = MPI_Test(&requests.back(), &complete, MPI_STATUS_IGNORE);
     if (code != MPI_SUCCESS) {
       requests.pop_back();
-      ARROW_RETURN_NOT_OK(ExplainError(operation, expected, code));
+      ARROW_RETURN_NOT_OK(ExplainError(operation, code));
       *done = true;
       return arrow::Status::OK();
     }
     if (complete == 0) return arrow::Status::OK();
     requests.pop_back();
-    if (!operation.receive && expected.from < 0) continue;
-    MPI_Count bytes = 0;
-    MPI_Get_elements_x(&status, MPI_BYTE, &bytes);
-    operation.received = bytes;
-    if (!operation.receive && bytes != expected.bytes) {
-      return MakeCommunicationError(
-          {.failure = CommunicationFailure::kMismatch, .phase = "payload", .peer = expected.from},
-          "rank " + std::to_string(expected.from) + " sent " + std::to_string(bytes) + " bytes where rank " +
-              std::to_string(operation.context->rank) + " expects " + std::to_string(expected.bytes) +
-              "; all ranks must give agreeing counts");
-    }
   }
-  *done = true;
+  *done = operation.awaited.empty();
   return arrow::Status::OK();
 }
 
-arrow::Status MpiWorld::ExplainError(Operation& operation, const Operation::Expected& expected, int code) {
+arrow::Status MpiWorld::ExplainError(Operation& operation, int code) {
   int kind = MPI_ERR_OTHER;
   MPI_Error_class(code, &kind);
   if (kind != MPI_ERR_TRUNCATE) {
     return MakeCommunicationError({.failure = CommunicationFailure::kOther}, Check(code, "MPI").message());
-  }
-  if (operation.receive || expected.from >= 0) {
-    const Rank from = operation.receive ? operation.peer : expected.from;
-    const int64_t bytes = operation.receive ? operation.bytes : expected.bytes;
-    return MakeCommunicationError({.failure = CommunicationFailure::kMismatch, .phase = "payload", .peer = from},
-                                  "rank " + std::to_string(from) + " sent more than the " + std::to_string(bytes) +
-                                      " bytes that rank " + std::to_string(operation.context->rank) + " takes");
   }
   // MPI does not say how long the other's block was; ranks that compare their calls may find out.
   operation.stage = Stage::kExplaining;
@@ -284,6 +322,7 @@ void MpiWorld::FailOperation(Operation& operation, arrow::Status status, const a
 void MpiWorld::Abandon(Operation& operation) {
   std::erase_if(operation.context->to_launch, [&](const auto& other) { return other.get() == &operation; });
   if (operation.reduction.function != nullptr) operation.reduction.function->Abandon();
+  operation.awaited.clear();
   if (operation.receive) {
     for (MPI_Request& request : operation.requests) MPI_Cancel(&request);
   }

@@ -89,7 +89,11 @@ class MpiWorld {
   arrow::Status EndRun(Operation& operation);
   arrow::Status EndConfirmation(Operation& operation);
   arrow::Status TestRequests(Operation& operation, bool* done);
-  arrow::Status ExplainError(Operation& operation, const Operation::Expected& expected, int code);
+  arrow::Status ExplainError(Operation& operation, int code);
+  /// Hands to MPI what has come of the messages that the operation awaits.
+  arrow::Status Receive(Operation& operation);
+  bool IsFirst(const Operation& operation, const Operation::Awaited& message) const;
+  static arrow::Status LengthsDiffer(const Operation& operation, const Operation::Awaited& message, int64_t bytes);
   arrow::Status TellAll(Operation& operation, Use use, void* all, int bytes);
   bool Matched(Operation& operation);
   void Finish(Operation& operation, arrow::Status status);

@@ -78,12 +78,15 @@ struct Operation : std::enable_shared_from_this<Operation> {
   /// Hands the operation to MPI.
   std::function<arrow::Status(Operation&)> launch;
   std::vector<MPI_Request> requests;
-  /// Where set, what comes by each request must be as long as this.
-  struct Expected {
-    Rank from = -1;  // -1: the request is a send
+  /// A message to receive. It is handed to MPI when it has come and its length is known: of one that is longer than its
+  /// receive, Open MPI 4.1 writes all to where the receive was to go (over shared memory, from 4 KiB on).
+  struct Awaited {
+    Typed place;
     int64_t bytes = 0;
+    Rank from = -1;
+    int tag = 0;
   };
-  std::vector<Expected> expected;
+  std::vector<Awaited> awaited;
   Operator reduction;
   std::vector<CollectiveCall> calls;  // of all ranks, while agreeing
   std::vector<int32_t> flags;         // of all ranks, while confirming
@@ -96,7 +99,7 @@ struct Operation : std::enable_shared_from_this<Operation> {
 
   bool done() const { return stage == Stage::kDone; }
   /// Between the stages it moves only when it is pushed.
-  bool staged() const { return stage != Stage::kRunning && stage != Stage::kDone; }
+  bool staged() const { return (stage != Stage::kRunning || !awaited.empty()) && stage != Stage::kDone; }
 
   /// Uninitialised memory of the operation; where there is none, it fails when it is launched.
   std::byte* Temporary(int64_t size);
