@@ -78,7 +78,7 @@ arrow::Status RedisStore::Refused(const Attempt& attempt, const std::string& why
           (password ? "; give redis://user:password@host, percent-encoded" : ""));
 }
 
-/// The caller holds mutex_, or is the only one.
+/// The caller has the connection for itself, as in CallNow.
 arrow::Status RedisStore::Connect(const Attempt& attempt, const std::function<arrow::Status()>& check_interrupt) {
   Duration pause = kFirstPause;
   for (;;) {
@@ -106,8 +106,24 @@ arrow::Result<Reply> RedisStore::Call(const char* operation, const std::vector<s
     return arrow::Status::Invalid("this store was opened before a fork and cannot be used in the child: open another");
   }
   const Attempt attempt{operation, Clock::now(), Deadline::After(call_timeout_)};
-  const std::unique_lock lock(mutex_, attempt.deadline.when());
-  if (!lock.owns_lock()) return Unreachable(attempt, "another call still waits for its answer");
+  {
+    std::unique_lock lock(mutex_);
+    if (!idle_.wait_until(lock, attempt.deadline.when(), [&] { return !busy_; })) {
+      return Unreachable(attempt, "another call still waits for its answer");
+    }
+    busy_ = true;
+  }
+  auto reply = CallNow(attempt, command, repeatable);
+  {
+    const std::lock_guard lock(mutex_);
+    busy_ = false;
+  }
+  idle_.notify_one();
+  return reply;
+}
+
+arrow::Result<Reply> RedisStore::CallNow(const Attempt& attempt, const std::vector<std::string_view>& command,
+                                         bool repeatable) {
   Duration pause = kFirstPause;
   for (;;) {
     if (connection_ == nullptr) ARROW_RETURN_NOT_OK(Connect(attempt, {}));
@@ -115,7 +131,7 @@ arrow::Result<Reply> RedisStore::Call(const char* operation, const std::vector<s
     if (!reply.ok()) {
       connection_.reset();
       if (!repeatable) {
-        return Unreachable(attempt, reply.status().message() + "; the " + operation + " may have been done");
+        return Unreachable(attempt, reply.status().message() + "; the " + attempt.operation + " may have been done");
       }
       if (attempt.deadline.Passed()) return Unreachable(attempt, reply.status().message());
       continue;
