@@ -178,7 +178,8 @@ arrow::Status UcxTransport::Introduce(const std::vector<std::string>& introducti
     if (same_host) ++on_host;
     Peer& it = peer(r);
     it.reports_errors = !(same_host && self.shared_memory && other.shared_memory);
-    if (same_host && other.pid != self.pid) it.process = OpenProcessEnd(other.pid, other.process_start);
+    it.same_process = same_host && other.pid == self.pid;
+    if (same_host && !it.same_process) it.process = OpenProcessEnd(other.pid, other.process_start);
     it.pid = other.pid;
     if (it.process >= 0) {
       epoll_event event = {};

@@ -221,9 +221,10 @@ void UcxTransport::LookForSilence(Clock::time_point now) {
     if (r == rank_ || it.left) continue;
     const Duration since = now - std::max(wait_began_, it.last_heard);
     if (since < kLostAfter) continue;
-    // One that was stopped in the middle of a write silences all who share the memory: it is the one to name.
+    // One that was stopped in the middle of a write silences all who share the memory: it is the one to name. One of
+    // this host that goes on is busy in UCX, which moves gigabytes in one call; its end is seen by its descriptor.
     const bool stopped = it.process >= 0 && ProcessIsStopped(it.pid);
-    if (silent >= 0 && !stopped) continue;
+    if (!stopped && (silent >= 0 || it.process >= 0 || it.same_process)) continue;
     silent = r;
     silence = since;
     if (stopped) break;

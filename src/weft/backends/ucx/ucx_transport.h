@@ -68,7 +68,8 @@ class UcxTransport : public Transport {
     bool gone = false;            // the endpoint has failed or the process has ended
     bool aborted = false;         // it has told this rank of a failure
     int32_t pid = 0;
-    int process = -1;  // a descriptor that becomes readable when the process ends
+    int process = -1;  // of another process of this host: a descriptor that becomes readable when it ends
+    bool same_process = false;
     int controls_under_way = 0;
     Clock::time_point last_heard;
   };
