@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from weft.serverless.aws import split_uri
 from weft.serverless.event import Job, verify
 from weft.serverless.job_store import JobStore, rank_name
-from weft.serverless.rank_report import judge
+from weft.serverless.rank_report import billed_seconds, judge
 from weft.serverless.secret_store import job_secret
 
 __all__ = ["finish"]
@@ -22,14 +23,17 @@ BACK_OFF = 2
 BACK_OFF_MOST = 60
 
 
-def _read_reports(store: JobStore, epoch: int, world_size: int) -> dict[int, dict[str, Any] | None]:
-    with ThreadPoolExecutor(16) as pool:
-        names = [f"{rank_name(epoch, rank)}.json" for rank in range(world_size)]
-        return dict(enumerate(pool.map(store.get_json, names)))
+def _links(reports: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Links between two ranks by path; both ends have told of each."""
+    ends: Counter[str] = Counter()
+    for report in reports:
+        ends.update(report.get("links", {}))
+    return {path: (count + 1) // 2 for path, count in sorted(ends.items())}
 
 
-def _result(job: Job, epoch: int, reports: dict[int, dict[str, Any] | None]) -> dict[str, Any]:
-    done = [report for _, report in sorted(reports.items()) if report is not None]
+def _result(job: Job, epoch: int, store: JobStore, reports: list[dict[str, Any] | None]) -> dict[str, Any]:
+    done = [report for report in reports if report is not None]
+    earlier = [store.reports(number, job.world_size) for number in range(epoch)]
     return {
         "job": job.job,
         "epoch": epoch,
@@ -38,8 +42,9 @@ def _result(job: Job, epoch: int, reports: dict[int, dict[str, Any] | None]) -> 
         "logs": [f"{rank_name(epoch, rank)}.log" for rank in range(job.world_size)],
         "rows": sum(report.get("rows", 0) for report in done),
         "bytes": sum(report.get("bytes", 0) for report in done),
+        "links": _links(done),
         "seconds": max((report.get("seconds", 0.0) for report in done), default=0.0),
-        "billed_seconds": sum(report.get("seconds", 0.0) for report in done),
+        "billed_seconds": sum(billed_seconds(each, time.time())[0] for each in (*earlier, reports)),
         "output": job.output,
         "time": time.time(),
     }
@@ -59,14 +64,14 @@ def finish(event: dict[str, Any], context: Any) -> dict[str, Any]:
     store = JobStore(event["storage"])
     job = Job.from_json(store.get_json("job.json"))
     verify(job, job_secret(job.secret, job.job))
-    reports = _read_reports(store, epoch, job.world_size)
+    reports = store.reports(epoch, job.world_size)
     error = event.get("error") or {}
-    found = judge(reports, job.world_size, epoch, job.max_epochs, str(error.get("Error", "")))
+    found = judge(dict(enumerate(reports)), job.world_size, epoch, job.max_epochs, str(error.get("Error", "")))
     state = {key: value for key, value in event.items() if key != "result"}
     if store.exists("cancelled") and found.next != "done":
         return {**state, "verdict": "failed", "error": "Weft.Cancelled", "cause": f"the job {job.job} was cancelled"}
     if found.next == "done":
-        mine = _result(job, epoch, reports)
+        mine = _result(job, epoch, store, reports)
         if not store.put_new_json("result.json", mine):
             mine = store.get_json("result.json")
         _publish(job, store, mine)

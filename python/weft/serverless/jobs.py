@@ -10,11 +10,10 @@ import os
 import re
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
-from weft.serverless import plan
+from weft.serverless import plan, rank_report
 from weft.serverless.aws import client
 from weft.serverless.job_store import JobStore, rank_name
 
@@ -74,6 +73,7 @@ class JobHandle:
         self.record = record
         self.job: str = record["job"]
         self.world_size: int = record["world_size"]
+        self._ended: dict[int, float] = {}
 
     @property
     def _local(self) -> bool:
@@ -95,11 +95,9 @@ class JobHandle:
         store = self._store
         epochs = [int(match[1]) for name in store.list("epoch-") if (match := re.match(r"epoch-(\d+)/ranks", name))]
         epoch = max(epochs, default=0)
-        with ThreadPoolExecutor(16) as pool:
-            names = [f"{rank_name(epoch, rank)}.json" for rank in range(self.world_size)]
-            ranks = [report for report in pool.map(store.get_json, names) if report is not None]
+        ranks = [report for report in store.reports(epoch, self.world_size) if report is not None]
         now = time.time()
-        billed = sum(report.get("seconds", now - report["begin"]) for report in ranks)
+        billed = rank_report.billed_seconds(ranks, now)[0] + sum(map(self._billed, range(epoch)))
         phases = [str(report.get("phase", "")) for report in ranks if report["state"] == "running"]
         status = {
             "job": self.job,
@@ -112,17 +110,26 @@ class JobHandle:
             "bytes": sum(report.get("bytes", 0) for report in ranks),
             "seconds": (found["stopDate"].timestamp() if found.get("stopDate") else now) - self.record["begin"],
         }
-        # Earlier epochs are taken to have cost as much as this one.
         prices = plan.Prices.load(self.record["prices"])
         parts = plan.cost(
             prices, world_size=self.world_size, memory=self.record["memory"],
-            billed_seconds=billed * (epoch + 1), wall_seconds=status["seconds"], epochs=epoch + 1,
+            billed_seconds=billed, wall_seconds=status["seconds"], epochs=epoch + 1,
             network=self.record["network"], bytes_out=status["bytes"],
         )  # fmt: skip
         status |= {"cost": sum(parts.values()), "currency": prices.currency}
         if status["state"] == "failed":
             status |= {"error": found.get("error", found["status"]), "cause": found.get("cause", "")}
         return status
+
+    def _billed(self, epoch: int) -> float:
+        """Seconds of functions of an earlier epoch, of which late ranks may still run."""
+        if epoch not in self._ended:
+            reports = self._store.reports(epoch, self.world_size)
+            seconds, final = rank_report.billed_seconds(reports, time.time())
+            if not final:
+                return seconds
+            self._ended[epoch] = seconds
+        return self._ended[epoch]
 
     def _local_status(self) -> dict[str, Any]:
         code = self.record.get("code")

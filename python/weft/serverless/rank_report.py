@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["STALE", "Verdict", "judge"]
+__all__ = ["STALE", "Verdict", "billed_seconds", "judge"]
 
 #: Seconds after which a rank that was running and says nothing more is lost.
 STALE = 45.0
@@ -18,6 +19,22 @@ _PROGRAM_ERRORS = {
 }  # fmt: skip
 #: How the reports of ranks are ordered when one of them is to stand for all.
 _ORDER = {"failed": 0, "out_of_time": 0, "refused": 0, "lost": 1, "cancelled": 2, "superseded": 3, "missing": 4}
+
+
+def billed_seconds(reports: Iterable[dict[str, Any] | None], now: float) -> tuple[float, bool]:
+    """Seconds of functions of these ranks of one epoch, and whether they are final: none runs any more. A rank that
+    fell silent is counted up to its last sign of life."""
+    total, final = 0.0, True
+    for report in reports:
+        if report is None:
+            continue
+        if report["state"] != "running":
+            total += report["seconds"]
+        elif now - report["time"] > STALE:
+            total += report["time"] - report["begin"]
+        else:
+            total, final = total + now - report["begin"], False
+    return total, final
 
 
 @dataclass
