@@ -14,8 +14,8 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
-import nat
 import namespaces as ns
+import nat
 from lab import Lab, Site, Worker
 
 from weft.serverless import local_stack
@@ -97,7 +97,10 @@ def main(arguments: list[str] | None = None) -> int:
         return local_stack.run(command)
     with Lab([]) as lab:
         word = "symmetric" if set(kinds) == {"symmetric"} else "of its own"
-        print(f"each function is behind a NAT {word} ({options.nats}); one dials another: {closed(lab, kinds)}", flush=True)
+        print(
+            f"each function is behind a NAT {word} ({options.nats}); one dials another: {closed(lab, kinds)}",
+            flush=True,
+        )
         with ns.inside(lab.public):
             return local_stack.run(command, address=lab.server_address, place=FunctionNats(lab, kinds).place)
 

@@ -176,7 +176,9 @@ def submit(*more: str, folder: Path, world: int = 2) -> list[str]:
 def test_the_demo(tmp_path):
     """As `make demo-serverless` runs it."""
     command = [*submit(folder=tmp_path / "out"), "--", "--rows", "1000", "--csv", "join.csv"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env={**os.environ, "WEFT_HOME": str(tmp_path)})
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, "WEFT_HOME": str(tmp_path)}
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "one dials another: failed: timed out" in done.stdout and "links: 1 punched" in done.stdout
     assert "cost: 0.0" in done.stdout and (tmp_path / "out/join.csv").exists() and (tmp_path / "out/weft.log").exists()

@@ -21,8 +21,12 @@ class TemplateError(ValueError):
 
 
 def find(folder: str | None = None) -> Path:
-    """The directory ``deploy/aws``: as given, below the working directory, or in the tree that this package is in."""
-    places = [Path(folder)] if folder else [Path("deploy/aws"), Path(__file__).parents[3] / "deploy" / "aws"]
+    """The directory ``deploy/aws``: as given, below the working directory, in the tree of this package, or where
+    a wheel has it."""
+    own = Path(__file__)
+    places = [Path("deploy/aws"), own.parents[3] / "deploy" / "aws", own.with_name("deploy_aws")]
+    if folder:
+        places = [Path(folder)]
     for place in places:
         if (place / "template.yaml").is_file():
             return place
