@@ -259,4 +259,4 @@ def test_deploy_from_an_installed_wheel(tmp_path):
     assert done.returncode == 0 and str(site) in done.stdout, done.stdout + done.stderr
     assert json.loads((tmp_path / "t.json").read_text()) == template.build(AWS)
     for path in AWS.iterdir():
-        assert (site / "weft/serverless/deploy_aws" / path.name).read_bytes() == path.read_bytes()
+        assert (site / "weft/deploy/aws" / path.name).read_bytes() == path.read_bytes()

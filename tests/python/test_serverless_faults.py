@@ -15,6 +15,7 @@ from local_stacks import SOAK, jobs_on
 from s3_trouble import Trouble
 
 from weft.serverless import plan
+from weft.serverless.finishing import read_reports
 from weft.serverless.function_host import FunctionError
 from weft.serverless.jobs import JobFailed
 from weft.serverless.rank_report import STALE
@@ -210,10 +211,11 @@ def test_a_late_rank_of_an_old_epoch(jobs):
     store = jobs.store(result)
     assert b"refused: " in (store.get("epoch-0/rank-00000.log") or b"")
     # Each epoch costs what it took.
-    ended = [report for epoch in range(2) for report in store.reports(epoch, 2) if report["state"] != "running"]
-    silent = [report for epoch in range(2) for report in store.reports(epoch, 2) if report["state"] == "running"]
+    reports = [report for epoch in range(2) for report in read_reports(store, epoch, 2).values()]
+    ended = [report for report in reports if report["state"] != "running"]
+    silent = [report for report in reports if report["state"] == "running"]
     seconds = sum(report["seconds"] for report in ended)
-    assert len(ended) == 3 and len(silent) == 1 and store.reports(0, 2)[0]["seconds"] > 4
+    assert len(ended) == 3 and len(silent) == 1 and reports[0]["seconds"] > 4
     while time.time() < silent[0]["time"] + STALE + 1:
         time.sleep(1)
     seconds += silent[0]["time"] - silent[0]["begin"]

@@ -15,7 +15,6 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from weft.serverless.aws import client, error_code
@@ -82,11 +81,6 @@ class JobStore:
 
     def put_new_json(self, name: str, value: Any) -> bool:
         return self.put_new(name, json.dumps(value).encode())
-
-    def reports(self, epoch: int, world_size: int) -> list[dict[str, Any] | None]:
-        """What the ranks of an epoch have said last, None where one has said nothing."""
-        with ThreadPoolExecutor(16) as pool:
-            return list(pool.map(self.get_json, (f"{rank_name(epoch, rank)}.json" for rank in range(world_size))))
 
     def list(self, folder: str) -> dict[str, int]:
         """Names (below the prefix) and sizes of all objects whose names begin with `folder`."""

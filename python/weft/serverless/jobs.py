@@ -13,9 +13,11 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from weft.serverless import plan, rank_report
+from weft.serverless import plan
 from weft.serverless.aws import client
+from weft.serverless.finishing import read_reports
 from weft.serverless.job_store import JobStore, rank_name
+from weft.serverless.rank_report import billed_seconds
 
 __all__ = ["JobFailed", "JobHandle", "job_folder", "load", "remember"]
 
@@ -95,9 +97,9 @@ class JobHandle:
         store = self._store
         epochs = [int(match[1]) for name in store.list("epoch-") if (match := re.match(r"epoch-(\d+)/ranks", name))]
         epoch = max(epochs, default=0)
-        ranks = [report for report in store.reports(epoch, self.world_size) if report is not None]
+        ranks = [report for report in read_reports(store, epoch, self.world_size).values() if report is not None]
         now = time.time()
-        billed = rank_report.billed_seconds(ranks, now)[0] + sum(map(self._billed, range(epoch)))
+        billed = billed_seconds(ranks, now)[0] + sum(map(self._billed, range(epoch)))
         phases = [str(report.get("phase", "")) for report in ranks if report["state"] == "running"]
         status = {
             "job": self.job,
@@ -124,8 +126,8 @@ class JobHandle:
     def _billed(self, epoch: int) -> float:
         """Seconds of functions of an earlier epoch, of which late ranks may still run."""
         if epoch not in self._ended:
-            reports = self._store.reports(epoch, self.world_size)
-            seconds, final = rank_report.billed_seconds(reports, time.time())
+            reports = read_reports(self._store, epoch, self.world_size).values()
+            seconds, final = billed_seconds(reports, time.time())
             if not final:
                 return seconds
             self._ended[epoch] = seconds

@@ -21,12 +21,9 @@ class TemplateError(ValueError):
 
 
 def find(folder: str | None = None) -> Path:
-    """The directory ``deploy/aws``: as given, below the working directory, in the tree of this package, or where
-    a wheel has it."""
-    own = Path(__file__)
-    places = [Path("deploy/aws"), own.parents[3] / "deploy" / "aws", own.with_name("deploy_aws")]
-    if folder:
-        places = [Path(folder)]
+    """The directory ``deploy/aws``: as given, below the working directory, in the tree of this package, or in it."""
+    above = Path(__file__).parents
+    places = [Path(folder)] if folder else [Path("deploy/aws"), above[3] / "deploy/aws", above[1] / "deploy/aws"]
     for place in places:
         if (place / "template.yaml").is_file():
             return place
