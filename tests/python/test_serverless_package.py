@@ -95,12 +95,12 @@ def test_verdicts():
 def test_seconds_that_are_billed():
     now = 1000.0
     done = {"state": "done", "seconds": 30.0, "begin": 0.0, "time": 30.0}
-    assert billed_seconds([done, None, {**done, "state": "failed"}], now) == (60.0, True)
+    assert billed_seconds([done, None, {**done, "state": "failed"}], now) == 60.0
     # It runs, and what it has run is billed.
-    assert billed_seconds([done, {"state": "running", "begin": 900.0, "time": now - 1}], now) == (130.0, False)
+    assert billed_seconds([done, {"state": "running", "begin": 900.0, "time": now - 1}], now) == 130.0
     # It was killed: its last sign of life is its end, however late one looks.
     silent = {"state": "running", "begin": 100.0, "time": 120.0}
-    assert billed_seconds([silent], now) == billed_seconds([silent], 2 * now) == (20.0, True)
+    assert billed_seconds([silent], now) == billed_seconds([silent], 2 * now) == 20.0
 
 
 def test_prices_can_be_replaced(tmp_path, monkeypatch):

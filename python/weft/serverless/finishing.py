@@ -63,7 +63,7 @@ def _result(
         "bytes": sum(report.get("bytes", 0) for report in done),
         "links": _links(done),
         "seconds": max((report.get("seconds", 0.0) for report in done), default=0.0),
-        "billed_seconds": sum(billed_seconds(each.values(), time.time())[0] for each in (*earlier, reports)),
+        "billed_seconds": sum(billed_seconds(each.values(), time.time()) for each in (*earlier, reports)),
         "output": job.output,
         "time": time.time(),
     }

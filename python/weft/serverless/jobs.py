@@ -75,7 +75,8 @@ class JobHandle:
         self.record = record
         self.job: str = record["job"]
         self.world_size: int = record["world_size"]
-        self._ended: dict[int, float] = {}
+        #: Of the ranks of earlier epochs.
+        self._last_words: dict[int, dict[int, dict[str, Any] | None]] = {}
 
     @property
     def _local(self) -> bool:
@@ -99,7 +100,7 @@ class JobHandle:
         epoch = max(epochs, default=0)
         ranks = [report for report in read_reports(store, epoch, self.world_size).values() if report is not None]
         now = time.time()
-        billed = billed_seconds(ranks, now)[0] + sum(map(self._billed, range(epoch)))
+        billed = billed_seconds(ranks, now) + sum(map(self._billed, range(epoch)))
         phases = [str(report.get("phase", "")) for report in ranks if report["state"] == "running"]
         status = {
             "job": self.job,
@@ -125,13 +126,13 @@ class JobHandle:
 
     def _billed(self, epoch: int) -> float:
         """Seconds of functions of an earlier epoch, of which late ranks may still run."""
-        if epoch not in self._ended:
-            reports = read_reports(self._store, epoch, self.world_size).values()
-            seconds, final = billed_seconds(reports, time.time())
-            if not final:
-                return seconds
-            self._ended[epoch] = seconds
-        return self._ended[epoch]
+        store, known = self._store, self._last_words.get(epoch)
+        if known is None:
+            known = self._last_words[epoch] = read_reports(store, epoch, self.world_size)
+        for rank, report in known.items():
+            if report is not None and report["state"] == "running":
+                known[rank] = store.get_json(f"{rank_name(epoch, rank)}.json")
+        return billed_seconds(known.values(), time.time())
 
     def _local_status(self) -> dict[str, Any]:
         code = self.record.get("code")

@@ -21,20 +21,15 @@ _PROGRAM_ERRORS = {
 _ORDER = {"failed": 0, "out_of_time": 0, "refused": 0, "lost": 1, "cancelled": 2, "superseded": 3, "missing": 4}
 
 
-def billed_seconds(reports: Iterable[dict[str, Any] | None], now: float) -> tuple[float, bool]:
-    """Seconds of functions of these ranks of one epoch, and whether they are final: none runs any more. A rank that
-    fell silent is counted up to its last sign of life."""
-    total, final = 0.0, True
+def billed_seconds(reports: Iterable[dict[str, Any] | None], now: float) -> float:
+    """Seconds of functions of these ranks. One that fell silent is counted up to its last sign of life."""
+    total = 0.0
     for report in reports:
-        if report is None:
-            continue
-        if report["state"] != "running":
+        if report is not None and report["state"] != "running":
             total += report["seconds"]
-        elif now - report["time"] > STALE:
-            total += report["time"] - report["begin"]
-        else:
-            total, final = total + now - report["begin"], False
-    return total, final
+        elif report is not None:
+            total += (now if now - report["time"] <= STALE else report["time"]) - report["begin"]
+    return total
 
 
 @dataclass
