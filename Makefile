@@ -11,13 +11,15 @@ demo:
 	tools/build.sh release
 	$(BIN)/weft run -n 2 examples/flights.py -- --output demo-output
 
-# The paper's run on functions, whole, on this machine: S3, functions, state machine and rendezvous server come up, eight
-# ranks join, results and logs come back, the cost is printed, all goes down again.
+# The paper's run on functions, whole, on this machine: S3, functions (each behind a NAT of its own, where root and network
+# namespaces are to be had), state machine and rendezvous server come up, eight ranks join, results and logs come back, the
+# cost is printed, all goes down again. `make demo-serverless NATS=cone,symmetric` for other NATs.
+NATS ?= cone
 demo-serverless:
 	tools/setup.sh serverless
 	tools/build.sh release
 	rm -rf demo-serverless-output
-	$(BIN)/python -m weft.serverless.local_stack -- $(BIN)/weft submit examples/scaling_join.py --launcher lambda \
+	$(BIN)/python tests/netlab/nat_stack.py --nats $(NATS) -- $(BIN)/weft submit examples/scaling_join.py --launcher lambda \
 	  --world-size 8 --follow --results demo-serverless-output -- --rows 100000 --iterations 3 --csv join.csv
 
 # Every optional part: test tools, peers, sanitizer builds' needs.

@@ -12,12 +12,14 @@ packages=(ca-certificates g++ cmake ninja-build ccache libssl-dev libasio-dev py
 requirements=(tools/requirements-demo.txt)
 if [ "$what" != demo ]; then
   requirements+=(tools/requirements-serverless.txt)
+  # With these each function gets a NAT of its own, which needs root anyway.
+  [ "$what" != all ] && [ "$(id -u)" != 0 ] || packages+=(iproute2 nftables procps)
   command -v go >/dev/null || packages+=(golang-go)
 fi
 if [ "$what" = all ]; then
   packages+=(libgtest-dev libbenchmark-dev git pkg-config libopenmpi-dev openmpi-bin libucx-dev libgloo-dev libfabric-dev)
-  # Stores and hosts: the Redis store and what its tests start, and an sshd of the tests' own; the NAT lab's tools.
-  packages+=(libhiredis-dev redis-server openssl openssh-client openssh-server iproute2 nftables procps)
+  # Stores and hosts: the Redis store and what its tests start, and an sshd of the tests' own.
+  packages+=(libhiredis-dev redis-server openssl openssh-client openssh-server)
   requirements+=(tools/requirements-all.txt)
   command -v npm >/dev/null || packages+=(nodejs npm)
 fi

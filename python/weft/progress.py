@@ -6,6 +6,7 @@ import json
 import os
 import threading
 import weakref
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,9 +21,11 @@ INTERVAL = 1.0
 def _look(env: Env) -> dict[str, Any]:
     stats = env.stats()
     phases = stats["phases"]
+    paths = Counter(link["path"] for link in env.links() if link["path"] != "self")
     # The phase that ended last is not known; the one with most rows says most about how much was done.
     return {
-        "phase": next(reversed(phases), "linked") if phases else "linked",
+        "phase": max(phases, key=lambda name: phases[name]["rows"], default="linked"),
+        "links": dict(sorted(paths.items())),
         "rows": max((phase["rows"] for phase in phases.values()), default=0),
         "bytes": stats["bytes_sent"] + stats["bytes_received"],
         "memory_peak": stats["memory_peak_bytes"],

@@ -107,7 +107,7 @@ class Lab:
         return "2001:db8::1" if self.ipv6 else "198.18.0.1"
 
     def wan_address(self, site: int) -> str:
-        return f"2001:db8::1:{site + 1:x}" if self.ipv6 else f"198.18.1.{site + 1}"
+        return f"2001:db8::1:{site + 1:x}" if self.ipv6 else f"198.18.{1 + site // 250}.{site % 250 + 1}"
 
     def nat(self, site: int) -> str:
         """The namespace of a site's NAT."""
@@ -116,22 +116,44 @@ class Lab:
     def _build(self) -> None:
         self._prefix = ns.fresh_prefix()
         self.public = f"{self._prefix}-pub"
-        names = [self.public, *(self.nat(site) for site in range(len(self.sites)))]
+        names = [self.public]
         for number, site in enumerate(self.sites):
-            if site.kind == "none":
-                self.workers.append(Worker(number, self.nat(number)))
-                continue
-            for worker in range(site.workers):
-                name = f"{self._prefix}-w{number}_{worker}"
-                names.append(name)
-                self.workers.append(Worker(number, name))
-        self._names = names
-        ns.ip([f"netns add {name}" for name in names])
-        for name in names:
-            self._settings(name)
+            names += self._place(number, site)
+        self._add_namespaces(names)
         self._connect()
         for number, site in enumerate(self.sites):
             self._build_site(number, site)
+
+    def _place(self, number: int, site: Site) -> list[str]:
+        """Makes out the places of a site's workers; returns the namespaces that it needs."""
+        names = [self.nat(number)]
+        for worker in range(site.workers):
+            if site.kind != "none":
+                names.append(f"{self._prefix}-w{number}_{worker}")
+            self.workers.append(Worker(number, names[-1]))
+        return names
+
+    def _add_namespaces(self, names: list[str]) -> None:
+        self._names += names
+        ns.ip([f"netns add {name}" for name in names])
+        for name in names:
+            self._settings(name)
+
+    def add(self, site: Site) -> Worker:
+        """One more site of one worker, on the bridge of a lab that is up; returns its worker. One thread at a time."""
+        number = len(self.sites)
+        self.sites.append(site)
+        self._add_namespaces(self._place(number, site))
+        self._plug(number)
+        self._build_site(number, site)
+        return self.workers[-1]
+
+    def remove(self, site: int) -> None:
+        """Takes away a site and what runs there; its number is not used again. One thread at a time."""
+        names = [self.nat(site), *(worker.namespace for worker in self.workers if worker.site == site)]
+        gone = [name for name in dict.fromkeys(names) if name in self._names]
+        ns.remove(gone)
+        self._names = [name for name in self._names if name not in gone]
 
     def _settings(self, name: str) -> None:
         ns.ip(["link set lo up"], name)
@@ -161,17 +183,25 @@ class Lab:
                 raise ns.LabError("the switch did not start")
         else:
             ns.ip(["link add wan type bridge"], self.public)
-            ns.ip(
-                [
-                    f"link add wan netns {self.nat(number)} type veth peer name site{number} netns {self.public}"
-                    for number in range(len(self.sites))
-                ]
-            )
-            ns.ip([f"link set site{number} master wan up" for number in range(len(self.sites))], self.public)
-        bits = 64 if self.ipv6 else 16
-        ns.ip([f"addr add {self.server_address}/{bits} dev wan", "link set wan up"], self.public)
+        ns.ip([f"addr add {self.server_address}/{self._bits} dev wan", "link set wan up"], self.public)
         for number in range(len(self.sites)):
-            ns.ip([f"addr add {self.wan_address(number)}/{bits} dev wan", "link set wan up"], self.nat(number))
+            if delayed:
+                self._address(number)
+            else:
+                self._plug(number)
+
+    @property
+    def _bits(self) -> int:
+        return 64 if self.ipv6 else 16
+
+    def _address(self, number: int) -> None:
+        ns.ip([f"addr add {self.wan_address(number)}/{self._bits} dev wan", "link set wan up"], self.nat(number))
+
+    def _plug(self, number: int) -> None:
+        """Connects a site's NAT with the bridge."""
+        ns.ip([f"link add wan netns {self.nat(number)} type veth peer name site{number} netns {self.public}"])
+        ns.ip([f"link set site{number} master wan up"], self.public)
+        self._address(number)
 
     def _build_site(self, number: int, site: Site) -> None:
         router = self.nat(number)

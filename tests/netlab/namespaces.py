@@ -9,12 +9,14 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 _PREFIX = "weftlab"
 _OWNER = re.compile(rf"^{_PREFIX}(\d+)_(\d+)x")
 _PR_SET_PDEATHSIG = 1
+_CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers = itertools.count()
 
@@ -64,6 +66,23 @@ def start(namespace: str, command: Sequence[str], **options: object) -> subproce
     )
 
 
+def _enter(path: str) -> None:
+    with open(path, "rb") as file:
+        if _libc.setns(file.fileno(), _CLONE_NEWNET) != 0:
+            raise LabError(f"setns to {path}: {os.strerror(ctypes.get_errno())}")
+
+
+@contextmanager
+def inside(namespace: str) -> Iterator[None]:
+    """This thread, and what it starts (threads and processes alike), are in the namespace meanwhile."""
+    with open("/proc/thread-self/ns/net", "rb") as here:
+        _enter(f"/run/netns/{namespace}")
+        try:
+            yield
+        finally:
+            _enter(f"/proc/self/fd/{here.fileno()}")
+
+
 def _started(pid: int) -> str | None:
     """When a process was started, in the kernel's ticks; None where there is no such process."""
     try:
@@ -104,14 +123,14 @@ def sweep() -> list[str]:
     return left
 
 
-def missing() -> str | None:
-    """Why there can be no lab here; None where there can."""
+def missing(switch: bool = True) -> str | None:
+    """Why there can be no lab here (with or without what a `switch` needs); None where there can."""
     if os.geteuid() != 0:
         return "network namespaces need root"
     for program in ("ip", "nft", "sysctl"):
         if shutil.which(program) is None:
-            return f"{program} is not installed (tools/setup.sh all)"
-    if not Path("/dev/net/tun").exists():
+            return f"{program} is not installed (tools/setup.sh serverless)"
+    if switch and not Path("/dev/net/tun").exists():
         return "there is no /dev/net/tun"
     name = fresh_prefix() + "-try"
     try:

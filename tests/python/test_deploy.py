@@ -232,3 +232,31 @@ def test_deploy_makes_and_changes_a_stack(tmp_path):
                 assert ssm.get_parameter(Name="seen")["Parameter"]["Value"] == "1.example/a:1 6144 900 public"
         done = deploy("--parameter", "Colour=red")
         assert done.returncode == 2 and "no parameter Colour" in done.stderr
+
+
+@pytest.mark.skipif(not os.environ.get("WEFT_SOAK"), reason="builds a wheel: WEFT_SOAK=1")
+def test_deploy_from_an_installed_wheel(tmp_path):
+    """The templates are in the wheel: no source is near."""
+    pip = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
+    # As deep as the other builds: then the compiler's cache knows most of it.
+    settings = ["--config-settings", f"build-dir={ROOT / 'build/wheel'}"]
+    made = subprocess.run(
+        [*pip, "wheel", str(ROOT), "--no-deps", "--no-build-isolation", "-w", str(tmp_path / "wheel"), *settings],
+        capture_output=True, text=True, timeout=3000, cwd=tmp_path,
+    )  # fmt: skip
+    assert made.returncode == 0, made.stdout + made.stderr
+    (wheel,) = (tmp_path / "wheel").glob("weft-*.whl")
+    site = tmp_path / "site"
+    subprocess.run([*pip, "install", "-q", "--no-deps", "--target", str(site), str(wheel)], check=True, timeout=300)
+    # Where pip would have put pyarrow, beside which libweft looks for Arrow's libraries.
+    import pyarrow
+
+    (site / "pyarrow").symlink_to(Path(pyarrow.__file__).parent)
+    environment = {**os.environ, **DUMMY, "PYTHONPATH": str(site)}
+    script = "import sys, weft.cli; print(weft.__file__); sys.exit(weft.cli.main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "deploy", "aws", "--build", str(tmp_path / "t.json")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path, env=environment)
+    assert done.returncode == 0 and str(site) in done.stdout, done.stdout + done.stderr
+    assert json.loads((tmp_path / "t.json").read_text()) == template.build(AWS)
+    for path in AWS.iterdir():
+        assert (site / "weft/deploy/aws" / path.name).read_bytes() == path.read_bytes()

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from weft.serverless import package, plan
-from weft.serverless.rank_report import STALE, judge
+from weft.serverless.rank_report import STALE, billed_seconds, judge
 
 
 def test_pack_and_unpack(tmp_path):
@@ -90,6 +90,17 @@ def test_verdicts():
     assert judge({0: report(0, "done"), 1: exited}, 2, 0, 3, "x").next == "failed"
     late = report(1, "out_of_time", error="stopped", code=-15)
     assert judge({0: peer, 1: late}, 2, 0, 3, "x").error == "Weft.OutOfTime"
+
+
+def test_seconds_that_are_billed():
+    now = 1000.0
+    done = {"state": "done", "seconds": 30.0, "begin": 0.0, "time": 30.0}
+    assert billed_seconds([done, None, {**done, "state": "failed"}], now) == 60.0
+    # It runs, and what it has run is billed.
+    assert billed_seconds([done, {"state": "running", "begin": 900.0, "time": now - 1}], now) == 130.0
+    # It was killed: its last sign of life is its end, however late one looks.
+    silent = {"state": "running", "begin": 100.0, "time": 120.0}
+    assert billed_seconds([silent], now) == billed_seconds([silent], 2 * now) == 20.0
 
 
 def test_prices_can_be_replaced(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import os
@@ -34,7 +35,7 @@ names = sorted(os.environ)
 with open("seen.json", "w") as file:
     json.dump({"rank": env.rank, "world": env.world_size, "total": total, "job": env.job, "epoch": env.epoch,
                "names": names, "files": sorted(os.listdir()), "home": sorted(os.listdir(os.environ["HOME"])),
-               "tmp": os.environ["TMPDIR"], "output": os.environ.get("WEFT_OUTPUT")}, file)
+               "tmp": os.environ["TMPDIR"], "output": os.environ.get("WEFT_OUTPUT"), "input": os.environ.get("WEFT_INPUT")}, file)
 open(os.environ["TMPDIR"] + "/left-behind", "w").write("x")
 print("rank", env.rank, "of", env.world_size)
 env.close()
@@ -75,7 +76,9 @@ def test_the_papers_join(jobs, world):
 
 
 def test_what_a_script_sees(jobs):
-    result = jobs.run(LOOK, 3, output=f"s3://{jobs.stack.outputs['Bucket']}/out", environment={"MINE": "1"})
+    places = {name: f"s3://{jobs.stack.outputs['Bucket']}/{name}" for name in ("input", "output")}
+    result = jobs.run(LOOK, 3, **places, environment={"MINE": "1"})
+    assert result["links"] == {"host": 3}
     assert len({sandbox for sandbox in jobs.stack.host._all}) >= 3
     for rank in range(3):
         seen = jobs.json(result, "seen.json", rank)
@@ -86,7 +89,7 @@ def test_what_a_script_sees(jobs):
             result["job"],
             0,
         )
-        assert "MINE" in seen["names"] and seen["output"].endswith("/out") and seen["files"] == ["seen.json"]
+        assert "MINE" in seen["names"] and {**seen, **places} == seen and seen["files"] == ["seen.json"]
         # Warm functions have run other jobs before: nothing of those is there.
         assert "left-behind" not in seen["home"]
         left = [
@@ -257,6 +260,43 @@ def test_what_init_refuses(jobs):
     assert "is above the deployment's bound" in jobs.fails(LOOK, 1001).cause
     with pytest.raises(ValueError, match="weft deploy aws --memory 512"):
         jobs.start(LOOK, 2, memory=512)
+
+
+def test_what_init_refuses_and_says(jobs):
+    """Each with the way out; the function itself is asked."""
+    from weft.serverless import submit
+    from weft.serverless.event import sign
+    from weft.serverless.function_host import FunctionError
+    from weft.serverless.secret_store import job_secret
+
+    stack = jobs.stack
+    (name,) = [name for name, function in stack.host.functions.items() if function.handler.endswith(".init")]
+
+    def said(job) -> str:
+        event = job if isinstance(job, dict) else sign(job, job_secret(job.secret, job.job)).to_json()
+        with pytest.raises(FunctionError) as caught:
+            stack.host.invoke(name, {"event": event, "execution": "x", "epoch": 0})
+        return str(caught.value)
+
+    job, made, _, _ = submit.prepare(submit.Submission(str(jobs.write(LOOK)), world_size=1, job="refused"))
+    assert "submit the job again" in said(job)
+    store = JobStore(job.storage)
+    store.put("package/manifest.json", made.manifest)
+    assert "the package lacks 'script.py'" in said(job)
+    store.put("package/files/script.py", made.files["script.py"])
+    assert "script 'other.py' is not in the package, which has: script.py" in said(
+        dataclasses.replace(job, script="other.py")
+    )
+    wrong = dataclasses.replace(job, rendezvous_key=job.secret)
+    assert "does not take its key" in said(wrong)
+    assert "run `weft deploy aws --memory 512`" in said(dataclasses.replace(job, memory=512))
+    flat = {
+        "S3_BUCKET": stack.outputs["Bucket"], "S3_OBJECT_NAME": "none/script.py", "S3_OBJECT_TYPE": "file",
+        "SCRIPT": "script.py", "WORLD_SIZE": "1", "ROWS": "1",
+    }  # fmt: skip
+    assert "none/script.py: upload it, or mend S3_OBJECT_NAME" in said(flat)
+    store.put_json("job.json", {"not": "this one"})
+    assert "another job has the name 'refused'" in said(job)
 
 
 def test_a_changed_program_is_not_run(jobs):

@@ -117,6 +117,8 @@ def _submit(options: argparse.Namespace, for_script: list[str]) -> int:
     (folder / "weft.log").write_text(made.logs())
     print(made.logs(0), end="")
     print(f"results: {folder} ({len(result['files'])} files), logs: {folder / 'weft.log'}")
+    if links := result.get("links"):
+        print(f"links: {', '.join(f'{count} {path}' for path, count in links.items())}")
     used = f"epoch {result['epoch']}, {result['billed_seconds']:.1f} s of functions"
     print(f"cost: {result['cost']:.6f} {result['currency']}, {used}")
     return 0

@@ -53,10 +53,12 @@ class Function:
 @dataclass(frozen=True)
 class Place:
     """Where a sandbox's process is started: a command that leads its own (such as ``ip netns exec NAME``), and the
-    address at which its Runtime API listens, reachable from there. This is where a lab of networks is put in."""
+    address at which its Runtime API listens, reachable from there. This is where a lab of networks is put in; `gone`
+    is called when the sandbox has ended."""
 
     lead: tuple[str, ...] = ()
     address: str = "127.0.0.1"
+    gone: Callable[[], None] = lambda: None
 
 
 @dataclass
@@ -154,6 +156,7 @@ class Sandbox:
         self.folder = Path(tempfile.mkdtemp(prefix=f"sandbox-{number}-", dir=host.folder))
         self.log = self.folder / "log"
         place = host.place(number)
+        self._gone = place.gone
         self._server = _ApiServer((place.address, 0), _Api)
         self._server.sandbox = self
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -255,13 +258,14 @@ class Sandbox:
         self._server.shutdown()
         self._server.server_close()
         shutil.rmtree(self.folder, ignore_errors=True)
+        self._gone()
 
 
 class FunctionHost:
     """Functions by name, and their sandboxes. Thread-safe.
 
     place
-        Where the n-th sandbox runs.
+        Where the n-th sandbox runs; called by many threads at once.
     deliver
         Called in place of a plain delivery, with the invocation and what delivers it; tests deliver twice by it.
     """
@@ -307,9 +311,19 @@ class FunctionHost:
                 if sandbox.alive:
                     return sandbox
             self._number += 1
-            sandbox = Sandbox(self, function, self._number)
+            number = self._number
+        # Not under the lock: a place may take a while to be made, and a world starts at once.
+        try:
+            sandbox = Sandbox(self, function, number)
+        except Exception as problem:
+            raise FunctionError("Lambda.ServiceException", f"no sandbox could be started: {problem}") from problem
+        with self._lock:
             self._all.add(sandbox)
-            return sandbox
+            if not self._closed:
+                return sandbox
+            self._all.discard(sandbox)
+        sandbox.close()
+        raise FunctionError("Lambda.ServiceException", "the host is closed")
 
     def _give_back(self, sandbox: Sandbox) -> None:
         with self._lock:

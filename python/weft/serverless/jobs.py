@@ -10,13 +10,14 @@ import os
 import re
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, Any
 
 from weft.serverless import plan
 from weft.serverless.aws import client
+from weft.serverless.finishing import read_reports
 from weft.serverless.job_store import JobStore, rank_name
+from weft.serverless.rank_report import billed_seconds
 
 __all__ = ["JobFailed", "JobHandle", "job_folder", "load", "remember"]
 
@@ -74,6 +75,8 @@ class JobHandle:
         self.record = record
         self.job: str = record["job"]
         self.world_size: int = record["world_size"]
+        #: Of the ranks of earlier epochs.
+        self._last_words: dict[int, dict[int, dict[str, Any] | None]] = {}
 
     @property
     def _local(self) -> bool:
@@ -95,11 +98,9 @@ class JobHandle:
         store = self._store
         epochs = [int(match[1]) for name in store.list("epoch-") if (match := re.match(r"epoch-(\d+)/ranks", name))]
         epoch = max(epochs, default=0)
-        with ThreadPoolExecutor(16) as pool:
-            names = [f"{rank_name(epoch, rank)}.json" for rank in range(self.world_size)]
-            ranks = [report for report in pool.map(store.get_json, names) if report is not None]
+        ranks = [report for report in read_reports(store, epoch, self.world_size).values() if report is not None]
         now = time.time()
-        billed = sum(report.get("seconds", now - report["begin"]) for report in ranks)
+        billed = billed_seconds(ranks, now) + sum(map(self._billed, range(epoch)))
         phases = [str(report.get("phase", "")) for report in ranks if report["state"] == "running"]
         status = {
             "job": self.job,
@@ -112,17 +113,26 @@ class JobHandle:
             "bytes": sum(report.get("bytes", 0) for report in ranks),
             "seconds": (found["stopDate"].timestamp() if found.get("stopDate") else now) - self.record["begin"],
         }
-        # Earlier epochs are taken to have cost as much as this one.
         prices = plan.Prices.load(self.record["prices"])
         parts = plan.cost(
             prices, world_size=self.world_size, memory=self.record["memory"],
-            billed_seconds=billed * (epoch + 1), wall_seconds=status["seconds"], epochs=epoch + 1,
+            billed_seconds=billed, wall_seconds=status["seconds"], epochs=epoch + 1,
             network=self.record["network"], bytes_out=status["bytes"],
         )  # fmt: skip
         status |= {"cost": sum(parts.values()), "currency": prices.currency}
         if status["state"] == "failed":
             status |= {"error": found.get("error", found["status"]), "cause": found.get("cause", "")}
         return status
+
+    def _billed(self, epoch: int) -> float:
+        """Seconds of functions of an earlier epoch, of which late ranks may still run."""
+        store, known = self._store, self._last_words.get(epoch)
+        if known is None:
+            known = self._last_words[epoch] = read_reports(store, epoch, self.world_size)
+        for rank, report in known.items():
+            if report is not None and report["state"] == "running":
+                known[rank] = store.get_json(f"{rank_name(epoch, rank)}.json")
+        return billed_seconds(known.values(), time.time())
 
     def _local_status(self) -> dict[str, Any]:
         code = self.record.get("code")

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -30,7 +30,7 @@ from weft.serverless import local_step_functions, template
 from weft.serverless.function_host import FunctionHost, Invocation, Place
 from weft.serverless.local_template import LocalTemplate
 
-__all__ = ["LocalStack", "find_gateway", "main"]
+__all__ = ["LocalStack", "find_gateway", "main", "run"]
 
 
 def find_gateway() -> str:
@@ -191,6 +191,42 @@ class LocalStack:
         self.close()
 
 
+def _wait(process: subprocess.Popen[bytes]) -> int:
+    """The exit code of a command, which does not outlive this process' wish to end."""
+    try:
+        return process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def run(command: Sequence[str], **options: Any) -> int:
+    """Runs a command with a stack of its own (`options` are the stack's); returns its exit code. Nothing is left after
+    it, also where it is ended by SIGINT or SIGTERM. In the main thread alone."""
+
+    def end(number: int, _: Any) -> None:
+        raise SystemExit(128 + number)
+
+    previous = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGHUP)}
+    folder = Path(tempfile.mkdtemp(prefix="weft-local-stack-"))
+    try:
+        with LocalStack(folder, **options) as stack:
+            print(f"local stack: S3 {stack.s3_url}, functions and state machine {stack.aws_url}", flush=True)
+            process = subprocess.Popen(command, env={**os.environ, **stack.environment})
+            # Ctrl-C reaches the command too, which then ends in good order.
+            previous[signal.SIGINT] = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            return _wait(process)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Starts a stack, runs a command with it, and ends the stack; the command's exit code."""
     parser = argparse.ArgumentParser(
@@ -201,19 +237,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = command[1:] if command[:1] == ["--"] else command
     if not command:
         parser.error("name a command after --")
-    folder = Path(tempfile.mkdtemp(prefix="weft-local-stack-"))
-    try:
-        with LocalStack(folder) as stack:
-            print(f"local stack: S3 {stack.s3_url}, functions and state machine {stack.aws_url}", flush=True)
-            process = subprocess.Popen(command, env={**os.environ, **stack.environment})
-            # Ctrl-C reaches the command too, which then ends in good order.
-            previous = signal.signal(signal.SIGINT, signal.SIG_IGN)
-            try:
-                return process.wait()
-            finally:
-                signal.signal(signal.SIGINT, previous)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    return run(command)
 
 
 if __name__ == "__main__":

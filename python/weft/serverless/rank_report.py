@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["STALE", "Verdict", "judge"]
+__all__ = ["STALE", "Verdict", "billed_seconds", "judge"]
 
 #: Seconds after which a rank that was running and says nothing more is lost.
 STALE = 45.0
@@ -18,6 +19,17 @@ _PROGRAM_ERRORS = {
 }  # fmt: skip
 #: How the reports of ranks are ordered when one of them is to stand for all.
 _ORDER = {"failed": 0, "out_of_time": 0, "refused": 0, "lost": 1, "cancelled": 2, "superseded": 3, "missing": 4}
+
+
+def billed_seconds(reports: Iterable[dict[str, Any] | None], now: float) -> float:
+    """Seconds of functions of these ranks. One that fell silent is counted up to its last sign of life."""
+    total = 0.0
+    for report in reports:
+        if report is not None and report["state"] != "running":
+            total += report["seconds"]
+        elif report is not None:
+            total += (now if now - report["time"] <= STALE else report["time"]) - report["begin"]
+    return total
 
 
 @dataclass
