@@ -110,7 +110,7 @@ class _Output:
 
 
 def environment(home: Path, variables: dict[str, str]) -> dict[str, str]:
-    """A script's environment: little of this process's, AWS' settings, and `variables`."""
+    """The environment of a function's script: little of this process's, AWS' settings, and `variables`."""
     kept = {name: value for name, value in os.environ.items() if name in INHERITED}
     kept |= {
         name: value
@@ -191,13 +191,22 @@ def _wait(process: subprocess.Popen[bytes], watch: Watch) -> str | None:
             kill_at = None
 
 
-def run(command: list[str], folder: Path, variables: dict[str, str], watch: Watch) -> Outcome:
-    """Runs Python with the arguments `command` in the directory `folder` to its end."""
+def run(
+    command: list[str],
+    folder: Path,
+    variables: dict[str, str],
+    watch: Watch,
+    inherited: dict[str, str] | None = None,
+) -> Outcome:
+    """Runs Python with the arguments `command` in the directory `folder` to its end. Its environment is a function's,
+    or `inherited`, with `variables`."""
     begin, parent = time.monotonic(), os.getpid()
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     others = _children()
     read, write = os.pipe()
     output = _Output()
+    variables = {**variables, "WEFT_FAILURE_FD": str(write)}
+    given = environment(folder.parent, variables) if inherited is None else {**inherited, **variables}
     try:
         process = subprocess.Popen(
             [sys.executable, *command],
@@ -205,7 +214,7 @@ def run(command: list[str], folder: Path, variables: dict[str, str], watch: Watc
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=environment(folder.parent, {**variables, "WEFT_FAILURE_FD": str(write)}),
+            env=given,
             pass_fds=[write],
             start_new_session=True,
             # A function's process that is killed takes its script with it.
