@@ -16,7 +16,7 @@ import namespaces
 NODES = ("n1", "n2", "n3", "n4")
 _PROGRAMS = ("slurmctld", "slurmd", "munged", "mungekey", "sbatch", "srun", "squeue", "scancel", "ip", "unshare")
 #: Seconds after which a node that says nothing is down.
-SLURMD_TIMEOUT = 6
+SLURMD_TIMEOUT = 5
 
 _CONFIGURATION = """\
 ClusterName=weft
@@ -26,6 +26,7 @@ AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool-%n
+TmpFS={folder}/tmp-%n
 SlurmctldPidFile={folder}/slurmctld.pid
 SlurmdPidFile={folder}/slurmd-%n.pid
 SlurmctldLogFile={folder}/slurmctld.log
@@ -39,9 +40,9 @@ SchedulerParameters=sched_interval=1,batch_sched_delay=0,sched_min_interval=0
 SlurmdParameters=config_overrides
 ReturnToService=2
 SlurmdTimeout={timeout}
-KillWait=5
+KillWait=3
 MinJobAge=300
-NodeName=n[1-4] NodeAddr=10.91.0.[1-4] CPUs=4 State=UNKNOWN
+NodeName=n[1-4] NodeAddr=10.91.0.[1-4] CPUs=4 RealMemory=8192 State=UNKNOWN
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -69,7 +70,7 @@ class Cluster:
         self._made: list[str] = []
         self._daemons: dict[str, subprocess.Popen[str]] = {}
         folder.mkdir(parents=True)
-        for name in ("state", *(f"spool-{node}" for node in NODES)):
+        for name in ("state", *(f"{what}-{node}" for node in NODES for what in ("spool", "tmp"))):
             (folder / name).mkdir()
         (folder / "slurm.conf").write_text(_CONFIGURATION.format(folder=folder, timeout=SLURMD_TIMEOUT))
         (folder / "cgroup.conf").write_text("CgroupPlugin=cgroup/v1\n")
@@ -81,7 +82,7 @@ class Cluster:
             self._start("ctl", "slurmctld", "-D", "-f", str(folder / "slurm.conf"))
             for node in NODES:
                 self.start_node(node)
-            self._wait_for_nodes()
+            self.wait_for_nodes()
         except BaseException:
             self.close()
             raise
@@ -150,7 +151,7 @@ class Cluster:
         daemon.send_signal(signal.SIGKILL)
         daemon.wait()
 
-    def _wait_for_nodes(self) -> None:
+    def wait_for_nodes(self) -> None:
         end = time.monotonic() + 60
         while True:
             done = self.run(["sinfo", "-h", "-N", "-o", "%N %T"], check=False)
@@ -167,7 +168,14 @@ class Cluster:
         """Starts a program on the controller's host."""
         return namespaces.start(self.namespace("ctl"), command, **options)
 
-    def run(self, command: Sequence[str], check: bool = True, hang: float = 180.0, **variables: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        self,
+        command: Sequence[str],
+        check: bool = True,
+        hang: float = 180.0,
+        cwd: Path | None = None,
+        **variables: str,
+    ) -> subprocess.CompletedProcess[str]:
         """Runs a program on the controller's host to its end."""
         done = subprocess.run(
             ["ip", "netns", "exec", self.namespace("ctl"), *command],
@@ -175,6 +183,7 @@ class Cluster:
             capture_output=True,
             text=True,
             timeout=hang,
+            cwd=cwd,
         )
         assert not check or done.returncode == 0, f"{command}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done

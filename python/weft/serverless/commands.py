@@ -50,7 +50,9 @@ def _add_submit(commands: Any) -> None:
     submit.add_argument("--follow", action="store_true", help="show how it goes, wait, fetch results and logs")
     submit.add_argument("--results", metavar="FOLDER", help="where results go (default weft-results/JOB)")
     aws = submit.add_argument_group("lambda, ecs")
-    aws.add_argument("--stack", metavar="NAME", help="CloudFormation stack, or .json file of outputs (WEFT_STACK; weft)")
+    aws.add_argument(
+        "--stack", metavar="NAME", help="CloudFormation stack, or .json file of outputs (WEFT_STACK; weft)"
+    )
     aws.add_argument("--max-epochs", type=int, metavar="N", help="attempts in all (default 3)")
     aws.add_argument("--kms-key", metavar="KEY", help="wrap a secret of this job by this KMS key")
     aws.add_argument("--dry-run", action="store_true", help="only the plan and its price")

@@ -14,9 +14,7 @@ from weft.serverless import package
 __all__ = ["COMMON", "Submission", "pack"]
 
 #: What every launcher takes.
-COMMON = frozenset(
-    {"script", "arguments", "launcher", "world_size", "entry", "input", "output", "job", "environment"}
-)
+COMMON = frozenset({"script", "arguments", "launcher", "world_size", "entry", "input", "output", "job", "environment"})
 
 
 @dataclass(frozen=True)
@@ -58,11 +56,7 @@ class Submission:
     def given(self) -> set[str]:
         """Fields that are not as they are by default."""
         empty = Submission(self.script)
-        return {
-            item.name
-            for item in dataclasses.fields(self)
-            if getattr(self, item.name) != getattr(empty, item.name)
-        }
+        return {item.name for item in dataclasses.fields(self) if getattr(self, item.name) != getattr(empty, item.name)}
 
 
 def pack(submission: Submission) -> tuple[package.Package, str]:

@@ -21,8 +21,10 @@ class TemplateError(ValueError):
 
 
 def find(folder: str | None = None) -> Path:
-    """The directory ``deploy/aws``: as given, below the working directory, or in the tree that this package is in."""
-    places = [Path(folder)] if folder else [Path("deploy/aws"), Path(__file__).parents[3] / "deploy" / "aws"]
+    """The directory ``deploy/aws``: as given, below the working directory, in the tree that this package is in, or in the
+    package."""
+    above = Path(__file__).parents
+    places = [Path(folder)] if folder else [Path("deploy/aws"), above[3] / "deploy/aws", above[1] / "deploy/aws"]
     for place in places:
         if (place / "template.yaml").is_file():
             return place
