@@ -156,6 +156,9 @@ def run(options: argparse.Namespace, for_script: list[str]) -> int:
             job.cancel()
             print(f"cancelled: {job.job}")
         return 0
+    except KeyboardInterrupt:
+        print(f"weft {options.command}: interrupted", file=sys.stderr)
+        return 130
     except jobs.JobFailed as failure:
         print(f"weft {options.command}: job {failure.job} failed: {failure.error}\n{failure.cause}", file=sys.stderr)
         return 1

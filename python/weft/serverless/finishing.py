@@ -12,7 +12,7 @@ from weft.serverless.job_store import JobStore, rank_name
 from weft.serverless.rank_report import judge
 from weft.serverless.secret_store import job_secret
 
-__all__ = ["finish"]
+__all__ = ["finish", "read_reports", "write_result"]
 
 #: Step Functions takes 32 KiB of a cause.
 CAUSE_BYTES = 24 << 10
@@ -22,10 +22,21 @@ BACK_OFF = 2
 BACK_OFF_MOST = 60
 
 
-def _read_reports(store: JobStore, epoch: int, world_size: int) -> dict[int, dict[str, Any] | None]:
+def read_reports(store: JobStore, epoch: int, world_size: int) -> dict[int, dict[str, Any] | None]:
+    """The ranks' last words by rank."""
     with ThreadPoolExecutor(16) as pool:
         names = [f"{rank_name(epoch, rank)}.json" for rank in range(world_size)]
         return dict(enumerate(pool.map(store.get_json, names)))
+
+
+def write_result(job: Job, store: JobStore, epoch: int, reports: dict[int, dict[str, Any] | None]) -> dict[str, Any]:
+    """Puts the result of ranks that are all done, once a job, and copies what is to be published. Returns the result
+    that counts, which may be another's."""
+    result = _result(job, epoch, reports)
+    if not store.put_new_json("result.json", result):
+        result = store.get_json("result.json")
+    _publish(job, store, result)
+    return result
 
 
 def _result(job: Job, epoch: int, reports: dict[int, dict[str, Any] | None]) -> dict[str, Any]:
@@ -59,18 +70,14 @@ def finish(event: dict[str, Any], context: Any) -> dict[str, Any]:
     store = JobStore(event["storage"])
     job = Job.from_json(store.get_json("job.json"))
     verify(job, job_secret(job.secret, job.job))
-    reports = _read_reports(store, epoch, job.world_size)
+    reports = read_reports(store, epoch, job.world_size)
     error = event.get("error") or {}
     found = judge(reports, job.world_size, epoch, job.max_epochs, str(error.get("Error", "")))
     state = {key: value for key, value in event.items() if key != "result"}
     if store.exists("cancelled") and found.next != "done":
         return {**state, "verdict": "failed", "error": "Weft.Cancelled", "cause": f"the job {job.job} was cancelled"}
     if found.next == "done":
-        mine = _result(job, epoch, reports)
-        if not store.put_new_json("result.json", mine):
-            mine = store.get_json("result.json")
-        _publish(job, store, mine)
-        return {**state, "verdict": "done", "result": mine}
+        return {**state, "verdict": "done", "result": write_result(job, store, epoch, reports)}
     if found.next == "wait":
         return {**state, "verdict": "wait", "wait_seconds": PAUSE}
     if found.next == "retry":

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import secrets
 import time
 from typing import Any
 
 from weft.serverless import package, stack
 from weft.serverless.aws import client, error_code
-from weft.serverless.event import Job, sign
-from weft.serverless.job_store import JobStore
+from weft.serverless.event import Job
 from weft.serverless.jobs import JobHandle, remember
 from weft.serverless.plan import Plan, Prices, cost
-from weft.serverless.secret_store import job_secret, wrap
-from weft.serverless.stored_job import StoredJob, upload
+from weft.serverless.stored_job import StoredJob, make_job, upload
 from weft.serverless.submission import Submission, pack
 
 __all__ = ["TAKES", "Handle", "plan", "prepare", "start", "submit"]
 
 TAKES = frozenset({"memory", "stack", "max_epochs", "kms_key", "expect_seconds", "prices"})
-#: Attempts in all, and seconds of a planned run, where none are given.
-MAX_EPOCHS, EXPECT_SECONDS = 3, 60.0
+#: Seconds of a planned run where nothing is said.
+EXPECT_SECONDS = 60.0
 
 
 def prepare(submission: Submission) -> tuple[Job, package.Package, stack.Stack, Plan]:
@@ -36,26 +33,7 @@ def prepare(submission: Submission) -> tuple[Job, package.Package, stack.Stack, 
             f"--memory {submission.memory}: the executors of stack {target.name} have {memory} MB, set when they are "
             f"deployed: `weft deploy aws --memory {submission.memory}`"
         )
-    reference = {"secretsmanager": target.secret}
-    if submission.kms_key is not None:
-        reference = wrap(secrets.token_hex(32), submission.kms_key)
-    job = Job(
-        job=name,
-        world_size=submission.world_size,
-        script=entry,
-        manifest=made.digest,
-        storage={"bucket": target.bucket, "prefix": f"weft-jobs/{name}"},
-        rendezvous=target.rendezvous,
-        rendezvous_key={"secretsmanager": target.rendezvous_key} if target.rendezvous_key else None,
-        secret=reference,
-        arguments=tuple(submission.arguments),
-        environment=dict(submission.environment),
-        input=submission.input,
-        output=submission.output,
-        max_epochs=MAX_EPOCHS if submission.max_epochs is None else submission.max_epochs,
-        memory=submission.memory,
-        network=target.network,
-    )
+    job = make_job(submission, name, entry, made, target)
     price = Plan(
         job=name, script=entry, files=len(made.files), bytes=sum(map(len, made.files.values())),
         world_size=job.world_size, memory=memory, seconds=submission.expect_seconds or EXPECT_SECONDS,
@@ -66,8 +44,7 @@ def prepare(submission: Submission) -> tuple[Job, package.Package, stack.Stack, 
 
 def start(job: Job, made: package.Package, target: stack.Stack, submission: Submission) -> JobHandle:
     """Uploads the program and starts the execution; the same job again is the same execution."""
-    job = sign(job, job_secret(job.secret, job.job))
-    upload(JobStore(job.storage), made.files, made.manifest)
+    job = upload(job, made)
     machine = client("stepfunctions")
     text = json.dumps(job.to_json(), sort_keys=True)
     # An execution's name is good once: a job that has ended runs again under the next one and answers its result.

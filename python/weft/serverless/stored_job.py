@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import re
+import secrets
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from weft.serverless import package, stack
+from weft.serverless.event import Job, sign
+from weft.serverless.finishing import read_reports
 from weft.serverless.job_store import JobStore, rank_name
 from weft.serverless.jobs import JobFailed, JobHandle
+from weft.serverless.secret_store import job_secret, wrap
+from weft.serverless.submission import Submission
 
-__all__ = ["StoredJob", "upload"]
+__all__ = ["StoredJob", "make_job", "upload"]
+
+#: Attempts in all where nothing is said.
+MAX_EPOCHS = 3
 
 
 class StoredJob(JobHandle):
@@ -28,9 +36,7 @@ class StoredJob(JobHandle):
 
     def reports(self, epoch: int) -> dict[int, dict[str, Any] | None]:
         """The ranks' last words by rank."""
-        with ThreadPoolExecutor(16) as pool:
-            names = [f"{rank_name(epoch, rank)}.json" for rank in range(self.world_size)]
-            return dict(enumerate(pool.map(self.store.get_json, names)))
+        return read_reports(self.store, epoch, self.world_size)
 
     def progress(self, epoch: int, reports: dict[int, dict[str, Any] | None]) -> dict[str, Any]:
         """The part of a status that reports give; ``billed_seconds`` are those of all ranks of this epoch."""
@@ -86,8 +92,34 @@ class StoredJob(JobHandle):
         return "".join(texts)
 
 
-def upload(store: JobStore, files: dict[str, bytes], manifest: bytes) -> None:
-    """A program, as ranks fetch it."""
-    for name, content in files.items():
+def make_job(submission: Submission, name: str, entry: str, made: package.Package, target: stack.Stack) -> Job:
+    """The job as it is sent, not signed yet."""
+    reference = {"secretsmanager": target.secret}
+    if submission.kms_key is not None:
+        reference = wrap(secrets.token_hex(32), submission.kms_key)
+    return Job(
+        job=name,
+        world_size=submission.world_size,
+        script=entry,
+        manifest=made.digest,
+        storage={"bucket": target.bucket, "prefix": f"weft-jobs/{name}"},
+        rendezvous=target.rendezvous,
+        rendezvous_key={"secretsmanager": target.rendezvous_key} if target.rendezvous_key else None,
+        secret=reference,
+        arguments=tuple(submission.arguments),
+        environment=dict(submission.environment),
+        input=submission.input,
+        output=submission.output,
+        max_epochs=MAX_EPOCHS if submission.max_epochs is None else submission.max_epochs,
+        memory=submission.memory,
+        network=target.network,
+    )
+
+
+def upload(job: Job, made: package.Package) -> Job:
+    """Puts the program where ranks fetch it, and returns the job signed."""
+    store = JobStore(job.storage)
+    for name, content in made.files.items():
         store.put(f"package/files/{name}", content)
-    store.put("package/manifest.json", manifest)
+    store.put("package/manifest.json", made.manifest)
+    return sign(job, job_secret(job.secret, job.job))

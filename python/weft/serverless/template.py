@@ -21,8 +21,7 @@ class TemplateError(ValueError):
 
 
 def find(folder: str | None = None) -> Path:
-    """The directory ``deploy/aws``: as given, below the working directory, in the tree that this package is in, or in the
-    package."""
+    """The directory ``deploy/aws``: as given, below the working directory, in the tree of this package, or in it."""
     above = Path(__file__).parents
     places = [Path(folder)] if folder else [Path("deploy/aws"), above[3] / "deploy/aws", above[1] / "deploy/aws"]
     for place in places:

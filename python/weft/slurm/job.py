@@ -187,8 +187,8 @@ class Handle(JobHandle):
     def describe(self, status: dict[str, Any]) -> str:
         return (
             f"{self.job}: {status['state']} (Slurm job {status['slurm_job']}, {status['slurm']}), "
-            f"{status['ranks']}/{status['world_size']} ranks up, phase {status['phase'] or '-'}, {status['rows']} rows, "
-            f"{status['bytes']} bytes, {status['seconds']:.0f} s"
+            f"{status['ranks']}/{status['world_size']} ranks up, phase {status['phase'] or '-'}, "
+            f"{status['rows']} rows, {status['bytes']} bytes, {status['seconds']:.0f} s"
         )
 
     def result(self) -> dict[str, Any]:
@@ -205,7 +205,8 @@ class Handle(JobHandle):
     def used(self, result: dict[str, Any]) -> str:
         end = self.folder.read(self.folder.path / "end.json") or {}
         seconds = end.get("end", 0.0) - end.get("begin", 0.0)
-        return f"used: {self.record['nodes']} nodes for {seconds:.1f} s ({self.record['nodes'] * seconds / 3600:.4f} node-hours)"
+        nodes = self.record["nodes"]
+        return f"used: {nodes} nodes for {seconds:.1f} s ({nodes * seconds / 3600:.4f} node-hours)"
 
     def fetch(self, folder: Path | None = None) -> Path:
         folder = folder or Path("weft-results") / self.job

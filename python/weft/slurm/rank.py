@@ -2,8 +2,8 @@
 
     srun ... python -m weft.slurm.rank FOLDER SCRIPT [argument ...]
 
-A failed rank's task ends a little later than its script: srun ends the others at once then, and they shall first have had
-the time to fail by themselves, with an error of their own.
+A failed rank's task ends a little later than its script: srun ends the others at once then, and they shall first have
+had the time to fail by themselves, with an error of their own.
 """
 
 from __future__ import annotations
