@@ -2,7 +2,7 @@
 # Builds the images of deploy/docker/Dockerfile without a registry and without a daemon: on a Debian base made by debootstrap, by
 # buildah in a chroot. Root is needed, and tools/setup.sh soak. Everything lies in build/images: TARGET.tar is an OCI archive.
 #   tools/images.sh [lambda] [worker] [rendezvous]      default: all three
-# DEBIAN_MIRROR names another mirror than the first of this host's apt.
+# DEBIAN_MIRROR names another mirror than the first of this host's apt; STORAGE_DRIVER=overlay is quicker than vfs, where it works.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 [ "$(id -u)" = 0 ] || { echo "images: this needs root" >&2; exit 1; }
@@ -13,8 +13,8 @@ targets=("$@")
 [ $# -gt 0 ] || targets=(rendezvous worker lambda)
 work=$PWD/build/images
 mkdir -p "$work"
-export BUILDAH_ISOLATION=chroot STORAGE_DRIVER=vfs TMPDIR=$work
-buildah() { command buildah --root "$work/storage" --runroot "$work/run" "$@"; }
+export BUILDAH_ISOLATION=chroot TMPDIR=$work
+buildah() { command buildah --root "$work/storage" --runroot "$work/run" --storage-driver "${STORAGE_DRIVER:-vfs}" "$@"; }
 
 if [ ! -e "$work/base.made" ]; then
   mirror=${DEBIAN_MIRROR:-$(sed -nE 's/^(URIs:|deb) *(\[[^]]*\] *)?(https?:[^ ]+).*/\3/p' /etc/apt/sources.list /etc/apt/sources.list.d/*.{list,sources} 2>/dev/null | head -1 || true)}

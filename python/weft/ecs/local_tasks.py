@@ -8,6 +8,7 @@ when it is stopped.
 from __future__ import annotations
 
 import datetime
+import itertools
 import json
 import os
 import shutil
@@ -88,6 +89,12 @@ class LocalTask:
         self.model.last_status = "STOPPED"
 
     def _live(self) -> None:
+        try:
+            self._run()
+        except Exception as problem:
+            self._stopped(f"CannotStartContainerError: {problem}", None)
+
+    def _run(self) -> None:
         self.model.containers[0].exitCode = None
         self.model.last_status = "PENDING"
         self.model.pull_started_at = datetime.datetime.now(datetime.UTC)
@@ -167,6 +174,7 @@ class TaskHost:
         self.pending: Callable[[LocalTask], str | None] = lambda task: None
         self.running: Callable[[LocalTask], None] = lambda task: None
         self.tasks: dict[int, LocalTask] = {}
+        self._numbers = itertools.count()
         #: Tasks that the cluster has room for.
         self.room = 1 << 30
         folder.mkdir(parents=True)
@@ -182,7 +190,7 @@ class TaskHost:
         alive = sum(task.model.last_status != "STOPPED" for task in self.tasks.values())
         taken = models[: max(0, self.room - alive)]
         for model in taken:
-            task = LocalTask(self, model, len(self.tasks), definition.container_definitions[0])
+            task = LocalTask(self, model, next(self._numbers), definition.container_definitions[0])
             self.tasks[task.number] = task
             task.start()
         return taken
@@ -191,9 +199,6 @@ class TaskHost:
         for task in self.tasks.values():
             if task.model is model:
                 task.stop_asked.set()
-
-    def of_epoch(self, epoch: int) -> list[LocalTask]:
-        return [task for task in self.tasks.values() if task.environment().get("WEFT_TASK_EPOCH") == str(epoch)]
 
     def close(self) -> None:
         _hosts.pop(self.cluster, None)
