@@ -105,7 +105,9 @@ def test_nobody_is_root_and_nothing_can_be_written(containers):
     doctor = containers.run("worker", "-m", "weft.cli", "doctor")
     assert "tcp" in doctor
     # The job scripts and the template go with the package.
-    places = "from weft.slurm.job import find_script; from weft.serverless import template; import os; os.chdir('/tmp'); "
+    places = (
+        "from weft.slurm.job import find_script; from weft.serverless import template; import os; os.chdir('/tmp'); "
+    )
     out = containers.run("worker", "-c", places + "print(find_script('file'), template.find())")
     assert out.count("/opt/weft/lib/") == 2, out
     assert "weft-rendezvous" in containers.run("rendezvous", "--help")
@@ -119,7 +121,12 @@ def test_a_world_of_four_containers(containers, tmp_path):
     os.chown(tmp_path / "key", 65532, 65532)
     (tmp_path / "key").chmod(0o400)
     server = containers.start(
-        "rendezvous", "--listen", f"127.0.0.1:{port}", "--key-file", "/key", options=[f"--volume={tmp_path}/key:/key:ro"]
+        "rendezvous",
+        "--listen",
+        f"127.0.0.1:{port}",
+        "--key-file",
+        "/key",
+        options=[f"--volume={tmp_path}/key:/key:ro"],
     )
     ranks = [
         containers.start(

@@ -130,12 +130,7 @@ def test_on_ec2_instances(jobs):
     ec2, ecs = jobs.stack.client("ec2"), jobs.stack.client("ecs")
     image = ec2.describe_images()["Images"][0]["ImageId"]
     instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
-    from moto.ec2.utils import generate_instance_identity_document
-
-    class Instance:
-        id, image_id, instance_type = instance, image, "m7i.large"
-
-    document = json.dumps(generate_instance_identity_document(Instance()))
+    document = json.dumps({"instanceId": instance})
     ecs.register_container_instance(cluster=jobs.stack.outputs["Cluster"], instanceIdentityDocument=document)
     handle = start(jobs, "import weft\nprint(weft.init().world_size)\n", 2, launch_type="ec2", cpus=1, memory=512)
     result = follow(handle)
@@ -207,12 +202,14 @@ def test_a_task_that_is_killed(jobs, host, phase, epochs):
             follow(handle)
         assert words in caught.value.cause and caught.value.error == "Weft.Lost", caught.value
         assert handle.status()["state"] == "failed"
-    assert all(status == "STOPPED" for status, _ in described(handle))
+        assert all(status == "STOPPED" for status, _ in described(handle))
 
 
 def test_a_task_that_is_killed_while_it_puts_its_results(jobs, host):
-    script = WORK.replace("while env.epoch == 0", "while False").replace("if env.epoch else b''", "").replace(
-        'b"x" * 20_000_000 if env.epoch else b""', 'b"x" * 60_000_000'
+    script = (
+        WORK.replace("while env.epoch == 0", "while False")
+        .replace("if env.epoch else b''", "")
+        .replace('b"x" * 20_000_000 if env.epoch else b""', 'b"x" * 60_000_000')
     )
     handle = start(jobs, script, 3)
     kill_when(jobs, handle, 0, lambda store: store.exists("epoch-0/rank-00001.log"))

@@ -38,6 +38,8 @@ FARGATE = {1: (2048, 8192, 1024), 2: (4096, 16384, 1024), 4: (8192, 30720, 1024)
 #: Seconds that stopped tasks have to end: ECS kills them 30 s after SIGTERM.
 STOP_SECONDS = 90.0
 BACK_OFF, BACK_OFF_MOST = 2, 60
+#: Why tasks are stopped that did nothing wrong.
+BECAUSE_OF_ANOTHER = "another rank of the job has failed"
 #: The container of the task definitions.
 CONTAINER = "rank"
 
@@ -146,8 +148,7 @@ class Handle(StoredJob):
                 left -= len(started)
                 if why is not None:
                     raise ValueError(
-                        f"ECS started {self.world_size - left} of {self.world_size} tasks, and they were stopped: "
-                        f"{why}"
+                        f"ECS started {self.world_size - left} of {self.world_size} tasks, and they were stopped: {why}"
                     )
         except BaseException:
             self.stop_tasks("not all tasks of the job could be started")
@@ -233,6 +234,9 @@ class Handle(StoredJob):
         for rank, why in zip(free, unclaimed.values(), strict=False):
             error = f"its task stopped before it had taken its rank: {why}"
             reports[rank] = {"rank": rank, "state": "lost", "error": error}
+        for rank, report in reports.items():
+            if report is not None and (report["state"] == "cancelled" or BECAUSE_OF_ANOTHER in report.get("error", "")):
+                reports[rank] = {**report, "about_peer": True}
         going = len(ended) < len(tasks)
         if going and all(report is None or report["state"] in ("done", "running") for report in reports.values()):
             return Verdict("wait")
@@ -272,7 +276,7 @@ class Handle(StoredJob):
         if status["state"] in GOING and status["next"] in ("retry", "failed"):
             self._broken_at = self._broken_at or time.monotonic()
             if time.monotonic() - self._broken_at > FAIL_BY_THEMSELVES:
-                self.stop_tasks("another rank of the job has failed")
+                self.stop_tasks(BECAUSE_OF_ANOTHER)
         elif status["state"] == "failed" and status["next"] == "retry":
             epoch = status["epoch"]
             time.sleep(min(BACK_OFF_MOST, BACK_OFF << (epoch - self.record["first_epoch"])))
