@@ -224,19 +224,19 @@ class Handle(StoredJob):
         """What the ranks' reports mean, with what ECS says about tasks that ended without a word."""
         reports, store = self.reports(epoch), self.store
         ended = {task["taskArn"]: _why(task) for task in tasks if task["lastStatus"] == "STOPPED"}
-        unclaimed = dict(ended)
-        for rank, name in claims(store, epoch).items():
+        unclaimed, taken = dict(ended), claims(store, epoch)
+        for rank, name in taken.items():
             why = unclaimed.pop((store.get_json(name) or {}).get("task", ""), None)
             report = reports[rank] or {"rank": rank, "state": "running", "time": time.time()}
             if why is not None and report["state"] == "running":
                 reports[rank] = {**report, "state": "lost", "error": f"its task stopped: {why}"}
-        free = [rank for rank, report in reports.items() if report is None]
+        free = [rank for rank in reports if rank not in taken]
         for rank, why in zip(free, unclaimed.values(), strict=False):
             error = f"its task stopped before it had taken its rank: {why}"
             reports[rank] = {"rank": rank, "state": "lost", "error": error}
-        for rank, report in reports.items():
-            if report is not None and (report["state"] == "cancelled" or BECAUSE_OF_ANOTHER in report.get("error", "")):
-                reports[rank] = {**report, "about_peer": True}
+        for told in filter(None, reports.values()):
+            if told["state"] == "cancelled" or BECAUSE_OF_ANOTHER in told.get("error", ""):
+                told["about_peer"] = True
         going = len(ended) < len(tasks)
         if going and all(report is None or report["state"] in ("done", "running") for report in reports.values()):
             return Verdict("wait")
