@@ -107,7 +107,7 @@ class _Job:
         script = str(Path(self.options.script).absolute())
         output = self.folder.ranks / "rank-%5t.log"
         return [
-            *("srun", f"--mpi={mpi}", "--kill-on-bad-exit=1", "--unbuffered", f"--output={output}"),
+            *("srun", f"--mpi={mpi}", "--export=ALL", "--kill-on-bad-exit=1", "--unbuffered", f"--output={output}"),
             *(sys.executable, "-m", "weft.slurm.rank", str(self.folder.path), script, *self.options.arguments),
         ]
 

@@ -49,10 +49,11 @@ def find_script(bootstrap: str) -> Path:
     raise FileNotFoundError(f"there is no job script {name} in {' or '.join(str(place) for place in places)}")
 
 
-def _slurm(*command: str) -> subprocess.CompletedProcess[str]:
+def _slurm(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
     if shutil.which(command[0]) is None:
         raise ValueError(f"there is no {command[0]} here: --launcher slurm works on a login node of a Slurm cluster")
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    environment = {**os.environ, **variables}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
 
 
 def _check(submission: Submission) -> int:
@@ -109,8 +110,7 @@ def submit(submission: Submission) -> JobHandle:
     command = ["sbatch", *_options(submission, name, nodes, folder), str(script), "--folder", str(folder.path)]
     command += ["--name", name, *(f"--env={key}={value}" for key, value in variables.items())]
     command += [str(folder.path / "package" / entry), *submission.arguments]
-    os.environ.setdefault("WEFT_PYTHON", sys.executable)
-    done = _slurm(*command)
+    done = _slurm(*command, WEFT_PYTHON=os.environ.get("WEFT_PYTHON") or sys.executable)
     if done.returncode != 0:
         shutil.rmtree(folder.path)
         raise ValueError(f"sbatch refused the job: {done.stderr.strip()}")
