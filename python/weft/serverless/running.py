@@ -230,12 +230,11 @@ class Rank:
         if outcome.stopped is not None:
             return self.report(outcome.stopped, error=f"the job was {outcome.stopped}", stopped=outcome.stopped, **last)
         if outcome.code != 0:
-            told = outcome.error or {}
             return self.report(
                 "failed",
                 error=outcome.summary,
                 exception=outcome.exception,
-                about_peer=told.get("own") is False,
+                about_peer=outcome.about_peer,
                 **last,
             )
         self.state["phase"] = "results"

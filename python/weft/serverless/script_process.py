@@ -36,6 +36,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _EXCEPTION = re.compile(
     r"[A-Za-z_][A-Za-z0-9_.]*(Error|Exception|Interrupt|Exceeded|Lost|TimedOut|Superseded|Failed)(: |$)"
 )
+#: Of a rank whose script ended in `weft.init`, before it could tell whose fault it was.
+_ABOUT_PEER = re.compile(r"weft\.errors\.(CommunicatorError|PeerLost|TimedOut|AuthenticationFailed|Superseded)(: |$)")
 #: What a script gets from the function's environment, beside what the executor sets.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -60,6 +62,13 @@ class Outcome:
             return None
         named = [line for line in self.lines if _EXCEPTION.match(line)]
         return named[-1] if named else None
+
+    @property
+    def about_peer(self) -> bool:
+        """Whether it ended because of another rank."""
+        if self.error is not None:
+            return self.error.get("own") is False
+        return _ABOUT_PEER.match(self.exception or "") is not None
 
     @property
     def summary(self) -> str:

@@ -102,9 +102,9 @@ def submit(
         The job has ended without a result; `cause` has the rank, its exception and its last lines.
     """
     submission = Submission(
-        str(script), arguments, launcher, world_size, memory, entry, input, output, job, stack, max_epochs, kms_key,
+        str(script), tuple(arguments), launcher, world_size, memory, entry, input, output, job, stack, max_epochs, kms_key,
         environment or {}, expect_seconds, prices, nodes, cpus, time_limit, partition, bootstrap,
-        None if shared is None else str(shared), sbatch, launch_type, advertise,
+        None if shared is None else str(shared), tuple(sbatch), launch_type, advertise,
     )  # fmt: skip
     refuse_others(submission)
     by = jobs.launcher(launcher)

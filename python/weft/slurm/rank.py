@@ -91,9 +91,8 @@ class _Rank:
         if outcome.code != 0 and self.stopped and not outcome.exception:
             self.tell(state=self.stopped, error=f"it was {self.stopped}", stopped=self.stopped, **last)
         elif outcome.code != 0:
-            about_peer = (outcome.error or {}).get("own") is False
-            exception = outcome.exception
-            self.tell(state="failed", error=outcome.summary, exception=exception, about_peer=about_peer, **last)
+            blame = {"exception": outcome.exception, "about_peer": outcome.about_peer}
+            self.tell(state="failed", error=outcome.summary, **blame, **last)
             time.sleep(FAIL_BY_THEMSELVES)
         else:
             self.tell(state="done", phase="", **last)
