@@ -102,8 +102,8 @@ def submit(
         The job has ended without a result; `cause` has the rank, its exception and its last lines.
     """
     submission = Submission(
-        str(script), tuple(arguments), launcher, world_size, memory, entry, input, output, job, stack, max_epochs, kms_key,
-        environment or {}, expect_seconds, prices, nodes, cpus, time_limit, partition, bootstrap,
+        str(script), tuple(arguments), launcher, world_size, memory, entry, input, output, job, stack, max_epochs,
+        kms_key, environment or {}, expect_seconds, prices, nodes, cpus, time_limit, partition, bootstrap,
         None if shared is None else str(shared), tuple(sbatch), launch_type, advertise,
     )  # fmt: skip
     refuse_others(submission)
