@@ -33,6 +33,7 @@ test: build
 	tools/test.sh
 
 soak: build
+	tools/setup.sh soak
 	WEFT_SOAK=1 tools/test.sh
 	tools/sanitize.sh asan-ubsan
 	tools/sanitize.sh tsan

@@ -3,10 +3,15 @@
 #   tools/setup.sh demo        the least that builds and runs the demo
 #   tools/setup.sh serverless  also what runs functions, S3 and a state machine on this machine
 #   tools/setup.sh all         also what the tests, peers and linters need
+#   tools/setup.sh soak        also what builds and runs container images
 # A second call finds everything there and takes no time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-what=${1:?demo, serverless or all}
+what=${1:?demo, serverless, all or soak}
+soak=
+if [ "$what" = soak ]; then
+  what=all soak=1
+fi
 
 packages=(ca-certificates g++ cmake ninja-build ccache libssl-dev libasio-dev python3-venv python3-dev)
 requirements=(tools/requirements-demo.txt)
@@ -20,9 +25,12 @@ if [ "$what" = all ]; then
   packages+=(libgtest-dev libbenchmark-dev git pkg-config libopenmpi-dev openmpi-bin libucx-dev libgloo-dev libfabric-dev)
   # Stores and hosts: the Redis store and what its tests start, and an sshd of the tests' own.
   packages+=(libhiredis-dev redis-server openssl openssh-client openssh-server)
+  # A Slurm of the tests' own.
+  packages+=(slurm-wlm munge)
   requirements+=(tools/requirements-all.txt)
   command -v npm >/dev/null || packages+=(nodejs npm)
 fi
+[ -z "$soak" ] || packages+=(buildah podman runc debootstrap)
 
 missing=()
 for package in "${packages[@]}"; do

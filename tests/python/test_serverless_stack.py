@@ -14,10 +14,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from local_stacks import SOAK, jobs_on
+from paper_join import joined_rows
 
 from weft.serverless import flat
 from weft.serverless.job_store import JobStore
@@ -46,18 +45,6 @@ env.close()
 def jobs(tmp_path_factory):
     with jobs_on(tmp_path_factory.mktemp("stack"), concurrency=70) as made:
         yield made
-
-
-def joined_rows(world: int, rows: int, scaling: str = "weak") -> int:
-    """The paper's join, by pandas."""
-    most = rows * world if scaling == "weak" else rows
-    sides: list[list[np.ndarray]] = [[], []]
-    for rank in range(world):
-        rng = np.random.default_rng(seed=rank)
-        for side in sides:
-            side.append(rng.integers(0, int(most * 0.9), size=(rows if scaling == "weak" else int(rows / world), 2)))
-    left, right = (pd.DataFrame(np.concatenate(side)) for side in sides)
-    return len(left.merge(right, on=[0]))
 
 
 @pytest.mark.parametrize("world", [1, 2, 4, 8, *([16, 64] if SOAK else [])])

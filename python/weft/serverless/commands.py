@@ -7,9 +7,17 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from weft.serverless import jobs
+
 __all__ = ["COMMANDS", "add_parsers", "cut", "run"]
 
 COMMANDS = ("submit", "status", "logs", "cancel", "deploy")
+#: Options of ``weft submit`` that `weft.submit` takes under the same name.
+_PASSED = (
+    "launcher", "world_size", "memory", "cpus", "entry", "input", "output", "job", "stack", "max_epochs", "kms_key",
+    "dry_run", "expect_seconds", "prices", "launch_type", "advertise", "nodes", "time_limit", "partition", "bootstrap",
+    "shared", "sbatch",
+)  # fmt: skip
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -22,29 +30,44 @@ def _pair(text: str) -> tuple[str, str]:
 def _add_submit(commands: Any) -> None:
     submit = commands.add_parser(
         "submit",
-        help="run a script on functions, or here",
-        usage="weft submit SCRIPT|FOLDER --world-size N [option ...] [-- argument ...]",
-        description="Packs a script or a folder, uploads it, and runs it as N ranks. Ctrl-C cancels it.",
+        help="run a script on functions, containers, a cluster, or here",
+        usage="weft submit SCRIPT|FOLDER --launcher L --world-size N [option ...] [-- argument ...]",
+        description="Packs a script or a folder and runs it as N ranks. Ctrl-C cancels it (with --follow). An option "
+        "that the launcher does not take is refused.",
     )
     submit.add_argument("script", help="a script, or a folder with main.py or --entry")
-    submit.add_argument("--launcher", choices=("lambda", "local"), default="lambda", help="functions, or this host")
-    submit.add_argument("--world-size", type=int, default=1, metavar="N", help="ranks (default 1)")
-    submit.add_argument("--memory", type=int, metavar="MB", help="of a function; what was deployed")
-    submit.add_argument("--entry", metavar="FILE", help="the script in a folder")
-    submit.add_argument("--input", metavar="S3", help="address that the script finds in WEFT_INPUT")
-    submit.add_argument("--output", metavar="S3", help="address that the script finds in WEFT_OUTPUT")
-    submit.add_argument("--job", metavar="NAME", help="the job's name; a job that is done answers with its result")
     submit.add_argument(
-        "--stack", metavar="NAME", help="CloudFormation stack, or .json file of outputs (WEFT_STACK; weft)"
+        "--launcher", choices=tuple(jobs.LAUNCHERS), default="lambda", help="functions, this host, Slurm, or containers"
     )
-    submit.add_argument("--max-epochs", type=int, default=3, metavar="N", help="attempts in all (default 3)")
-    submit.add_argument("--kms-key", metavar="KEY", help="wrap a secret of this job by this KMS key")
+    submit.add_argument("--world-size", type=int, default=1, metavar="N", help="ranks (default 1)")
+    submit.add_argument("--memory", type=int, metavar="MB", help="of a rank; of a function what was deployed")
+    submit.add_argument("--cpus", type=int, metavar="C", help="slurm, ecs: cores of a rank")
+    submit.add_argument("--entry", metavar="FILE", help="the script in a folder")
+    submit.add_argument("--input", metavar="ADDRESS", help="what the script finds in WEFT_INPUT")
+    submit.add_argument("--output", metavar="ADDRESS", help="what the script finds in WEFT_OUTPUT")
+    submit.add_argument("--job", metavar="NAME", help="the job's name; a job that is done answers with its result")
     submit.add_argument("--env", type=_pair, action="append", default=[], metavar="NAME=VALUE", help="for the script")
     submit.add_argument("--follow", action="store_true", help="show how it goes, wait, fetch results and logs")
-    submit.add_argument("--dry-run", action="store_true", help="only the plan and its price")
-    submit.add_argument("--expect-seconds", type=float, default=60.0, metavar="S", help="of the plan (default 60)")
-    submit.add_argument("--prices", metavar="FILE", help="another price list (WEFT_PRICES)")
     submit.add_argument("--results", metavar="FOLDER", help="where results go (default weft-results/JOB)")
+    aws = submit.add_argument_group("lambda, ecs")
+    aws.add_argument(
+        "--stack", metavar="NAME", help="CloudFormation stack, or .json file of outputs (WEFT_STACK; weft)"
+    )
+    aws.add_argument("--max-epochs", type=int, metavar="N", help="attempts in all (default 3)")
+    aws.add_argument("--kms-key", metavar="KEY", help="wrap a secret of this job by this KMS key")
+    aws.add_argument("--dry-run", action="store_true", help="only the plan and its price")
+    aws.add_argument("--expect-seconds", type=float, metavar="S", help="of the plan (default 60)")
+    aws.add_argument("--prices", metavar="FILE", help="another price list (WEFT_PRICES)")
+    ecs = submit.add_argument_group("ecs")
+    ecs.add_argument("--launch-type", choices=("fargate", "ec2"), help="default fargate")
+    ecs.add_argument("--advertise", choices=("private", "public"), help="address that others dial (default private)")
+    slurm = submit.add_argument_group("slurm")
+    slurm.add_argument("--nodes", type=int, metavar="N", help="default: one a rank")
+    slurm.add_argument("--time-limit", metavar="LIMIT", help="as --time of sbatch")
+    slurm.add_argument("--partition", metavar="P", help="as sbatch's --partition")
+    slurm.add_argument("--bootstrap", choices=("rendezvous", "file", "mpi"), help="how ranks meet (default rendezvous)")
+    slurm.add_argument("--shared", metavar="FOLDER", help="a folder that all nodes see (default ~/.weft/jobs)")
+    slurm.add_argument("--sbatch", action="append", default=[], metavar="OPTION", help="any other option of sbatch")
 
 
 def add_parsers(commands: Any) -> None:
@@ -76,26 +99,14 @@ def cut(arguments: list[str]) -> tuple[list[str], list[str]]:
 
 
 def _submit(options: argparse.Namespace, for_script: list[str]) -> int:
-    from weft.serverless import jobs, submit
+    from weft.serverless import submit
 
     made = submit.submit(
         options.script,
         arguments=for_script,
-        launcher=options.launcher,
-        world_size=options.world_size,
-        memory=options.memory,
-        entry=options.entry,
-        input=options.input,
-        output=options.output,
-        job=options.job,
-        stack=options.stack,
-        max_epochs=options.max_epochs,
-        kms_key=options.kms_key,
         environment=dict(options.env),
         follow=False,
-        dry_run=options.dry_run,
-        expect_seconds=options.expect_seconds,
-        prices=options.prices,
+        **{name: getattr(options, name) for name in _PASSED},
     )
     if not isinstance(made, jobs.JobHandle):
         print(made)
@@ -119,14 +130,12 @@ def _submit(options: argparse.Namespace, for_script: list[str]) -> int:
     print(f"results: {folder} ({len(result['files'])} files), logs: {folder / 'weft.log'}")
     if links := result.get("links"):
         print(f"links: {', '.join(f'{count} {path}' for path, count in links.items())}")
-    used = f"epoch {result['epoch']}, {result['billed_seconds']:.1f} s of functions"
-    print(f"cost: {result['cost']:.6f} {result['currency']}, {used}")
+    print(made.used(result))
     return 0
 
 
 def run(options: argparse.Namespace, for_script: list[str]) -> int:
     """Runs one of `COMMANDS`; errors that the user can mend are one line."""
-    from weft.serverless import jobs
     from weft.serverless.aws import error_code
 
     try:
@@ -149,6 +158,9 @@ def run(options: argparse.Namespace, for_script: list[str]) -> int:
             job.cancel()
             print(f"cancelled: {job.job}")
         return 0
+    except KeyboardInterrupt:
+        print(f"weft {options.command}: interrupted", file=sys.stderr)
+        return 130
     except jobs.JobFailed as failure:
         print(f"weft {options.command}: job {failure.job} failed: {failure.error}\n{failure.cause}", file=sys.stderr)
         return 1

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Any
 
 from weft import _core
+from weft.ecs.local_tasks import TaskHost
 from weft.launcher import die_with_parent
 from weft.serverless import local_step_functions, template
 from weft.serverless.function_host import FunctionHost, Invocation, Place
@@ -77,6 +78,7 @@ class LocalStack:
         self._moto: Any = None
         self._rendezvous: _core.RendezvousServer | None = None
         self.host: FunctionHost | None = None
+        self.task_host: TaskHost | None = None
         self._rendezvous_key = secrets.token_hex(32)
         self._access, self._secret = secrets.token_hex(10), secrets.token_hex(20)
         folder.mkdir(parents=True, exist_ok=True)
@@ -161,20 +163,31 @@ class LocalStack:
             ("RendezvousKey", "value"): self._rendezvous_key,
         }
         given = {"ImageUri": image, "RendezvousPort": self.rendezvous_port, "Memory": 1024}
+        if "WorkerImageUri" in parameters:
+            # Tasks on Fargate need a network that is there.
+            subnet = self.client("ec2").describe_subnets()["Subnets"][0]
+            group = self.client("ec2").describe_security_groups()["SecurityGroups"][0]
+            known |= {("PublicSubnet", ""): subnet["SubnetId"], ("TaskGroup", "GroupId"): group["GroupId"]}
         made = LocalTemplate(template.find(), {**given, **parameters}, known)
-        clients = {name: self.client(name) for name in ("s3", "secretsmanager", "iam", "lambda", "stepfunctions")}
+        services = ("s3", "secretsmanager", "iam", "lambda", "stepfunctions", "ecs")
+        clients = {name: self.client(name) for name in services}
         self.host.functions = {function.name: function for function in made.make(clients)}
         self.outputs = made.outputs()
         local_step_functions.serve(self.host, self.outputs["Bucket"], clients["s3"])
         clients["lambda"].put_function_concurrency(
             FunctionName=self.outputs["ExecutorFunction"], ReservedConcurrentExecutions=concurrency
         )
+        if "Cluster" in self.outputs:
+            tasks = {name: value for name, value in self.environment.items() if name != "WEFT_STACK"}
+            self.task_host = TaskHost(self.folder / "tasks", self.outputs["Cluster"], tasks, self.address)
         (self.folder / "stack.json").write_text(json.dumps(self.outputs, indent=2))
 
     def close(self) -> None:
         if self.host is not None:
             local_step_functions.forget(self.host)
             self.host.close()
+        if self.task_host is not None:
+            self.task_host.close()
         if self._moto is not None:
             self._moto.stop()
         self.stop_rendezvous()

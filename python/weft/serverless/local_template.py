@@ -18,7 +18,7 @@ from weft.serverless.function_host import Function
 
 __all__ = ["LocalTemplate"]
 
-_LEFT_OUT = re.compile(r"AWS::(EC2|IAM|Logs)::.*|AWS::Lambda::EventInvokeConfig")
+_LEFT_OUT = re.compile(r"AWS::(AutoScaling|EC2|IAM|Logs)::.*|AWS::Lambda::EventInvokeConfig")
 
 
 class LocalTemplate:
@@ -68,6 +68,8 @@ class LocalTemplate:
         if "Fn::Equals" in value:
             left, right = (self.resolve(side) for side in value["Fn::Equals"])
             return bool(left == right)
+        if "Fn::Not" in value:
+            return not self._condition(value["Fn::Not"][0])
         raise template.TemplateError(f"the condition {value!r} is not known here")
 
     def _substitute(self, value: Any) -> str:
@@ -117,30 +119,47 @@ class LocalTemplate:
         role = clients["iam"].create_role(RoleName=self._name("role"), AssumeRolePolicyDocument=json.dumps(trust))[
             "Role"
         ]["Arn"]
-        resources = self.template["Resources"]
+        resources = {name: entry for name, entry in self.template["Resources"].items() if self._wanted(entry)}
+        # What has no meaning here has a name all the same.
+        for name, entry in resources.items():
+            if _LEFT_OUT.fullmatch(entry["Type"]):
+                self.attributes.setdefault((name, ""), self._name(name))
         order = [
             "AWS::S3::Bucket",
             "AWS::SecretsManager::Secret",
             "AWS::Lambda::Function",
             "AWS::StepFunctions::StateMachine",
+            "AWS::ECS::Cluster",
+            "AWS::ECS::TaskDefinition",
         ]
         for kind in order:
             waiting = [name for name, resource in resources.items() if resource["Type"] == kind]
+            put_back = 0
             while waiting:
                 # Functions name each other; the one whose names are all known comes first.
                 name = waiting.pop(0)
                 try:
-                    given = {"Role": role, "RoleArn": role, "LoggingConfig": {}, "LoggingConfiguration": {}}
-                    properties = self.resolve({**resources[name]["Properties"], **given})
-                except KeyError:
+                    given = {
+                        "Role": role, "RoleArn": role, "LoggingConfig": {}, "LoggingConfiguration": {},
+                        "ExecutionRoleArn": role, "TaskRoleArn": role,
+                    }  # fmt: skip
+                    properties = self.resolve({**resources[name].get("Properties", {}), **given})
+                except KeyError as missing:
                     waiting.append(name)
+                    put_back += 1
+                    if put_back > len(waiting):
+                        raise template.TemplateError(f"{name} names {missing}, which cannot be made here") from None
                     continue
+                put_back = 0
                 made = getattr(self, "_make_" + kind.rpartition("::")[2].lower())(clients, name, properties)
                 functions += [made] if made else []
         left = {r["Type"] for r in resources.values() if r["Type"] not in order and not _LEFT_OUT.fullmatch(r["Type"])}
         if left:
             raise template.TemplateError(f"resources that cannot be made here: {', '.join(sorted(left))}")
         return functions
+
+    def _wanted(self, entry: dict[str, Any]) -> bool:
+        return "Condition" not in entry or self._condition(self._conditions[entry["Condition"]])
 
     def _name(self, name: str) -> str:
         """A resource's name: moto's servers of one process share what they hold."""
@@ -184,5 +203,31 @@ class LocalTemplate:
         )
         self.attributes |= {(name, ""): made["stateMachineArn"], (name, "Name"): self._name(name)}
 
+    def _make_cluster(self, clients: dict[str, Any], name: str, properties: dict[str, Any]) -> None:
+        made = clients["ecs"].create_cluster(clusterName=self._name(name))["cluster"]
+        self.attributes |= {(name, ""): made["clusterName"], (name, "Arn"): made["clusterArn"]}
+
+    def _make_taskdefinition(self, clients: dict[str, Any], name: str, properties: dict[str, Any]) -> None:
+        container = properties["ContainerDefinitions"][0]
+        sizes = {key: str(properties[key.title()]) for key in ("cpu", "memory") if key.title() in properties}
+        own = {key: int(container[key.title()]) for key in ("cpu", "memory") if key.title() in container}
+        made = clients["ecs"].register_task_definition(
+            family=self._name(name),
+            requiresCompatibilities=properties["RequiresCompatibilities"],
+            networkMode=properties["NetworkMode"],
+            containerDefinitions=[
+                {
+                    **{"memory": int(properties.get("Memory", 0)), **own},
+                    "name": container["Name"],
+                    "image": container["Image"],
+                    "command": container["Command"],
+                    "essential": container["Essential"],
+                }
+            ],
+            **sizes,
+        )["taskDefinition"]
+        self.attributes[name, ""] = made["taskDefinitionArn"]
+
     def outputs(self) -> dict[str, str]:
-        return {name: str(self.resolve(entry["Value"])) for name, entry in self.template["Outputs"].items()}
+        wanted = {name: entry for name, entry in self.template["Outputs"].items() if self._wanted(entry)}
+        return {name: str(self.resolve(entry["Value"])) for name, entry in wanted.items()}

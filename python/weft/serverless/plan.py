@@ -85,7 +85,13 @@ class Plan:
     prices: Prices
 
     @property
+    def world(self) -> str:
+        """What the ranks run in."""
+        return f"{self.world_size} functions of {self.memory} MB ({self.memory / MB_PER_VCPU:.2f} vCPU each)"
+
+    @property
     def parts(self) -> dict[str, float]:
+        """The price by part."""
         return cost(
             self.prices, world_size=self.world_size, memory=self.memory, billed_seconds=self.world_size * self.seconds,
             wall_seconds=self.seconds, network=self.network,
@@ -96,7 +102,7 @@ class Plan:
         lines = [
             f"job        {self.job}",
             f"script     {self.script} ({self.files} files, {self.bytes} bytes)",
-            f"world      {self.world_size} functions of {self.memory} MB ({self.memory / MB_PER_VCPU:.2f} vCPU each)",
+            f"world      {self.world}",
             f"stack      {self.stack}, network {self.network}",
             f"price      of {self.seconds:g} s, prices of {self.prices.date} in {self.prices.region}:",
             *(f"           {name:<16} {value:.6f}" for name, value in parts.items()),

@@ -64,18 +64,23 @@ def _describe(report: dict[str, Any]) -> str:
 
 
 def judge(
-    reports: dict[int, dict[str, Any] | None], world_size: int, epoch: int, max_epochs: int, map_error: str
+    reports: dict[int, dict[str, Any] | None],
+    world_size: int,
+    epoch: int,
+    max_epochs: int,
+    map_error: str,
+    process: str = "function",
 ) -> Verdict:
     """`reports` are the ranks' last words by rank, None where there are none; `map_error` is what the state machine
-    said of the map, empty where it succeeded."""
+    said of the map, empty where it succeeded. `process` is what a rank runs in, for people."""
     now = time.time()
     found: list[dict[str, Any]] = []
     for rank in range(world_size):
         report = reports.get(rank)
         if report is None:
-            report = {"rank": rank, "state": "missing", "error": "its function was never heard of"}
+            report = {"rank": rank, "state": "missing", "error": f"its {process} was never heard of"}
         elif report["state"] == "running" and now - report["time"] > STALE:
-            report = {**report, "state": "lost", "error": f"its function went silent {now - report['time']:.0f} s ago"}
+            report = {**report, "state": "lost", "error": f"its {process} went silent {now - report['time']:.0f} s ago"}
         found.append(report)
     bad = [report for report in found if report["state"] not in ("done", "running", "missing")]
     running = [report for report in found if report["state"] == "running"]
@@ -87,7 +92,7 @@ def judge(
     if not bad:
         # The map has ended, and so have the functions of those that say they run.
         bad = [
-            {**r, "state": "lost", "error": f"its function ended without a word ({map_error})"} for r in running
+            {**r, "state": "lost", "error": f"its {process} ended without a word ({map_error})"} for r in running
         ] + missing
     bad.sort(key=lambda report: (not _own(report), _ORDER.get(report["state"], 9), report["rank"]))
     cause = _describe(bad[0])
@@ -97,6 +102,6 @@ def judge(
     retry = all(_may_retry(report) for report in bad if _own(report))
     if retry and epoch + 1 < max_epochs:
         return Verdict("retry", "Weft.EpochFailed", cause)
-    if retry:
+    if retry and max_epochs > 1:
         cause = f"after {max_epochs} epochs: {cause}"
     return Verdict("failed", f"Weft.{bad[0]['state'].title().replace('_', '')}", cause)

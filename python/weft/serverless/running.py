@@ -12,6 +12,7 @@ import os
 import shutil
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from weft.serverless.event import RankEvent, verify
 from weft.serverless.job_store import JobStore, rank_name
 from weft.serverless.secret_store import job_secret, plain
 
-__all__ = ["RankFailed", "run_rank"]
+__all__ = ["Rank", "RankFailed", "run_rank"]
 
 #: Bytes of files that one rank may leave.
 RESULT_BYTES = 1 << 30
@@ -55,9 +56,19 @@ def _clean_folder() -> Path:
     return folder
 
 
-class _Rank:
-    def __init__(self, event: RankEvent, secret: str, remaining: Any) -> None:
-        self.event, self.secret, self.remaining = event, secret, remaining
+class Rank:
+    """One rank of one epoch at work, in a function or a task.
+
+    remaining
+        Says how many seconds are left.
+    more
+        Variables for the script beside those that the job gives it.
+    """
+
+    def __init__(
+        self, event: RankEvent, secret: str, remaining: Callable[[], float], more: dict[str, str] | None = None
+    ) -> None:
+        self.event, self.secret, self.remaining, self.more = event, secret, remaining, more or {}
         self.store = JobStore(event.job.storage)
         self.name = rank_name(event.epoch, event.rank)
         self.state: dict[str, Any] = {"rank": event.rank, "state": "running", "phase": "starting", "begin": time.time()}
@@ -107,8 +118,13 @@ class _Rank:
 
     # -- the work ------------------------------------------------------------------------------------------------
 
-    def claim(self) -> bool:
-        token = {"token": os.urandom(16).hex(), "time": time.time()}
+    def stop(self, reason: str) -> None:
+        """From a signal's handler or another thread: the script is to end."""
+        self._stop = self._stop or reason
+
+    def claim(self, **more: Any) -> bool:
+        """Whether this is the one that has the rank; `more` goes into the claim."""
+        token = {"token": os.urandom(16).hex(), "time": time.time(), **more}
         return self.store.put_new_json(f"{self.name}.claim", token)
 
     def prepare(self, folder: Path) -> tuple[list[str], Path, dict[str, str]]:
@@ -127,6 +143,7 @@ class _Rank:
             secrets["WEFT_RENDEZVOUS_KEY_FILE"] = plain(job.rendezvous_key)
         variables = {
             **job.environment,
+            **self.more,
             "WEFT_JOB": job.job,
             "WEFT_EPOCH": str(self.event.epoch),
             "WEFT_RANK": str(self.event.rank),
@@ -180,7 +197,17 @@ class _Rank:
             )
         return files
 
-    def run(self, folder: Path) -> dict[str, Any]:
+    def work(self) -> dict[str, Any]:
+        """The rank's report; the directory is emptied before and after. Raises nothing but what that raises."""
+        folder = _clean_folder()
+        try:
+            return self._run(folder)
+        except Exception as problem:
+            return self.report("failed", error=f"{type(problem).__name__}: {problem}", code=-1, exception=str(problem))
+        finally:
+            _clean_folder()
+
+    def _run(self, folder: Path) -> dict[str, Any]:
         self.tell()
         self._beating.start()
         limit = self.remaining()
@@ -203,12 +230,11 @@ class _Rank:
         if outcome.stopped is not None:
             return self.report(outcome.stopped, error=f"the job was {outcome.stopped}", stopped=outcome.stopped, **last)
         if outcome.code != 0:
-            told = outcome.error or {}
             return self.report(
                 "failed",
                 error=outcome.summary,
                 exception=outcome.exception,
-                about_peer=told.get("own") is False,
+                about_peer=outcome.about_peer,
                 **last,
             )
         self.state["phase"] = "results"
@@ -220,20 +246,14 @@ def run_rank(value: Any, context: Any) -> dict[str, Any]:
     event = RankEvent.from_json(value)
     secret = job_secret(event.job.secret, event.job.job)
     verify(event.job, secret)
-    rank = _Rank(event, secret, lambda: context.get_remaining_time_in_millis() / 1000)
+    rank = Rank(event, secret, lambda: context.get_remaining_time_in_millis() / 1000)
     reason = rank.reason_to_stop()
     if reason is None and not rank.claim():
         reason = "superseded"
     if reason is not None:
         print(f"weft: rank {event.rank} of epoch {event.epoch} of job {event.job.job}: {reason}, nothing was run")
         return {"rank": event.rank, "epoch": event.epoch, "state": reason}
-    folder = _clean_folder()
-    try:
-        report = rank.run(folder)
-    except Exception as problem:
-        report = rank.report("failed", error=f"{type(problem).__name__}: {problem}", code=-1, exception=str(problem))
-    finally:
-        _clean_folder()
+    report = rank.work()
     state = report["state"]
     if state in ("done", "superseded", "cancelled"):
         return {"rank": event.rank, "epoch": event.epoch, "state": state}

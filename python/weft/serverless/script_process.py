@@ -36,6 +36,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 _EXCEPTION = re.compile(
     r"[A-Za-z_][A-Za-z0-9_.]*(Error|Exception|Interrupt|Exceeded|Lost|TimedOut|Superseded|Failed)(: |$)"
 )
+#: Of a rank whose script ended in `weft.init`, before it could tell whose fault it was.
+_ABOUT_PEER = re.compile(r"weft\.errors\.(CommunicatorError|PeerLost|TimedOut|AuthenticationFailed|Superseded)(: |$)")
 #: What a script gets from the function's environment, beside what the executor sets.
 INHERITED = ("PATH", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "PYTHONPATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
@@ -60,6 +62,13 @@ class Outcome:
             return None
         named = [line for line in self.lines if _EXCEPTION.match(line)]
         return named[-1] if named else None
+
+    @property
+    def about_peer(self) -> bool:
+        """Whether it ended because of another rank."""
+        if self.error is not None:
+            return self.error.get("own") is False
+        return _ABOUT_PEER.match(self.exception or "") is not None
 
     @property
     def summary(self) -> str:
@@ -110,7 +119,7 @@ class _Output:
 
 
 def environment(home: Path, variables: dict[str, str]) -> dict[str, str]:
-    """A script's environment: little of this process's, AWS' settings, and `variables`."""
+    """The environment of a function's script: little of this process's, AWS' settings, and `variables`."""
     kept = {name: value for name, value in os.environ.items() if name in INHERITED}
     kept |= {
         name: value
@@ -191,13 +200,22 @@ def _wait(process: subprocess.Popen[bytes], watch: Watch) -> str | None:
             kill_at = None
 
 
-def run(command: list[str], folder: Path, variables: dict[str, str], watch: Watch) -> Outcome:
-    """Runs Python with the arguments `command` in the directory `folder` to its end."""
+def run(
+    command: list[str],
+    folder: Path,
+    variables: dict[str, str],
+    watch: Watch,
+    inherited: dict[str, str] | None = None,
+) -> Outcome:
+    """Runs Python with the arguments `command` in the directory `folder` to its end. Its environment is a function's,
+    or `inherited`, with `variables`."""
     begin, parent = time.monotonic(), os.getpid()
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     others = _children()
     read, write = os.pipe()
     output = _Output()
+    variables = {**variables, "WEFT_FAILURE_FD": str(write)}
+    given = environment(folder.parent, variables) if inherited is None else {**inherited, **variables}
     try:
         process = subprocess.Popen(
             [sys.executable, *command],
@@ -205,7 +223,7 @@ def run(command: list[str], folder: Path, variables: dict[str, str], watch: Watc
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             cwd=folder,
-            env=environment(folder.parent, {**variables, "WEFT_FAILURE_FD": str(write)}),
+            env=given,
             pass_fds=[write],
             start_new_session=True,
             # A function's process that is killed takes its script with it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from weft.serverless.aws import client, error_code
@@ -26,6 +26,11 @@ class Stack:
     rendezvous: str
     rendezvous_key: str | None
     network: str = "public"
+    #: Of ECS; empty where the stack was deployed without.
+    cluster: str = ""
+    tasks: dict[str, str] = field(default_factory=dict)
+    task_subnets: tuple[str, ...] = ()
+    task_group: str = ""
 
     @classmethod
     def from_outputs(cls, name: str, outputs: dict[str, str]) -> Stack:
@@ -39,6 +44,10 @@ class Stack:
                 rendezvous=outputs["RendezvousAddress"],
                 rendezvous_key=outputs.get("RendezvousKeyName"),
                 network=outputs.get("Network", "public"),
+                cluster=outputs.get("Cluster", ""),
+                tasks={"fargate": outputs.get("FargateTask", ""), "ec2": outputs.get("Ec2Task", "")},
+                task_subnets=tuple(filter(None, outputs.get("TaskSubnets", "").split(","))),
+                task_group=outputs.get("TaskGroup", ""),
             )
         except KeyError as missing:
             raise ValueError(f"the stack {name!r} has no output {missing}: was it made by `weft deploy aws`?") from None
