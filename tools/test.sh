@@ -8,6 +8,8 @@ ctest --test-dir build/release --output-on-failure -j "$(nproc)" --timeout "$([ 
 .venv/bin/python -m pytest -q tests/python || failed+=(pytest)
 # In a process of its own: its fixtures are others. Needs root and network namespaces, and says so where they are missing.
 .venv/bin/python -m pytest -q -rs tests/netlab || failed+=(netlab)
+# Bytes of strangers: each fuzz target for a while, ten minutes while soaking.
+tools/fuzz.sh "$([ -n "${WEFT_SOAK:-}" ] && echo 600 || echo 20)" || failed+=(fuzz)
 tools/lint.sh || failed+=(lint)
 if [ ${#failed[@]} -gt 0 ]; then
   echo "test: failed: ${failed[*]}" >&2

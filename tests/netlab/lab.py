@@ -248,13 +248,17 @@ class Lab:
         host = "[::]" if self.ipv6 else "0.0.0.0"
         server = self.start(
             self.public,
-            [str(SERVER), "--listen", f"{host}:{port}", "--key-file", str(key_file)],
+            [str(SERVER), "--listen", f"{host}:{port}", "--key-file", str(key_file), *self.server_options()],
             stdout=subprocess.PIPE,
         )
         assert server.stdout is not None
         if str(port) not in server.stdout.readline():
             raise ns.LabError("the rendezvous server did not start")
         return server
+
+    def server_options(self) -> list[str]:
+        """More options of the server, for labs that need some."""
+        return []
 
     def environment(self, rank: int, world: int, job: Mapping[str, str]) -> dict[str, str]:
         host = f"[{self.server_address}]" if self.ipv6 else self.server_address

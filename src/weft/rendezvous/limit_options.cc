@@ -74,15 +74,16 @@ struct Unit {
   std::string_view name;
   double scale;
 };
-constexpr std::array<Unit, 9> kSizes = {{{"", 1.0},
-                                         {"B", 1.0},
-                                         {"KB", 1e3},
-                                         {"MB", 1e6},
-                                         {"GB", 1e9},
-                                         {"TB", 1e12},
-                                         {"KIB", 1024.0},
-                                         {"MIB", 1048576.0},
-                                         {"GIB", 1073741824.0}}};
+constexpr std::array<Unit, 10> kSizes = {{{"", 1.0},
+                                          {"B", 1.0},
+                                          {"KB", 1e3},
+                                          {"MB", 1e6},
+                                          {"GB", 1e9},
+                                          {"TB", 1e12},
+                                          {"KIB", 1024.0},
+                                          {"MIB", 1048576.0},
+                                          {"GIB", 1073741824.0},
+                                          {"TIB", 1099511627776.0}}};
 constexpr std::array<Unit, 6> kTimes = {{{"", 1e3}, {"MS", 1.0}, {"S", 1e3}, {"M", 6e4}, {"MIN", 6e4}, {"H", 3.6e6}}};
 
 bool Is(const LimitOption& option, const char* unit) { return std::strcmp(option.unit, unit) == 0; }
@@ -95,7 +96,6 @@ bool Read(std::string_view text, std::span<const Unit> units, double* value) {
   for (const char c : text.substr(static_cast<size_t>(end - text.data()))) {
     if (c != ' ') unit += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
   }
-  if (unit == "TIB") unit = "GIB", *value *= 1024;
   for (const auto& [name, scale] : units) {
     if (unit != name) continue;
     *value *= scale;
@@ -113,6 +113,12 @@ const LimitOption* FindLimitOption(std::string_view name) {
     if (option.name == name) return &option;
   }
   return nullptr;
+}
+
+std::optional<Duration> ReadTime(const std::string& text) {
+  double milliseconds = 0;
+  const bool read = Read(text, kTimes, &milliseconds) && milliseconds >= 0 && milliseconds < 1e15;
+  return read ? std::optional(ToDuration(static_cast<int64_t>(milliseconds))) : std::nullopt;
 }
 
 std::string LimitText(const LimitOption& option, int64_t value) {

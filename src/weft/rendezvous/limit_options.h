@@ -4,6 +4,7 @@
 
 #include <arrow/status.h>
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +32,9 @@ const LimitOption* FindLimitOption(std::string_view name);
 /// Reads a whole number ("4096"), bytes ("64MiB", "1e9", "2 GB") or a time ("2", "1.5s", "500ms", "10min", "2h").
 /// Status::Invalid names the option, the text and what it takes.
 arrow::Status SetLimit(const LimitOption& option, const std::string& text, RendezvousLimits* limits);
+
+/// A time alone, of zero or more; nothing where it is none.
+std::optional<Duration> ReadTime(const std::string& text);
 
 /// A value of the option as SetLimit reads it.
 std::string LimitText(const LimitOption& option, int64_t value);
