@@ -15,28 +15,7 @@ from lab import SERVER_PORT, Lab
 #: Of a pair, from its first candidate to its link.
 LINKED = 2.0
 IDLE, SLOW = (9000, 1000) if SOAK else (2000, 200)
-METRICS_PORT = 9070
 FLOOD = Path(__file__).with_name("flood.py")
-
-
-class LoadedLab(Lab):
-    """A lab whose server has room for the flood, and metrics."""
-
-    def server_options(self) -> list[str]:
-        return ["--http-listen", f"127.0.0.1:{METRICS_PORT}"]
-
-
-def metrics(lab: Lab) -> dict[str, float]:
-    script = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:{METRICS_PORT}/metrics').read().decode())"
-    done = subprocess.run(
-        ["ip", "netns", "exec", lab.public, sys.executable, "-c", script],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    lines = [line for line in done.stdout.splitlines() if line and not line.startswith("#")]
-    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
 @pytest.mark.parametrize("kinds", [["cone", "cone"]])
@@ -44,24 +23,23 @@ def test_pairs_link_beside_a_flood(kinds):
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 2 * (IDLE + SLOW) + 1000:
         pytest.skip(f"at most {hard} open files are allowed here")
-    with LoadedLab(kinds) as lab:
+    with Lab(kinds) as lab:
         lab.serve()
         lab.run()  # once without the flood
-        key = Path(lab._folder.name) / "key"
         flood = lab.start(
             lab.public,
-            [sys.executable, str(FLOOD), "127.0.0.1", str(SERVER_PORT), str(key), str(IDLE), str(SLOW)],
+            [sys.executable, str(FLOOD), "127.0.0.1", str(SERVER_PORT), str(lab.key_file), str(IDLE), str(SLOW)],
             stdout=subprocess.PIPE,
         )
         assert flood.stdout.readline() == "ready\n"
-        begin = metrics(lab)
+        begin = lab.metrics()
         seconds = []
         for _ in range(10 if SOAK else 3):
             for outcome in lab.run():
                 assert set(outcome.paths().values()) == {"punched"}
                 seconds += [link["seconds"] for link in outcome.said["links"]]
                 seconds.append(outcome.said["open_seconds"])
-        end = metrics(lab)
+        end = lab.metrics()
         said = json.loads(flood.stdout.readline())
         print(f"{said}; slowest pair {max(seconds):.3f} s, {json.dumps({k: end[k] for k in end if 'backlog' in k})}")
         assert said["admitted"] >= SLOW + IDLE // 2

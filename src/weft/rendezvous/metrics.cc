@@ -76,7 +76,7 @@ void Connections(const ServerMetrics& metrics, Text* text) {
   }
   text->Family("weft_rendezvous_dropped_total", "counter", "Connections that were closed without a word, by reason.");
   text->Labelled("reason", "backlog", counters.dropped_backlog);
-  text->Labelled("reason", "slow_reader", counters.dropped_slow);
+  text->Labelled("reason", "slow-reader", counters.dropped_slow);
   text->Labelled("reason", "evicted", counters.evicted);
   text->Family("weft_rendezvous_requests_total", "counter", "Requests of admitted clients, by type.");
   for (const auto& [type, name] : kRequests) {
