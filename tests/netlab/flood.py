@@ -2,8 +2,8 @@
 
     flood.py ADDRESS PORT KEY-FILE IDLE SLOW
 
-Opens IDLE connections: half of them are admitted and stay, half say nothing, again and again as they are dropped. And
-SLOW ones that are admitted, ask for 60 KiB over and over and never read. Prints "ready" when all that can be open are, then a line of
+Opens IDLE connections: half of them are admitted and stay, half say nothing. And SLOW ones that are admitted, ask for
+60 KiB over and over and never read. What the server drops comes again. Prints "ready" when all that can be open are, then a line of
 JSON each second: how many were admitted, are open, and were opened in all. Source addresses are 127.0.x.y, or those of
 the server's network that it is told to take."""
 
@@ -59,15 +59,14 @@ class Flood:
         made.bind((source(self.opened), 0))
         made.connect_ex(self.target)
         self.clients[made.fileno()] = Client(self, made, kind)
-        self.poll.register(made.fileno(), select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+        self.poll.register(made.fileno(), select.EPOLLIN | select.EPOLLOUT | select.EPOLLRDHUP | select.EPOLLET)
         self.opened += 1
 
     def close(self, client: Client) -> None:
         self.poll.unregister(client.socket.fileno())
         del self.clients[client.socket.fileno()]
         client.socket.close()
-        if client.kind != "slow":
-            self.open(client.kind)
+        self.open(client.kind)
 
     def turn(self, wait: float) -> None:
         for number, events in self.poll.poll(wait, 4096):
@@ -110,8 +109,8 @@ class Client:
             if self.state == "hello" and events & select.EPOLLOUT:
                 self.socket.send(frame(1, b"WEFTRDVZ" + struct.pack("<H", VERSION) + self.nonce))
                 self.state = "challenge"
-            if self.state == "asking":
-                return True  # never reads
+            if self.state == "asking":  # and never reads
+                return not events & (select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP)
             if not events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
                 return True
             got = self.socket.recv(4096)
