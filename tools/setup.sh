@@ -22,7 +22,7 @@ if [ "$what" != demo ]; then
   command -v go >/dev/null || packages+=(golang-go)
 fi
 if [ "$what" = all ]; then
-  packages+=(libgtest-dev libbenchmark-dev git pkg-config libopenmpi-dev openmpi-bin libucx-dev libgloo-dev libfabric-dev)
+  packages+=(libgtest-dev libbenchmark-dev clang libclang-rt-dev git pkg-config libopenmpi-dev openmpi-bin libucx-dev libgloo-dev libfabric-dev)
   # Stores and hosts: the Redis store and what its tests start, and an sshd of the tests' own.
   packages+=(libhiredis-dev redis-server openssl openssh-client openssh-server)
   # A Slurm of the tests' own.

@@ -10,6 +10,8 @@ ctest --test-dir build/release --output-on-failure -j "$(nproc)" --timeout "$([ 
 .venv/bin/python -m pytest -q -rs tests/netlab || failed+=(netlab)
 # Likewise: a Slurm of four nodes; while soaking also the container images.
 .venv/bin/python -m pytest -q -rs tests/hosts || failed+=(hosts)
+# Bytes of strangers: each fuzz target for a while, ten minutes while soaking.
+tools/fuzz.sh "$([ -n "${WEFT_SOAK:-}" ] && echo 600 || echo 20)" || failed+=(fuzz)
 tools/lint.sh || failed+=(lint)
 if [ ${#failed[@]} -gt 0 ]; then
   echo "test: failed: ${failed[*]}" >&2

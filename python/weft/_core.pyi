@@ -45,6 +45,7 @@ class Session:
         store: str,
         rendezvous: str,
         rendezvous_key: str,
+        rendezvous_ca: str,
         job: str,
         epoch: int,
         secret: str,
@@ -99,15 +100,31 @@ class Session:
 
 class RendezvousServer:
     @staticmethod
-    def start(host: str, port: int, key: str, open: bool) -> RendezvousServer: ...
+    def start(
+        host: str,
+        port: int,
+        key: str,
+        open: bool,
+        *,
+        more_keys: Sequence[str] = ...,
+        tls_certificate: str = "",
+        tls_key: str = "",
+        http: str = "",
+        limits: dict[str, str] = ...,
+    ) -> RendezvousServer: ...
     @property
     def address(self) -> str: ...
     @property
     def port(self) -> int: ...
+    @property
+    def http_address(self) -> str: ...
     def statistics(self) -> dict[str, int]: ...
-    def stop(self) -> None: ...
+    def renew(self, key: str, more_keys: Sequence[str], tls_certificate: str, tls_key: str) -> None: ...
+    def stop(self, drain: float = 0) -> None: ...
 
 have_rendezvous: bool
+
+def rendezvous_limits() -> list[tuple[str, str, str, str]]: ...
 
 def backends() -> list[dict[str, Any]]: ...
 def backend_version(name: str) -> str: ...

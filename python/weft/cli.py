@@ -5,10 +5,7 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
-import stat
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +37,7 @@ def _numbers(one: Callable[[str], Any]) -> Callable[[str], list[Any]]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    from weft import __version__
+    from weft import __version__, rendezvous_command
     from weft.serverless import commands as serverless
 
     parser = argparse.ArgumentParser(prog="weft", description="One dataframe woven from many workers.")
@@ -74,12 +71,7 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("-m", dest="module", action="store_true", help="run a module instead of a script")
     run.add_argument("program", nargs=argparse.REMAINDER, help="script or module, and its arguments")
 
-    rendezvous = commands.add_parser("rendezvous", help="hold a rendezvous server for ranks on several hosts")
-    rendezvous.add_argument(
-        "--listen", default="127.0.0.1:0", metavar="ADDRESS:PORT", help="where (default 127.0.0.1 and a free port)"
-    )
-    rendezvous.add_argument("--key-file", metavar="FILE", help="file with the key that ranks must know")
-    rendezvous.add_argument("--open", action="store_true", help="allow a public address without a key")
+    rendezvous_command.add_parser(commands)
 
     bench = commands.add_parser("bench", help="measure this host").add_subparsers(dest="bench", required=True)
     collectives = bench.add_parser(
@@ -170,40 +162,6 @@ def _bench(options: argparse.Namespace) -> int:
         return 2
 
 
-def _rendezvous(options: argparse.Namespace) -> int:
-    from weft import _core
-
-    host, colon, port = options.listen.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        print(f"weft rendezvous: --listen {options.listen!r} is no ADDRESS:PORT", file=sys.stderr)
-        return 2
-    key = ""
-    if options.key_file:
-        try:
-            path = Path(options.key_file)
-            key = path.read_text(encoding="utf-8").strip()
-            if stat.S_IMODE(path.stat().st_mode) & 0o077:
-                print(f"weft rendezvous: others can read {options.key_file}: chmod 600 it", file=sys.stderr)
-        except OSError as problem:
-            print(f"weft rendezvous: --key-file {options.key_file!r}: {problem.strerror}", file=sys.stderr)
-            return 2
-        if not key:
-            print(f"weft rendezvous: --key-file {options.key_file!r} is empty", file=sys.stderr)
-            return 2
-    try:
-        server = _core.RendezvousServer.start(host.strip("[]"), int(port), key, options.open)
-    except (ValueError, OSError) as problem:
-        print(f"weft rendezvous: {problem}", file=sys.stderr)
-        return 1
-    ended = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: ended.set())
-    print(f"listening on {server.address}", flush=True)
-    ended.wait()
-    server.stop()
-    return 0
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
     from weft.serverless import commands as serverless
@@ -214,7 +172,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.command == "run":
         return _run(options, parser)
     if options.command == "rendezvous":
-        return _rendezvous(options)
+        from weft import rendezvous_command
+
+        return rendezvous_command.run(options)
     if options.command == "bench":
         return _bench(options)
     if options.command in serverless.COMMANDS:

@@ -57,6 +57,7 @@ def init(
     store: str | None = None,
     rendezvous: str | None = None,
     rendezvous_key: str | None = None,
+    rendezvous_ca: str | None = None,
     job: str | None = None,
     epoch: int | None = None,
     secret: str | None = None,
@@ -90,9 +91,11 @@ def init(
         or ``"mpi"`` for ranks that mpirun or srun has started; default: the rendezvous server's. It is needed until all
         ranks have met.
     rendezvous
-        ``host:port`` of the rendezvous server.
+        ``host:port`` of the rendezvous server; ``rendezvous+tls://host:port`` for one that has a certificate.
     rendezvous_key
         Its admission key (``WEFT_RENDEZVOUS_KEY`` or ``WEFT_RENDEZVOUS_KEY_FILE``).
+    rendezvous_ca
+        PEM file with the CA of its certificate (``WEFT_RENDEZVOUS_CA``); default: the CAs that the system trusts.
     job, epoch
         The job's name, and which attempt at it this is; by default attempts are counted by arrivals.
     secret
@@ -147,6 +150,7 @@ def init(
         store=place.store,
         rendezvous=place.rendezvous,
         rendezvous_key=place.rendezvous_key,
+        rendezvous_ca=settings.text("rendezvous_ca", rendezvous_ca),
         job=place.job,
         epoch=settings.number("epoch", epoch, -1, 0),
         secret=place.secret,

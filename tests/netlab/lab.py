@@ -16,6 +16,7 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -33,6 +34,8 @@ RANK = BUILD / "tests" / "netlab_rank"
 SWITCH = BUILD / "tests" / "netlab_switch"
 SERVER = BUILD / "cli" / "weft-rendezvous"
 SERVER_PORT = 7070
+#: The server's HTTP port, above the other one.
+METRICS_ABOVE = 2000
 #: What hangs, hangs for ever.
 HANG = 90.0
 
@@ -73,9 +76,12 @@ class Outcome:
 class Lab:
     """Built by ``with``; taken down at its end, whatever happened."""
 
-    def __init__(self, sites: Sequence[str | Site], *, rate: int = 0, ipv6: bool = False) -> None:
+    def __init__(
+        self, sites: Sequence[str | Site], *, rate: int = 0, ipv6: bool = False, server_options: Sequence[str] = ()
+    ) -> None:
         self.sites = [Site(site) if isinstance(site, str) else site for site in sites]
         self.ipv6 = ipv6
+        self.server_options = server_options
         self.rate = rate
         self.workers: list[Worker] = []
         self.public = ""
@@ -273,18 +279,34 @@ class Lab:
         self.server = self.start_server(SERVER_PORT)
 
     def start_server(self, port: int) -> subprocess.Popen[str]:
-        key_file = Path(self._folder.name) / "key"
+        key_file = self.key_file
         key_file.write_text(self.key)
         host = "[::]" if self.ipv6 else "0.0.0.0"
         server = self.start(
             self.public,
-            [str(SERVER), "--listen", f"{host}:{port}", "--key-file", str(key_file)],
+            [
+                *(str(SERVER), "--listen", f"{host}:{port}", "--key-file", str(key_file)),
+                *("--http-listen", f"127.0.0.1:{port + METRICS_ABOVE}", *self.server_options),
+            ],
             stdout=subprocess.PIPE,
         )
         assert server.stdout is not None
         if str(port) not in server.stdout.readline():
             raise ns.LabError("the rendezvous server did not start")
         return server
+
+    def metrics(self) -> dict[str, float]:
+        """What the rendezvous server says of itself, by name and labels."""
+        address = f"http://127.0.0.1:{SERVER_PORT + METRICS_ABOVE}/metrics"
+        script = f"import urllib.request as u; print(u.urlopen({address!r}, timeout=30).read().decode())"
+        text = ns.run(["ip", "netns", "exec", self.public, sys.executable, "-c", script])
+        lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+        return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
+
+    @property
+    def key_file(self) -> Path:
+        """The server's admission key, once it was started."""
+        return Path(self._folder.name) / "key"
 
     def environment(self, rank: int, world: int, job: Mapping[str, str]) -> dict[str, str]:
         host = f"[{self.server_address}]" if self.ipv6 else self.server_address

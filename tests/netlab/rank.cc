@@ -109,6 +109,7 @@ int main(int argc, char** argv) {
   options.store = Variable("WEFT_STORE");
   options.rendezvous = Variable("WEFT_RENDEZVOUS");
   options.rendezvous_key = Variable("WEFT_RENDEZVOUS_KEY");
+  options.rendezvous_ca = Variable("WEFT_RENDEZVOUS_CA");
   options.job = Variable("WEFT_JOB");
   options.secret = Variable("WEFT_SECRET");
   options.rank = std::atoi(Variable("WEFT_RANK", "-1").c_str());

@@ -174,6 +174,21 @@ def test_hadolint():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_the_systemd_unit(tmp_path):
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not there")
+    unit = (ROOT / "deploy/systemd/weft-rendezvous.service").read_text()
+    assert "/usr/local/bin/weft-rendezvous" in unit
+    # Only a program that is there passes; any will do.
+    there = tmp_path / "weft-rendezvous.service"
+    there.write_text(unit.replace("/usr/local/bin/weft-rendezvous", shutil.which("true") or "/bin/true"))
+    done = run("systemd-analyze", "verify", str(there))
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    # 10 is a service that may do anything.
+    done = run("systemd-analyze", "security", "--offline=true", "--threshold=20", str(there))
+    assert done.returncode == 0, done.stdout
+
+
 def test_deploy_checks_and_writes(tmp_path):
     command = [sys.executable, "-m", "weft.cli", "deploy", "aws"]
     done = run(*command, "--build", str(tmp_path / "t.json"))

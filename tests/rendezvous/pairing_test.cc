@@ -101,7 +101,7 @@ TEST(Pairing, AllPairsOfARoomAndNoneOfTwo) {
     }
     ASSERT_TRUE(pairing.Ask(clients[i].get(), AskBody(others), now).ok());
   }
-  EXPECT_EQ(pairing.gos(), 12);
+  EXPECT_EQ(pairing.counts().gos, 12);
   for (const auto& client : clients) EXPECT_EQ(client->frames.size(), 3u);
   for (const auto& client : clients) pairing.Remove(client.get());
 }

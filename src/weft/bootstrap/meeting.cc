@@ -12,7 +12,6 @@ namespace weft {
 #if WEFT_HAVE_RENDEZVOUS
 namespace {
 
-constexpr const char* kScheme = "rendezvous://";
 /// Of connections that come before this rank is ready for them.
 constexpr int kBacklog = 4096;
 
@@ -21,13 +20,12 @@ constexpr int kBacklog = 4096;
 arrow::Result<Meeting> OpenMeeting(const std::string& store, const std::string& rendezvous,
                                    const StoreOptions& options) {
   Meeting meeting;
-  const std::string address =
-      rendezvous.empty() && store.starts_with(kScheme) ? store.substr(std::string(kScheme).size()) : rendezvous;
+  const std::string address = rendezvous.empty() && IsRendezvousUrl(store) ? store : rendezvous;
   if (!address.empty()) {
     ARROW_ASSIGN_OR_RAISE(meeting.listener, Listener::Open(kBacklog));
     ARROW_ASSIGN_OR_RAISE(meeting.rendezvous, RendezvousStore::Dial(address, options, meeting.listener->port()));
   }
-  if (store.empty() || store == kScheme + address) {
+  if (store.empty() || store == address || store == "rendezvous://" + address) {
     meeting.store = std::make_shared<RendezvousStore>(meeting.rendezvous);
   } else {
     ARROW_ASSIGN_OR_RAISE(meeting.store, OpenStore(store, options));

@@ -21,8 +21,8 @@ struct Meeting {
   std::shared_ptr<Listener> listener;
 };
 
-/// Listens first, where `rendezvous` ("host:port") is given, and then connects from that port. `store` is a URL; empty:
-/// the rendezvous server's store. Fails as OpenStore does.
+/// Listens first, where `rendezvous` (see ParseRendezvous) is given, and then connects from that port. `store` is a
+/// URL; empty: the rendezvous server's store. Fails as OpenStore does.
 arrow::Result<Meeting> OpenMeeting(const std::string& store, const std::string& rendezvous,
                                    const StoreOptions& options);
 

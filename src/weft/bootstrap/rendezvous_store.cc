@@ -9,18 +9,24 @@ arrow::Result<std::shared_ptr<Store>> RendezvousStore::Open(const std::string& a
   return std::make_shared<RendezvousStore>(std::move(client));
 }
 
+arrow::Result<std::shared_ptr<Store>> RendezvousStore::OpenTls(const std::string& address,
+                                                               const StoreOptions& options) {
+  return Open("rendezvous+tls://" + address, options);
+}
+
 arrow::Result<std::shared_ptr<RendezvousClient>> RendezvousStore::Dial(const std::string& address,
                                                                        const StoreOptions& options,
                                                                        uint16_t local_port) {
-  ARROW_ASSIGN_OR_RAISE(const Endpoint server, ParseEndpoint(address));
-  if (server.port == 0) return arrow::Status::Invalid("the rendezvous address '", address, "' has port 0");
+  ARROW_ASSIGN_OR_RAISE(const RendezvousAddress server, ParseRendezvous(address));
   RendezvousClientOptions client_options;
   client_options.key = options.rendezvous_key;
+  client_options.tls = server.tls;
+  client_options.ca = options.rendezvous_ca;
   client_options.connect_timeout = options.connect_timeout;
   client_options.call_timeout = options.call_timeout;
   client_options.check_interrupt = options.check_interrupt;
   client_options.local_port = local_port;
-  return RendezvousClient::Connect(server, client_options);
+  return RendezvousClient::Connect(server.endpoint, client_options);
 }
 
 arrow::Status RendezvousStore::Set(const std::string& key, const std::string& value, Duration time_to_live) {

@@ -1,4 +1,4 @@
-// The store that a rendezvous server keeps: "rendezvous://host:port".
+// The store that a rendezvous server keeps: "rendezvous://host:port", "rendezvous+tls://host:port".
 #pragma once
 
 #include <memory>
@@ -14,8 +14,9 @@ class RendezvousStore : public Store {
  public:
   /// `address` is "host:port".
   static arrow::Result<std::shared_ptr<Store>> Open(const std::string& address, const StoreOptions& options);
+  static arrow::Result<std::shared_ptr<Store>> OpenTls(const std::string& address, const StoreOptions& options);
 
-  /// The connection alone; `local_port` is that of a Listener, or 0.
+  /// The connection alone; `address` as ParseRendezvous reads it, `local_port` is that of a Listener, or 0.
   static arrow::Result<std::shared_ptr<RendezvousClient>> Dial(const std::string& address, const StoreOptions& options,
                                                                uint16_t local_port);
 

@@ -35,6 +35,7 @@ constexpr Scheme kSchemes[] = {
     {"inprocess", "inprocess://NAME", &OpenInProcess},
 #if WEFT_HAVE_RENDEZVOUS
     {"rendezvous", "rendezvous://HOST:PORT", &RendezvousStore::Open},
+    {"rendezvous+tls", "rendezvous+tls://HOST:PORT", &RendezvousStore::OpenTls},
 #endif
     {"file", "file:///SHARED/DIR", &FileStore::Open},
     {"redis", "redis://[USER:PASSWORD@]HOST[:PORT][/DB]", nullptr, "redis", kRedisLacks},

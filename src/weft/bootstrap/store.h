@@ -64,6 +64,9 @@ class Store {
 struct StoreOptions {
   /// Admission key of the rendezvous server; empty where it asks for none.
   std::string rendezvous_key;
+  /// PEM file with the CA of the rendezvous server's certificate, where it is spoken to by TLS; empty: the system's
+  /// CAs.
+  std::string rendezvous_ca = {};
   /// Bound on making the first connection, retried with back-off, and on each later call's answer.
   Duration connect_timeout = std::chrono::seconds(30);
   Duration call_timeout = std::chrono::seconds(10);
@@ -73,10 +76,11 @@ struct StoreOptions {
   uint64_t native_communicator = 0;
 };
 
-/// Opens the store that `url` names: "rendezvous://host:port", "inprocess://name" (one per process and name),
-/// "file:///shared/dir", "redis://[user:password@]host[:port][/db]" and, with TLS, "rediss://", or "mpi", which is
-/// collective over MPI's ranks: rank 0 holds a server that goes with its store. Other schemes are Status::Invalid with
-/// a list of those that there are; one that was not built says how to get it. Errors never repeat what stands between
+/// Opens the store that `url` names: "rendezvous://host:port", with TLS "rendezvous+tls://host:port",
+/// "inprocess://name" (one per process and name), "file:///shared/dir", "redis://[user:password@]host[:port][/db]" and,
+/// with TLS, "rediss://", or "mpi", which is collective over MPI's ranks: rank 0 holds a server that goes with its
+/// store. Other schemes are Status::Invalid with a list of those that there are; one that was not built says how to get
+/// it. Errors never repeat what stands between
 /// "://" and "@".
 arrow::Result<std::shared_ptr<Store>> OpenStore(const std::string& url, const StoreOptions& options);
 

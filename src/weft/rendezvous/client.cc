@@ -9,6 +9,8 @@
 #include "weft/base/byte_codec.h"
 #include "weft/rendezvous/client_connection.h"
 #include "weft/rendezvous/key_table.h"
+#include "weft/rendezvous/socket.h"
+#include "weft/rendezvous/tls_tunnel.h"
 
 namespace weft {
 
@@ -24,6 +26,8 @@ namespace {
 constexpr Duration kFirstPause = std::chrono::milliseconds(20);
 constexpr Duration kLongestPause = std::chrono::seconds(1);
 constexpr Duration kPollInterval = std::chrono::milliseconds(50);
+/// A rank in a room says something this often, so that neither the server nor a NAT takes it for gone.
+constexpr Duration kLongestSilence = std::chrono::seconds(60);
 /// With less time than this left, a wait first asks for the value, so that one that is there is not missed.
 constexpr Duration kShortWait = std::chrono::milliseconds(100);
 
@@ -55,7 +59,20 @@ RendezvousClient::RendezvousClient(Endpoint server, RendezvousClientOptions opti
     : server_(std::move(server)), options_(std::move(options)), process_(::getpid()) {}
 
 RendezvousClient::~RendezvousClient() {
-  if (process_ == ::getpid() || connection_ == nullptr) return;
+  if (process_ == ::getpid()) {
+    closing_ = true;
+    std::unique_ptr<rendezvous::RoomKeeper> keeper;
+    {
+      const std::lock_guard lock(keeper_mutex_);
+      keeper.swap(keeper_);
+    }
+    keeper = nullptr;
+    connection_ = nullptr;  // while there is a mutex for what it says at its end
+    return;
+  }
+  // Its thread is the parent's.
+  [[maybe_unused]] auto* keeper = keeper_.release();
+  if (connection_ == nullptr) return;
   // In a forked child: the connection's thread is the parent's, and so are its locks. The memory is left as it is.
   ::close(connection_->fd());
   [[maybe_unused]] auto* leaked = new std::shared_ptr<ClientConnection>(std::move(connection_));
@@ -77,8 +94,22 @@ arrow::Status RendezvousClient::Error(CommunicationFailure failure, const char* 
 arrow::Result<std::unique_ptr<RendezvousClient>> RendezvousClient::Connect(const Endpoint& server,
                                                                            const RendezvousClientOptions& options) {
   std::unique_ptr<RendezvousClient> client(new RendezvousClient(server, options));
+  if (options.tls) {
+    ARROW_ASSIGN_OR_RAISE(client->tls_, rendezvous::TlsContext::ForClient(options.ca));
+  } else if (!options.ca.empty()) {
+    return arrow::Status::Invalid("a CA for the rendezvous server (WEFT_RENDEZVOUS_CA) is given, but its address '",
+                                  server.ToString(), "' is without TLS: write rendezvous+tls://", server.ToString());
+  }
   ARROW_RETURN_NOT_OK(client->FirstConnect());
   return client;
+}
+
+ClientConnection::Target RendezvousClient::Target() {
+  const auto on_end = [this] {
+    const std::lock_guard lock(keeper_mutex_);
+    if (keeper_ != nullptr) keeper_->Lost();
+  };
+  return {server_, options_.key, options_.local_port, notices_, tls_, on_end};
 }
 
 arrow::Status RendezvousClient::FirstConnect() {
@@ -90,8 +121,7 @@ arrow::Status RendezvousClient::FirstConnect() {
     OpenFailure failure;
     // A try that hangs, for example at a full backlog, does not use up the time of all.
     const Deadline bound = Earlier(deadline, Deadline::After(options_.call_timeout));
-    connection_ = ClientConnection::Open({server_, options_.key, options_.local_port, notices_}, bound,
-                                         options_.check_interrupt, &failure);
+    connection_ = ClientConnection::Open(Target(), bound, options_.check_interrupt, &failure);
     if (connection_ != nullptr) return arrow::Status::OK();
     ARROW_RETURN_NOT_OK(failure.interrupted);
     if (!failure.passing) {
@@ -127,8 +157,10 @@ arrow::Result<std::shared_ptr<ClientConnection>> RendezvousClient::Connection(co
   }
   old = nullptr;
   OpenFailure failure;
-  auto connection =
-      ClientConnection::Open({server_, options_.key, options_.local_port, notices_}, deadline, {}, &failure);
+  const auto closing = [this] {
+    return closing_ ? arrow::Status::Cancelled("the client is being closed") : arrow::Status::OK();
+  };
+  auto connection = ClientConnection::Open(Target(), deadline, closing, &failure);
   if (connection == nullptr) {
     const auto kind =
         failure.authentication ? CommunicationFailure::kAuthenticationFailed : CommunicationFailure::kOther;
@@ -174,9 +206,25 @@ arrow::Status RendezvousClient::Enter(const rendezvous::RoomKey& room, int rank,
   const Place place{room, static_cast<uint32_t>(rank), static_cast<uint32_t>(world_size)};
   ARROW_ASSIGN_OR_RAISE(const auto connection, Connection("enter", deadline, begin));
   ARROW_RETURN_NOT_OK(EnterOn(connection.get(), place, deadline, begin));
-  const std::lock_guard lock(mutex_);
-  place_ = place;
+  {
+    const std::lock_guard lock(mutex_);
+    place_ = place;
+  }
+  Keep(connection->welcome().idle_seconds);
   return arrow::Status::OK();
+}
+
+void RendezvousClient::Keep(uint32_t idle_seconds) {
+  const Duration idle = idle_seconds == 0 ? kLongestSilence : std::chrono::milliseconds(int64_t{333} * idle_seconds);
+  const auto say_alive = [this] {
+    if (const auto connection = Present(); connection != nullptr) {
+      connection->Tell(rendezvous::Frame(MessageType::kPong, ""));
+    }
+  };
+  const std::lock_guard lock(keeper_mutex_);
+  if (keeper_ != nullptr) return;
+  keeper_ = std::make_unique<rendezvous::RoomKeeper>([this] { return Reconnect(); }, say_alive,
+                                                     std::min<Duration>(idle, kLongestSilence));
 }
 
 std::shared_ptr<ClientConnection> RendezvousClient::Present() {
@@ -316,7 +364,14 @@ arrow::Result<std::string> RendezvousClient::Wait(const std::string& key, Deadli
 arrow::Result<Endpoint> RendezvousClient::server_address() {
   const auto connection = Present();
   if (connection == nullptr) return arrow::Status::IOError("no connection to the rendezvous server");
-  return rendezvous::PeerOf(connection->fd());
+  return connection->peer();
+}
+
+arrow::Result<int> RendezvousClient::DialThroughTls() {
+  ARROW_ASSIGN_OR_RAISE(const Endpoint server, server_address());
+  ARROW_ASSIGN_OR_RAISE(auto socket, rendezvous::BeginConnect(server));
+  ARROW_ASSIGN_OR_RAISE(auto tunnel, rendezvous::OpenTlsTunnel(std::move(socket), tls_, server_.host));
+  return tunnel.plain.Release();
 }
 
 arrow::Result<Endpoint> RendezvousClient::observed() {

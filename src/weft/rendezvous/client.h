@@ -4,6 +4,7 @@
 #include <arrow/result.h>
 #include <arrow/status.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -15,16 +16,15 @@
 
 #include "weft/base/communication_error.h"
 #include "weft/base/deadline.h"
+#include "weft/rendezvous/client_connection.h"
 #include "weft/rendezvous/endpoint.h"
 #include "weft/rendezvous/notices.h"
 #include "weft/rendezvous/protocol.h"
 #include "weft/rendezvous/room.h"
+#include "weft/rendezvous/room_keeper.h"
+#include "weft/rendezvous/tls_engine.h"
 
 namespace weft {
-
-namespace rendezvous {
-class ClientConnection;
-}
 
 struct RendezvousClientOptions {
   /// Admission key; where one is given, the server must prove that it knows it, too.
@@ -37,6 +37,10 @@ struct RendezvousClientOptions {
   std::function<arrow::Status()> check_interrupt;
   /// Port of a Listener to dial from; 0: any.
   uint16_t local_port = 0;
+  /// The server speaks TLS, and must show a certificate that is good for its host and signed by one in the PEM file
+  /// `ca` (empty: one that the system trusts); another one is kAuthenticationFailed.
+  bool tls = false;
+  std::string ca;
 };
 
 /// Blocking, thread-safe; many calls can be under way on the one connection. Failures are communication errors of phase
@@ -69,8 +73,8 @@ class RendezvousClient {
   /// This client's address as the server saw it when the present connection was made.
   arrow::Result<Endpoint> observed();
 
-  /// Enters a room as a rank of a world, now and on each later connection. Not collective. Status::Invalid where the
-  /// server does not want it.
+  /// Enters a room as a rank of a world, now and on each later connection; one that ends is made anew in the background
+  /// from then on, for as long as it takes. Not collective. Status::Invalid where the server does not want it.
   arrow::Status Enter(const rendezvous::RoomKey& room, int rank, int world_size);
   /// Asks to be paired with these ranks of the room; the answers are notices. Does not wait; nothing is sent where the
   /// connection is gone.
@@ -83,6 +87,10 @@ class RendezvousClient {
   /// Numeric address and port of the server on the present connection.
   arrow::Result<Endpoint> server_address();
   const std::string& admission_key() const { return options_.key; }
+  bool tls() const { return tls_ != nullptr; }
+  /// Another connection to the server, for a relayed stream, through TLS. Returns at once a non-blocking socket that is
+  /// the caller's and on which the stream is plain; it ends where the connection cannot be made.
+  arrow::Result<int> DialThroughTls();
 
  private:
   struct Place {
@@ -94,6 +102,8 @@ class RendezvousClient {
   struct Request;
 
   RendezvousClient(Endpoint server, RendezvousClientOptions options);
+  rendezvous::ClientConnection::Target Target();
+  void Keep(uint32_t idle_seconds);
   arrow::Status CheckProcess() const;
   arrow::Status FirstConnect();
   arrow::Result<std::shared_ptr<rendezvous::ClientConnection>> Connection(const char* operation, Deadline deadline,
@@ -112,6 +122,10 @@ class RendezvousClient {
   std::mutex mutex_;         // over the next two; held for no longer than it takes to copy them
   std::shared_ptr<rendezvous::ClientConnection> connection_;
   std::optional<Place> place_;
+  std::shared_ptr<const rendezvous::TlsContext> tls_;  // set once, before the first connection
+  std::atomic<bool> closing_{false};
+  std::mutex keeper_mutex_;  // over keeper_; taken last
+  std::unique_ptr<rendezvous::RoomKeeper> keeper_;
   const std::shared_ptr<rendezvous::Notices> notices_ = std::make_shared<rendezvous::Notices>();
 };
 

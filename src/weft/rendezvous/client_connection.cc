@@ -9,6 +9,7 @@
 
 #include "weft/base/byte_codec.h"
 #include "weft/rendezvous/socket.h"
+#include "weft/rendezvous/tls_tunnel.h"
 
 namespace weft::rendezvous {
 namespace {
@@ -41,6 +42,18 @@ bool Greet(int fd, ClientGreeting* greeting, SocketWait* wait, OpenFailure* fail
   return false;
 }
 
+/// What went wrong with TLS says more than that the connection has ended.
+void ExplainTls(const TunnelOutcome& outcome, OpenFailure* failure) {
+  const auto found = outcome.failure();
+  if (!found.has_value() || !failure->interrupted.ok()) return;
+  failure->cause = found->cause;
+  failure->authentication = found->certificate;
+  const bool no_tls = found->cause.find("does not speak TLS") != std::string::npos;
+  if (no_tls)
+    failure->cause += ": it has no certificate, so name it without rendezvous+tls://, or it is another server";
+  if (found->certificate || no_tls) failure->passing = false;
+}
+
 }  // namespace
 
 std::shared_ptr<ClientConnection> ClientConnection::Open(const Target& target, Deadline deadline,
@@ -60,13 +73,33 @@ std::shared_ptr<ClientConnection> ClientConnection::Open(const Target& target, D
     failure->interrupted = wait.interrupted;
     return nullptr;
   }
-  if (!Greet(socket.fd(), &*greeting, &wait, failure)) return nullptr;
+  auto peer = PeerOf(socket.fd());
+  TlsTunnel tunnel;
+  if (target.tls != nullptr && peer.ok()) {
+    auto opened = OpenTlsTunnel(std::move(socket), target.tls, target.server.host);
+    if (!opened.ok()) peer = opened.status();
+    if (opened.ok()) tunnel = *std::move(opened);
+    socket = std::move(tunnel.plain);
+  }
+  if (!peer.ok()) {
+    failure->cause = peer.status().message();
+    return nullptr;
+  }
+  if (!Greet(socket.fd(), &*greeting, &wait, failure)) {
+    if (tunnel.outcome != nullptr) ExplainTls(*tunnel.outcome, failure);
+    return nullptr;
+  }
   return std::shared_ptr<ClientConnection>(
-      new ClientConnection(socket.Release(), *std::move(greeting), target.notices));
+      new ClientConnection(socket.Release(), *std::move(peer), *std::move(greeting), target));
 }
 
-ClientConnection::ClientConnection(int fd, ClientGreeting greeting, std::shared_ptr<Notices> notices)
-    : fd_(fd), greeting_(std::move(greeting)), notices_(std::move(notices)), last_used_(Clock::now()) {
+ClientConnection::ClientConnection(int fd, Endpoint peer, ClientGreeting greeting, const Target& target)
+    : fd_(fd),
+      peer_(std::move(peer)),
+      greeting_(std::move(greeting)),
+      notices_(target.notices),
+      on_end_(target.on_end),
+      last_used_(Clock::now()) {
   // Signals are the program's: Ctrl-C must reach its main thread.
   sigset_t all, before;
   ::sigfillset(&all);
@@ -88,6 +121,7 @@ void ClientConnection::Break(const std::string& cause) {
     cause_ = cause;
     for (const auto& [id, pending] : pending_) pending->changed.notify_all();
     if (notices_ != nullptr) notices_->Add({.kind = Notice::Kind::kLost, .peer = 0, .go = {}, .reason = {}, .at = {}});
+    if (on_end_) on_end_();
   }
   // Wakes the reader, which ends.
   ::shutdown(fd_, SHUT_RDWR);
@@ -166,6 +200,7 @@ bool ClientConnection::Tell(const std::string& frame) {
   {
     const std::lock_guard lock(mutex_);
     if (ended_) return false;
+    last_used_ = Clock::now();
   }
   return SendAll(frame, Deadline::After(kTellTime));
 }

@@ -19,6 +19,7 @@
 #include "weft/rendezvous/endpoint.h"
 #include "weft/rendezvous/notices.h"
 #include "weft/rendezvous/protocol.h"
+#include "weft/rendezvous/tls_engine.h"
 
 namespace weft::rendezvous {
 
@@ -30,6 +31,8 @@ class ClientConnection {
     std::string key;
     uint16_t local_port = 0;  // of a Listener to dial from, or 0
     std::shared_ptr<Notices> notices;
+    std::shared_ptr<const TlsContext> tls;  // nullptr: without TLS
+    std::function<void()> on_end;           // called once, when the connection has ended; may be empty
   };
 
   /// Connects and proves to the server, and lets the server prove, that both know the key. On failure nullptr, and
@@ -72,6 +75,8 @@ class ClientConnection {
   const Nonce& client_nonce() const { return greeting_.client_nonce(); }
   const Nonce& server_nonce() const { return greeting_.server_nonce(); }
   int fd() const { return fd_; }
+  /// Numeric address and port of the server.
+  const Endpoint& peer() const { return peer_; }
 
  private:
   struct Pending {
@@ -81,14 +86,16 @@ class ClientConnection {
     std::string body;
   };
 
-  ClientConnection(int fd, ClientGreeting greeting, std::shared_ptr<Notices> notices);
+  ClientConnection(int fd, Endpoint peer, ClientGreeting greeting, const Target& target);
   void ReadUntilEnd();
   void OnFrame(std::string_view frame);
   bool SendAll(std::string_view bytes, Deadline deadline);
 
   const int fd_;
+  const Endpoint peer_;
   const ClientGreeting greeting_;
   const std::shared_ptr<Notices> notices_;
+  const std::function<void()> on_end_;
   std::mutex send_mutex_;  // taken before mutex_ where both are
   mutable std::mutex mutex_;
   std::unordered_map<uint64_t, Pending*> pending_;

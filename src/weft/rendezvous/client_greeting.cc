@@ -39,7 +39,13 @@ size_t ClientGreeting::wanted() const {
 
 void ClientGreeting::Consume(std::string_view bytes) {
   if (wanted() == 0) return;
-  if (!input_.Consume(bytes, kMaxGreetingBytes)) return NotWeft();
+  if (!input_.Consume(bytes, kMaxGreetingBytes)) {
+    // An alert of TLS (RFC 8446, 5.1) where a length should be.
+    if (input_.begins_with("\x15\x03")) {
+      return Fail("it speaks TLS: write its address as rendezvous+tls://HOST:PORT", false);
+    }
+    return NotWeft();
+  }
   if (!input_.whole()) return;
   const auto [type, body] = input_.Take();
   if (type == MessageType::kRefusal) return TakeRefusal(body);

@@ -30,6 +30,7 @@ class FrameInput {
   /// Takes bytes, at most wanted(). False where the length that they announce is 0 or above `cap`.
   bool Consume(std::string_view bytes, uint32_t cap);
   bool whole() const { return input_.size() > kLengthBytes && wanted() == 0; }
+  bool begins_with(std::string_view bytes) const { return input_.starts_with(bytes); }
   /// Type and body of the whole frame; the next may begin.
   std::pair<MessageType, std::string> Take();
 

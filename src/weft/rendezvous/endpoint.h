@@ -19,4 +19,17 @@ struct Endpoint {
 /// Reads "host:port", "1.2.3.4:port" or "[v6]:port". Anything else is Status::Invalid, which shows the form.
 arrow::Result<Endpoint> ParseEndpoint(const std::string& text);
 
+/// Where a rendezvous server is and how it is spoken to.
+struct RendezvousAddress {
+  Endpoint endpoint;
+  bool tls = false;
+};
+
+/// Reads "host:port", "rendezvous://host:port" or "rendezvous+tls://host:port". Port 0 and anything else is
+/// Status::Invalid, which shows the forms.
+arrow::Result<RendezvousAddress> ParseRendezvous(const std::string& text);
+
+/// Whether a store's URL names the store of a rendezvous server.
+bool IsRendezvousUrl(const std::string& url);
+
 }  // namespace weft

@@ -48,6 +48,7 @@ arrow::Status Pairing::Enter(RoomMember* member, const RoomClaim& claim, Time no
   RoomMember* before = std::exchange(room->members[claim.rank], member);
   if (before == nullptr) {
     ++room->present;
+    ++counts_.members;
   } else {
     before->room_ = nullptr;
   }
@@ -75,6 +76,7 @@ arrow::Status Pairing::Ask(RoomMember* member, std::string_view body, Time /*now
     if (peer >= room->world || peer == member->rank_) {
       return arrow::Status::Invalid("rank ", member->rank_, " asks for rank ", peer, " of a world of ", room->world);
     }
+    if (!member->asked_[peer]) ++counts_.asks;
     member->asked_[peer] = true;
     RoomMember* other = room->members[peer];
     if (other != nullptr && other->asked_[member->rank_]) TellToGo(member, other);
@@ -91,7 +93,7 @@ arrow::Status Pairing::Rest(RoomMember* member) {
 void Pairing::TellToGo(RoomMember* a, RoomMember* b) {
   a->asked_[b->rank_] = false;
   b->asked_[a->rank_] = false;
-  ++gos_;
+  ++counts_.gos;
   const Duration way_a = a->RoundTrip() / 2;
   const Duration way_b = b->RoundTrip() / 2;
   const Duration longer = std::max(way_a, way_b);
@@ -122,6 +124,8 @@ void Pairing::Leave(RoomMember* member, GoneReason reason) {
   Room* room = std::exchange(member->room_, nullptr);
   if (room == nullptr) return;
   room->members[member->rank_] = nullptr;
+  --counts_.members;
+  ++(reason == GoneReason::kSilent ? counts_.silent : counts_.ended);
   // Counted down after the others have heard of it: one of them may leave while it is told.
   Tell(room, member->rank_, Encode(Gone{member->rank_, reason}));
   if (--room->present == 0) Forget(room);

@@ -78,7 +78,14 @@ class Pairing {
   void Tick(Time now);
 
   size_t rooms() const { return rooms_.size(); }
-  int64_t gos() const { return gos_; }
+  struct Counts {
+    int64_t members = 0;
+    int64_t asks = 0;    // pairs that one of the two has asked for, in all
+    int64_t gos = 0;     // pairs that were told to go, in all
+    int64_t ended = 0;   // members that have left, in all
+    int64_t silent = 0;  // members that did not answer, in all
+  };
+  const Counts& counts() const { return counts_; }
 
  private:
   void Leave(RoomMember* member, GoneReason reason);
@@ -91,7 +98,7 @@ class Pairing {
   std::unordered_map<std::string, size_t> by_address_;
   std::mt19937_64 random_{std::random_device{}()};
   Time last_tick_;
-  int64_t gos_ = 0;
+  Counts counts_;
 };
 
 /// One (job, epoch).

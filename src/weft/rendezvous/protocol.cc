@@ -24,6 +24,26 @@ arrow::Status Read(ByteReader* reader, std::array<char, kBytes>* bytes) {
 
 }  // namespace
 
+const char* RefusalName(RefusalCode code) {
+  switch (code) {
+    case RefusalCode::kMalformed:
+      return "malformed";
+    case RefusalCode::kVersion:
+      return "version";
+    case RefusalCode::kNotAdmitted:
+      return "not-admitted";
+    case RefusalCode::kFull:
+      return "full";
+    case RefusalCode::kTooSlow:
+      return "too-slow";
+    case RefusalCode::kIdle:
+      return "idle";
+    case RefusalCode::kStopping:
+      return "stopping";
+  }
+  return "unknown";
+}
+
 std::string Frame(MessageType type, std::string_view body) {
   ByteWriter writer;
   writer.Put(static_cast<uint32_t>(body.size() + 1)).Put(type).PutRaw(body);

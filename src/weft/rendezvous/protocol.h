@@ -60,6 +60,9 @@ enum class RefusalCode : uint16_t {
   kStopping = 7,
 };
 
+/// As a word, for logs and figures: "not-admitted".
+const char* RefusalName(RefusalCode code);
+
 /// How a request went.
 enum class ReplyCode : uint8_t {
   kOk = 0,

@@ -4,11 +4,10 @@
 #include <asio/buffer.hpp>
 #include <asio/error.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/write.hpp>
 #include <utility>
 #include <vector>
 
-#include "weft/base/logging.h"
+#include "weft/rendezvous/event_log.h"
 
 namespace weft::rendezvous {
 namespace {
@@ -48,7 +47,11 @@ class RelayPair : public std::enable_shared_from_this<RelayPair> {
   void End(const char* why) {
     if (ended_) return;
     ended_ = true;
-    WEFT_LOG(kDebug, "rendezvous: a relayed pair ends: " << why);
+    Event(LogLevel::kInfo, "relay-end")
+        .With("room", ShortName(room_))
+        .With("reason", why)
+        .With("bytes", bytes_)
+        .With("seconds", Seconds(Clock::now() - began_));
     for (Way& way : ways_) way.pause.cancel();
     ways_[0].from->Close();
     ways_[0].to->Close();
@@ -81,13 +84,12 @@ class RelayPair : public std::enable_shared_from_this<RelayPair> {
     }
     way.buffer.resize(static_cast<size_t>(relay_->limits_.buffer_bytes));
     const auto room = asio::buffer(way.buffer.data(), std::min(allowed, way.buffer.size()));
-    way.from->socket().async_read_some(room, [self = shared_from_this(), &way](asio::error_code error, size_t bytes) {
+    way.from->stream().Read(room, [self = shared_from_this(), &way](asio::error_code error, size_t bytes) {
       if (self->ended_) return;
       if (error == asio::error::eof) return self->EndOfStream(way);
       if (error) return self->End("an end is gone");
       self->Count(bytes);
       if (self->account_->bytes > self->relay_->limits_.bytes_per_room) {
-        WEFT_LOG(kWarning, "rendezvous: a room has had its quota of relayed bytes");
         return self->End("the room's quota of bytes is used up");
       }
       self->Write(way, bytes);
@@ -95,20 +97,19 @@ class RelayPair : public std::enable_shared_from_this<RelayPair> {
   }
 
   void Write(Way& way, size_t bytes) {
-    asio::async_write(way.to->socket(), asio::buffer(way.buffer.data(), bytes),
-                      [self = shared_from_this(), &way](asio::error_code error, size_t) {
-                        if (self->ended_) return;
-                        if (error) return self->End("an end is gone");
-                        self->moved_ = Clock::now();
-                        self->Read(way);
-                      });
+    way.to->stream().Write({asio::buffer(way.buffer.data(), bytes)},
+                           [self = shared_from_this(), &way](asio::error_code error, size_t) {
+                             if (self->ended_) return;
+                             if (error) return self->End("an end is gone");
+                             self->moved_ = Clock::now();
+                             self->Read(way);
+                           });
   }
 
   void EndOfStream(Way& way) {
     way.done = true;
     if (ways_[0].done && ways_[1].done) return End("both ends are done");
-    asio::error_code error;
-    way.to->socket().shutdown(asio::ip::tcp::socket::shutdown_send, error);
+    way.to->stream().ShutdownSend();
   }
 
   /// How many bytes may be read now by the room's rate.
@@ -130,13 +131,16 @@ class RelayPair : public std::enable_shared_from_this<RelayPair> {
     account_->allowance -= static_cast<double>(bytes);
     account_->used = moved_ = Clock::now();
     relay_->bytes_ += counted;
+    bytes_ += counted;
   }
 
   Relay* const relay_;
   const RoomName room_;
   RelayAccount* const account_;
   Way ways_[2];
+  const Clock::time_point began_ = Clock::now();
   Clock::time_point moved_;
+  int64_t bytes_ = 0;
   bool ended_ = false;
 };
 
@@ -186,6 +190,11 @@ arrow::Status Relay::Join(const RelayEndRef& end, uint64_t id, const RoomClaim& 
   end->HandOver();
   const auto pair = std::make_shared<RelayPair>(this, claim.room, &account, end, other.end);
   pairs_.insert(pair);
+  ++pairs_in_all_;
+  Event(LogLevel::kInfo, "relay-begin")
+      .With("room", ShortName(claim.room))
+      .With("rank", claim.rank)
+      .With("peer", claim.number);
   pair->Start(JoinedReply(id), JoinedReply(other.id));
   return arrow::Status::OK();
 }
@@ -226,7 +235,7 @@ void Relay::Tick(Time now) {
 }
 
 Relay::Counts Relay::counts() const {
-  return {static_cast<int64_t>(parked_.size()), static_cast<int64_t>(pairs_.size()), bytes_};
+  return {static_cast<int64_t>(parked_.size()), static_cast<int64_t>(pairs_.size()), bytes_, pairs_in_all_};
 }
 
 }  // namespace weft::rendezvous

@@ -4,7 +4,6 @@
 #include <arrow/status.h>
 
 #include <asio/io_context.hpp>
-#include <asio/ip/tcp.hpp>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -15,6 +14,7 @@
 #include "weft/base/deadline.h"
 #include "weft/rendezvous/room.h"
 #include "weft/rendezvous/server.h"
+#include "weft/rendezvous/server_stream.h"
 
 namespace weft::rendezvous {
 
@@ -24,9 +24,9 @@ class RelayEnd {
   virtual ~RelayEnd() = default;
   virtual void Send(std::string frame) = 0;
   virtual void Drop(const std::string& why) = 0;
-  /// Stops to read and write by itself: from now on the relay uses the socket.
+  /// Stops to read and write by itself: from now on the relay uses the stream.
   virtual void HandOver() = 0;
-  virtual asio::ip::tcp::socket& socket() = 0;
+  virtual ServerStream& stream() = 0;
   virtual void Close() = 0;
 };
 
@@ -50,6 +50,7 @@ class Relay {
     int64_t parked = 0;
     int64_t pairs = 0;
     int64_t bytes = 0;  // carried so far
+    int64_t pairs_in_all = 0;
   };
 
   Relay(asio::io_context* io, const RelayLimits& limits) : io_(io), limits_(limits) {}
@@ -84,6 +85,7 @@ class Relay {
   std::map<RelayEnd*, Key> parked_ends_;
   std::set<std::shared_ptr<RelayPair>> pairs_;
   int64_t bytes_ = 0;
+  int64_t pairs_in_all_ = 0;
 };
 
 }  // namespace weft::rendezvous

@@ -77,6 +77,16 @@ bool IsGood(const RoomClaim& claim, RoomUse use, const Nonce& client, const Nonc
                           text.size()) == 1;
 }
 
+std::string ShortName(const RoomName& room) {
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (size_t i = 0; i < 4; ++i) {
+    const auto byte = static_cast<unsigned char>(room[i]);
+    text += {kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  return text;
+}
+
 std::string Encode(const RoomClaim& claim) {
   ByteWriter fields;
   fields.PutRaw(View(claim.room)).Put(claim.rank).Put(claim.number).PutRaw(View(claim.signature));

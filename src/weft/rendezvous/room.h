@@ -20,6 +20,9 @@ namespace weft::rendezvous {
 using RoomName = std::array<char, 32>;
 using RoomSignature = std::array<char, 64>;
 
+/// The first digits of a room's name: enough to tell rooms apart in a log.
+std::string ShortName(const RoomName& room);
+
 /// What is signed, and so what the signature is good for.
 enum class RoomUse : uint8_t { kEnter = 1, kRelay = 2 };
 

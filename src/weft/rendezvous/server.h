@@ -7,13 +7,16 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "weft/rendezvous/endpoint.h"
 #include "weft/rendezvous/key_table.h"
 
 namespace weft {
 
-/// What bounds the relay. A room is one epoch of one job.
+/// What bounds the relay.
 struct RelayLimits {
   /// Relayed pairs in all; 0: the server relays nothing. Each takes two connections and two buffers.
   int64_t pairs = 4096;
@@ -32,6 +35,7 @@ struct RelayLimits {
 
 /// What bounds a server. Who goes beyond is told so where that is possible, and dropped or refused; others go on.
 struct RendezvousLimits {
+  /// Where there are as many, one that has not been admitted makes room for the next, the oldest first.
   int connections = 16384;
   /// Of one IPv4 address, or one IPv6 /64.
   int connections_per_address = 4096;
@@ -46,6 +50,10 @@ struct RendezvousLimits {
   /// Of replies that a client has not taken. Above a quarter of it no more of its requests are read.
   int64_t output_bytes = int64_t{4} << 20;
   int waits_per_connection = 1024;
+  /// A room is one epoch of one job.
+  int64_t rooms = 4096;
+  int64_t rooms_per_address = 1024;
+  int64_t world = 16384;
   KeyTableLimits table;
   RelayLimits relay;
 };
@@ -59,7 +67,14 @@ struct RendezvousServerOptions {
   /// is admitted, which is refused (Status::Invalid) unless the address is a loopback one or `open` is set.
   std::string key;
   bool open = false;
-  RendezvousLimits limits;
+  RendezvousLimits limits = {};
+  /// Other keys that admit as well, while keys are being changed.
+  std::vector<std::string> more_keys = {};
+  /// PEM files: with them the server speaks TLS 1.3 and nothing else. Both or none.
+  std::string tls_certificate = {};
+  std::string tls_key = {};
+  /// Where to answer GET /metrics, /healthz and /readyz over HTTP; nothing: nowhere.
+  std::optional<Endpoint> http = {};
 };
 
 /// A server that runs on one thread of its own. Thread-safe. In a forked child it is not there, and only destroying
@@ -88,13 +103,19 @@ class RendezvousServer {
 
   /// "host:port" as it is bound.
   std::string address() const;
+  /// The same of the HTTP port; "" where there is none.
+  std::string http_address() const;
   uint16_t port() const;
   /// Of a moment ago.
   Statistics statistics() const;
 
-  /// Takes no more connections, tells the clients, waits up to a second for them to go, and ends the thread. What was
-  /// stored is gone. Idempotent.
-  void Stop();
+  /// Takes keys and certificate of these options for connections that come from now on; those that there are stay.
+  /// Status::Invalid, and nothing is changed, where they cannot be used, or keys would come or go altogether.
+  arrow::Status Renew(const RendezvousServerOptions& options);
+
+  /// Takes no more connections, tells the clients, waits up to a second for them to go, and ends the thread. What is
+  /// relayed may go on for up to `drain` before that. What was stored is gone. Idempotent.
+  void Stop(Duration drain = Duration::zero());
 
  private:
   class Impl;

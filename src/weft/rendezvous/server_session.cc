@@ -1,13 +1,11 @@
 #include "weft/rendezvous/server_session.h"
 
 #include <asio/buffer.hpp>
-#include <asio/write.hpp>
 #include <cstring>
 #include <utility>
 
 #include "weft/base/byte_codec.h"
-#include "weft/base/logging.h"
-#include "weft/rendezvous/round_trip.h"
+#include "weft/rendezvous/event_log.h"
 
 namespace weft::rendezvous {
 namespace {
@@ -23,12 +21,10 @@ constexpr size_t kKeptInputBytes = 16 << 10;
 
 }  // namespace
 
-ServerSession::ServerSession(asio::ip::tcp::socket socket, SessionHost* host, const Services& services,
-                             const RendezvousServerOptions* options, std::string address)
-    : socket_(std::move(socket)),
+ServerSession::ServerSession(ServerStreamRef stream, SessionHost* host, const Services& services, std::string address)
+    : stream_(std::move(stream)),
       host_(host),
       services_(services),
-      options_(options),
       address_(std::move(address)),
       began_(Clock::now()),
       last_frame_(began_) {}
@@ -38,7 +34,7 @@ void ServerSession::Start() { Read(); }
 void ServerSession::Read() {
   if (reading_ || state_ == State::kClosed) return;
   reading_ = true;
-  socket_.async_read_some(asio::buffer(buffer_), [self = shared_from_this()](asio::error_code error, size_t bytes) {
+  stream_->Read(asio::buffer(buffer_), [self = shared_from_this()](asio::error_code error, size_t bytes) {
     self->reading_ = false;
     if (self->state_ == State::kRelaying) return;
     if (error) return self->Close();
@@ -66,7 +62,7 @@ void ServerSession::Proceed() {
   if (!held_back()) Read();
 }
 
-bool ServerSession::held_back() const { return output_bytes_ > options_->limits.output_bytes / 4; }
+bool ServerSession::held_back() const { return output_bytes_ > services_.limits->output_bytes / 4; }
 
 bool ServerSession::TakeFrames() {
   size_t taken = 0;
@@ -103,6 +99,7 @@ arrow::Status ServerSession::OnFrame(MessageType type, std::string_view body) {
 arrow::Status ServerSession::OnRequest(MessageType type, std::string_view body) {
   const auto now = Clock::now();
   services_.pairing->Heard(this, now);
+  services_.counters->CountRequest(type);
   switch (type) {
     case MessageType::kEnter:
       return OnEnter(body);
@@ -167,14 +164,10 @@ arrow::Status ServerSession::OnRelay(std::string_view body) {
 void ServerSession::HandOver() {
   state_ = State::kRelaying;
   // A read is under way, so that the end of a parked connection is seen; it ends without a byte taken.
-  asio::error_code error;
-  socket_.cancel(error);
+  stream_->CancelRead();
 }
 
-Duration ServerSession::RoundTrip() const {
-  auto& socket = const_cast<asio::ip::tcp::socket&>(socket_);
-  return MeasuredRoundTrip(socket.native_handle());
-}
+Duration ServerSession::RoundTrip() const { return stream_->RoundTrip(); }
 
 arrow::Status ServerSession::OnHello(std::string_view body) {
   ARROW_ASSIGN_OR_RAISE(const Hello hello, DecodeHello(body));
@@ -186,40 +179,46 @@ arrow::Status ServerSession::OnHello(std::string_view body) {
   client_nonce_ = hello.nonce;
   ARROW_ASSIGN_OR_RAISE(server_nonce_, MakeNonce());
   state_ = State::kProof;
-  Send(Encode(Challenge{.version = kVersion, .wants_key = !options_->key.empty(), .nonce = server_nonce_}));
+  Send(Encode(Challenge{.version = kVersion, .wants_key = !services_.keys->empty(), .nonce = server_nonce_}));
   return arrow::Status::OK();
+}
+
+arrow::Result<std::optional<Proof>> ServerSession::CheckProof(const Proof& proof) const {
+  if (services_.keys->empty()) return Proof{};
+  std::optional<Proof> answer;
+  // All keys are looked at, so that the time tells nothing.
+  for (const std::string& key : *services_.keys) {
+    ARROW_ASSIGN_OR_RAISE(const Proof expected, MakeProof(Side::kClient, key, client_nonce_, server_nonce_));
+    ARROW_ASSIGN_OR_RAISE(const Proof own, MakeProof(Side::kServer, key, client_nonce_, server_nonce_));
+    if (SameProof(proof, expected)) answer = own;
+  }
+  return answer;
 }
 
 arrow::Status ServerSession::OnProof(std::string_view body) {
   ARROW_ASSIGN_OR_RAISE(const Proof proof, DecodeProof(body));
-  Welcome welcome;
-  if (!options_->key.empty()) {
-    ARROW_ASSIGN_OR_RAISE(const Proof expected, MakeProof(Side::kClient, options_->key, client_nonce_, server_nonce_));
-    if (!SameProof(proof, expected)) {
-      WEFT_LOG(kInfo, "rendezvous: a client at " << address_ << " does not know the admission key");
-      Refuse(RefusalCode::kNotAdmitted, "the client does not know the server's admission key");
-      return arrow::Status::OK();
-    }
-    ARROW_ASSIGN_OR_RAISE(welcome.proof, MakeProof(Side::kServer, options_->key, client_nonce_, server_nonce_));
+  ARROW_ASSIGN_OR_RAISE(const std::optional<Proof> own, CheckProof(proof));
+  if (!own.has_value()) {
+    Refuse(RefusalCode::kNotAdmitted, "the client does not know the server's admission key");
+    return arrow::Status::OK();
   }
-  asio::error_code error;
-  const auto remote = socket_.remote_endpoint(error);
-  if (error) {
+  const auto remote = stream_->Remote();
+  if (!remote.ok()) {
     Close();
     return arrow::Status::OK();
   }
-  auto host = remote.address();
-  if (host.is_v6() && host.to_v6().is_v4_mapped()) {
-    host = asio::ip::make_address_v4(asio::ip::v4_mapped, host.to_v6());
-  }
-  observed_ = {host.to_string(), remote.port()};
+  observed_ = *remote;
+  Welcome welcome;
+  welcome.proof = *own;
   welcome.observed_host = observed_.host;
   welcome.observed_port = observed_.port;
   welcome.idle_seconds =
-      static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(options_->limits.idle).count());
+      static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(services_.limits->idle).count());
   welcome.server_version = WEFT_VERSION;
   state_ = State::kServing;
   admitted_ = true;
+  ++services_.counters->admitted;
+  Event(LogLevel::kDebug, "admitted").With("client", observed_.ToString());
   host_->OnAdmitted(this);
   Send(Encode(welcome));
   return arrow::Status::OK();
@@ -228,8 +227,9 @@ arrow::Status ServerSession::OnProof(std::string_view body) {
 void ServerSession::Send(std::string frame) {
   if (state_ == State::kLeaving || state_ == State::kClosed || state_ == State::kRelaying) return;
   output_bytes_ += static_cast<int64_t>(frame.size());
-  if (output_bytes_ > options_->limits.output_bytes) {
-    WEFT_LOG(kInfo, "rendezvous: a client at " << address_ << " does not take its replies and is dropped");
+  if (output_bytes_ > services_.limits->output_bytes) {
+    Event(LogLevel::kInfo, "dropped").With("client", address_).With("reason", "backlog").With("bytes", output_bytes_);
+    ++services_.counters->dropped_backlog;
     return Close();
   }
   output_.push_back(std::move(frame));
@@ -239,7 +239,8 @@ void ServerSession::Send(std::string frame) {
 void ServerSession::Refuse(RefusalCode code, const std::string& message) {
   if (state_ == State::kLeaving || state_ == State::kClosed) return;
   if (state_ == State::kRelaying) return Close();
-  WEFT_LOG(kInfo, "rendezvous: refused a client at " << address_ << ": " << message);
+  ++services_.counters->refused[static_cast<size_t>(code)];
+  Event(LogLevel::kInfo, "refused").With("client", address_).With("reason", RefusalName(code)).With("text", message);
   Leave();
   Send(Encode(Refusal{code, message}));
   if (state_ == State::kClosed) return;
@@ -258,7 +259,7 @@ void ServerSession::Write() {
   std::vector<asio::const_buffer> buffers;
   for (const std::string& frame : writing_) buffers.emplace_back(frame.data(), frame.size());
   write_began_ = Clock::now();
-  asio::async_write(socket_, buffers, [self = shared_from_this()](asio::error_code error, size_t written) {
+  stream_->Write(std::move(buffers), [self = shared_from_this()](asio::error_code error, size_t written) {
     if (error) return self->Close();
     self->output_bytes_ -= static_cast<int64_t>(written);
     self->writing_.clear();
@@ -272,8 +273,7 @@ void ServerSession::OnWritten() {
     Write();
   } else if (state_ == State::kLeaving) {
     // Half closed, so that the client reads the refusal before it could meet a reset.
-    asio::error_code error;
-    socket_.shutdown(asio::ip::tcp::socket::shutdown_send, error);
+    stream_->ShutdownSend();
   }
   if (state_ != State::kServing) return Read();
   if (reading_ || held_back()) return;
@@ -285,8 +285,7 @@ void ServerSession::Close() {
   if (state_ == State::kClosed) return;
   state_ = State::kClosed;
   Leave();
-  asio::error_code error;
-  socket_.close(error);
+  stream_->Close();
   output_.clear();
   host_->OnClosed(this);
 }
@@ -299,10 +298,11 @@ void ServerSession::Leave() {
 }
 
 void ServerSession::Tick(KeyTable::Time now) {
-  const RendezvousLimits& limits = options_->limits;
+  const RendezvousLimits& limits = *services_.limits;
   if (state_ == State::kLeaving && now >= leave_by_) return Close();
   if (!writing_.empty() && now - write_began_ > limits.write) {
-    WEFT_LOG(kInfo, "rendezvous: a client at " << address_ << " takes its replies too slowly and is dropped");
+    Event(LogLevel::kInfo, "dropped").With("client", address_).With("reason", "slow-reader");
+    ++services_.counters->dropped_slow;
     return Close();
   }
   if (state_ == State::kHello || state_ == State::kProof) {

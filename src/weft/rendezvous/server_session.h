@@ -10,7 +10,6 @@
 #pragma once
 
 #include <array>
-#include <asio/ip/tcp.hpp>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -18,10 +17,12 @@
 #include <string_view>
 #include <vector>
 
+#include "weft/rendezvous/metrics.h"
 #include "weft/rendezvous/pairing.h"
 #include "weft/rendezvous/protocol.h"
 #include "weft/rendezvous/relay.h"
 #include "weft/rendezvous/server.h"
+#include "weft/rendezvous/server_stream.h"
 #include "weft/rendezvous/store_service.h"
 
 namespace weft::rendezvous {
@@ -37,11 +38,17 @@ class SessionHost {
   virtual void OnClosed(ServerSession* session) = 0;
 };
 
-/// What does the requests of admitted clients.
+/// Admission keys: whoever knows one of them is admitted; none: anyone is. They may be replaced while the server runs.
+using AdmissionKeys = std::vector<std::string>;
+
+/// What does the requests of admitted clients, and what all sessions share.
 struct Services {
   StoreService* store;
   Pairing* pairing;
   Relay* relay;
+  ServerCounters* counters;
+  const AdmissionKeys* keys;
+  const RendezvousLimits* limits;
 };
 
 /// Runs on the server's thread alone.
@@ -50,8 +57,9 @@ class ServerSession : public StoreClient,
                       public RelayEnd,
                       public std::enable_shared_from_this<ServerSession> {
  public:
-  ServerSession(asio::ip::tcp::socket socket, SessionHost* host, const Services& services,
-                const RendezvousServerOptions* options, std::string address);
+  enum class State : uint8_t { kHello, kProof, kServing, kParked, kRelaying, kLeaving, kClosed };
+
+  ServerSession(ServerStreamRef stream, SessionHost* host, const Services& services, std::string address);
 
   /// Begins to read.
   void Start();
@@ -63,18 +71,18 @@ class ServerSession : public StoreClient,
   Duration RoundTrip() const override;
   const Endpoint& observed() const override { return observed_; }
   void HandOver() override;
-  asio::ip::tcp::socket& socket() override { return socket_; }
+  ServerStream& stream() override { return *stream_; }
   /// Looks at the limits of time.
   void Tick(KeyTable::Time now);
 
   /// What connections are counted by.
   const std::string& address() const override { return address_; }
   bool admitted() const { return admitted_; }
-  bool leaving() const { return state_ == State::kLeaving; }
+  State state() const { return state_; }
+  /// Bytes of replies that the client has not taken.
+  int64_t backlog() const { return output_bytes_; }
 
  private:
-  enum class State { kHello, kProof, kServing, kParked, kRelaying, kLeaving, kClosed };
-
   void Read();
   void OnRead(size_t bytes);
   /// Does what the input asks for and reads on.
@@ -86,6 +94,8 @@ class ServerSession : public StoreClient,
   arrow::Status OnFrame(MessageType type, std::string_view body);
   arrow::Status OnHello(std::string_view body);
   arrow::Status OnProof(std::string_view body);
+  /// The server's own proof where the client's is right.
+  arrow::Result<std::optional<Proof>> CheckProof(const Proof& proof) const;
   arrow::Status OnRequest(MessageType type, std::string_view body);
   /// Reads a claim, and refuses the client where it is not good.
   arrow::Result<std::optional<RoomClaim>> TakeClaim(RoomUse use, std::string_view body, uint64_t* id);
@@ -95,10 +105,9 @@ class ServerSession : public StoreClient,
   void Write();
   void OnWritten();
 
-  asio::ip::tcp::socket socket_;
+  const ServerStreamRef stream_;
   SessionHost* const host_;
   const Services services_;
-  const RendezvousServerOptions* const options_;
   const std::string address_;
   State state_ = State::kHello;
   bool admitted_ = false;

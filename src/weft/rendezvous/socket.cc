@@ -120,6 +120,23 @@ SocketResult Connect(const Endpoint& server, uint16_t local_port, SocketWait* wa
   return result;
 }
 
+arrow::Result<Socket> BeginConnect(const Endpoint& server) {
+  addrinfo hints{};
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_NUMERICSERV | AI_NUMERICHOST;
+  addrinfo* found = nullptr;
+  const int error = ::getaddrinfo(server.host.c_str(), std::to_string(server.port).c_str(), &hints, &found);
+  if (error != 0) return arrow::Status::IOError(server.ToString(), ": ", ::gai_strerror(error));
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> guard(found, &::freeaddrinfo);
+  Socket socket(::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (socket.fd() < 0) return arrow::Status::IOError("socket: ", ErrorText(errno));
+  SetUp(socket.fd());
+  if (::connect(socket.fd(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) {
+    return arrow::Status::IOError(server.ToString(), ": ", ErrorText(errno));
+  }
+  return socket;
+}
+
 arrow::Result<Endpoint> PeerOf(int fd) {
   sockaddr_storage there{};
   socklen_t size = sizeof(there);

@@ -44,6 +44,9 @@ struct SocketWait {
 /// earlier connection from it to the same server may linger), any other is taken.
 SocketResult Connect(const Endpoint& server, uint16_t local_port, SocketWait* wait, Socket* socket);
 
+/// Begins to connect to a numeric address; the socket is set up like Connect's. What becomes of it shows later.
+arrow::Result<Socket> BeginConnect(const Endpoint& server);
+
 /// The numeric address and port that a connected socket leads to.
 arrow::Result<Endpoint> PeerOf(int fd);
 

@@ -206,6 +206,7 @@ arrow::Status JoinJob(Shared& shared, BackendContext& backend) {
   SessionOptions& options = shared.options;
   StoreOptions store_options;
   store_options.rendezvous_key = options.rendezvous_key;
+  store_options.rendezvous_ca = options.rendezvous_ca;
   store_options.connect_timeout = backend.connect_timeout;
   store_options.check_interrupt = options.check_interrupt;
   store_options.native_communicator = options.native_communicator;

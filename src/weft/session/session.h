@@ -24,8 +24,9 @@ struct SessionOptions {
   std::string store;    // URL; default: the rendezvous server's
   /// Handle of a communicator of the library whose world this is (a backend's or store's: MPI), as an integer; 0: none.
   uint64_t native_communicator = 0;
-  std::string rendezvous;      // host:port
+  std::string rendezvous;      // host:port, or rendezvous+tls://host:port
   std::string rendezvous_key;  // admission key
+  std::string rendezvous_ca;   // PEM file, for TLS; default: the system's CAs
   std::string job;
   int64_t epoch = -1;
   std::string secret;  // 64 hex digits

@@ -162,7 +162,12 @@ void Linker::DialRelay(Rank peer) {
   Connection connection{
       std::move(socket), *std::move(handshake), "relay at " + endpoint->ToString(), LinkPath::kRelay, peer, 0};
   connection.relay = *std::move(call);
-  Open(std::move(connection), *endpoint);
+  if (!options_.rendezvous->tls()) return Open(std::move(connection), *endpoint);
+  const arrow::Result<int> through = options_.rendezvous->DialThroughTls();
+  if (!through.ok()) return Close(connection, through.status().message());
+  connection.socket = Descriptor(*through);
+  connection.connecting = true;
+  connections_.push_back(std::move(connection));
 }
 
 void Linker::Open(Connection connection, const Endpoint& endpoint) {

@@ -1,0 +1,64 @@
+// The wire form of tables, from a sender who is not trusted: what is returned must hold, and the memory that is asked
+// for must stay below the cap.
+#include <arrow/buffer.h>
+#include <arrow/record_batch.h>
+
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "fuzz/input.h"
+#include "weft/base/context.h"
+#include "weft/table/wire.h"
+
+namespace weft::table {
+namespace {
+
+using fuzz::Input;
+using fuzz::Require;
+
+constexpr int64_t kMostBodyBytes = 1 << 20;
+
+std::shared_ptr<arrow::Buffer> Buffer(std::string_view bytes, int64_t size) {
+  std::shared_ptr<arrow::Buffer> buffer = *arrow::AllocateBuffer(size);
+  std::memset(buffer->mutable_data(), 0, static_cast<size_t>(size));
+  std::memcpy(buffer->mutable_data(), bytes.data(), bytes.size());
+  return buffer;
+}
+
+/// False when the stream is over.
+bool ReadBlock(WireReader* reader, Input* input) {
+  const std::string_view bytes = input->Take(input->Number<uint32_t>() % (1 << 20));
+  const auto header = reader->ReadHeader(Buffer(bytes, static_cast<int64_t>(bytes.size())));
+  if (!header.ok()) return false;
+  int64_t total = 0;
+  std::vector<std::shared_ptr<arrow::Buffer>> bodies;
+  for (const int64_t size : header->body_sizes) {
+    Require(size >= 0 && (total += size) <= kMostBodyBytes);
+    bodies.push_back(Buffer(input->Take(static_cast<size_t>(size)), size));
+  }
+  const auto batch = reader->Read(std::move(bodies));
+  if (!batch.ok()) return false;
+  if (*batch != nullptr) {
+    Require((*batch)->schema()->Equals(*reader->schema()));
+    // Whoever works on it must not meet what does not hold. Text that is no UTF-8 is the one thing that is let through.
+    Require((*batch)->Validate().ok());
+    for (int64_t row = 0; row < std::min<int64_t>((*batch)->num_rows(), 4); ++row) {
+      for (const auto& column : (*batch)->columns()) (void)column->GetScalar(row);
+    }
+  }
+  return !header->last;
+}
+
+}  // namespace
+}  // namespace weft::table
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  weft::fuzz::Input input(data, size);
+  const weft::Context context;
+  auto reader = *weft::table::WireReader::Make(3, weft::table::kMostBodyBytes, context);
+  while (!input.empty() && weft::table::ReadBlock(reader.get(), &input)) {
+  }
+  return 0;
+}
