@@ -156,11 +156,12 @@ class HostileStore : public Store {
   HostileStore(std::shared_ptr<Store> store, Attack attack) : store_(std::move(store)), attack_(std::move(attack)) {}
 
   arrow::Status Set(const std::string& key, const std::string& value, Duration time_to_live) override {
-    if (key.find(":all/tcp/address/") == std::string::npos) return store_->Set(key, value, time_to_live);
+    const std::string rank = key.substr(key.rfind('/') + 1);
+    if (!key.ends_with(":all/tcp/address/" + rank)) return store_->Set(key, value, time_to_live);
     ARROW_ASSIGN_OR_RAISE(Candidates candidates, Candidates::Decode(value));
     const std::lock_guard lock(mutex_);
     proxies_.push_back(std::make_unique<ManInTheMiddle>(candidates.list.front().port, attack_));
-    real_ports_[key.substr(key.rfind('/') + 1)] = candidates.list.front().port;
+    real_ports_[rank] = candidates.list.front().port;
     candidates.list = {{CandidateKind::kLoopback, "127.0.0.1", proxies_.back()->port()}};
     return store_->Set(key, candidates.Encode(), time_to_live);
   }

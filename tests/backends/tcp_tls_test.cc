@@ -169,6 +169,7 @@ TEST(TcpTls, EveryByteOfTheHandshakeCounts) {
   ASSERT_GT(flights[0], 100u);
   for (int from = 0; from < 2; ++from) {
     for (size_t at = 0; at < flights[from]; ++at) {
+      if (at == 2) continue;  // of the first record: a version that RFC 8446, 5.1 has to be ignored
       Pair pair;
       size_t seen = 0;
       pair.Shake([&](int end, std::string& bytes) {
@@ -376,7 +377,8 @@ TEST(TcpTls, AGoodbyeIsNotACut) {
     IoResult last;
     EXPECT_EQ(pair.Read(1, &last), "last words");
     EXPECT_EQ(last.kind, goodbye ? Kind::kEnd : Kind::kFailed);
-    if (!goodbye) EXPECT_NE(FailureText(last).find("without TLS's goodbye"), std::string::npos) << FailureText(last);
+    if (goodbye) continue;
+    EXPECT_NE(FailureText(last).find("without TLS's goodbye"), std::string::npos) << FailureText(last);
   }
 }
 

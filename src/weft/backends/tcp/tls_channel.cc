@@ -142,8 +142,6 @@ struct TlsChannel::OpenSsl {
                                      SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA);
     SSL_CTX_clear_options(context, SSL_OP_ENABLE_MIDDLEBOX_COMPAT | SSL_OP_ALLOW_NO_DHE_KEX);
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
-    // There is no certificate that this would accept: a server that does not know the key is refused.
-    SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
     SSL_CTX_set_psk_use_session_callback(context, UseSession);
     SSL_CTX_set_psk_find_session_callback(context, FindSession);
     return context;
@@ -168,7 +166,13 @@ arrow::Result<std::unique_ptr<TlsChannel>> TlsChannel::Open(int socket, const Tl
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl, bio, bio);
   SSL_set_app_data(ssl, channel.get());
-  key.server ? SSL_set_accept_state(ssl) : SSL_set_connect_state(ssl);
+  if (key.server) {
+    SSL_set_accept_state(ssl);
+    return channel;
+  }
+  SSL_set_connect_state(ssl);
+  // There is no certificate that this would accept: a server that does not know the key is refused.
+  SSL_set_verify(ssl, SSL_VERIFY_PEER, nullptr);
   return channel;
 }
 
@@ -183,7 +187,8 @@ TlsChannel::Step TlsChannel::Handshake() {
   if (!written) cause_ = std::strerror(write_error_);
   if (code != 1) return written ? Step::kWait : Step::kFailed;
   // Both have shown that they know the key; nothing else may stand for it.
-  if (SSL_session_reused(ssl_->ssl) == 1 && SSL_version(ssl_->ssl) == TLS1_3_VERSION) return Step::kDone;
+  done_ = SSL_session_reused(ssl_->ssl) == 1 && SSL_version(ssl_->ssl) == TLS1_3_VERSION;
+  if (done_) return Step::kDone;
   failed_ = true;
   cause_ = "the peer has made TLS without the job's key";
   return Step::kFailed;
@@ -326,7 +331,7 @@ bool TlsChannel::FlushOut() {
 
 void TlsChannel::SayGoodbye() {
   ERR_clear_error();
-  if (!failed_ && SSL_is_init_finished(ssl_->ssl) == 1) SSL_shutdown(ssl_->ssl);
+  if (done_ && !failed_) SSL_shutdown(ssl_->ssl);
   ERR_clear_error();
   (void)FlushOut();
 }
@@ -348,12 +353,11 @@ IoResult TlsChannel::Explain(int code) {
   const char* name = ERR_reason_error_string(error);
   const std::string said = std::string(" (TLS: ") + (name == nullptr ? "no reason given" : name) + ")";
   ERR_clear_error();
-  const bool shaking = SSL_is_init_finished(ssl_->ssl) == 0;
   switch (reason) {
     case SSL_R_UNEXPECTED_EOF_WHILE_READING:
-      cause_ = shaking ? "the connection was closed during the TLS handshake"
-                       : "the connection ended without TLS's goodbye: its process was killed, or the connection was "
-                         "cut on its way";
+      cause_ = !done_ ? "the connection was closed during the TLS handshake"
+                      : "the connection ended without TLS's goodbye: its process was killed, or the connection was "
+                        "cut on its way";
       break;
     case SSL_R_BINDER_DOES_NOT_VERIFY:
       wrong_key_ = true;
@@ -361,7 +365,7 @@ IoResult TlsChannel::Explain(int code) {
       break;
     case SSL_R_SSLV3_ALERT_ILLEGAL_PARAMETER:
     case SSL_R_TLSV1_ALERT_DECRYPT_ERROR:
-      wrong_key_ = !key_.server && shaking;
+      wrong_key_ = !key_.server && !done_;
       cause_ = "the other end has ended TLS" + said;
       break;
     case SSL_R_WRONG_VERSION_NUMBER:

@@ -80,6 +80,7 @@ class TlsChannel {
   std::string cause_;
   int error_ = 0;        // errno of the socket, reading
   int write_error_ = 0;  // ... and writing
+  bool done_ = false;    // the handshake
   bool failed_ = false;
   bool wrong_key_ = false;
 
