@@ -174,7 +174,7 @@ void Handshake::TakeHello(std::string_view body) {
     peer_hello_.clear();
     return Fail(HandshakeFailure::kJunk, "no greeting of weft", false);
   }
-  if (!CheckHello(epoch, world, encryption)) return;
+  if (!CheckHello(from, epoch, world, encryption)) return;
   // What claims this rank's own number is a reflection.
   const bool right =
       to == self_.rank && from != self_.rank && from >= 0 && from < self_.world_size && (peer_ < 0 || from == peer_);
@@ -203,7 +203,7 @@ void Handshake::TakeHello(std::string_view body) {
 }
 
 /// What all ranks of one attempt at a job have in common.
-bool Handshake::CheckHello(int64_t epoch, int world, Encryption encryption) {
+bool Handshake::CheckHello(Rank from, int64_t epoch, int world, Encryption encryption) {
   if (epoch != self_.epoch) {
     Fail(HandshakeFailure::kEpoch,
          "the peer is in epoch " + std::to_string(epoch) + " of the job and this rank in epoch " +
@@ -215,8 +215,9 @@ bool Handshake::CheckHello(int64_t epoch, int world, Encryption encryption) {
          true);
   } else if (encryption != self_.encryption) {
     Fail(HandshakeFailure::kEncryption,
-         std::string("the peer has encryption=") + EncryptionName(encryption) + " and this rank encryption=" +
-             EncryptionName(self_.encryption) + "; give all ranks of the job the same (WEFT_ENCRYPTION)",
+         "rank " + std::to_string(from) + " has encryption=" + EncryptionName(encryption) + " and rank " +
+             std::to_string(self_.rank) + " has encryption=" + EncryptionName(self_.encryption) +
+             "; give all ranks of the job the same (WEFT_ENCRYPTION)",
          true);
   }
   return state_ != State::kFailed;

@@ -149,7 +149,7 @@ class Handshake {
   void TakeHead();
   void TakeMessage(Message message, std::string_view body);
   void TakeHello(std::string_view body);
-  bool CheckHello(int64_t epoch, int world, Encryption encryption);
+  bool CheckHello(Rank from, int64_t epoch, int world, Encryption encryption);
   void TakeProof(std::string_view body);
   void TakeNomination(std::string_view body);
   void TakeRefusal(std::string_view body);

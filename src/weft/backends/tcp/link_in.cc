@@ -57,7 +57,7 @@ void Link::Consume(int64_t size) { eager_consumed_ += size + kEagerOverhead; }
 
 arrow::Status Link::OnReadable() {
   bool more = true;
-  stream_->Allow(kReadBudget);
+  if (!ended()) stream_->Allow(kReadBudget);
   while (more && !ended()) {
     const bool direct = payload_left_ > 0 && target_ != Target::kDiscard;
     ARROW_RETURN_NOT_OK(direct ? ReadDirect(&more) : ReadStaged(&more));
