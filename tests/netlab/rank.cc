@@ -89,9 +89,8 @@ std::string Describe(weft::Session& session, weft::Communicator& world) {
     if (!first) text += ", ";
     first = false;
     text += "{\"peer\": " + std::to_string(link.peer) + ", \"path\": " + Quoted(link.path) +
-            ", \"cipher\": " + Quoted(link.cipher) +
-            ", \"seconds\": " + std::to_string(link.link_seconds) + ", \"tries\": " + std::to_string(link.tries) +
-            ", \"remote\": " + Quoted(link.remote_address) + "}";
+            ", \"cipher\": " + Quoted(link.cipher) + ", \"seconds\": " + std::to_string(link.link_seconds) +
+            ", \"tries\": " + std::to_string(link.tries) + ", \"remote\": " + Quoted(link.remote_address) + "}";
   }
   return text + "]}";
 }
