@@ -183,7 +183,11 @@ TlsChannel::Step TlsChannel::Handshake() {
   const IoResult result = code == 1 ? IoResult{} : Explain(code);
   const bool written = FlushOut();
   if (wrong_key_) return Step::kWrongKey;
-  if (result.kind == IoResult::Kind::kFailed || result.kind == IoResult::Kind::kEnd) return Step::kFailed;
+  if (result.kind == IoResult::Kind::kFailed) return Step::kFailed;
+  if (result.kind == IoResult::Kind::kEnd) {
+    cause_ = "the other end has ended it";
+    return Step::kFailed;
+  }
   if (!written) cause_ = std::strerror(write_error_);
   if (code != 1) return written ? Step::kWait : Step::kFailed;
   // Both have shown that they know the key; nothing else may stand for it.
