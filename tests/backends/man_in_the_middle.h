@@ -39,11 +39,15 @@ inline int ConnectTo(uint16_t port) {
 
 /// Bytes on their way. What the attack leaves in `bytes` goes on; nothing goes on after `cut`.
 struct Piece {
-  int connection;  // counted over all proxies, from 0
-  bool to_target;  // from who has dialed to who was dialed
-  int64_t at;      // bytes that went before in this direction
-  std::string bytes;
+  int connection = 0;      // counted over all that there were
+  bool to_target = false;  // from who has dialed to who was dialed
+  Rank dialer = -1;        // as its HELLO says, and whom it wants
+  Rank wanted = -1;
+  int64_t at = 0;  // bytes that went before in this direction
+  std::string bytes = {};
   bool cut = false;
+
+  bool IsOf(Rank a, Rank b) const { return std::min(dialer, wanted) == a && std::max(dialer, wanted) == b; }
 };
 using Attack = std::function<void(Piece&)>;
 
@@ -105,6 +109,7 @@ class ManInTheMiddle {
   void Carry(int number, Descriptor dialer, Descriptor target) {
     const int ends[2] = {dialer.get(), target.get()};
     int64_t passed[2] = {0, 0};
+    Rank ranks[2] = {-1, -1};
     bool open[2] = {true, true};
     std::vector<char> buffer(32 << 10);
     while (!stop_ && (open[0] || open[1])) {
@@ -120,7 +125,11 @@ class ManInTheMiddle {
           ::shutdown(ends[1 - from], SHUT_WR);
           continue;
         }
-        Piece piece{number, from == 0, passed[from], std::string(buffer.data(), static_cast<size_t>(got))};
+        Piece piece{.connection = number, .to_target = from == 0, .at = passed[from]};
+        piece.bytes.assign(buffer.data(), static_cast<size_t>(got));
+        if (from == 0 && passed[from] == 0 && got >= 56) std::memcpy(ranks, buffer.data() + 48, sizeof(ranks));
+        piece.dialer = ranks[0];
+        piece.wanted = ranks[1];
         passed[from] += got;
         attack_(piece);
         if (piece.cut) return;
