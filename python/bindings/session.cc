@@ -258,6 +258,8 @@ nb::list Links(const PySession& self) {
     one["peer"] = link.peer;
     one["path"] = link.path;
     one["remote_address"] = link.remote_address;
+    one["encrypted"] = !link.cipher.empty();
+    one["cipher"] = link.cipher;
     one["link_seconds"] = link.link_seconds;
     one["tries"] = link.tries;
     one["round_trip_seconds"] =

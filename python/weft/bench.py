@@ -67,6 +67,8 @@ def _contenders() -> tuple[list[_Contender], list[str]]:
         else:
             environment = {"WEFT_BACKEND": name, **({"WEFT_ENCRYPTION": "off"} if name == "tcp" else {})}
             found.append(_Contender(name, "weft", environment, start if name == "mpi" else None))
+            if name == "tcp":
+                found.append(_Contender("tcp-tls", "weft", {"WEFT_BACKEND": "tcp", "WEFT_ENCRYPTION": "on"}))
     if start is None or importlib.util.find_spec("mpi4py") is None:
         missing.append("openmpi: needs mpirun (openmpi-bin) and mpi4py")
     else:

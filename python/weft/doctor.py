@@ -134,7 +134,8 @@ def ping() -> None:
         if env.rank == 0:
             link = next((link for link in env.links() if link["peer"] == peer), None)
             path = "unknown" if link is None else f"{link['path']} {link['remote_address']}".strip()
-            print(f"path {path}, linked in {env.stats()['open_seconds'] * 1e3:.0f} ms")
+            how = link["cipher"] if link is not None and link["encrypted"] else "in the clear"
+            print(f"path {path}, {how}, linked in {env.stats()['open_seconds'] * 1e3:.0f} ms")
             print(f"barrier {min(trips) * 1e6:.0f} us, {size >> 20} MiB in {seconds * 1e3:.1f} ms")
 
 

@@ -114,7 +114,9 @@ def init(
     threads
         Threads that one operator may use; default: the cores this process may run on.
     encryption
-        ``"auto"``, ``"on"`` or ``"off"``.
+        Which links of ``"tcp"`` are TLS 1.3, keyed by the job's secret; the same on all ranks. ``"auto"`` (default):
+        all but those between private addresses. ``"on"``: all. ``"off"``: relayed ones alone. ``"off-even-relayed"``:
+        none, who runs the relay may read along. All are authenticated. Other backends refuse ``"on"``.
     advertise
         Address that peers shall dial instead of those found.
     trace
@@ -251,8 +253,9 @@ class Env:
 
     def links(self) -> list[dict[str, Any]]:
         """One dict a peer: ``peer``, ``path`` (``"host"``, ``"punched"``, ``"relay"``; ``"self"`` for this rank),
-        ``remote_address``, ``link_seconds``, ``tries``, ``round_trip_seconds`` (None where not measured),
-        ``bytes_sent``, ``bytes_received``, ``messages_sent``, ``messages_received``."""
+        ``encrypted`` (True where the link is TLS), ``cipher`` (its name, ``""`` in the clear), ``remote_address``,
+        ``link_seconds``, ``tries``, ``round_trip_seconds`` (None where not measured), ``bytes_sent``,
+        ``bytes_received``, ``messages_sent``, ``messages_received``."""
         return self.session.links()
 
     # -- leaving -------------------------------------------------------------------------------------------------

@@ -14,8 +14,8 @@ namespace {
 using State = Handshake::State;
 
 LinkIdentity Identity(Rank rank, const std::string& secret = std::string(32, 's'), const std::string& job = "job",
-                      int64_t epoch = 3, int world = 4) {
-  return *LinkIdentity::Make(secret, job, epoch, rank, world);
+                      int64_t epoch = 3, int world = 4, Encryption encryption = Encryption::kOffEvenRelayed) {
+  return *LinkIdentity::Make(secret, job, epoch, rank, world, encryption);
 }
 
 /// Carries bytes between the two until neither has more to say; in pieces of `piece` bytes.
@@ -38,8 +38,8 @@ void Talk(Handshake& a, Handshake& b, size_t piece = 1000) {
 
 TEST(TcpHandshake, TwoRanksOfOneJob) {
   for (const size_t piece : {size_t{1}, size_t{7}, size_t{1000}}) {
-    Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
-    Handshake acceptor = *Handshake::Accept(Identity(1));
+    Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost, false);
+    Handshake acceptor = *Handshake::Accept(Identity(1), false);
     Talk(dialer, acceptor, piece);
     EXPECT_EQ(dialer.state(), State::kDone);
     EXPECT_EQ(acceptor.state(), State::kDone);
@@ -50,8 +50,8 @@ TEST(TcpHandshake, TwoRanksOfOneJob) {
 
 TEST(TcpHandshake, TheLowerRankCalls) {
   for (const size_t piece : {size_t{1}, size_t{1000}}) {
-    Handshake lower = *Handshake::Dial(Identity(1), 2, LinkPath::kHost);
-    Handshake higher = *Handshake::Accept(Identity(2));
+    Handshake lower = *Handshake::Dial(Identity(1), 2, LinkPath::kHost, false);
+    Handshake higher = *Handshake::Accept(Identity(2), false);
     Talk(higher, lower, piece);
     EXPECT_EQ(lower.state(), State::kDone);
     EXPECT_EQ(higher.state(), State::kDone);
@@ -62,8 +62,8 @@ TEST(TcpHandshake, TheLowerRankCalls) {
 
 TEST(TcpHandshake, BothCall) {
   for (const LinkPath path : {LinkPath::kPunched, LinkPath::kRelay}) {
-    Handshake lower = *Handshake::Dial(Identity(1), 2, path);
-    Handshake higher = *Handshake::Dial(Identity(2), 1, path);
+    Handshake lower = *Handshake::Dial(Identity(1), 2, path, false);
+    Handshake higher = *Handshake::Dial(Identity(2), 1, path, false);
     Talk(higher, lower);
     EXPECT_EQ(lower.state(), State::kDone);
     EXPECT_EQ(higher.state(), State::kDone);
@@ -74,13 +74,13 @@ TEST(TcpHandshake, BothCall) {
 
 TEST(TcpHandshake, APunchedPathIsProbedEachWay) {
   // One was called by way of a hole and does not know it; the other tells.
-  Handshake lower = *Handshake::Accept(Identity(1));
-  Handshake higher = *Handshake::Dial(Identity(2), 1, LinkPath::kPunched);
+  Handshake lower = *Handshake::Accept(Identity(1), false);
+  Handshake higher = *Handshake::Dial(Identity(2), 1, LinkPath::kPunched, false);
   lower.Consume(higher.TakeOutput());
   higher.Consume(lower.TakeOutput().substr(0, 96));
   EXPECT_EQ(lower.path(), LinkPath::kPunched);
-  Handshake low = *Handshake::Dial(Identity(1), 2, LinkPath::kPunched);
-  Handshake high = *Handshake::Dial(Identity(2), 1, LinkPath::kPunched);
+  Handshake low = *Handshake::Dial(Identity(1), 2, LinkPath::kPunched, false);
+  Handshake high = *Handshake::Dial(Identity(2), 1, LinkPath::kPunched, false);
   const auto carry = [](Handshake& from, Handshake& to, size_t most) {
     std::string bytes = from.TakeOutput();
     size_t carried = 0;
@@ -113,8 +113,8 @@ TEST(TcpHandshake, APunchedPathIsProbedEachWay) {
 }
 
 TEST(TcpHandshake, TheDialerWaitsForTheNomination) {
-  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
-  Handshake acceptor = *Handshake::Accept(Identity(1));
+  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost, false);
+  Handshake acceptor = *Handshake::Accept(Identity(1), false);
   acceptor.Consume(dialer.TakeOutput());
   dialer.Consume(acceptor.TakeOutput());
   acceptor.Consume(dialer.TakeOutput());
@@ -124,8 +124,8 @@ TEST(TcpHandshake, TheDialerWaitsForTheNomination) {
 }
 
 TEST(TcpHandshake, AnotherSecret) {
-  Handshake dialer = *Handshake::Dial(Identity(2, std::string(32, 'x')), 1, LinkPath::kHost);
-  Handshake acceptor = *Handshake::Accept(Identity(1));
+  Handshake dialer = *Handshake::Dial(Identity(2, std::string(32, 'x')), 1, LinkPath::kHost, false);
+  Handshake acceptor = *Handshake::Accept(Identity(1), false);
   Talk(dialer, acceptor);
   EXPECT_EQ(dialer.state(), State::kFailed);
   EXPECT_EQ(dialer.failure(), HandshakeFailure::kWrongProof);
@@ -135,8 +135,8 @@ TEST(TcpHandshake, AnotherSecret) {
 }
 
 TEST(TcpHandshake, AnotherJobHearsNothing) {
-  Handshake dialer = *Handshake::Dial(Identity(2, std::string(32, 's'), "other"), 1, LinkPath::kHost);
-  Handshake acceptor = *Handshake::Accept(Identity(1));
+  Handshake dialer = *Handshake::Dial(Identity(2, std::string(32, 's'), "other"), 1, LinkPath::kHost, false);
+  Handshake acceptor = *Handshake::Accept(Identity(1), false);
   acceptor.Consume(dialer.TakeOutput());
   EXPECT_EQ(acceptor.failure(), HandshakeFailure::kJunk);
   EXPECT_TRUE(acceptor.TakeOutput().empty());
@@ -144,8 +144,8 @@ TEST(TcpHandshake, AnotherJobHearsNothing) {
 
 TEST(TcpHandshake, RefusalsSayWhy) {
   const auto refused = [](const LinkIdentity& dialing, Rank to, const LinkIdentity& accepting) {
-    Handshake dialer = *Handshake::Dial(dialing, to, LinkPath::kHost);
-    Handshake acceptor = *Handshake::Accept(accepting);
+    Handshake dialer = *Handshake::Dial(dialing, to, LinkPath::kHost, false);
+    Handshake acceptor = *Handshake::Accept(accepting, false);
     Talk(dialer, acceptor);
     EXPECT_EQ(acceptor.state(), State::kFailed);
     EXPECT_EQ(dialer.state(), State::kFailed);
@@ -166,27 +166,27 @@ TEST(TcpHandshake, RefusalsSayWhy) {
 TEST(TcpHandshake, ARankThatLies) {
   // Rank 3 of the job claims to be rank 2: without rank 2's part there is nothing to tell them apart but the address,
   // so the claim is bound to the connection. Somebody who answers as another rank than the one dialed is refused.
-  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
-  Handshake wrong = *Handshake::Accept(Identity(0));
+  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost, false);
+  Handshake wrong = *Handshake::Accept(Identity(0), false);
   wrong.Consume(dialer.TakeOutput());
   EXPECT_EQ(wrong.failure(), HandshakeFailure::kWrongRank);
   // A rank outside the world.
   LinkIdentity outside = Identity(9);
-  Handshake far = *Handshake::Dial(outside, 1, LinkPath::kHost);
-  Handshake acceptor = *Handshake::Accept(Identity(1));
+  Handshake far = *Handshake::Dial(outside, 1, LinkPath::kHost, false);
+  Handshake acceptor = *Handshake::Accept(Identity(1), false);
   acceptor.Consume(far.TakeOutput());
   EXPECT_EQ(acceptor.failure(), HandshakeFailure::kWrongRank);
 }
 
 TEST(TcpHandshake, ReflectionFails) {
-  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
+  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost, false);
   const std::string hello = dialer.TakeOutput();
   dialer.Consume(hello);  // its own greeting comes back
   EXPECT_EQ(dialer.state(), State::kFailed);
 
   // The acceptor's proof sent back as the dialer's.
-  Handshake again = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
-  Handshake acceptor = *Handshake::Accept(Identity(1));
+  Handshake again = *Handshake::Dial(Identity(2), 1, LinkPath::kHost, false);
+  Handshake acceptor = *Handshake::Accept(Identity(1), false);
   acceptor.Consume(again.TakeOutput());
   const std::string answer = acceptor.TakeOutput();
   acceptor.Consume(std::string_view(answer).substr(answer.size() - acceptor.wanted() - 32));
@@ -195,8 +195,8 @@ TEST(TcpHandshake, ReflectionFails) {
 }
 
 TEST(TcpHandshake, ReplayFails) {
-  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
-  Handshake acceptor = *Handshake::Accept(Identity(1));
+  Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost, false);
+  Handshake acceptor = *Handshake::Accept(Identity(1), false);
   const std::string hello = dialer.TakeOutput();
   acceptor.Consume(hello);
   const std::string answer = acceptor.TakeOutput();
@@ -207,17 +207,17 @@ TEST(TcpHandshake, ReplayFails) {
   const std::string nomination = acceptor.TakeOutput();
 
   // All that was said, said again to another acceptor.
-  Handshake second = *Handshake::Accept(Identity(1));
+  Handshake second = *Handshake::Accept(Identity(1), false);
   second.Consume(hello);
   second.Consume(proof);
   EXPECT_EQ(second.failure(), HandshakeFailure::kWrongProof);
   // And to another dialer.
-  Handshake third = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
+  Handshake third = *Handshake::Dial(Identity(2), 1, LinkPath::kHost, false);
   third.Consume(answer);
   EXPECT_EQ(third.failure(), HandshakeFailure::kWrongProof);
   // A nomination that is not of this connection.
-  Handshake fourth = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
-  Handshake fifth = *Handshake::Accept(Identity(1));
+  Handshake fourth = *Handshake::Dial(Identity(2), 1, LinkPath::kHost, false);
+  Handshake fifth = *Handshake::Accept(Identity(1), false);
   fifth.Consume(fourth.TakeOutput());
   fourth.Consume(fifth.TakeOutput());
   ASSERT_EQ(fourth.state(), State::kAwaitNomination);
@@ -226,11 +226,11 @@ TEST(TcpHandshake, ReplayFails) {
 }
 
 TEST(TcpHandshake, EveryByteOfTheGreetingCounts) {
-  Handshake reference = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
+  Handshake reference = *Handshake::Dial(Identity(2), 1, LinkPath::kHost, false);
   const size_t size = reference.TakeOutput().size();
   for (size_t at = 0; at < size; ++at) {
-    Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
-    Handshake acceptor = *Handshake::Accept(Identity(1));
+    Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost, false);
+    Handshake acceptor = *Handshake::Accept(Identity(1), false);
     std::string hello = dialer.TakeOutput();
     hello[at] = static_cast<char>(hello[at] ^ 1);
     acceptor.Consume(hello);
@@ -244,8 +244,8 @@ TEST(TcpHandshake, EveryByteOfTheGreetingCounts) {
 TEST(TcpHandshake, JunkFailsAtOnceAndTakesNoMemory) {
   std::mt19937 random(7);
   for (int i = 0; i < 2000; ++i) {
-    Handshake acceptor = *Handshake::Accept(Identity(1));
-    Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost);
+    Handshake acceptor = *Handshake::Accept(Identity(1), false);
+    Handshake dialer = *Handshake::Dial(Identity(2), 1, LinkPath::kHost, false);
     (void)dialer.TakeOutput();
     std::string junk(random() % 600, ' ');
     for (char& c : junk) c = static_cast<char>(random());
@@ -257,9 +257,108 @@ TEST(TcpHandshake, JunkFailsAtOnceAndTakesNoMemory) {
     EXPECT_NE(dialer.state(), State::kAwaitNomination);
     EXPECT_LE(acceptor.wanted(), 520u);
   }
-  Handshake acceptor = *Handshake::Accept(Identity(1));
+  Handshake acceptor = *Handshake::Accept(Identity(1), false);
   acceptor.Consume("G");
   EXPECT_EQ(acceptor.state(), State::kFailed);
+}
+
+LinkIdentity Choosing(Rank rank, Encryption encryption) {
+  return Identity(rank, std::string(32, 's'), "job", 3, 4, encryption);
+}
+
+TEST(TcpHandshake, ChoicesOfEncryptionMustBeTheSame) {
+  for (const bool other_way : {false, true}) {
+    const Encryption one = other_way ? Encryption::kAuto : Encryption::kOff;
+    const Encryption two = other_way ? Encryption::kOff : Encryption::kAuto;
+    Handshake dialer = *Handshake::Dial(Choosing(2, one), 1, LinkPath::kHost, false);
+    Handshake acceptor = *Handshake::Accept(Choosing(1, two), false);
+    Talk(dialer, acceptor);
+    for (const Handshake* end : {&dialer, &acceptor}) {
+      EXPECT_EQ(end->failure(), HandshakeFailure::kEncryption);
+      EXPECT_NE(end->failure_text().find("encryption=auto"), std::string::npos) << end->failure_text();
+      EXPECT_NE(end->failure_text().find("encryption=off"), std::string::npos) << end->failure_text();
+    }
+  }
+}
+
+/// Both HELLOs are said; the acceptor is the lower rank.
+struct Greeted {
+  Handshake dialer;
+  Handshake acceptor;
+  Greeted(Encryption encryption, LinkPath path, bool dialer_exposed, bool acceptor_exposed)
+      : dialer(*Handshake::Dial(Choosing(2, encryption), 1, path, dialer_exposed)),
+        acceptor(*Handshake::Accept(Choosing(1, encryption), acceptor_exposed)) {
+    acceptor.Consume(dialer.TakeOutput());
+    const std::string hello = acceptor.TakeOutput();
+    dialer.Consume(std::string_view(hello).substr(0, 96));
+  }
+};
+
+TEST(TcpHandshake, BothEndsKnowWhetherThereIsTls) {
+  for (const Encryption encryption :
+       {Encryption::kAuto, Encryption::kOn, Encryption::kOff, Encryption::kOffEvenRelayed}) {
+    for (const LinkPath path : {LinkPath::kHost, LinkPath::kPunched, LinkPath::kRelay}) {
+      for (const int exposed : {0, 1, 2, 3}) {
+        Greeted both(encryption, path, (exposed & 1) != 0, (exposed & 2) != 0);
+        const bool tls = NeedsTls(encryption, path, exposed != 0);
+        EXPECT_EQ(both.dialer.state(), tls ? State::kAwaitTls : State::kAwaitProof);
+        EXPECT_EQ(both.acceptor.state(), tls ? State::kAwaitTls : State::kAwaitProof);
+        if (!tls) continue;
+        EXPECT_EQ(both.dialer.wanted(), 0u);  // what follows is TLS's
+        EXPECT_EQ(both.acceptor.wanted(), 0u);
+        EXPECT_TRUE(both.dialer.TakeOutput().empty());
+        EXPECT_TRUE(both.acceptor.TakeOutput().empty());
+      }
+    }
+  }
+}
+
+TEST(TcpHandshake, TlsTakesThePlaceOfTheProofs) {
+  Greeted both(Encryption::kOn, LinkPath::kHost, false, false);
+  const TlsKey high = *both.dialer.MakeTlsKey();
+  const TlsKey low = *both.acceptor.MakeTlsKey();
+  EXPECT_EQ(high.secret, low.secret);
+  EXPECT_EQ(high.identity, low.identity);
+  EXPECT_FALSE(high.server);
+  EXPECT_TRUE(low.server);
+  EXPECT_NE(high.secret, (*Greeted(Encryption::kOn, LinkPath::kHost, false, false).dialer.MakeTlsKey()).secret);
+  for (const bool same : {true, false}) {
+    Greeted ends(Encryption::kOn, LinkPath::kHost, false, false);
+    Hash exported = {};
+    ends.acceptor.TlsDone(exported);
+    exported[5] = same ? 0 : 1;
+    ends.dialer.TlsDone(exported);
+    EXPECT_TRUE(ends.dialer.encrypted());
+    EXPECT_EQ(ends.acceptor.state(), State::kAuthenticated);
+    EXPECT_EQ(ends.dialer.state(), State::kAwaitNomination);
+    ends.acceptor.Nominate();
+    ends.dialer.Consume(ends.acceptor.TakeOutput());
+    EXPECT_EQ(ends.dialer.state(), same ? State::kDone : State::kFailed);
+  }
+  Greeted failed(Encryption::kOn, LinkPath::kHost, false, false);
+  failed.dialer.TlsFailed(true, "another key");
+  EXPECT_EQ(failed.dialer.failure(), HandshakeFailure::kWrongProof);
+  EXPECT_NE(failed.dialer.failure_text().find("WEFT_SECRET"), std::string::npos);
+  failed.acceptor.TlsFailed(false, "it is in the clear");
+  EXPECT_EQ(failed.acceptor.failure(), HandshakeFailure::kTls);
+}
+
+/// Whatever is changed in a HELLO on its way: no link, or TLS with two different keys, so no link either.
+TEST(TcpHandshake, EveryByteOfTheGreetingIsInTlsKey) {
+  size_t with_keys = 0;
+  for (size_t at = 0; at < 96; ++at) {
+    Handshake dialer = *Handshake::Dial(Choosing(2, Encryption::kOn), 1, LinkPath::kRelay, true);
+    Handshake acceptor = *Handshake::Accept(Choosing(1, Encryption::kOn), true);
+    std::string hello = dialer.TakeOutput();
+    hello[at] = static_cast<char>(hello[at] ^ 1);
+    acceptor.Consume(hello);
+    if (acceptor.state() != State::kAwaitTls) continue;
+    dialer.Consume(acceptor.TakeOutput());
+    if (dialer.state() != State::kAwaitTls) continue;
+    ++with_keys;
+    EXPECT_NE((*dialer.MakeTlsKey()).secret, (*acceptor.MakeTlsKey()).secret) << at;
+  }
+  EXPECT_GE(with_keys, 32u);  // the nonce at least
 }
 
 TEST(TcpHandshake, SecretsHave32Bytes) {
@@ -271,6 +370,13 @@ TEST(TcpHandshake, KeysDifferByJobAndEpoch) {
   EXPECT_NE(*DeriveLinkKey(secret, "a", 0), *DeriveLinkKey(secret, "b", 0));
   EXPECT_NE(*DeriveLinkKey(secret, "a", 0), *DeriveLinkKey(secret, "a", 1));
   EXPECT_EQ(*DeriveLinkKey(secret, "a", 0), *DeriveLinkKey(secret, "a", 0));
+  EXPECT_NE(*DeriveTlsKey(secret, "a", 0), *DeriveLinkKey(secret, "a", 0));
+  EXPECT_NE(*DeriveTlsKey(secret, "a", 0), *DeriveTlsKey(secret, "a", 1));
+  const Hash key = *DeriveTlsKey(secret, "a", 0);
+  EXPECT_EQ(*DeriveConnectionKey(key, 3, 0, 1, "t"), *DeriveConnectionKey(key, 3, 0, 1, "t"));
+  EXPECT_NE(*DeriveConnectionKey(key, 3, 0, 1, "t"), *DeriveConnectionKey(key, 4, 0, 1, "t"));
+  EXPECT_NE(*DeriveConnectionKey(key, 3, 0, 1, "t"), *DeriveConnectionKey(key, 3, 0, 2, "t"));
+  EXPECT_NE(*DeriveConnectionKey(key, 3, 0, 1, "t"), *DeriveConnectionKey(key, 3, 0, 1, "u"));
 }
 
 TEST(TcpCandidates, RoundTripAndHostileBytes) {

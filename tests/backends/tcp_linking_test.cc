@@ -6,6 +6,7 @@
 
 #include <random>
 
+#include "backends/man_in_the_middle.h"
 #include "backends/tcp_world.h"
 #include "weft/backends/tcp/address.h"
 #include "weft/backends/tcp/handshake.h"
@@ -15,17 +16,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-int ConnectTo(uint16_t port) {
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) return socket;
-  ::close(socket);
-  return -1;
-}
 
 /// The port that `rank` has published.
 uint16_t PortOf(const std::string& job, Rank rank) {
@@ -62,6 +52,60 @@ TEST(TcpLinking, WrongSecretFailsEveryRankSoon) {
       EXPECT_GE(GetCommunicationError(transport.status())->peer, 0);
     });
     EXPECT_LT(Clock::now() - began, seconds(10));
+  }
+}
+
+TEST(TcpLinking, WrongSecretFailsATlsHandshakeToo) {
+  for (const Rank wrong : {0, 1, 2}) {
+    WorldOptions options;
+    options.encryption = [](Rank) { return "on"; };
+    options.secret = [wrong](Rank rank) { return rank == wrong ? std::string(32, 'x') : kTestSecret; };
+    const auto began = Clock::now();
+    RunThreads(3, [&](Rank rank) {
+      const auto transport = JoinWorld(options, rank, 3);
+      ASSERT_TRUE(IsCommunicationError(transport.status(), CommunicationFailure::kAuthenticationFailed))
+          << rank << ": " << transport.status();
+      EXPECT_NE(transport.status().message().find("WEFT_SECRET"), std::string::npos) << transport.status();
+      EXPECT_GE(GetCommunicationError(transport.status())->peer, 0);
+    });
+    EXPECT_LT(Clock::now() - began, seconds(10));
+  }
+}
+
+TEST(TcpLinking, DifferentChoicesOfEncryptionAreRefusedByName) {
+  for (const Rank different : {0, 2}) {
+    WorldOptions options;
+    options.encryption = [different](Rank rank) { return rank == different ? "auto" : "on"; };
+    const auto began = Clock::now();
+    std::atomic<int> named{0};
+    RunThreads(3, [&](Rank rank) {
+      const auto transport = JoinWorld(options, rank, 3);
+      ASSERT_NE(GetCommunicationError(transport.status()), nullptr) << rank << ": " << transport.status();
+      const std::string& text = transport.status().message();
+      named += IsCommunicationError(transport.status(), CommunicationFailure::kMismatch) ? 1 : 0;
+      EXPECT_NE(text.find("encryption=auto"), std::string::npos) << text;
+      EXPECT_NE(text.find("encryption=on"), std::string::npos) << text;
+      EXPECT_NE(text.find("WEFT_ENCRYPTION"), std::string::npos) << text;
+    });
+    EXPECT_GE(named, 1);
+    EXPECT_LT(Clock::now() - began, seconds(10));
+  }
+}
+
+TEST(TcpLinking, LinksSayWhetherTheyAreEncrypted) {
+  for (const char* choice : {"auto", "on", "off", "off-even-relayed"}) {
+    WorldOptions options;
+    options.encryption = [choice](Rank) { return choice; };
+    RunWorld(
+        3,
+        [choice](Transport& t) {
+          PingAll(t);
+          for (const LinkInfo& link : t.links()) {
+            const bool encrypted = std::string_view(choice) == "on" && link.peer != t.rank();
+            EXPECT_EQ(!link.cipher.empty(), encrypted) << choice << " " << link.cipher;
+          }
+        },
+        options);
   }
 }
 
@@ -108,8 +152,6 @@ TEST(TcpLinking, OptionsAreChecked) {
   BackendContext context;
   context.membership = membership.get();
   context.secret = kTestSecret;
-  context.encryption = "on";
-  EXPECT_TRUE(MakeTransport(context).status().IsInvalid());
   context.encryption = "yes";
   EXPECT_TRUE(MakeTransport(context).status().IsInvalid());
   context.encryption = "off";
@@ -167,7 +209,7 @@ TEST(TcpLinking, JunkClosesOnlyItsOwnConnection) {
       if (socket < 0) return;  // linked, the port is closed
       std::string junk(random() % 300, ' ');
       for (char& c : junk) c = static_cast<char>(random());
-      if (random() % 2 == 0) junk.insert(0, "WEFT\x02\x01");
+      if (random() % 2 == 0) junk.insert(0, "WEFT\x03\x01");
       SendText(socket, junk);
       ::close(socket);
     }
@@ -194,9 +236,9 @@ TEST(TcpLinking, AStrangerWhoKnowsTheJobsNameCannotFailIt) {
     while (!over) {
       const int socket = ConnectTo(port);
       if (socket < 0) return;
-      Handshake handshake = *Handshake::Dial(stranger, 0, LinkPath::kHost);
+      Handshake handshake = *Handshake::Dial(stranger, 0, LinkPath::kHost, false);
       SendText(socket, handshake.TakeOutput());
-      SendText(socket, std::string("WEFT\x02\x02\x20\x00", 8) + std::string(32, 'p'));  // a wrong proof
+      SendText(socket, std::string("WEFT\x03\x02\x20\x00", 8) + std::string(32, 'p'));  // a wrong proof
       char buffer[512];
       (void)!::recv(socket, buffer, sizeof(buffer), 0);
       ::close(socket);

@@ -78,6 +78,7 @@ TEST(TcpProcess, Rank) {
   BackendContext context;
   context.membership = membership->get();
   context.secret = kTestSecret;
+  context.encryption = ChosenEncryption();
   context.connect_timeout = seconds(std::stoi(Environment("WEFT_TEST_TIMEOUT")));
   Report("linking");
   const auto transport = MakeTransport(context);

@@ -21,6 +21,7 @@ class TcpRendezvous : public ::testing::Test {
     BackendContext context;
     context.membership = membership.get();
     context.secret = secret;
+    context.encryption = ChosenEncryption();
     context.connect_timeout = seconds(30);
     context.listener = meeting.listener;
     context.rendezvous = meeting.rendezvous;
@@ -88,6 +89,7 @@ TEST_F(TcpRendezvous, ALostServerDoesNotKeepAHostFromLinking) {
       BackendContext context;
       context.membership = membership.get();
       context.secret = kTestSecret;
+      context.encryption = ChosenEncryption();
       const auto transport = MakeTransport(context);
       ASSERT_OK(transport.status());
       ASSERT_OK((*transport)->Close(Deadline::After(seconds(10))));

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <memory>
@@ -35,12 +36,22 @@ inline std::shared_ptr<Store> TestStore(const std::string& job) {
   return *OpenStore("inprocess://" + job, StoreOptions{});
 }
 
+/// The same tests are run once more with WEFT_ENCRYPTION=on.
+inline std::string ChosenEncryption() {
+  const char* chosen = std::getenv("WEFT_ENCRYPTION");
+  return chosen == nullptr ? "auto" : chosen;
+}
+
 struct WorldOptions {
   std::string job = FreshJob();
   /// The secret of each rank; empty: kTestSecret for all.
   std::function<std::string(Rank)> secret;
   Duration connect_timeout = std::chrono::seconds(30);
   std::string advertise;
+  /// The choice of each rank; empty: ChosenEncryption for all.
+  std::function<std::string(Rank)> encryption;
+  /// The store of each rank; empty: TestStore.
+  std::function<std::shared_ptr<Store>(Rank)> store;
 };
 
 inline arrow::Result<std::unique_ptr<Transport>> JoinWorld(const WorldOptions& options, Rank rank, int world_size) {
@@ -49,12 +60,14 @@ inline arrow::Result<std::unique_ptr<Transport>> JoinWorld(const WorldOptions& o
   identity.epoch = 0;
   identity.world_size = world_size;
   identity.rank = rank;
-  ARROW_ASSIGN_OR_RAISE(const auto membership, Membership::Join(TestStore(options.job), identity));
+  const auto store = options.store ? options.store(rank) : TestStore(options.job);
+  ARROW_ASSIGN_OR_RAISE(const auto membership, Membership::Join(store, identity));
   BackendContext context;
   context.membership = membership.get();
   context.secret = options.secret ? options.secret(rank) : kTestSecret;
   context.connect_timeout = options.connect_timeout;
   context.advertise = options.advertise;
+  context.encryption = options.encryption ? options.encryption(rank) : ChosenEncryption();
   return MakeTransport(context);
 }
 

@@ -41,6 +41,7 @@ inline arrow::Result<std::vector<std::unique_ptr<Communicator>>> MakeWorld(const
       BackendContext context;
       context.membership = memberships[i].get();
       context.secret = std::string(32, 'x');
+      if (const char* chosen = std::getenv("WEFT_ENCRYPTION")) context.encryption = chosen;
       context.communicator = options;
       made[i] = MakeCommunicator(name, context);
     });

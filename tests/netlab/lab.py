@@ -68,6 +68,10 @@ class Outcome:
     text: str = ""
     err: str = ""
 
+    def link(self, peer: int) -> dict[str, Any]:
+        """What it said of its link to a peer."""
+        return next(link for link in self.said["links"] if link["peer"] == peer)
+
     def paths(self) -> dict[int, str]:
         """The path of the link to each peer."""
         return {link["peer"]: link["path"] for link in self.said["links"]}

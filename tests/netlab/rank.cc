@@ -89,8 +89,8 @@ std::string Describe(weft::Session& session, weft::Communicator& world) {
     if (!first) text += ", ";
     first = false;
     text += "{\"peer\": " + std::to_string(link.peer) + ", \"path\": " + Quoted(link.path) +
-            ", \"seconds\": " + std::to_string(link.link_seconds) + ", \"tries\": " + std::to_string(link.tries) +
-            ", \"remote\": " + Quoted(link.remote_address) + "}";
+            ", \"cipher\": " + Quoted(link.cipher) + ", \"seconds\": " + std::to_string(link.link_seconds) +
+            ", \"tries\": " + std::to_string(link.tries) + ", \"remote\": " + Quoted(link.remote_address) + "}";
   }
   return text + "]}";
 }
@@ -116,6 +116,7 @@ int main(int argc, char** argv) {
   options.world_size = std::atoi(Variable("WEFT_WORLD_SIZE", "1").c_str());
   options.relay_after_seconds = std::atof(Variable("WEFT_RELAY_AFTER", "2").c_str());
   options.connect_timeout_seconds = std::atof(Variable("WEFT_CONNECT_TIMEOUT", "30").c_str());
+  options.encryption = Variable("WEFT_ENCRYPTION", "auto");
   options.timeout_seconds = 60;
   const auto begin = std::chrono::steady_clock::now();
   const auto seconds = [&begin] {

@@ -101,6 +101,41 @@ def test_collectives(launch, ranks):
     assert done.out.count("all well") == ranks
 
 
+ENCRYPTED = """
+    import numpy as np
+    import weft
+
+    env = weft.init(encryption=CHOICE)
+    total = env.allreduce(np.arange(300_000, dtype=np.int64))
+    assert (total == np.arange(300_000) * env.world_size).all()
+    frame = weft.DataFrame({"k": [env.rank, 7], "v": ["a", "b"]}, env=env)
+    assert frame.merge(frame, on="k").total_rows() == env.world_size + env.world_size**2
+    for link in env.links():
+        secret = CHOICE == "on" and link["peer"] != env.rank
+        assert link["encrypted"] is secret and link["cipher"].startswith("TLS_" if secret else ""), link
+        assert secret or link["cipher"] == ""
+    env.close()
+"""
+
+
+@pytest.mark.parametrize("choice", ["auto", "on", "off", "off-even-relayed"])
+def test_encryption(launch, choice):
+    launch.ok(ENCRYPTED.replace("CHOICE", repr(choice)), ranks=3, WEFT_BACKEND="tcp")
+
+
+def test_ranks_that_choose_encryption_differently(launch):
+    done = launch(
+        """
+        import os, weft
+        weft.init(encryption="on" if os.environ["WEFT_RANK"] == "0" else "auto")
+        """,
+        ranks=2,
+        WEFT_BACKEND="tcp",
+    )
+    assert done.code == 1 and "encryption=on" in done.err and "encryption=auto" in done.err
+    assert "WEFT_ENCRYPTION" in done.err
+
+
 def test_trace(launch):
     launch.ok(
         """

@@ -28,7 +28,7 @@ struct BackendContext {
   uint64_t native_communicator = 0;
   /// 32 bytes that only the ranks of the job know.
   std::string secret;
-  /// "auto", "on" or "off".
+  /// "auto", "on", "off" or "off-even-relayed": backend tcp says what they mean, others refuse "on".
   std::string encryption = "auto";
   /// Address that peers shall dial instead of those found; empty: find them.
   std::string advertise;

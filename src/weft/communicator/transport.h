@@ -22,6 +22,7 @@ struct LinkInfo {
   Rank peer = -1;
   std::string path;  // "self", "local", "host", "shm", "punched", "relay", or the wrapped library's name
   std::string remote_address;
+  std::string cipher;       // TLS's name of what the link is encrypted with; empty: it is in the clear
   double link_seconds = 0;  // from the start of linking until authenticated
   int64_t tries = 0;
   double round_trip_seconds = -1;  // by heartbeat; -1 where none was measured

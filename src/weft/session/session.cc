@@ -95,8 +95,9 @@ arrow::Status CheckNumbers(const SessionOptions& options) {
 /// A backend and a way of encryption that this build knows, before anything is opened for them.
 arrow::Status CheckNames(const SessionOptions& options) {
   const std::string& encryption = options.encryption;
-  if (encryption != "auto" && encryption != "on" && encryption != "off") {
-    return arrow::Status::Invalid("unknown encryption '", encryption, "'; it is one of auto, on, off");
+  if (encryption != "auto" && encryption != "on" && encryption != "off" && encryption != "off-even-relayed") {
+    return arrow::Status::Invalid("unknown encryption '", encryption,
+                                  "'; it is one of auto, on, off, off-even-relayed");
   }
   if (options.native_communicator != 0 && !KnowsItsWorld(options)) {
     return arrow::Status::Invalid(

@@ -7,7 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstring>
 #include <utility>
+
+#include "weft/backends/tcp/tls_channel.h"
 
 namespace weft::tcp {
 
@@ -19,43 +22,87 @@ void Descriptor::Reset() {
 namespace {
 
 IoResult FromReturn(ssize_t moved, bool reading) {
-  if (moved > 0) return {IoResult::Kind::kMoved, moved, 0};
-  if (moved == 0) return {reading ? IoResult::Kind::kEnd : IoResult::Kind::kWouldBlock, 0, 0};
+  if (moved > 0) return {.kind = IoResult::Kind::kMoved, .bytes = moved};
+  if (moved == 0) return {.kind = reading ? IoResult::Kind::kEnd : IoResult::Kind::kWouldBlock};
   if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ENOBUFS) return {};
-  return {IoResult::Kind::kFailed, 0, errno};
+  return {.kind = IoResult::Kind::kFailed, .error = errno};
+}
+
+void SetUp(int socket) {
+  const int one = 1;
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+  ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
 }
 
 class SocketStream : public ByteStream {
  public:
-  explicit SocketStream(Descriptor socket) : socket_(std::move(socket)) {
-    const int one = 1;
-    ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-    ::fcntl(socket_.get(), F_SETFL, ::fcntl(socket_.get(), F_GETFL) | O_NONBLOCK);
-  }
+  explicit SocketStream(Descriptor socket) : socket_(std::move(socket)) { SetUp(socket_.get()); }
 
   int descriptor() const override { return socket_.get(); }
+  void Allow(int64_t bytes) override { allowed_ = bytes; }
 
   IoResult Read(std::span<const iovec> into) override {
-    return FromReturn(::readv(socket_.get(), into.data(), static_cast<int>(into.size())), true);
+    if (allowed_ <= 0) return {};
+    const IoResult result = ReadFrom(socket_.get(), into);
+    allowed_ -= result.bytes;
+    return result;
   }
 
-  IoResult Write(std::span<const iovec> from) override {
-    msghdr message = {};
-    message.msg_iov = const_cast<iovec*>(from.data());
-    message.msg_iovlen = from.size();
-    return FromReturn(::sendmsg(socket_.get(), &message, MSG_NOSIGNAL), false);
-  }
-
+  IoResult Write(std::span<const iovec> from) override { return WriteTo(socket_.get(), from); }
   void ShutdownWrite() override { ::shutdown(socket_.get(), SHUT_WR); }
 
  private:
   Descriptor socket_;
+  int64_t allowed_ = INT64_MAX;
+};
+
+class TlsStream : public ByteStream {
+ public:
+  TlsStream(Descriptor socket, std::unique_ptr<TlsChannel> channel)
+      : socket_(std::move(socket)), channel_(std::move(channel)) {
+    SetUp(socket_.get());
+    channel_->ReadAhead();
+  }
+
+  int descriptor() const override { return socket_.get(); }
+  void Allow(int64_t bytes) override { channel_->Allow(bytes); }
+  IoResult Read(std::span<const iovec> into) override { return channel_->Read(into); }
+  IoResult Write(std::span<const iovec> from) override { return channel_->Write(from); }
+  bool pending() const override { return channel_->pending(); }
+
+  void ShutdownWrite() override {
+    channel_->SayGoodbye();
+    ::shutdown(socket_.get(), SHUT_WR);
+  }
+
+ private:
+  Descriptor socket_;
+  std::unique_ptr<TlsChannel> channel_;
 };
 
 }  // namespace
 
+IoResult ReadFrom(int socket, std::span<const iovec> into) {
+  return FromReturn(::readv(socket, into.data(), static_cast<int>(into.size())), true);
+}
+
+IoResult WriteTo(int socket, std::span<const iovec> from) {
+  msghdr message = {};
+  message.msg_iov = const_cast<iovec*>(from.data());
+  message.msg_iovlen = from.size();
+  return FromReturn(::sendmsg(socket, &message, MSG_NOSIGNAL), false);
+}
+
+std::string FailureText(const IoResult& result) {
+  return result.cause != nullptr ? result.cause : std::strerror(result.error);
+}
+
 std::unique_ptr<ByteStream> MakeSocketStream(Descriptor socket) {
   return std::make_unique<SocketStream>(std::move(socket));
+}
+
+std::unique_ptr<ByteStream> MakeTlsStream(Descriptor socket, std::unique_ptr<TlsChannel> channel) {
+  return std::make_unique<TlsStream>(std::move(socket), std::move(channel));
 }
 
 }  // namespace weft::tcp

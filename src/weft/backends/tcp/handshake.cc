@@ -26,36 +26,33 @@ std::string ProbeBody(const Hash& nonce) {
 
 }  // namespace
 
-const char* PathName(LinkPath path) {
-  constexpr const char* kNames[] = {"unknown", "host", "punched", "relay"};
-  return kNames[static_cast<size_t>(path)];
-}
-
 arrow::Result<LinkIdentity> LinkIdentity::Make(std::string_view secret, std::string_view job, int64_t epoch, Rank rank,
-                                               int world_size) {
+                                               int world_size, Encryption encryption) {
   LinkIdentity identity;
   ARROW_ASSIGN_OR_RAISE(identity.key, DeriveLinkKey(secret, job, epoch));
+  ARROW_ASSIGN_OR_RAISE(identity.tls_key, DeriveTlsKey(secret, job, epoch));
   identity.job_digest = JobDigest(job);
   identity.epoch = epoch;
   identity.rank = rank;
   identity.world_size = world_size;
+  identity.encryption = encryption;
   return identity;
 }
 
-Handshake::Handshake(const LinkIdentity& self, Rank peer, LinkPath path, const Hash& nonce)
-    : self_(self), peer_(peer), path_(path), nonce_(nonce) {}
+Handshake::Handshake(const LinkIdentity& self, Rank peer, LinkPath path, bool exposed, const Hash& nonce)
+    : self_(self), peer_(peer), path_(path), exposed_(exposed), nonce_(nonce) {}
 
-arrow::Result<Handshake> Handshake::Dial(const LinkIdentity& self, Rank peer, LinkPath path) {
+arrow::Result<Handshake> Handshake::Dial(const LinkIdentity& self, Rank peer, LinkPath path, bool exposed) {
   ARROW_ASSIGN_OR_RAISE(const Hash nonce, MakeNonce());
-  Handshake handshake(self, peer, path, nonce);
+  Handshake handshake(self, peer, path, exposed, nonce);
   handshake.own_hello_ = handshake.MakeHello();
   handshake.output_ = handshake.own_hello_;
   return handshake;
 }
 
-arrow::Result<Handshake> Handshake::Accept(const LinkIdentity& self) {
+arrow::Result<Handshake> Handshake::Accept(const LinkIdentity& self, bool exposed) {
   ARROW_ASSIGN_OR_RAISE(const Hash nonce, MakeNonce());
-  return Handshake(self, -1, LinkPath::kUnknown, nonce);
+  return Handshake(self, -1, LinkPath::kUnknown, exposed, nonce);
 }
 
 std::string Handshake::Encode(Message message, std::string_view body) const {
@@ -75,16 +72,24 @@ std::string Handshake::MakeHello() const {
                                .Put(self_.rank)
                                .Put(peer_)
                                .Put(self_.world_size)
-                               .Put(static_cast<uint32_t>(path_))
+                               .Put(path_)
+                               .Put(self_.encryption)
+                               .Put(static_cast<uint8_t>(exposed_ ? 1 : 0))
+                               .Put(uint8_t{0})
                                .PutRaw(AsView(nonce_))
                                .Take();
   return Encode(Message::kHello, body);
 }
 
-std::string Handshake::transcript() const { return higher() ? own_hello_ + peer_hello_ : peer_hello_ + own_hello_; }
+std::string Handshake::transcript() const {
+  return (higher() ? own_hello_ + peer_hello_ : peer_hello_ + own_hello_) + exported_;
+}
 
 size_t Handshake::wanted() const {
-  if (state_ == State::kAuthenticated || state_ == State::kDone || state_ == State::kFailed) return 0;
+  if (state_ == State::kAwaitTls || state_ == State::kAuthenticated || state_ == State::kDone ||
+      state_ == State::kFailed) {
+    return 0;
+  }
   return (head_done_ ? kHeadSize + body_size_ : kHeadSize) - input_.size();
 }
 
@@ -157,26 +162,22 @@ void Handshake::TakeHello(std::string_view body) {
   const auto from = *reader.Get<Rank>();
   const auto to = *reader.Get<Rank>();
   const auto world = *reader.Get<int32_t>();
-  const auto flags = *reader.Get<uint32_t>();
+  const auto path = *reader.Get<LinkPath>();
+  const auto encryption = *reader.Get<Encryption>();
+  const auto exposed = *reader.Get<uint8_t>();
+  const auto reserved = *reader.Get<uint8_t>();
   if (digest != AsView(self_.job_digest)) {
     peer_hello_.clear();
     return Fail(HandshakeFailure::kJunk, "a greeting of another job", false);
   }
-  if (epoch != self_.epoch) {
-    return Fail(HandshakeFailure::kEpoch,
-                "the peer is in epoch " + std::to_string(epoch) + " of the job and this rank in epoch " +
-                    std::to_string(self_.epoch),
-                true);
+  if (path > LinkPath::kRelay || exposed > 1 || reserved != 0) {
+    peer_hello_.clear();
+    return Fail(HandshakeFailure::kJunk, "no greeting of weft", false);
   }
-  if (world != self_.world_size) {
-    return Fail(
-        HandshakeFailure::kWorld,
-        "the peer's world has " + std::to_string(world) + " ranks and this one " + std::to_string(self_.world_size),
-        true);
-  }
+  if (!CheckHello(from, epoch, world, encryption)) return;
   // What claims this rank's own number is a reflection.
-  const bool right = to == self_.rank && from != self_.rank && from >= 0 && from < self_.world_size &&
-                     flags <= static_cast<uint32_t>(LinkPath::kRelay) && (peer_ < 0 || from == peer_);
+  const bool right =
+      to == self_.rank && from != self_.rank && from >= 0 && from < self_.world_size && (peer_ < 0 || from == peer_);
   if (!right) {
     return Fail(HandshakeFailure::kWrongRank,
                 "rank " + std::to_string(from) + " wanted rank " + std::to_string(to) + " and this is rank " +
@@ -184,17 +185,70 @@ void Handshake::TakeHello(std::string_view body) {
                 true);
   }
   peer_ = from;
-  peer_path_ = static_cast<LinkPath>(flags);
+  peer_path_ = path;
   const std::string_view nonce = *reader.GetRaw(sizeof(Hash));
   std::copy(nonce.begin(), nonce.end(), peer_nonce_.begin());
-  state_ = State::kAwaitProof;
   if (own_hello_.empty()) {
     own_hello_ = MakeHello();
     output_ += own_hello_;
   }
+  if (NeedsTls(self_.encryption, this->path(), exposed_ || exposed == 1)) {
+    state_ = State::kAwaitTls;
+    return;
+  }
+  state_ = State::kAwaitProof;
   if (!higher()) {
     output_ += Encode(Message::kProof, AsView(MakeProof(self_.key, ProofRole::kAcceptor, transcript())));
   }
+}
+
+/// What all ranks of one attempt at a job have in common.
+bool Handshake::CheckHello(Rank from, int64_t epoch, int world, Encryption encryption) {
+  if (epoch != self_.epoch) {
+    Fail(HandshakeFailure::kEpoch,
+         "the peer is in epoch " + std::to_string(epoch) + " of the job and this rank in epoch " +
+             std::to_string(self_.epoch),
+         true);
+  } else if (world != self_.world_size) {
+    Fail(HandshakeFailure::kWorld,
+         "the peer's world has " + std::to_string(world) + " ranks and this one " + std::to_string(self_.world_size),
+         true);
+  } else if (encryption != self_.encryption) {
+    Fail(HandshakeFailure::kEncryption,
+         "rank " + std::to_string(from) + " has encryption=" + EncryptionName(encryption) + " and rank " +
+             std::to_string(self_.rank) + " has encryption=" + EncryptionName(self_.encryption) +
+             "; give all ranks of the job the same (WEFT_ENCRYPTION)",
+         true);
+  }
+  return state_ != State::kFailed;
+}
+
+arrow::Result<TlsKey> Handshake::MakeTlsKey() const {
+  const Rank low = std::min(self_.rank, peer_);
+  const Rank high = std::max(self_.rank, peer_);
+  TlsKey key;
+  ARROW_ASSIGN_OR_RAISE(key.secret, DeriveConnectionKey(self_.tls_key, self_.version, low, high, transcript()));
+  key.identity = "weft link " + std::to_string(self_.version) + " rank " + std::to_string(high) + " to rank " +
+                 std::to_string(low);
+  key.server = !higher();
+  return key;
+}
+
+void Handshake::TlsDone(const Hash& exported) {
+  if (state_ != State::kAwaitTls) return;
+  exported_ = AsView(exported);
+  state_ = higher() ? State::kAwaitNomination : State::kAuthenticated;
+}
+
+void Handshake::TlsFailed(bool wrong_key, const std::string& cause) {
+  if (wrong_key) {
+    return Fail(HandshakeFailure::kWrongProof,
+                "rank " + std::to_string(peer_) + " and rank " + std::to_string(self_.rank) +
+                    " do not have the same secret, or somebody between them changes what they say (" + cause +
+                    "); give all ranks of the job the same WEFT_SECRET",
+                false);
+  }
+  Fail(HandshakeFailure::kTls, "no TLS with rank " + std::to_string(peer_) + ": " + cause, false);
 }
 
 void Handshake::TakeProof(std::string_view body) {
@@ -259,7 +313,8 @@ void Handshake::TakeRefusal(std::string_view body) {
   for (char& c : text) {
     if (static_cast<unsigned char>(c) < ' ' || static_cast<unsigned char>(c) > '~') c = '?';  // it may be anyone's
   }
-  const bool known = code.ok() && *code >= HandshakeFailure::kVersion && *code <= HandshakeFailure::kWrongProof;
+  const bool known = code.ok() && ((*code >= HandshakeFailure::kVersion && *code <= HandshakeFailure::kWrongProof) ||
+                                   *code == HandshakeFailure::kEncryption);
   Fail(known ? *code : HandshakeFailure::kRefused, text, false);
 }
 

@@ -8,10 +8,17 @@
 //   kAwaitHello   ---- HELLO(job, epoch, ranks, nonce) ---->   kAwaitHello
 //                 <--- HELLO(job, epoch, ranks, nonce) -----
 //                  |                                            | not of this job: close, say nothing
-//                  |                                            | other version, epoch, world, rank: REFUSE, close
+//                  |                                            | other version, epoch, world, rank, encryption:
+//                  |                                            | REFUSE, close
+//    in the clear:
 //                 <--- PROOF(lower) ------------------------   kAwaitProof
 //   kAwaitProof    | wrong: REFUSE, close
 //                 ---- PROOF(higher) --------------------->     | wrong: REFUSE, close
+//    by TLS:
+//   kAwaitTls     ---- ClientHello ---------------------->     kAwaitTls
+//                 <--- ServerHello ... Finished -----------     | another key: alert, close
+//                 ---- Finished -------------------------->     all that follows is inside of TLS
+//
 //   kAwaitNomination                                           kAuthenticated
 //                                                               | another connection of the pair was taken: close, or
 //                                                               | wait for what becomes of it
@@ -27,8 +34,12 @@
 //   From every state: junk, an unexpected message or a message that is too long -> kFailed.
 //
 // Every proof is an HMAC over both HELLOs as they were sent, so over both nonces, the job, the epoch, the ranks, the
-// path and the version; the key is known to the ranks of this (job, epoch) alone. Each role has its own label: a proof
-// that is sent back to its maker, or replayed to another connection, is wrong.
+// path, the encryption and the version; the key is known to the ranks of this (job, epoch) alone. Each role has its own
+// label: a proof that is sent back to its maker, or replayed to another connection, is wrong.
+//
+// Whether there is TLS follows from the two HELLOs, by the same rule on both ends. TLS's key is derived from them too:
+// where somebody has changed one of them, or puts two connections together, the two ends have different keys, and TLS's
+// own check of the key takes the place of the PROOFs. NOMINATE's proof then covers a value that TLS exports as well.
 //
 // Links through NATs have been seen to die after 16 to 64 KiB: the probe finds that out before the link counts.
 #pragma once
@@ -40,33 +51,31 @@
 #include <string_view>
 #include <utility>
 
+#include "weft/backends/tcp/encryption.h"
 #include "weft/backends/tcp/proof.h"
+#include "weft/backends/tcp/tls_channel.h"
 #include "weft/base/types.h"
 
 namespace weft::tcp {
 
-inline constexpr uint8_t kLinkVersion = 2;
+inline constexpr uint8_t kLinkVersion = 3;
 /// Bytes of a probe, each way.
 inline constexpr size_t kProbeBytes = 64 << 10;
 
 /// What a rank says of itself.
 struct LinkIdentity {
   Hash key;
+  Hash tls_key;
   Hash job_digest;
   int64_t epoch = 0;
   Rank rank = -1;
   int world_size = 0;
+  Encryption encryption = Encryption::kAuto;
   uint8_t version = kLinkVersion;  // another one only in tests
 
   static arrow::Result<LinkIdentity> Make(std::string_view secret, std::string_view job, int64_t epoch, Rank rank,
-                                          int world_size);
+                                          int world_size, Encryption encryption = Encryption::kAuto);
 };
-
-/// The way a connection was made. Who was called does not know; the path of a link is what either end knows.
-enum class LinkPath : uint8_t { kUnknown = 0, kHost = 1, kPunched = 2, kRelay = 3 };
-
-/// "host", "punched", "relay", or "unknown".
-const char* PathName(LinkPath path);
 
 /// Why a handshake failed.
 enum class HandshakeFailure : uint8_t {
@@ -78,22 +87,40 @@ enum class HandshakeFailure : uint8_t {
   kWrongRank = 5,   // meant for another rank: an address that leads elsewhere
   kWrongProof = 6,  // does not know the secret
   kRefused = 7,     // the peer refused, with no reason known here
+  kEncryption = 8,  // another choice of encryption
+  kTls = 9,         // TLS failed, and not for its key
 };
 
 class Handshake {
  public:
-  enum class State : uint8_t { kAwaitHello, kAwaitProof, kAwaitNomination, kAuthenticated, kProbing, kDone, kFailed };
+  enum class State : uint8_t {
+    kAwaitHello,
+    kAwaitProof,
+    kAwaitTls,
+    kAwaitNomination,
+    kAuthenticated,
+    kProbing,
+    kDone,
+    kFailed
+  };
 
-  /// For who has opened the connection: it knows whom it wants to reach, and on what path.
-  static arrow::Result<Handshake> Dial(const LinkIdentity& self, Rank peer, LinkPath path);
+  /// For who has opened the connection: it knows whom it wants to reach, and on what path. `exposed`: the peer's
+  /// address is not private.
+  static arrow::Result<Handshake> Dial(const LinkIdentity& self, Rank peer, LinkPath path, bool exposed);
   /// For who was called.
-  static arrow::Result<Handshake> Accept(const LinkIdentity& self);
+  static arrow::Result<Handshake> Accept(const LinkIdentity& self, bool exposed);
 
-  /// How many bytes the machine wants next: read no more, what follows the last message belongs to the link. 0 when it
-  /// wants none.
+  /// How many bytes the machine wants next: read no more, what follows the last message belongs to the link, or to TLS.
+  /// 0 when it wants none.
   size_t wanted() const;
   /// Takes bytes, at most wanted().
   void Consume(std::string_view bytes);
+  /// In kAwaitTls: what TLS is to be opened with, once all output so far is sent.
+  arrow::Result<TlsKey> MakeTlsKey() const;
+  /// In kAwaitTls: TLS stands and has exported this. From now on the machine's bytes go through it.
+  void TlsDone(const Hash& exported);
+  /// In kAwaitTls: there will be no TLS.
+  void TlsFailed(bool wrong_key, const std::string& cause);
   /// Lower rank, in kAuthenticated alone: takes this connection as the link.
   void Nominate();
 
@@ -106,13 +133,15 @@ class Handshake {
   /// The peer's rank once its HELLO has been taken, else -1. Proved from kAwaitNomination and kAuthenticated on.
   Rank peer() const { return peer_; }
   LinkPath path() const { return std::max(path_, peer_path_); }
+  /// TLS has taken the place of the proofs.
+  bool encrypted() const { return !exported_.empty(); }
   /// A HELLO that could be of this job has come.
   bool has_hello() const { return !peer_hello_.empty(); }
 
  private:
   enum class Message : uint8_t { kHello = 1, kProof = 2, kNominate = 3, kRefuse = 4, kProbe = 5, kProbed = 6 };
 
-  Handshake(const LinkIdentity& self, Rank peer, LinkPath path, const Hash& nonce);
+  Handshake(const LinkIdentity& self, Rank peer, LinkPath path, bool exposed, const Hash& nonce);
   bool higher() const { return self_.rank > peer_; }
   std::string Encode(Message message, std::string_view body) const;
   std::string MakeHello() const;
@@ -120,6 +149,7 @@ class Handshake {
   void TakeHead();
   void TakeMessage(Message message, std::string_view body);
   void TakeHello(std::string_view body);
+  bool CheckHello(Rank from, int64_t epoch, int world, Encryption encryption);
   void TakeProof(std::string_view body);
   void TakeNomination(std::string_view body);
   void TakeRefusal(std::string_view body);
@@ -132,6 +162,7 @@ class Handshake {
   Rank peer_;
   LinkPath path_;
   LinkPath peer_path_ = LinkPath::kUnknown;
+  bool exposed_;
   Hash nonce_;
   Hash peer_nonce_{};
   size_t probes_ = 0;  // that have come
@@ -141,6 +172,7 @@ class Handshake {
   std::string failure_text_;
   std::string own_hello_;
   std::string peer_hello_;
+  std::string exported_;  // from TLS
   std::string output_;
   std::string input_;     // of the message that comes in
   size_t body_size_ = 0;  // known once its head is complete

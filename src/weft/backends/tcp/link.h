@@ -33,6 +33,9 @@ struct LinkContext {
   std::vector<std::pair<Rank, std::string>> heard;
 };
 
+/// What one call of OnReadable takes from the stream's descriptor, about.
+inline constexpr int64_t kReadBudget = 8 << 20;
+
 /// Short messages (eager) are sent at once, within the credit that the peer gives for messages that nobody has received
 /// yet, and are complete as soon as they are copied or acknowledged. Longer ones, and those beyond the credit, are
 /// announced, asked for by the peer when their receive is there, sent in pieces straight from the sender's memory into
@@ -76,7 +79,8 @@ class Link {
   bool open() const { return stream_ != nullptr; }
   /// All that this rank has to say has been taken by the peer, or there is no one left to take it.
   bool settled() const;
-  bool quiet() const { return wire_.empty(); }
+  /// Nothing is left to be written.
+  bool quiet() const;
   Clock::time_point last_heard() const { return last_heard_; }
   Clock::time_point last_written() const { return last_written_; }
   const LinkInfo& info() const { return info_; }
@@ -117,7 +121,7 @@ class Link {
   void Stamp(OutFrame& frame);
   void Written(int64_t bytes);
   static void Detach(OutFrame& frame);
-  arrow::Status WriteFailed(int error);
+  arrow::Status WriteFailed(const IoResult& result);
   void CompleteAll(const arrow::Status& status);
 
   // In.

@@ -14,7 +14,6 @@ namespace {
 
 constexpr size_t kMaxSpans = 256;
 constexpr size_t kStagedBytes = 16 << 10;
-constexpr int64_t kReadBudget = 8 << 20;
 
 }  // namespace
 
@@ -58,8 +57,8 @@ void Link::Consume(int64_t size) { eager_consumed_ += size + kEagerOverhead; }
 
 arrow::Status Link::OnReadable() {
   bool more = true;
-  const int64_t bound = info_.bytes_received + kReadBudget;
-  while (more && !ended() && info_.bytes_received < bound) {
+  if (!ended()) stream_->Allow(kReadBudget);
+  while (more && !ended()) {
     const bool direct = payload_left_ > 0 && target_ != Target::kDiscard;
     ARROW_RETURN_NOT_OK(direct ? ReadDirect(&more) : ReadStaged(&more));
   }
@@ -87,7 +86,7 @@ arrow::Status Link::ReadDirect(bool* more) {
     wanted += static_cast<int64_t>(kHeaderSize);
   }
   const IoResult result = stream_->Read({spans, count});
-  *more = result.kind == IoResult::Kind::kMoved && result.bytes == wanted;
+  *more = result.kind == IoResult::Kind::kMoved && (result.bytes == wanted || result.more);
   if (result.kind != IoResult::Kind::kMoved) return AfterRead(result);
   info_.bytes_received += result.bytes;
   last_heard_ = Clock::now();
@@ -110,7 +109,7 @@ arrow::Status Link::ReadStaged(bool* more) {
   const size_t room = payload_left_ > 0 ? context_->stage.size() : kStagedBytes;
   const iovec span = {stage + head_have_, room - head_have_};
   const IoResult result = stream_->Read({&span, 1});
-  *more = result.kind == IoResult::Kind::kMoved && static_cast<size_t>(result.bytes) == span.iov_len;
+  *more = result.kind == IoResult::Kind::kMoved && (static_cast<size_t>(result.bytes) == span.iov_len || result.more);
   if (result.kind != IoResult::Kind::kMoved) return AfterRead(result);
   info_.bytes_received += result.bytes;
   last_heard_ = Clock::now();
@@ -124,7 +123,7 @@ arrow::Status Link::AfterRead(const IoResult& result) {
   const bool expected = peer_left_ || leaving_;
   const std::string how = result.kind == IoResult::Kind::kEnd
                               ? "is gone: its end of the link was closed without a goodbye (was its process killed?)"
-                              : std::string("is gone: ") + std::strerror(result.error) + " on the link to it";
+                              : "is gone: " + FailureText(result) + ", on the link to it";
   arrow::Status status = expected ? arrow::Status::OK() : Lost(how);
   ended_ = true;
   wire_.clear();

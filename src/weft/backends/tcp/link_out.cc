@@ -97,7 +97,9 @@ void Link::QueueHeartbeat(std::string_view text) {
   QueueText(FrameType::kHeartbeat, kFlagAsk, clock, text);
 }
 
-bool Link::settled() const { return ended() || (wire_.empty() && (kept_.empty() || peer_left_)); }
+bool Link::quiet() const { return wire_.empty() && (ended() || write_failed_ || !stream_->pending()); }
+
+bool Link::settled() const { return ended() || (quiet() && (kept_.empty() || peer_left_)); }
 
 /// Queues pieces of long messages, in turn, and answers and acknowledgements that nothing else carries.
 void Link::FillWire() {
@@ -142,6 +144,10 @@ void Link::Stamp(OutFrame& frame) {
 arrow::Status Link::Flush() {
   blocked_ = false;
   if (ended() || write_failed_) return arrow::Status::OK();
+  if (stream_->pending()) {
+    const IoResult result = stream_->Write({});
+    if (result.kind == IoResult::Kind::kFailed) return WriteFailed(result);
+  }
   int64_t budget = kWriteBudget;
   for (FillWire(); !wire_.empty(); FillWire()) {
     if (budget <= 0) {
@@ -172,7 +178,7 @@ arrow::Status Link::Flush() {
       if (filled < frame->payload_left) break;  // more spans than fit in one call
     }
     const IoResult result = stream_->Write({spans, count});
-    if (result.kind == IoResult::Kind::kFailed) return WriteFailed(result.error);
+    if (result.kind == IoResult::Kind::kFailed) return WriteFailed(result);
     if (result.kind != IoResult::Kind::kMoved) {
       blocked_ = true;
       return arrow::Status::OK();
@@ -180,16 +186,18 @@ arrow::Status Link::Flush() {
     Written(result.bytes);
     budget -= result.bytes;
   }
+  blocked_ = stream_->pending();
   return arrow::Status::OK();
 }
 
 /// What the peer said before it went is still to be read, and tells more than the error of a write.
-arrow::Status Link::WriteFailed(int error) {
+arrow::Status Link::WriteFailed(const IoResult& result) {
+  const std::string why = FailureText(result);
   write_failed_ = true;
   wire_.clear();
   ARROW_RETURN_NOT_OK(OnReadable());
   if (ended() || leaving_ || peer_left_) return arrow::Status::OK();
-  return Lost(std::string("is gone: ") + std::strerror(error) + " on the link to it");
+  return Lost("is gone: " + why + ", on the link to it");
 }
 
 void Link::Written(int64_t bytes) {
@@ -288,6 +296,7 @@ void Link::Cancel(const OperationRef& operation, const arrow::Status& status) {
 void Link::Disconnect() {
   if (stream_ == nullptr) return;
   stream_->ShutdownWrite();
+  stream_->Allow(kReadBudget);
   // Unread bytes would turn the close into a reset, which may overtake what was written.
   iovec sink = {context_->stage.data(), context_->stage.size()};
   for (int reads = 0; reads < 64 && stream_->Read({&sink, 1}).kind == IoResult::Kind::kMoved; ++reads) {

@@ -149,8 +149,8 @@ arrow::Status Linker::LinkAll() {
     StartDials();
     polled.assign({{listener_->fd(), POLLIN, 0}, {notices, POLLIN, 0}});
     for (const Connection& connection : connections_) {
-      const bool writes = connection.connecting || !connection.output.empty();
-      polled.push_back({connection.socket.get(), static_cast<short>(writes ? POLLOUT | POLLIN : POLLIN), 0});
+      polled.push_back(
+          {connection.socket.get(), static_cast<short>(connection.writes() ? POLLOUT | POLLIN : POLLIN), 0});
     }
     const timespec wait = ToTimespec(NextWait());
     ::ppoll(polled.data(), polled.size(), &wait, nullptr);

@@ -17,6 +17,7 @@
 #include "weft/backends/tcp/handshake.h"
 #include "weft/backends/tcp/punch_clock.h"
 #include "weft/backends/tcp/tcp_transport.h"
+#include "weft/backends/tcp/tls_channel.h"
 #include "weft/backends/tcp/watch.h"
 #include "weft/base/deadline.h"
 #include "weft/bootstrap/membership.h"
@@ -73,6 +74,9 @@ class Linker {
     bool connecting = false;
     std::optional<rendezvous::RelayCall> relay = {};  // until the stream is the peer's
     std::string output = {};
+    std::unique_ptr<TlsChannel> tls = {};  // over the socket, once the handshake has asked for it
+    /// Something is to be written.
+    bool writes() const { return connecting || !output.empty() || (tls != nullptr && tls->pending()); }
     Clock::time_point began = Clock::now();
     Clock::time_point moved = Clock::now();  // the last byte, either way
   };
@@ -150,6 +154,10 @@ class Linker {
   bool Read(Connection& connection);
   bool Write(Connection& connection);
   bool Finished(Connection& connection);
+  // The same bytes with TLS around them where there is TLS: linker_tls.cc.
+  bool DriveTls(Connection& connection);
+  static IoResult Receive(Connection& connection, std::span<char> into);
+  static IoResult Transmit(Connection& connection, std::string_view bytes);
   void Link(Connection& connection, Rank peer);
   bool Alive(Rank peer) const;
   void Close(Connection& connection, const std::string& trouble, int error = 0);

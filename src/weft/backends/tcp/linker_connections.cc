@@ -105,24 +105,25 @@ bool Linker::Drive(Connection& connection, short events) {
     }
   }
   if (!Write(connection)) return true;
-  if ((events & (POLLIN | POLLHUP | POLLERR)) != 0 && !Read(connection)) return true;
+  const bool begins_tls = connection.handshake.state() == Handshake::State::kAwaitTls && connection.tls == nullptr;
+  if ((begins_tls || (events & (POLLIN | POLLHUP | POLLERR)) != 0) && !Read(connection)) return true;
   return Finished(connection);
 }
 
 bool Linker::Write(Connection& connection) {
   connection.output += connection.relay ? connection.relay->TakeOutput() : connection.handshake.TakeOutput();
   size_t done = 0;
-  while (done < connection.output.size()) {
-    const ssize_t sent =
-        ::send(connection.socket.get(), connection.output.data() + done, connection.output.size() - done, MSG_NOSIGNAL);
-    if (sent < 0) {
-      if (errno == EAGAIN || errno == EINTR) break;
-      Close(connection, std::strerror(errno));
+  IoResult result;
+  do {
+    result = Transmit(connection, std::string_view(connection.output).substr(done));
+    if (result.kind == IoResult::Kind::kFailed) {
+      Close(connection, FailureText(result));
       return false;
     }
-    done += static_cast<size_t>(sent);
+    if (result.kind != IoResult::Kind::kMoved) break;
+    done += static_cast<size_t>(result.bytes);
     connection.moved = Clock::now();
-  }
+  } while (done < connection.output.size());
   connection.output.erase(0, done);
   return true;
 }
@@ -131,16 +132,18 @@ bool Linker::Read(Connection& connection) {
   char buffer[8192];
   for (;;) {
     // No byte beyond the message that is waited for: what follows the last one is the link's.
+    if (!connection.relay && !DriveTls(connection)) return false;
     const size_t asked = connection.relay ? connection.relay->wanted() : connection.handshake.wanted();
     if (asked == 0) return true;
-    const ssize_t got = ::recv(connection.socket.get(), buffer, std::min(sizeof(buffer), asked), 0);
-    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return true;
-    if (got <= 0) {
-      Close(connection, got == 0 ? "the connection was closed during the handshake" : std::strerror(errno));
+    const IoResult result = Receive(connection, std::span(buffer).first(std::min(sizeof(buffer), asked)));
+    if (result.kind == IoResult::Kind::kWouldBlock) return true;
+    if (result.kind != IoResult::Kind::kMoved) {
+      const bool ended = result.kind == IoResult::Kind::kEnd;
+      Close(connection, ended ? "the connection was closed during the handshake" : FailureText(result));
       return false;
     }
     connection.moved = Clock::now();
-    const std::string_view bytes(buffer, static_cast<size_t>(got));
+    const std::string_view bytes(buffer, static_cast<size_t>(result.bytes));
     if (!connection.relay) {
       connection.handshake.Consume(bytes);
     } else {
@@ -162,6 +165,7 @@ bool Linker::Finished(Connection& connection) {
   switch (handshake.state()) {
     case Handshake::State::kAwaitHello:
     case Handshake::State::kAwaitProof:
+    case Handshake::State::kAwaitTls:
     case Handshake::State::kAwaitNomination:
     case Handshake::State::kProbing:
       return false;
@@ -185,7 +189,7 @@ bool Linker::Finished(Connection& connection) {
       [[fallthrough]];
     }
     case Handshake::State::kDone:
-      if (!connection.output.empty()) return false;
+      if (connection.writes()) return false;
       Link(connection, peer);
       return true;
     case Handshake::State::kFailed:
@@ -217,8 +221,14 @@ void Linker::Link(Connection& connection, Rank peer) {
   link.info.remote_address = connection.remote;
   link.info.link_seconds = Seconds(Clock::now() - link_began_);
   link.info.tries = state.tries;
-  link.stream = MakeSocketStream(std::move(connection.socket));
-  WEFT_LOG(kDebug, "linked to rank " << peer << " by " << link.info.path << " (" << connection.remote << ") after "
+  if (connection.tls != nullptr) {
+    link.info.cipher = connection.tls->cipher();
+    link.stream = MakeTlsStream(std::move(connection.socket), std::move(connection.tls));
+  } else {
+    link.stream = MakeSocketStream(std::move(connection.socket));
+  }
+  WEFT_LOG(kDebug, "linked to rank " << peer << " by " << link.info.path << " (" << connection.remote << ", "
+                                     << (link.info.cipher.empty() ? "in the clear" : link.info.cipher) << ") after "
                                      << link.info.link_seconds * 1e3 << " ms, "
                                      << (state.went ? Seconds(Clock::now() - state.go) * 1e3 : 0) << " ms after go");
 }
@@ -255,6 +265,7 @@ void Linker::RecordVerdict(const Connection& connection) {
       break;
     case HandshakeFailure::kVersion:
     case HandshakeFailure::kWorld:
+    case HandshakeFailure::kEncryption:
       failure = CommunicationFailure::kMismatch;
       break;
     case HandshakeFailure::kEpoch:

@@ -117,7 +117,8 @@ void Linker::StartDials() {
 void Linker::DialHost(Rank peer, size_t route_number) {
   PeerState& state = Peer(peer);
   Route& route = state.routes[route_number];
-  arrow::Result<Handshake> handshake = Handshake::Dial(identity_, peer, LinkPath::kHost);
+  arrow::Result<Handshake> handshake =
+      Handshake::Dial(identity_, peer, LinkPath::kHost, !IsPrivate(route.endpoint.address()));
   if (!handshake.ok()) {
     state.last_trouble = handshake.status().message();
     route.next_try = Clock::now() + kLongestPause;
@@ -132,7 +133,7 @@ void Linker::DialHost(Rank peer, size_t route_number) {
 
 void Linker::DialPunch(Rank peer) {
   PeerState& state = Peer(peer);
-  arrow::Result<Handshake> handshake = Handshake::Dial(identity_, peer, LinkPath::kPunched);
+  arrow::Result<Handshake> handshake = Handshake::Dial(identity_, peer, LinkPath::kPunched, true);
   if (!handshake.ok()) return;
   ++state.tries;
   state.punching = true;
@@ -152,7 +153,7 @@ void Linker::DialRelay(Rank peer) {
   const auto server = options_.rendezvous->server_address();
   if (!server.ok()) return;
   const arrow::Result<Endpoint> endpoint = Endpoint::Resolve(server->host, server->port);
-  arrow::Result<Handshake> handshake = Handshake::Dial(identity_, peer, LinkPath::kRelay);
+  arrow::Result<Handshake> handshake = Handshake::Dial(identity_, peer, LinkPath::kRelay, true);
   auto call = rendezvous::RelayCall::Make(options_.rendezvous->admission_key(), *options_.room,
                                           static_cast<uint32_t>(identity_.rank), static_cast<uint32_t>(peer));
   if (!endpoint.ok() || !handshake.ok() || !call.ok()) return;
@@ -191,7 +192,7 @@ void Linker::AcceptAll() {
       if (errno == EMFILE || errno == ENFILE) MakeRoom();
       return;
     }
-    arrow::Result<Handshake> handshake = Handshake::Accept(identity_);
+    arrow::Result<Handshake> handshake = Handshake::Accept(identity_, !IsPrivate(remote.address()));
     if (!handshake.ok()) return;
     MakeRoom();
     const int one = 1;

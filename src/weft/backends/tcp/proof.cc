@@ -13,12 +13,33 @@
 
 namespace weft::tcp {
 
-arrow::Result<Hash> DeriveLinkKey(std::string_view secret, std::string_view job, int64_t epoch) {
+namespace {
+
+constexpr std::string_view kSalt = "weft tcp v1";
+
+arrow::Result<Hash> DeriveFor(std::string_view use, std::string_view secret, std::string_view job, int64_t epoch) {
   if (secret.size() != 32) {
     return arrow::Status::Invalid("tcp needs the job's secret: 32 bytes, got ", secret.size(),
                                   "; set WEFT_SECRET to 64 hexadecimal digits, the same on every rank");
   }
-  return DeriveKey(secret, "weft tcp v1", ByteWriter().PutString("link").PutString(job).Put(epoch).Take());
+  return DeriveKey(secret, kSalt, ByteWriter().PutString(use).PutString(job).Put(epoch).Take());
+}
+
+}  // namespace
+
+arrow::Result<Hash> DeriveLinkKey(std::string_view secret, std::string_view job, int64_t epoch) {
+  return DeriveFor("link", secret, job, epoch);
+}
+
+arrow::Result<Hash> DeriveTlsKey(std::string_view secret, std::string_view job, int64_t epoch) {
+  return DeriveFor("tls", secret, job, epoch);
+}
+
+arrow::Result<Hash> DeriveConnectionKey(const Hash& tls_key, uint8_t version, Rank lower, Rank higher,
+                                        std::string_view transcript) {
+  const std::string info =
+      ByteWriter().PutString("connection").Put(version).Put(lower).Put(higher).PutRaw(transcript).Take();
+  return DeriveKey(AsView(tls_key), kSalt, info);
 }
 
 Hash JobDigest(std::string_view job) {

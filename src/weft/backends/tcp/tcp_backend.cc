@@ -7,27 +7,15 @@
 #include "weft/communicator/p2p_communicator.h"
 
 namespace weft::tcp {
-namespace {
-
-arrow::Status CheckEncryption(const std::string& encryption) {
-  if (encryption == "auto" || encryption == "off") return arrow::Status::OK();
-  if (encryption == "on") {
-    return arrow::Status::Invalid(
-        "encryption=on: this build of tcp has no TLS; on private host paths encryption=auto sends authenticated links "
-        "in the clear");
-  }
-  return arrow::Status::Invalid("encryption=\"", encryption, "\" is not one of auto, on, off");
-}
-
-}  // namespace
 
 arrow::Result<std::unique_ptr<Transport>> MakeTransport(const BackendContext& context) {
-  ARROW_RETURN_NOT_OK(CheckEncryption(context.encryption));
+  ARROW_ASSIGN_OR_RAISE(const Encryption encryption, ParseEncryption(context.encryption));
   if (context.membership == nullptr) return arrow::Status::Invalid("tcp needs a membership");
   Membership& membership = *context.membership;
   if (membership.world_size() == 1) return TcpTransport::Make(0, std::vector<LinkedPeer>(1));
-  ARROW_ASSIGN_OR_RAISE(LinkIdentity identity, LinkIdentity::Make(context.secret, membership.job(), membership.epoch(),
-                                                                  membership.rank(), membership.world_size()));
+  ARROW_ASSIGN_OR_RAISE(LinkIdentity identity,
+                        LinkIdentity::Make(context.secret, membership.job(), membership.epoch(), membership.rank(),
+                                           membership.world_size(), encryption));
   Linker::Options options;
   options.advertise = context.advertise;
   options.deadline = Deadline::After(context.connect_timeout);
