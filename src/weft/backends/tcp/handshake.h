@@ -36,16 +36,18 @@
 #include <arrow/result.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "weft/backends/tcp/proof.h"
 #include "weft/base/types.h"
 
 namespace weft::tcp {
 
-inline constexpr uint8_t kLinkVersion = 2;
+inline constexpr uint8_t kLinkVersion = 3;
 /// Bytes of a probe, each way.
 inline constexpr size_t kProbeBytes = 64 << 10;
 
@@ -57,6 +59,9 @@ struct LinkIdentity {
   Rank rank = -1;
   int world_size = 0;
   uint8_t version = kLinkVersion;  // another one only in tests
+  /// By peer, how many links this rank has had with it; nullptr: none with anyone. Changed by whoever runs the
+  /// handshakes.
+  std::shared_ptr<std::vector<uint32_t>> links = nullptr;
 
   static arrow::Result<LinkIdentity> Make(std::string_view secret, std::string_view job, int64_t epoch, Rank rank,
                                           int world_size);
@@ -106,6 +111,9 @@ class Handshake {
   /// The peer's rank once its HELLO has been taken, else -1. Proved from kAwaitNomination and kAuthenticated on.
   Rank peer() const { return peer_; }
   LinkPath path() const { return std::max(path_, peer_path_); }
+  /// How many links the peer says that it has had with this rank, and what this rank has said.
+  uint32_t peer_links() const { return peer_links_; }
+  uint32_t own_links() const { return own_links_; }
   /// A HELLO that could be of this job has come.
   bool has_hello() const { return !peer_hello_.empty(); }
 
@@ -115,7 +123,7 @@ class Handshake {
   Handshake(const LinkIdentity& self, Rank peer, LinkPath path, const Hash& nonce);
   bool higher() const { return self_.rank > peer_; }
   std::string Encode(Message message, std::string_view body) const;
-  std::string MakeHello() const;
+  std::string MakeHello();
   std::string transcript() const;
   void TakeHead();
   void TakeMessage(Message message, std::string_view body);
@@ -132,6 +140,8 @@ class Handshake {
   Rank peer_;
   LinkPath path_;
   LinkPath peer_path_ = LinkPath::kUnknown;
+  uint32_t own_links_ = 0;
+  uint32_t peer_links_ = 0;
   Hash nonce_;
   Hash peer_nonce_{};
   size_t probes_ = 0;  // that have come
