@@ -211,8 +211,9 @@ TEST(TcpRelink, BetweenOperationsNobodyNotices) {
       std::this_thread::sleep_for(milliseconds(500));
     }
     for (const LinkInfo& link : t.links()) {
-      if (link.peer != rank) EXPECT_GE(link.remade, 4);
-      if (link.peer != rank) EXPECT_GE(link.errors, 4);
+      if (link.peer == rank) continue;
+      EXPECT_GE(link.remade, 4);
+      EXPECT_GE(link.errors, 1);
     }
     ASSERT_OK(t.Close(Deadline::After(seconds(10))));
   });
