@@ -11,7 +11,7 @@ namespace weft::tcp {
 namespace {
 
 /// So many streams in a row may break before they carry anything of what waits.
-constexpr int kMostInVain = 8;
+constexpr int kMostInVain = 16;
 
 }  // namespace
 
