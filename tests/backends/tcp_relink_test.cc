@@ -177,7 +177,7 @@ TEST(TcpRelink, ResetsAndEndsAtAnyByte) {
 }
 
 TEST(TcpRelink, ManyShortLives) {
-  const int64_t remade = RunUnderCuts(2, {.fates = {Fate::kReset, Fate::kEnd}, .least = 2000, .most = 60e3},
+  const int64_t remade = RunUnderCuts(2, {.fates = {Fate::kReset, Fate::kEnd}, .least = 10e3, .most = 200e3},
                                       Soak() ? 5000 : 200, 2);
   EXPECT_GT(remade, Soak() ? 5000 : 200);
 }
@@ -307,7 +307,7 @@ TEST(TcpRelink, AnAbortArrivesOverALinkThatIsMadeAgain) {
     if (rank == 0) {
       proxied.CutAll(Fate::kHalfReset);
       (*transport)->Abort(arrow::Status::Invalid("the moon is full"));
-      std::this_thread::sleep_for(seconds(3));
+      std::this_thread::sleep_for(seconds(8));  // the other may hear nothing at all, and looks for it after 3 s
       return;
     }
     std::string in(2, ' ');

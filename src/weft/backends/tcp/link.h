@@ -203,6 +203,7 @@ class Link {
   bool held_ = false;           // numbered frames wait for the peer's RESUME on this stream
   bool resume_awaited_ = true;  // the peer has not sent it yet
   int in_vain_ = 0;             // streams in a row that carried nothing of what waited
+  Clock::time_point in_vain_since_;
   bool carried_ = true;         // something was acknowledged on this stream
   uint64_t carried_part_ = 0;   // of the first frame of this stream, that the peer had before
   std::optional<Half> half_;
