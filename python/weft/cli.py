@@ -100,8 +100,8 @@ def _parser() -> argparse.ArgumentParser:
     doctor.add_argument(
         "--peers",
         action="store_true",
-        help="link up and show each link: its path, time, tries, errors, round trip and bytes; as the ranks of a launch "
-        "(weft run -n 4 -m weft.doctor --peers, or this command under another launcher), else with two ranks here",
+        help="link up and show each link: its path, time, tries, errors, round trip and bytes; as the ranks of a "
+        "launch (weft run -n 4 -m weft.doctor --peers, or this command under another launcher), else of two ranks here",
     )
     serverless.add_parsers(commands)
     return parser

@@ -151,7 +151,8 @@ class CuttingProxy {
   bool Carry(Pair& pair, const pollfd* polled) {
     if (pair.spoiled) {
       // What is black-holed stays so until both ends have given it up; nobody here reads that.
-      return (pair.ends[0].valid() || pair.ends[1].valid()) && Clock::now() - pair.spoiled_at < std::chrono::seconds(20);
+      return (pair.ends[0].valid() || pair.ends[1].valid()) &&
+             Clock::now() - pair.spoiled_at < std::chrono::seconds(20);
     }
     for (size_t from = 0; from < 2; ++from) {
       Way& way = pair.ways[from];
@@ -206,7 +207,8 @@ class CuttingProxy {
       ::poll(polled.data(), polled.size(), 20);
       const std::lock_guard lock(mutex_);
       const pollfd* at = polled.data() + 1;
-      for (auto it = pairs_.begin(); it != pairs_.end(); at += 2) it = Carry(*it, at) ? std::next(it) : pairs_.erase(it);
+      for (auto it = pairs_.begin(); it != pairs_.end(); at += 2)
+        it = Carry(*it, at) ? std::next(it) : pairs_.erase(it);
       if (polled[0].revents != 0) Accept();
     }
   }

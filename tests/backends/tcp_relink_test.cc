@@ -64,8 +64,8 @@ class ProxiedWorld {
 using Numbers = std::vector<int64_t>;
 
 int64_t Value(int rank, int round, size_t at) {
-  return static_cast<int64_t>((static_cast<uint64_t>(rank + 1) * 0x9E3779B97F4A7C15ull + static_cast<uint64_t>(round) * 977 +
-                               at * 0xBF58476D1CE4E5B9ull) >>
+  return static_cast<int64_t>((static_cast<uint64_t>(rank + 1) * 0x9E3779B97F4A7C15ull +
+                               static_cast<uint64_t>(round) * 977 + at * 0xBF58476D1CE4E5B9ull) >>
                               20);
 }
 
@@ -177,8 +177,8 @@ TEST(TcpRelink, ResetsAndEndsAtAnyByte) {
 }
 
 TEST(TcpRelink, ManyShortLives) {
-  const int64_t remade = RunUnderCuts(2, {.fates = {Fate::kReset, Fate::kEnd}, .least = 10e3, .most = 200e3},
-                                      Soak() ? 5000 : 200, 2);
+  const int64_t remade =
+      RunUnderCuts(2, {.fates = {Fate::kReset, Fate::kEnd}, .least = 10e3, .most = 200e3}, Soak() ? 5000 : 200, 2);
   EXPECT_GT(remade, Soak() ? 5000 : 200);
 }
 

@@ -118,5 +118,7 @@ def test_at_any_moment():
     chance = random.Random(6)
     for _ in range(60):
         victim = chance.randrange(4)
-        work = chance.choice([["--hold", "60"], ["--bytes", "16", "--flow", "60"], ["--bytes", "4000000", "--flow", "60"]])
+        work = chance.choice(
+            [["--hold", "60"], ["--bytes", "16", "--flow", "60"], ["--bytes", "4000000", "--flow", "60"]]
+        )
         try_all(victim, wait(0.3 + chance.random() * 5), [str(RANK), *work], WEFT_RELAY_AFTER="1")

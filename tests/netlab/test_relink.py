@@ -22,7 +22,12 @@ def run(lab: Lab, trouble: Callable[[Lab], None], *options: str, **variables: st
 
 def remade(outcomes: list[Outcome], a: int, b: int) -> int:
     """How often the link was made again, which both ends know."""
-    counts = {link["remade"] for rank, peer in ((a, b), (b, a)) for link in outcomes[rank].said["links"] if link["peer"] == peer}
+    counts = {
+        link["remade"]
+        for rank, peer in ((a, b), (b, a))
+        for link in outcomes[rank].said["links"]
+        if link["peer"] == peer
+    }
     assert len(counts) == 1, counts
     return int(counts.pop())
 

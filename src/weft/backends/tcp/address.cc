@@ -121,7 +121,11 @@ std::string Endpoint::ToString() const {
 
 std::string Candidates::Encode() const {
   ByteWriter writer;
-  writer.Put(kLinkVersion).PutString(host_identity).PutString(room).PutString(process).Put(static_cast<uint32_t>(list.size()));
+  writer.Put(kLinkVersion)
+      .PutString(host_identity)
+      .PutString(room)
+      .PutString(process)
+      .Put(static_cast<uint32_t>(list.size()));
   for (const Candidate& candidate : list) writer.Put(candidate.kind).Put(candidate.port).PutString(candidate.host);
   return writer.Take();
 }

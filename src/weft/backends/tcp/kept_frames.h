@@ -45,8 +45,8 @@ class KeptFrames {
 
   /// Makes all frames ready to be written again, the first one from byte `part` of its payload on. `acknowledgement` is
   /// what the peer has; `next` the sequence of the next frame to be queued. Status::Invalid, with what is wrong, where
-  /// the peer lacks frames that are kept no more, has a part that no frame has, or the memory of a frame is gone because
-  /// its send was given up.
+  /// the peer lacks frames that are kept no more, has a part that no frame has, or the memory of a frame is gone
+  /// because its send was given up.
   arrow::Status Rewind(uint64_t acknowledgement, uint64_t part, uint64_t next);
 
   /// Detaches the frames of a send that is given up; nullptr: all.

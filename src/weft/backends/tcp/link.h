@@ -77,7 +77,8 @@ class Link {
   bool peer_left() const { return peer_left_; }
   /// The peer has sent an abort; it has told all others too.
   bool peer_aborted() const { return peer_aborted_; }
-  /// No stream will come any more; the last one stays open until Disconnect, so that its descriptor can be taken out of a poll set.
+  /// No stream will come any more; the last one stays open until Disconnect, so that its descriptor can be taken out of
+  /// a poll set.
   bool ended() const { return ended_; }
   bool open() const { return stream_ != nullptr; }
   /// All that this rank has to say has been taken by the peer, or there is no one left to take it.
@@ -203,7 +204,6 @@ class Link {
   bool held_ = false;           // numbered frames wait for the peer's RESUME on this stream
   bool resume_awaited_ = true;  // the peer has not sent it yet
   int in_vain_ = 0;             // streams in a row that carried nothing of what waited
-  Clock::time_point in_vain_since_;
   bool carried_ = true;         // something was acknowledged on this stream
   uint64_t carried_part_ = 0;   // of the first frame of this stream, that the peer had before
   std::optional<Half> half_;

@@ -252,7 +252,8 @@ void Link::Fail(const arrow::Status& status, const std::string* abort) {
   OutFrameRef begun;
   if (!wire_.empty()) {
     OutFrame& first = *wire_.front();
-    const bool half = first.stamped && first.head_left + first.payload_left < int64_t{kHeaderSize} + first.header.length;
+    const bool half =
+        first.stamped && first.head_left + first.payload_left < int64_t{kHeaderSize} + first.header.length;
     if (half || first.header.type == FrameType::kResume) begun = wire_.front();
     if (begun) Detach(*begun);
   }

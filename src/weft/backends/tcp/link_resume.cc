@@ -5,14 +5,13 @@
 #include <utility>
 
 #include "weft/backends/tcp/link.h"
-#include "weft/backends/tcp/timing.h"
 #include "weft/base/logging.h"
 
 namespace weft::tcp {
 namespace {
 
-/// So many streams in a row may break before they carry anything of what waits, and more within this time.
-constexpr int kMostInVain = 16;
+/// So many streams in a row may break before they carry anything of what waits.
+constexpr int kMostInVain = 64;
 
 }  // namespace
 
@@ -27,8 +26,8 @@ arrow::Status Link::Break(const std::string& how) {
     blocked_ = false;
     return status;
   }
-  WEFT_LOG(kInfo, "the link to rank " << info_.peer << " broke, and is to be made again: rank " << info_.peer << " "
-                                      << how);
+  WEFT_LOG(kInfo,
+           "the link to rank " << info_.peer << " broke, and is to be made again: rank " << info_.peer << " " << how);
   // A stream that broke before the peer had spoken on it did not mend the one before.
   if (!held_) broke_at_ = Clock::now();
   how_broken_ = how;
@@ -108,9 +107,9 @@ arrow::Status Link::TakeResume() {
   if (!status.ok()) return Lost("cannot go on where its link broke: it " + status.message());
   if (carried_ || frame_.size > carried_part_ || kept_.empty()) {
     in_vain_ = 0;
-    in_vain_since_ = broke_at_;
-  } else if (++in_vain_ > kMostInVain && Clock::now() - in_vain_since_ > kRemakeWithin) {
-    return Lost(how_broken_ + "; the link was made again " + std::to_string(in_vain_) + " times, and carried nothing");
+  } else if (++in_vain_ > kMostInVain) {
+    return Lost(how_broken_ + "; the link was made again " + std::to_string(kMostInVain) +
+                " times, and carried nothing");
   }
   carried_ = false;
   carried_part_ = frame_.size;

@@ -135,9 +135,8 @@ std::optional<std::string> Linker::Verdict(Rank peer) const {
 bool Linker::RefusedAgain(const PeerState& state) const {
   if (state.routes.empty() || (state.paired && !server_lost_)) return false;
   const Clock::time_point since = Clock::now() - kClosedFor;
-  return std::all_of(state.routes.begin(), state.routes.end(), [since](const Route& route) {
-    return route.refused_since && *route.refused_since <= since;
-  });
+  return std::all_of(state.routes.begin(), state.routes.end(),
+                     [since](const Route& route) { return route.refused_since && *route.refused_since <= since; });
 }
 
 }  // namespace weft::tcp

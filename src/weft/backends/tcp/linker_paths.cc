@@ -66,7 +66,8 @@ void Linker::TakeNotices() {
       TakeGo(notice);
     } else if (notice.kind == Notice::Kind::kHere) {
       state.gone_at.reset();
-      if (state.paired) options_.rendezvous->Ask({notice.peer});  // an earlier ask may have been answered to one who left
+      if (state.paired)
+        options_.rendezvous->Ask({notice.peer});  // an earlier ask may have been answered to one who left
     } else {
       const bool silent = notice.reason == rendezvous::GoneReason::kSilent;
       state.gone_at = Clock::now() + (silent ? Duration::zero() : kComeBackWithin);
@@ -83,7 +84,7 @@ void Linker::TakeGo(const Notice& notice) {
   state.went = true;
   state.go = notice.at;
   if (!state.relay_at) {
-    const Duration after = relinker_ == nullptr            ? options_.relay_after
+    const Duration after = relinker_ == nullptr             ? options_.relay_after
                            : state.path == LinkPath::kRelay ? Duration::zero()
                                                             : std::min(options_.relay_after, kRelayAgainAfter);
     state.relay_at = notice.at + after;

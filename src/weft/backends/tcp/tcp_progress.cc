@@ -211,9 +211,8 @@ void TcpTransport::RunIo() {
       deep_stand_by_ = false;
       continue;
     }
-    const int count =
-        Poll(lock, Duration::zero(),
-             context_.ledger.pending > 0 || troubled_ ? kTimersWhileWaiting : kTimersWhileIdle, events);
+    const int count = Poll(lock, Duration::zero(),
+                           context_.ledger.pending > 0 || troubled_ ? kTimersWhileWaiting : kTimersWhileIdle, events);
     if (stop_ || driver_present_) continue;
     Handle({events, static_cast<size_t>(count)});
     Settle(lock);

@@ -64,7 +64,8 @@ void TcpTransport::LookForSuspects(Clock::time_point now) {
     if (slot.link == nullptr) continue;
     const auto since = slot.link->suspected();
     if (!since || now - *since < kSignOfLifeWithin) continue;
-    const arrow::Status status = slot.link->Break("wants its link to be made again, and does not answer on the old one");
+    const arrow::Status status =
+        slot.link->Break("wants its link to be made again, and does not answer on the old one");
     if (!status.ok()) return Fail(status, true);
     UpdateInterest(slot);
   }
@@ -75,10 +76,9 @@ arrow::Status TcpTransport::NotRemade(const Slot& slot, const std::string& why) 
   const std::string tried = relinker_ == nullptr ? "" : relinker_->Tried(link.peer());
   char seconds[32];
   std::snprintf(seconds, sizeof(seconds), "%.1f", Seconds(Clock::now() - link.broke_at()));
-  return link.Error(CommunicationFailure::kPeerLost,
-                    "rank " + std::to_string(link.peer()) + " " + link.how_broken() +
-                        "; the link could not be made again in " + seconds + " s" +
-                        (why.empty() ? "" : ": " + why) + " (" + tried + ")");
+  return link.Error(CommunicationFailure::kPeerLost, "rank " + std::to_string(link.peer()) + " " + link.how_broken() +
+                                                         "; the link could not be made again in " + seconds + " s" +
+                                                         (why.empty() ? "" : ": " + why) + " (" + tried + ")");
 }
 
 /// While the communicator is closed: what is not made again in time will not be.

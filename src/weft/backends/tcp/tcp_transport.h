@@ -30,8 +30,8 @@ struct LinkedPeer {
 /// the caller comes often, and takes over when it has been away for kStandBy. The I/O thread never runs code of the
 /// caller's but the two functions of SetHeartbeat, and blocks all signals.
 ///
-/// A link whose stream breaks is made again by the relinker's thread, which hands the new stream over as an event of the
-/// poll set. What waits on the link waits for that, kRemakeWithin at most.
+/// A link whose stream breaks is made again by the relinker's thread, which hands the new stream over as an event of
+/// the poll set. What waits on the link waits for that, kRemakeWithin at most.
 class TcpTransport : public Transport {
  public:
   /// `peers` by rank. Without a relinker (the first form) a link that breaks is lost.
