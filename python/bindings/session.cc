@@ -262,6 +262,9 @@ nb::list Links(const PySession& self) {
     one["cipher"] = link.cipher;
     one["link_seconds"] = link.link_seconds;
     one["tries"] = link.tries;
+    one["errors"] = link.errors;
+    one["last_error"] = link.last_error;
+    one["remade"] = link.remade;
     one["round_trip_seconds"] =
         link.round_trip_seconds < 0 ? nb::none() : nb::object(nb::float_(link.round_trip_seconds));
     one["bytes_sent"] = link.bytes_sent;

@@ -88,7 +88,13 @@ def _parser() -> argparse.ArgumentParser:
     collectives.add_argument("--quick", action="store_true", help="2 ranks, three sizes, little time: a smoke test")
     collectives.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
 
-    commands.add_parser("doctor", help="what is built, what this host is, whether two ranks can talk")
+    doctor = commands.add_parser("doctor", help="what is built, what this host is, whether two ranks can talk")
+    doctor.add_argument(
+        "--peers",
+        action="store_true",
+        help="link up and show each link: its path, time, tries, errors, round trip and bytes; as the ranks of a "
+        "launch (weft run -n 4 -m weft.doctor --peers, or this command under another launcher), else of two ranks here",
+    )
     serverless.add_parsers(commands)
     return parser
 
@@ -179,9 +185,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _bench(options)
     if options.command in serverless.COMMANDS:
         return serverless.run(options, for_script)
-    from weft.doctor import report
+    from weft.doctor import peers, report
 
-    return report()
+    return peers() if options.peers else report()
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""``weft doctor``: what is built, what this host is, and whether two ranks can talk."""
+"""``weft doctor``: what is built, what this host is, whether two ranks can talk, and how each link of a rank is."""
 
 from __future__ import annotations
 
 import os
 import platform
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from importlib import metadata
@@ -14,10 +15,12 @@ from typing import Any
 from weft import _core, launchers, settings
 from weft.starting import MPI_ENVIRONMENT, start_command
 
-__all__ = ["ping", "report"]
+__all__ = ["peers", "ping", "report", "show_links"]
 
 #: Seconds that all pings together may take.
 LIMIT = 60.0
+#: Seconds in which a rank that waits has heard from its peers.
+HEARTBEATS = 1.5
 
 
 def _version(package: str) -> str:
@@ -139,5 +142,67 @@ def ping() -> None:
             print(f"barrier {min(trips) * 1e6:.0f} us, {size >> 20} MiB in {seconds * 1e3:.1f} ms")
 
 
+def _started_as_a_rank() -> bool:
+    """A launcher, `weft run` among them, or a person has said who this process is among others."""
+    return launchers.find() is not None or int(os.environ.get("WEFT_WORLD_SIZE", "1")) > 1
+
+
+def peers() -> int:
+    """Links up and prints how each link is: as one of the ranks of a launch, else with two ranks on this host."""
+    if _started_as_a_rank():
+        show_links()
+        return 0
+    if not _core.have_rendezvous:
+        print("two ranks on this host need a build with the rendezvous server: it needs Asio and OpenSSL")
+        return 1
+    command = start_command("tcp", 2, ["-m", "weft.doctor", "--peers"])
+    assert command is not None  # tcp needs no launcher of others
+    return subprocess.run(command, stdin=subprocess.DEVNULL, timeout=LIMIT, check=False).returncode
+
+
+def _line(rank: int, link: dict[str, Any]) -> str:
+    trip = link["round_trip_seconds"]
+    parts = [
+        f"rank {rank} to {link['peer']}: {link['path']} {link['remote_address']}".strip(),
+        f"linked in {link['link_seconds'] * 1e3:.1f} ms",
+        f"tries {link['tries']}",
+        f"errors {link['errors']}",
+        f"made again {link['remade']}",
+        "round trip unknown" if trip is None else f"round trip {trip * 1e6:.0f} us",
+        f"sent {link['bytes_sent']} bytes",
+        f"received {link['bytes_received']} bytes",
+    ]
+    if link["last_error"]:
+        parts.append(f"last error: {link['last_error']}")
+    return ", ".join(parts)
+
+
+def show_links() -> None:
+    """What each rank does: sends 64 KiB to each peer, waits long enough for round trips to be measured, and has rank 0
+    print what each has to say of each of its links. Collective."""
+    import weft
+
+    with weft.init() as env:
+        for peer in range(env.world_size):
+            if peer != env.rank:
+                env.send(bytes(64 << 10), peer, tag=1)
+        for peer in range(env.world_size):
+            if peer != env.rank:
+                env.recv(peer, tag=1)
+        # Heartbeats measure: they go while a rank waits.
+        if env.rank == 0:
+            time.sleep(HEARTBEATS)
+        env.barrier()
+        if env.rank != 0:
+            time.sleep(HEARTBEATS)
+        env.barrier()
+        mine = [_line(env.rank, link) for link in env.links() if link["peer"] != env.rank]
+        for lines in env.gather("\n".join(mine), root=0) or []:
+            if lines:
+                print(lines, flush=True)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:] == ["--peers"]:
+        sys.exit(peers())
     ping()

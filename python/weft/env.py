@@ -254,8 +254,10 @@ class Env:
     def links(self) -> list[dict[str, Any]]:
         """One dict a peer: ``peer``, ``path`` (``"host"``, ``"punched"``, ``"relay"``; ``"self"`` for this rank),
         ``encrypted`` (True where the link is TLS), ``cipher`` (its name, ``""`` in the clear), ``remote_address``,
-        ``link_seconds``, ``tries``, ``round_trip_seconds`` (None where not measured), ``bytes_sent``,
-        ``bytes_received``, ``messages_sent``, ``messages_received``."""
+        ``link_seconds``, ``tries`` (connections that were tried), ``errors`` (tries that failed, and streams that
+        broke), ``last_error``, ``remade`` (how often the link broke and was made again), ``round_trip_seconds`` (None
+        where not measured), ``bytes_sent``, ``bytes_received``, ``messages_sent``, ``messages_received``. ``weft doctor
+        --peers`` prints them."""
         return self.session.links()
 
     # -- leaving -------------------------------------------------------------------------------------------------

@@ -226,6 +226,7 @@ class HostilePeer : public ::testing::Test {
     peers[1].info.peer = 1;
     peers[1].stream = MakeSocketStream(Descriptor(ends[0]));
     transport_ = *TcpTransport::Make(0, std::move(peers));
+    if (says_first_) Say({FrameType::kResume, 0, 0, 0, 0, 0, kCredit, 0});
   }
 
   void Say(const FrameHeader& header, const std::string& payload = {}) {
@@ -246,9 +247,49 @@ class HostilePeer : public ::testing::Test {
   }
 
   static constexpr uint64_t kCredit = 4 << 20;
+  bool says_first_ = true;
   Descriptor peer_;
   std::unique_ptr<Transport> transport_;
 };
+
+/// One that does not begin as a stream must.
+class RudePeer : public HostilePeer {
+ protected:
+  RudePeer() { says_first_ = false; }
+};
+
+TEST_F(RudePeer, DoesNotSayWhatItHas) {
+  Say({FrameType::kEager, 0, 0, 1, 1, 0, kCredit, 0});
+  ExpectFailure("did not say first");
+}
+
+TEST_F(RudePeer, HasWhatWasNeverSent) {
+  Say({FrameType::kResume, 0, 0, 0, 0, 3, kCredit, 0});
+  ExpectFailure("not sent");
+}
+
+TEST_F(RudePeer, HasAPartOfNothing) {
+  Say({FrameType::kResume, 0, 0, 0, 0, 0, kCredit, 100});
+  ExpectFailure("a link that is new");
+}
+
+TEST_F(HostilePeer, SaysTwiceWhatItHas) {
+  Say({FrameType::kResume, 0, 0, 0, 0, 0, kCredit, 0});
+  ExpectFailure("said again");
+}
+
+TEST_F(HostilePeer, DuplicatesCountOnce) {
+  std::string first(5, ' ');
+  std::string second(5, ' ');
+  for (int i = 0; i < 3; ++i) Say({FrameType::kEager, 0, 5, 1, 1, 0, kCredit, 5}, "first");
+  Say({FrameType::kEager, 0, 6, 1, 2, 0, kCredit, 6}, "second");
+  second.resize(6);
+  ASSERT_OK(Await(*transport_, transport_->Recv(1, 1, {Bytes(first)}, nullptr).ValueOrDie()));
+  ASSERT_OK(Await(*transport_, transport_->Recv(1, 1, {Bytes(second)}, nullptr).ValueOrDie()));
+  EXPECT_EQ(first, "first");
+  EXPECT_EQ(second, "second");
+  EXPECT_EQ(transport_->links()[1].messages_received, 2);
+}
 
 TEST_F(HostilePeer, UnknownType) {
   Say(std::string(48, '\x77'));

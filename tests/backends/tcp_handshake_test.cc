@@ -77,7 +77,7 @@ TEST(TcpHandshake, APunchedPathIsProbedEachWay) {
   Handshake lower = *Handshake::Accept(Identity(1), false);
   Handshake higher = *Handshake::Dial(Identity(2), 1, LinkPath::kPunched, false);
   lower.Consume(higher.TakeOutput());
-  higher.Consume(lower.TakeOutput().substr(0, 96));
+  higher.Consume(lower.TakeOutput().substr(0, 100));
   EXPECT_EQ(lower.path(), LinkPath::kPunched);
   Handshake low = *Handshake::Dial(Identity(1), 2, LinkPath::kPunched, false);
   Handshake high = *Handshake::Dial(Identity(2), 1, LinkPath::kPunched, false);

@@ -266,6 +266,12 @@ class Lab:
         """Connections between this site's workers and those of others die after so many bytes."""
         ns.nft(self.nat(site), nat.black_hole(after, self.server_address, "ip6" if self.ipv6 else "ip"))
 
+    def reset_links(self, site: int, seconds: float = 0.3) -> None:
+        """For so long, whatever this site's workers and those of others send each other is answered with a reset."""
+        ns.nft(self.nat(site), nat.resets(self.server_address, "ip6" if self.ipv6 else "ip"))
+        time.sleep(seconds)
+        ns.nft(self.nat(site), "delete table inet weft_resets\n")
+
     def forget_after(self, seconds: int) -> None:
         """NATs forget connections that are idle for so long."""
         for site in range(len(self.sites)):

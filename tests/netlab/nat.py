@@ -137,3 +137,15 @@ table inet weft_hole {{
  }}
 }}
 """
+
+
+def resets(server: str, family: str = "ip") -> str:
+    """Answers what workers send each other with a reset."""
+    return f"""
+table inet weft_resets {{
+ chain forwarding {{
+  type filter hook forward priority -10; policy accept;
+  {family} saddr != {server} {family} daddr != {server} meta l4proto tcp reject with tcp reset
+ }}
+}}
+"""

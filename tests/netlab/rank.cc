@@ -1,15 +1,18 @@
 // One rank of a job in the NAT lab: joins by the environment as weft.init does, exchanges bytes with every other rank,
 // checks each of them, and says what it saw in one line of JSON.
 //
-//   netlab_rank [--bytes N] [--hold SECONDS]
+//   netlab_rank [--bytes N] [--hold SECONDS] [--flow SECONDS] [--idle SECONDS]
 //
-// --hold: prints "linked" after the exchange, and goes through barriers for so long.
+// Each prints "linked" after the exchange. --hold: goes through barriers for so long. --flow: exchanges again and again
+// for so long. --idle: does nothing for so long, and exchanges once more.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "weft/base/communication_error.h"
@@ -70,6 +73,25 @@ arrow::Status Exchange(weft::Communicator& world, size_t bytes) {
   return arrow::Status::OK();
 }
 
+/// Until rank 0 finds that the time is over, or the first error.
+arrow::Status Repeat(weft::Communicator& world, double seconds, const std::function<arrow::Status()>& step) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
+  for (;;) {
+    ARROW_RETURN_NOT_OK(step());
+    char over = std::chrono::steady_clock::now() >= end ? 1 : 0;
+    ARROW_RETURN_NOT_OK(world.Broadcast(std::as_writable_bytes(std::span(&over, 1)), 0));
+    if (over != 0) return arrow::Status::OK();
+  }
+}
+
+arrow::Status GoOn(weft::Communicator& world, size_t bytes, double hold, double flow, double idle) {
+  if (hold > 0) ARROW_RETURN_NOT_OK(Repeat(world, hold, [&] { return world.Barrier(); }));
+  if (flow > 0) ARROW_RETURN_NOT_OK(Repeat(world, flow, [&] { return Exchange(world, bytes); }));
+  if (idle <= 0) return arrow::Status::OK();
+  std::this_thread::sleep_for(std::chrono::duration<double>(idle));
+  return Exchange(world, bytes);
+}
+
 std::string Describe(const arrow::Status& status, double seconds) {
   const auto now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   std::string text = "{\"ok\": false, \"at\": " + std::to_string(now) + ", \"seconds\": " + std::to_string(seconds) +
@@ -90,7 +112,8 @@ std::string Describe(weft::Session& session, weft::Communicator& world) {
     first = false;
     text += "{\"peer\": " + std::to_string(link.peer) + ", \"path\": " + Quoted(link.path) +
             ", \"cipher\": " + Quoted(link.cipher) + ", \"seconds\": " + std::to_string(link.link_seconds) +
-            ", \"tries\": " + std::to_string(link.tries) + ", \"remote\": " + Quoted(link.remote_address) + "}";
+            ", \"tries\": " + std::to_string(link.tries) + ", \"remade\": " + std::to_string(link.remade) +
+            ", \"errors\": " + std::to_string(link.errors) + ", \"remote\": " + Quoted(link.remote_address) + "}";
   }
   return text + "]}";
 }
@@ -100,9 +123,13 @@ std::string Describe(weft::Session& session, weft::Communicator& world) {
 int main(int argc, char** argv) {
   size_t bytes = 256 << 10;
   double hold = 0;
+  double flow = 0;
+  double idle = 0;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--bytes") == 0) bytes = static_cast<size_t>(std::atoll(argv[i + 1]));
     if (std::strcmp(argv[i], "--hold") == 0) hold = std::atof(argv[i + 1]);
+    if (std::strcmp(argv[i], "--flow") == 0) flow = std::atof(argv[i + 1]);
+    if (std::strcmp(argv[i], "--idle") == 0) idle = std::atof(argv[i + 1]);
   }
   weft::SessionOptions options;
   options.backend = "tcp";
@@ -129,11 +156,10 @@ int main(int argc, char** argv) {
   }
   weft::Communicator& world = **(*session)->communicator();
   arrow::Status status = Exchange(world, bytes);
-  if (status.ok() && hold > 0) {
+  if (status.ok() && hold + flow + idle > 0) {
     std::printf("linked\n");
     std::fflush(stdout);
-    const auto until = seconds() + hold;
-    while (status.ok() && seconds() < until) status = world.Barrier();
+    status = GoOn(world, bytes, hold, flow, idle);
   }
   if (!status.ok()) {
     std::printf("%s\n", Describe(status, seconds()).c_str());

@@ -222,6 +222,23 @@ def test_version():
     assert done.stdout.startswith("weft 0.")
 
 
+def test_doctor_of_peers():
+    command = [sys.executable, "-m", "weft.cli", "doctor", "--peers"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for one in (0, 1):
+        (line,) = [line for line in done.stdout.splitlines() if f"rank {one} to {1 - one}: host " in line]
+        for words in ("linked in", "tries 1", "errors 0", "made again 0", "round trip", "us, sent", "received"):
+            assert words in line
+
+
+def test_doctor_of_the_peers_of_a_launch():
+    command = [sys.executable, "-m", "weft.cli", "run", "-n", "3", "-m", "weft.doctor", "--peers"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert sum(" to " in line and "round trip" in line for line in done.stdout.splitlines()) == 6
+
+
 def test_doctor():
     done = subprocess.run([sys.executable, "-m", "weft.cli", "doctor"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr

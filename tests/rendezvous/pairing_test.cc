@@ -139,6 +139,35 @@ TEST(Pairing, OthersHearOfWhoIsGoneAndWhoCameBack) {
   EXPECT_EQ(pairing.rooms(), 0u);
 }
 
+TEST(Pairing, WhoIsLinkedHearsThatItIsWantedAgain) {
+  const auto now = Clock::now();
+  Pairing pairing({});
+  Client a, b, c;
+  ASSERT_TRUE(pairing.Enter(&a, ClaimOf(0, 3), now).ok());
+  ASSERT_TRUE(pairing.Enter(&b, ClaimOf(1, 3), now).ok());
+  ASSERT_TRUE(pairing.Ask(&a, AskBody({1}), now).ok());
+  EXPECT_TRUE(b.frames.empty());  // it has not been linked yet, and will ask by itself
+  // What a has asked for is forgotten when it rests.
+  ASSERT_TRUE(pairing.Rest(&a).ok());
+  ASSERT_TRUE(pairing.Rest(&b).ok());
+  ASSERT_TRUE(pairing.Ask(&b, AskBody({0}), now).ok());
+  EXPECT_TRUE(b.frames.empty());
+  EXPECT_EQ(*DecodeHere(a.Next(MessageType::kWanted)), 1u);
+  ASSERT_TRUE(pairing.Ask(&a, AskBody({1}), now).ok());
+  EXPECT_EQ(DecodeGo(a.Next(MessageType::kGo))->peer, 1u);
+  EXPECT_EQ(DecodeGo(b.Next(MessageType::kGo))->peer, 0u);
+  EXPECT_TRUE(a.frames.empty() && b.frames.empty());
+  // Who is asked for and has left is gone, also for one that rested when it left. Who never came is waited for.
+  ASSERT_TRUE(pairing.Enter(&c, ClaimOf(2, 3), now).ok());
+  ASSERT_TRUE(pairing.Rest(&a).ok());
+  pairing.Remove(&b);
+  EXPECT_TRUE(a.frames.empty());
+  ASSERT_TRUE(pairing.Ask(&a, AskBody({1, 2}), now).ok());
+  EXPECT_EQ(DecodeGone(a.Next(MessageType::kGone))->peer, 1u);
+  EXPECT_TRUE(a.frames.empty());
+  for (Client* client : {&a, &c}) pairing.Remove(client);
+}
+
 TEST(Pairing, WhoIsSilentIsGone) {
   auto now = Clock::now();
   Pairing pairing({});

@@ -22,9 +22,12 @@ struct LinkInfo {
   Rank peer = -1;
   std::string path;  // "self", "local", "host", "shm", "punched", "relay", or the wrapped library's name
   std::string remote_address;
-  std::string cipher;       // TLS's name of what the link is encrypted with; empty: it is in the clear
-  double link_seconds = 0;  // from the start of linking until authenticated
-  int64_t tries = 0;
+  std::string cipher;              // TLS's name of what the link is encrypted with; empty: it is in the clear
+  double link_seconds = 0;         // from the start of linking until authenticated
+  int64_t tries = 0;               // connections that were tried for it, from the beginning on
+  int64_t errors = 0;              // streams of it that broke, and tries to make it again that failed
+  int64_t remade = 0;              // how often it was made again after it had broken
+  std::string last_error;          // the latest of them
   double round_trip_seconds = -1;  // by heartbeat; -1 where none was measured
   int64_t bytes_sent = 0;          // with headers
   int64_t bytes_received = 0;

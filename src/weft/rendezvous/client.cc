@@ -242,9 +242,9 @@ void RendezvousClient::Rest() {
     connection->Tell(rendezvous::Frame(MessageType::kRest, ""));
 }
 
-arrow::Status RendezvousClient::Reconnect() {
+arrow::Status RendezvousClient::Reconnect(Duration within) {
   ARROW_RETURN_NOT_OK(CheckProcess());
-  return Connection("reconnect", Deadline::After(options_.call_timeout), Clock::now()).status();
+  return Connection("reconnect", Deadline::After(std::min(within, options_.call_timeout)), Clock::now()).status();
 }
 
 arrow::Result<std::string> RendezvousClient::Call(const Request& request) {

@@ -81,8 +81,8 @@ class RendezvousClient {
   void Ask(const std::vector<uint32_t>& peers);
   /// Tells that this rank is linked: the server need not look after it any more.
   void Rest();
-  /// Makes a new connection where the old one has ended.
-  arrow::Status Reconnect();
+  /// Makes a new connection where the old one has ended, within this time and the call timeout.
+  arrow::Status Reconnect(Duration within = std::chrono::hours(1));
   rendezvous::Notices& notices() { return *notices_; }
   /// Numeric address and port of the server on the present connection.
   arrow::Result<Endpoint> server_address();

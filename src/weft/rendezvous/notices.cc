@@ -46,10 +46,10 @@ bool Notices::AddFrame(MessageType type, std::string_view body) {
     notice.kind = Notice::Kind::kGone;
     notice.peer = gone->peer;
     notice.reason = gone->reason;
-  } else if (type == MessageType::kHere) {
+  } else if (type == MessageType::kHere || type == MessageType::kWanted) {
     const auto peer = DecodeHere(body);
     if (!peer.ok()) return false;
-    notice.kind = Notice::Kind::kHere;
+    notice.kind = type == MessageType::kHere ? Notice::Kind::kHere : Notice::Kind::kWanted;
     notice.peer = *peer;
   } else {
     return false;

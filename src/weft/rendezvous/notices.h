@@ -18,6 +18,7 @@ struct Notice {
     kGo,       // open a connection to the peer, see Go; `at` is the moment
     kGone,     // the peer has left the room
     kHere,     // it has come back
+    kWanted,   // it asks for this rank, and this rank has not asked for it
     kLost,     // the connection to the server has ended
     kEntered,  // a new connection to the server is in the room; what was asked before is forgotten
   };

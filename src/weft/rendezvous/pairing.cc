@@ -55,7 +55,7 @@ arrow::Status Pairing::Enter(RoomMember* member, const RoomClaim& claim, Time no
   room->seen[claim.rank] = true;
   member->room_ = room;
   member->rank_ = claim.rank;
-  member->resting_ = false;
+  member->resting_ = member->rested_ = false;
   member->heard_ = member->pinged_ = now;
   member->asked_.assign(room->world, false);
   if (before != nullptr) Tell(room, claim.rank, Encode(Gone{claim.rank, GoneReason::kEnded}));
@@ -79,14 +79,20 @@ arrow::Status Pairing::Ask(RoomMember* member, std::string_view body, Time /*now
     if (!member->asked_[peer]) ++counts_.asks;
     member->asked_[peer] = true;
     RoomMember* other = room->members[peer];
-    if (other != nullptr && other->asked_[member->rank_]) TellToGo(member, other);
+    if (other == nullptr && room->seen[peer]) member->Send(Encode(Gone{peer, GoneReason::kEnded}));
+    if (other != nullptr && other->asked_[member->rank_]) {
+      TellToGo(member, other);
+    } else if (other != nullptr && other->rested_) {
+      other->Send(EncodeWanted(member->rank_));
+    }
     if (member->room_ != room) break;  // its connection ended
   }
   return arrow::Status::OK();
 }
 
 arrow::Status Pairing::Rest(RoomMember* member) {
-  member->resting_ = true;
+  member->resting_ = member->rested_ = true;
+  std::fill(member->asked_.begin(), member->asked_.end(), false);
   return arrow::Status::OK();
 }
 

@@ -40,6 +40,7 @@ class RoomMember {
   Room* room_ = nullptr;
   uint32_t rank_ = 0;
   bool resting_ = false;
+  bool rested_ = false;  // has been linked with all once
   Clock::time_point heard_;
   Clock::time_point pinged_;
   std::vector<bool> asked_;  // by peer: wants to be paired and has not been told to go
@@ -68,9 +69,10 @@ class Pairing {
   /// The claim's signature has been checked. A rank that is there already is replaced: it has come anew. Errors are for
   /// a Reply: Status::Invalid, Status::CapacityError.
   arrow::Status Enter(RoomMember* member, const RoomClaim& claim, Time now);
-  /// An error means that the connection is to be closed.
+  /// Of those asked for, who has left is told of as gone, and who is linked, as far as it knows, is told of the ask. An
+  /// error means that the connection is to be closed.
   arrow::Status Ask(RoomMember* member, std::string_view body, Time now);
-  /// Links are made: no more pings.
+  /// Links are made: no more pings, and whoever was asked for is not wanted any more.
   arrow::Status Rest(RoomMember* member);
   void Heard(RoomMember* member, Time now) { member->heard_ = now; }
   /// The member's connection has ended.

@@ -96,6 +96,8 @@ std::string Encode(const Gone& message) {
 
 std::string EncodeHere(uint32_t peer) { return Frame(MessageType::kHere, ByteWriter().Put(peer).Take()); }
 
+std::string EncodeWanted(uint32_t peer) { return Frame(MessageType::kWanted, ByteWriter().Put(peer).Take()); }
+
 std::string EncodeAsk(const std::vector<uint32_t>& peers) {
   ByteWriter body;
   body.Put(static_cast<uint32_t>(peers.size()));

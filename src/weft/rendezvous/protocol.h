@@ -47,6 +47,7 @@ enum class MessageType : uint8_t {
   kGone = 34,
   kHere = 35,
   kPing = 36,
+  kWanted = 37,
 };
 
 /// Why the server closes a connection.
@@ -128,6 +129,8 @@ std::string Encode(const Go& message);
 std::string Encode(const Gone& message);
 /// A rank that was gone has entered again.
 std::string EncodeHere(uint32_t peer);
+/// A rank asks for this one, which has not asked for it.
+std::string EncodeWanted(uint32_t peer);
 /// Asks to be paired with these ranks.
 std::string EncodeAsk(const std::vector<uint32_t>& peers);
 
@@ -140,6 +143,7 @@ arrow::Result<Refusal> DecodeRefusal(std::string_view body);
 
 arrow::Result<Go> DecodeGo(std::string_view body);
 arrow::Result<Gone> DecodeGone(std::string_view body);
+/// Of Here, and of Wanted.
 arrow::Result<uint32_t> DecodeHere(std::string_view body);
 arrow::Result<std::vector<uint32_t>> DecodeAsk(std::string_view body);
 

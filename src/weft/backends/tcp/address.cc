@@ -121,7 +121,11 @@ std::string Endpoint::ToString() const {
 
 std::string Candidates::Encode() const {
   ByteWriter writer;
-  writer.Put(kLinkVersion).PutString(host_identity).PutString(room).Put(static_cast<uint32_t>(list.size()));
+  writer.Put(kLinkVersion)
+      .PutString(host_identity)
+      .PutString(room)
+      .PutString(process)
+      .Put(static_cast<uint32_t>(list.size()));
   for (const Candidate& candidate : list) writer.Put(candidate.kind).Put(candidate.port).PutString(candidate.host);
   return writer.Take();
 }
@@ -138,6 +142,8 @@ arrow::Result<Candidates> Candidates::Decode(std::string_view bytes) {
   candidates.host_identity = identity;
   ARROW_ASSIGN_OR_RAISE(const auto room, reader.GetString());
   candidates.room = room;
+  ARROW_ASSIGN_OR_RAISE(const auto process, reader.GetString());
+  candidates.process = process;
   ARROW_ASSIGN_OR_RAISE(const auto count, reader.Get<uint32_t>());
   if (count > kMaxCandidates) return arrow::Status::Invalid("has too many addresses: ", count);
   for (uint32_t i = 0; i < count; ++i) {
@@ -159,7 +165,9 @@ arrow::Result<Candidates> GatherCandidates(uint16_t port, const std::string& adv
   candidates.host_identity = HostIdentity();
   if (!advertise.empty()) {
     ARROW_ASSIGN_OR_RAISE(Candidate named, ParseAdvertised(advertise, port));
+    const bool loopback = named.kind == CandidateKind::kLoopback;
     candidates.list.push_back(std::move(named));
+    if (loopback) return candidates;
   } else {
     for (std::string& host : InterfaceAddresses()) {
       if (candidates.list.size() + 1 < kMaxCandidates) candidates.list.push_back({CandidateKind::kHost, host, port});

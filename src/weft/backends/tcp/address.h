@@ -39,6 +39,8 @@ struct Candidates {
   std::vector<Candidate> list;
   /// The room at the rendezvous server where this rank can be paired; empty where there is none.
   std::string room = {};
+  /// By which peers on the same host see it end; see ProcessWatch.
+  std::string process = {};
 
   std::string Encode() const;
   /// Kinds that this version does not know are left out. A value of another version is Status::Invalid and says so.
@@ -46,7 +48,8 @@ struct Candidates {
 };
 
 /// The candidates of a rank that listens on `port`. `advertise` is empty or ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT,
-/// and then stands in place of this host's addresses.
+/// and then stands in place of this host's addresses (one that
+/// is a loopback address: in place of the others of that kind too).
 arrow::Result<Candidates> GatherCandidates(uint16_t port, const std::string& advertise);
 
 /// 127.0.0.0/8 or ::1.

@@ -14,7 +14,7 @@ struct Rule {
 };
 
 // The rule of each type, by its number; type 0 does not exist.
-constexpr std::array<Rule, 9> kRules = {{
+constexpr std::array<Rule, 10> kRules = {{
     {},
     {kFlagReply, kMaxEagerPayload},      // kEager
     {0, 0},                              // kRequestToSend
@@ -24,6 +24,7 @@ constexpr std::array<Rule, 9> kRules = {{
     {kFlagAsk | kFlagAnswer, kMaxText},  // kHeartbeat
     {0, kMaxText},                       // kAbort
     {0, 0},                              // kBye
+    {0, 0},                              // kResume
 }};
 
 template <typename T>

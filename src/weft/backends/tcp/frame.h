@@ -21,6 +21,7 @@ enum class FrameType : uint8_t {
   kHeartbeat = 6,      // a text, and a clock that the answer returns
   kAbort = 7,          // the sender has failed
   kBye = 8,            // the last frame of a sender that leaves in good order
+  kResume = 9,         // the first frame of each stream: what its sender has of the other's numbered frames
 };
 
 // Flags; each has its meaning for one type alone.

@@ -11,7 +11,7 @@ namespace {
 constexpr std::string_view kMagic = "WEFT";
 constexpr size_t kHeadSize = 8;
 constexpr size_t kProofSize = 32;
-constexpr size_t kHelloSize = 32 + 8 + 4 + 4 + 4 + 4 + 32;
+constexpr size_t kHelloSize = 32 + 8 + 4 + 4 + 4 + 4 * 1 + 4 + 32;
 constexpr size_t kMaxBody = 512;
 constexpr size_t kProbePart = 32 << 10;
 constexpr size_t kProbeParts = kProbeBytes / kProbePart;
@@ -65,7 +65,8 @@ std::string Handshake::Encode(Message message, std::string_view body) const {
       .Take();
 }
 
-std::string Handshake::MakeHello() const {
+std::string Handshake::MakeHello() {
+  if (self_.links != nullptr) own_links_ = (*self_.links)[static_cast<size_t>(peer_)];
   const std::string body = ByteWriter()
                                .PutRaw(AsView(self_.job_digest))
                                .Put(self_.epoch)
@@ -76,6 +77,7 @@ std::string Handshake::MakeHello() const {
                                .Put(self_.encryption)
                                .Put(static_cast<uint8_t>(exposed_ ? 1 : 0))
                                .Put(uint8_t{0})
+                               .Put(own_links_)
                                .PutRaw(AsView(nonce_))
                                .Take();
   return Encode(Message::kHello, body);
@@ -166,6 +168,7 @@ void Handshake::TakeHello(std::string_view body) {
   const auto encryption = *reader.Get<Encryption>();
   const auto exposed = *reader.Get<uint8_t>();
   const auto reserved = *reader.Get<uint8_t>();
+  const auto links = *reader.Get<uint32_t>();
   if (digest != AsView(self_.job_digest)) {
     peer_hello_.clear();
     return Fail(HandshakeFailure::kJunk, "a greeting of another job", false);
@@ -186,6 +189,7 @@ void Handshake::TakeHello(std::string_view body) {
   }
   peer_ = from;
   peer_path_ = path;
+  peer_links_ = links;
   const std::string_view nonce = *reader.GetRaw(sizeof(Hash));
   std::copy(nonce.begin(), nonce.end(), peer_nonce_.begin());
   if (own_hello_.empty()) {

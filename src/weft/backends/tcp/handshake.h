@@ -47,9 +47,11 @@
 #include <arrow/result.h>
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "weft/backends/tcp/encryption.h"
 #include "weft/backends/tcp/proof.h"
@@ -72,6 +74,9 @@ struct LinkIdentity {
   int world_size = 0;
   Encryption encryption = Encryption::kAuto;
   uint8_t version = kLinkVersion;  // another one only in tests
+  /// By peer, how many links this rank has had with it; nullptr: none with anyone. Changed by whoever runs the
+  /// handshakes.
+  std::shared_ptr<std::vector<uint32_t>> links = nullptr;
 
   static arrow::Result<LinkIdentity> Make(std::string_view secret, std::string_view job, int64_t epoch, Rank rank,
                                           int world_size, Encryption encryption = Encryption::kAuto);
@@ -135,6 +140,9 @@ class Handshake {
   LinkPath path() const { return std::max(path_, peer_path_); }
   /// TLS has taken the place of the proofs.
   bool encrypted() const { return !exported_.empty(); }
+  /// How many links the peer says that it has had with this rank, and what this rank has said.
+  uint32_t peer_links() const { return peer_links_; }
+  uint32_t own_links() const { return own_links_; }
   /// A HELLO that could be of this job has come.
   bool has_hello() const { return !peer_hello_.empty(); }
 
@@ -144,7 +152,7 @@ class Handshake {
   Handshake(const LinkIdentity& self, Rank peer, LinkPath path, bool exposed, const Hash& nonce);
   bool higher() const { return self_.rank > peer_; }
   std::string Encode(Message message, std::string_view body) const;
-  std::string MakeHello() const;
+  std::string MakeHello();
   std::string transcript() const;
   void TakeHead();
   void TakeMessage(Message message, std::string_view body);
@@ -163,6 +171,8 @@ class Handshake {
   LinkPath path_;
   LinkPath peer_path_ = LinkPath::kUnknown;
   bool exposed_;
+  uint32_t own_links_ = 0;
+  uint32_t peer_links_ = 0;
   Hash nonce_;
   Hash peer_nonce_{};
   size_t probes_ = 0;  // that have come

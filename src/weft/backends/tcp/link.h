@@ -5,6 +5,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 #include "weft/backends/tcp/buffer_pool.h"
 #include "weft/backends/tcp/byte_stream.h"
 #include "weft/backends/tcp/frame.h"
+#include "weft/backends/tcp/kept_frames.h"
 #include "weft/base/communication_error.h"
 #include "weft/communicator/matching.h"
 #include "weft/communicator/message_operation.h"
@@ -31,6 +33,8 @@ struct LinkContext {
   std::vector<std::byte> stage;
   /// Texts of heartbeats that have come, to be looked at without the mutex.
   std::vector<std::pair<Rank, std::string>> heard;
+  /// A stream that breaks is replaced by another one; else its link is lost.
+  bool remakes = false;
 };
 
 /// What one call of OnReadable takes from the stream's descriptor, about.
@@ -41,7 +45,9 @@ inline constexpr int64_t kReadBudget = 8 << 20;
 /// announced, asked for by the peer when their receive is there, sent in pieces straight from the sender's memory into
 /// the receiver's, and are complete when the last piece is acknowledged.
 ///
-/// Every numbered frame is kept until it is acknowledged, so that a link over a new stream could go on from there.
+/// Every numbered frame is kept until it is acknowledged. Where the stream breaks, the link is `broken`: it takes sends
+/// and receives as ever, writes nothing, and goes on with what the peer lacks when Resume gives it another stream. A
+/// frame that had come in part goes on where it was, into the same memory.
 ///
 /// Guarded by the transport's mutex. A call that returns an error has found the link dead or the peer breaking the
 /// protocol; the transport then fails as a whole.
@@ -74,13 +80,16 @@ class Link {
   bool peer_left() const { return peer_left_; }
   /// The peer has sent an abort; it has told all others too.
   bool peer_aborted() const { return peer_aborted_; }
-  /// The stream is at its end; it stays open until Disconnect, so that its descriptor can be taken out of a poll set.
+  /// No stream will come any more; the last one stays open until Disconnect, so that its descriptor can be taken out of
+  /// a poll set.
   bool ended() const { return ended_; }
   bool open() const { return stream_ != nullptr; }
   /// All that this rank has to say has been taken by the peer, or there is no one left to take it.
   bool settled() const;
   /// Nothing is left to be written.
   bool quiet() const;
+  /// Broken, or made again and not yet known to work.
+  bool troubled() const { return broken_ || (held_ && !ended_); }
   Clock::time_point last_heard() const { return last_heard_; }
   Clock::time_point last_written() const { return last_written_; }
   const LinkInfo& info() const { return info_; }
@@ -89,20 +98,27 @@ class Link {
   /// Shuts the stream down and closes it.
   void Disconnect();
 
- private:
-  /// A frame on its way or waiting for its acknowledgement.
-  struct OutFrame {
-    FrameHeader header;
-    HeaderBytes head;
-    bool stamped = false;
-    int64_t head_left = kHeaderSize;
-    int64_t payload_left = 0;
-    std::unique_ptr<std::byte[]> owned;  // the payload, or ...
-    OperationRef operation;              // ... whose memory it is in
-    PartCursor<ConstBytes> cursor;
-  };
-  using OutFrameRef = std::shared_ptr<OutFrame>;
+  // Breaking and going on: link_resume.cc.
+  /// The stream is of no use any more, and another may take its place. Where none can, an error; or OK where none is
+  /// needed, and then the link has ended.
+  arrow::Status Break(const std::string& how);
+  bool broken() const { return broken_; }
+  Clock::time_point broke_at() const { return broke_at_; }
+  /// What happened to the stream of a broken link.
+  const std::string& how_broken() const { return how_broken_; }
+  /// Closes a broken link's stream at once, so that its pair of addresses is free.
+  void DropStream();
+  /// Goes on over another stream, whatever became of the old one, which must be out of all poll sets. `info` has how
+  /// it was made.
+  arrow::Status Resume(std::unique_ptr<ByteStream> stream, const LinkInfo& info);
+  /// No other stream will come: ends a broken link without an error.
+  void GiveUp();
+  /// The peer may have left this stream: asks it for a sign of life.
+  void Suspect();
+  /// When it was last asked so and has not answered.
+  std::optional<Clock::time_point> suspected() const;
 
+ private:
   /// A long message whose pieces come in.
   struct Incoming {
     OperationRef operation;
@@ -112,6 +128,15 @@ class Link {
 
   enum class Target : uint8_t { kDiscard, kReceive, kBuffer };
 
+  /// A numbered frame that had come in part when the stream broke, and where the rest of it belongs.
+  struct Half {
+    FrameHeader frame;
+    int64_t have = 0;
+    Target target = Target::kDiscard;
+    OperationRef operation;
+    std::unique_ptr<std::byte[]> buffer;
+  };
+
   // Out.
   void SendEager(OperationRef operation);
   OutFrameRef Queue(FrameType type, uint8_t flags, uint64_t tag, uint64_t size);
@@ -120,7 +145,6 @@ class Link {
   void FillWire();
   void Stamp(OutFrame& frame);
   void Written(int64_t bytes);
-  static void Detach(OutFrame& frame);
   arrow::Status WriteFailed(const IoResult& result);
   void CompleteAll(const arrow::Status& status);
 
@@ -141,6 +165,11 @@ class Link {
   void FinishHeartbeat();
   arrow::Status FinishAbort();
   arrow::Status TakeAcknowledgement(uint64_t acknowledgement);
+  arrow::Status TakeCredit();
+  arrow::Status TakeResume();
+  arrow::Status BeginAgain();
+  void KeepHalf();
+  void QueueResume();
   void Take(const std::byte* bytes, size_t size);
   void Took(int64_t bytes);
 
@@ -159,7 +188,7 @@ class Link {
 
   // Out: frames to write, in order; numbered ones in `kept_` too until they are acknowledged.
   std::deque<OutFrameRef> wire_;
-  std::deque<OutFrameRef> kept_;
+  KeptFrames kept_;
   uint64_t next_sequence_ = 1;
   uint64_t written_sequence_ = 0;
   int64_t eager_sent_ = 0;
@@ -170,6 +199,19 @@ class Link {
   bool ended_ = false;
   bool write_failed_ = false;
   bool leaving_ = false;
+  std::optional<std::string> abort_text_;  // of a link that has failed: what the peer is to be told
+
+  // Breaking and going on.
+  bool broken_ = false;
+  Clock::time_point broke_at_;
+  std::string how_broken_;
+  bool held_ = false;           // numbered frames wait for the peer's RESUME on this stream
+  bool resume_awaited_ = true;  // the peer has not sent it yet
+  int in_vain_ = 0;             // streams in a row that carried nothing of what waited
+  bool carried_ = true;         // something was acknowledged on this stream
+  uint64_t carried_part_ = 0;   // of the first frame of this stream, that the peer had before
+  std::optional<Half> half_;
+  std::optional<Clock::time_point> suspected_at_;
 
   // In.
   Matching matching_;

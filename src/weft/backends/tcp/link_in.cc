@@ -57,8 +57,8 @@ void Link::Consume(int64_t size) { eager_consumed_ += size + kEagerOverhead; }
 
 arrow::Status Link::OnReadable() {
   bool more = true;
-  if (!ended()) stream_->Allow(kReadBudget);
-  while (more && !ended()) {
+  if (!ended() && !broken_) stream_->Allow(kReadBudget);
+  while (more && !ended() && !broken_) {
     const bool direct = payload_left_ > 0 && target_ != Target::kDiscard;
     ARROW_RETURN_NOT_OK(direct ? ReadDirect(&more) : ReadStaged(&more));
   }
@@ -120,15 +120,10 @@ arrow::Status Link::ReadStaged(bool* more) {
 
 arrow::Status Link::AfterRead(const IoResult& result) {
   if (result.kind == IoResult::Kind::kWouldBlock) return arrow::Status::OK();
-  const bool expected = peer_left_ || leaving_;
   const std::string how = result.kind == IoResult::Kind::kEnd
                               ? "is gone: its end of the link was closed without a goodbye (was its process killed?)"
                               : "is gone: " + FailureText(result) + ", on the link to it";
-  arrow::Status status = expected ? arrow::Status::OK() : Lost(how);
-  ended_ = true;
-  wire_.clear();
-  blocked_ = false;
-  return status;
+  return Break(how);
 }
 
 arrow::Status Link::Parse(const std::byte* bytes, size_t size) {
@@ -173,20 +168,27 @@ arrow::Status Link::BeginFrame(const std::byte* head) {
   arrow::Result<FrameHeader> decoded = DecodeHeader(head);
   if (!decoded.ok()) return ProtocolError("sent a bad frame (" + decoded.status().message() + ")");
   frame_ = *decoded;
+  if ((frame_.type == FrameType::kResume) != resume_awaited_) {
+    return ProtocolError(resume_awaited_ ? "did not say first what it has" : "said again what it has");
+  }
+  if (resume_awaited_) return TakeResume();
   if (peer_left_) return ProtocolError("sent a frame after its goodbye");
-  if (frame_.sequence != 0 || IsNumbered(frame_.type)) {
-    if (frame_.sequence != received_sequence_ + 1) return ProtocolError("sent a frame out of order");
+  if (IsNumbered(frame_.type)) {
+    if (frame_.sequence > received_sequence_ + 1 || frame_.sequence == 0) {
+      return ProtocolError("sent a frame out of order");
+    }
+    // What is there already counts for nothing but what every header says.
+    if (frame_.sequence <= received_sequence_) frame_.type = FrameType::kAcknowledge;
   }
   payload_left_ = frame_.length;
   target_ = Target::kDiscard;
   target_operation_ = nullptr;
+  const bool again = half_.has_value() && IsNumbered(frame_.type);
+  if (again) ARROW_RETURN_NOT_OK(BeginAgain());
   if (!leaving_) {
     ARROW_RETURN_NOT_OK(TakeAcknowledgement(frame_.acknowledgement));
-    constexpr auto kMaxCredit = static_cast<uint64_t>(INT64_MAX);
-    if (frame_.credit > kMaxCredit || static_cast<int64_t>(frame_.credit) < eager_granted_) {
-      return ProtocolError("took credit back");
-    }
-    eager_granted_ = static_cast<int64_t>(frame_.credit);
+    ARROW_RETURN_NOT_OK(TakeCredit());
+    if (again) return arrow::Status::OK();  // some of it is still to come
     switch (frame_.type) {
       case FrameType::kEager:
         ARROW_RETURN_NOT_OK(BeginEager());
@@ -207,12 +209,22 @@ arrow::Status Link::BeginFrame(const std::byte* head) {
         break;
       case FrameType::kAcknowledge:
       case FrameType::kBye:
+      case FrameType::kResume:
         break;
     }
   } else if (frame_.acknowledgement <= written_sequence_) {
     ARROW_RETURN_NOT_OK(TakeAcknowledgement(frame_.acknowledgement));
   }
   return payload_left_ == 0 ? FinishFrame() : arrow::Status::OK();
+}
+
+arrow::Status Link::TakeCredit() {
+  constexpr auto kMaxCredit = static_cast<uint64_t>(INT64_MAX);
+  if (frame_.credit > kMaxCredit || static_cast<int64_t>(frame_.credit) < eager_granted_) {
+    return ProtocolError("took credit back");
+  }
+  eager_granted_ = static_cast<int64_t>(frame_.credit);
+  return arrow::Status::OK();
 }
 
 arrow::Status Link::BeginEager() {
@@ -303,6 +315,7 @@ arrow::Status Link::FinishFrame() {
     case FrameType::kRequestToSend:
     case FrameType::kClearToSend:
     case FrameType::kAcknowledge:
+    case FrameType::kResume:
       break;
   }
   return arrow::Status::OK();

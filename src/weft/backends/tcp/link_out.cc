@@ -26,7 +26,9 @@ Link::Link(LinkContext* context, LinkInfo info, std::unique_ptr<ByteStream> stre
       stream_(std::move(stream)),
       window_(EagerWindow(context->world_size)),
       eager_granted_(window_),
-      eager_advertised_(window_) {}
+      eager_advertised_(window_) {
+  QueueResume();
+}
 
 arrow::Status Link::Send(OperationRef operation) {
   if (peer_left_ || ended()) return Lost("has left the job (closed its communicator)");
@@ -57,14 +59,14 @@ void Link::SendEager(OperationRef operation) {
   }
   frame->header.length = static_cast<uint32_t>(size);
   frame->payload_left = size;
-  frame->cursor = operation->send_cursor;
+  frame->cursor = frame->start = operation->send_cursor;
   frame->operation = operation;
   operation->number = frame->header.sequence;
   operation->moved = size;
   announced_.emplace(operation->number, std::move(operation));
 }
 
-Link::OutFrameRef Link::Queue(FrameType type, uint8_t flags, uint64_t tag, uint64_t size) {
+OutFrameRef Link::Queue(FrameType type, uint8_t flags, uint64_t tag, uint64_t size) {
   auto frame = std::make_shared<OutFrame>();
   frame->header.type = type;
   frame->header.flags = flags;
@@ -72,7 +74,8 @@ Link::OutFrameRef Link::Queue(FrameType type, uint8_t flags, uint64_t tag, uint6
   frame->header.size = size;
   if (IsNumbered(type)) {
     frame->header.sequence = next_sequence_++;
-    kept_.push_back(frame);
+    kept_.Add(frame);
+    if (held_) return frame;  // goes when the peer has said what it lacks
   }
   wire_.push_back(frame);
   return frame;
@@ -92,12 +95,15 @@ void Link::QueueText(FrameType type, uint8_t flags, uint64_t tag, std::string_vi
 }
 
 void Link::QueueHeartbeat(std::string_view text) {
-  if (peer_left_ || ended() || leaving_) return;
+  if (peer_left_ || ended() || broken_ || leaving_) return;
   const auto clock = static_cast<uint64_t>(Clock::now().time_since_epoch().count());
   QueueText(FrameType::kHeartbeat, kFlagAsk, clock, text);
 }
 
-bool Link::quiet() const { return wire_.empty() && (ended() || write_failed_ || !stream_->pending()); }
+bool Link::quiet() const {
+  if (!wire_.empty() || (broken_ && abort_text_)) return false;
+  return ended() || broken_ || write_failed_ || !stream_->pending();
+}
 
 bool Link::settled() const { return ended() || (quiet() && (kept_.empty() || peer_left_)); }
 
@@ -107,7 +113,7 @@ void Link::FillWire() {
     answer_due_ = false;
     QueueText(FrameType::kHeartbeat, kFlagAnswer, answer_clock_, {});
   }
-  while (!clear_.empty() && wire_.size() < kFramesAhead) {
+  while (!held_ && !clear_.empty() && wire_.size() < kFramesAhead) {
     const OperationRef operation = clear_.front();
     clear_.pop_front();
     if (operation->done()) continue;  // cancelled
@@ -118,7 +124,7 @@ void Link::FillWire() {
     frame->header.length = static_cast<uint32_t>(length);
     frame->payload_left = length;
     frame->operation = operation;
-    frame->cursor = operation->send_cursor;
+    frame->cursor = frame->start = operation->send_cursor;
     operation->send_cursor.Advance(length);
     operation->moved += length;
     if (!last) clear_.push_back(operation);
@@ -143,7 +149,7 @@ void Link::Stamp(OutFrame& frame) {
 
 arrow::Status Link::Flush() {
   blocked_ = false;
-  if (ended() || write_failed_) return arrow::Status::OK();
+  if (ended() || broken_ || write_failed_) return arrow::Status::OK();
   if (stream_->pending()) {
     const IoResult result = stream_->Write({});
     if (result.kind == IoResult::Kind::kFailed) return WriteFailed(result);
@@ -196,8 +202,7 @@ arrow::Status Link::WriteFailed(const IoResult& result) {
   write_failed_ = true;
   wire_.clear();
   ARROW_RETURN_NOT_OK(OnReadable());
-  if (ended() || leaving_ || peer_left_) return arrow::Status::OK();
-  return Lost("is gone: " + why + ", on the link to it");
+  return Break("is gone: " + why + ", on the link to it");
 }
 
 void Link::Written(int64_t bytes) {
@@ -220,9 +225,8 @@ void Link::Written(int64_t bytes) {
 
 arrow::Status Link::TakeAcknowledgement(uint64_t acknowledgement) {
   if (acknowledgement > written_sequence_) return ProtocolError("acknowledges a frame that was not sent");
-  while (!kept_.empty() && kept_.front()->header.sequence <= acknowledgement) {
-    const OutFrameRef frame = std::move(kept_.front());
-    kept_.pop_front();
+  while (const OutFrameRef frame = kept_.TakeAcknowledged(acknowledgement)) {
+    carried_ = true;
     if (frame->header.type == FrameType::kEager && frame->operation == nullptr) {
       context_->buffers.GiveBack(std::move(frame->owned), frame->header.length);
     }
@@ -236,19 +240,14 @@ arrow::Status Link::TakeAcknowledgement(uint64_t acknowledgement) {
   return arrow::Status::OK();
 }
 
-/// Copies what is left of the frame, so that the caller's memory is no longer needed.
-void Link::Detach(OutFrame& frame) {
-  if (frame.operation == nullptr || frame.payload_left == 0) return;
-  frame.owned = std::make_unique_for_overwrite<std::byte[]>(frame.header.length);
-  frame.cursor.CopyTo(frame.owned.get() + (int64_t{frame.header.length} - frame.payload_left), frame.payload_left);
-}
-
 void Link::CompleteAll(const arrow::Status& status) {
   Ledger& ledger = context_->ledger;
   matching_.ForEachPosted([&](const OperationRef& operation) { ledger.Complete(*operation, status, 0); });
   for (auto& [number, incoming] : incoming_) ledger.Complete(*incoming.operation, status, incoming.received);
   for (auto& [number, operation] : announced_) ledger.Complete(*operation, status, 0);
   if (target_operation_) ledger.Complete(*target_operation_, status, 0);
+  if (half_ && half_->operation) ledger.Complete(*half_->operation, status, 0);
+  if (half_) half_->target = Target::kDiscard;
   target_operation_ = nullptr;
   target_ = Target::kDiscard;
   matching_.Clear();
@@ -259,24 +258,29 @@ void Link::CompleteAll(const arrow::Status& status) {
 }
 
 void Link::Fail(const arrow::Status& status, const std::string* abort) {
-  // A frame that is half written must be finished before anything else makes sense to the peer.
+  // A frame that is half written must be finished before anything else makes sense to the peer, and a stream begins
+  // with its RESUME.
   OutFrameRef begun;
-  if (!wire_.empty() && wire_.front()->stamped &&
-      wire_.front()->head_left + wire_.front()->payload_left < int64_t{kHeaderSize} + wire_.front()->header.length) {
-    begun = wire_.front();
-    Detach(*begun);
+  if (!wire_.empty()) {
+    OutFrame& first = *wire_.front();
+    const bool half =
+        first.stamped && first.head_left + first.payload_left < int64_t{kHeaderSize} + first.header.length;
+    if (half || first.header.type == FrameType::kResume) begun = wire_.front();
+    if (begun) Detach(*begun);
   }
   wire_.clear();
-  kept_.clear();
+  kept_.Clear();
   answer_due_ = false;
   acknowledge_now_ = false;
   if (begun) wire_.push_back(begun);
   CompleteAll(status);
-  if (abort != nullptr && !peer_left_ && !ended()) QueueText(FrameType::kAbort, 0, 0, *abort);
+  if (abort == nullptr || peer_left_) return;
+  abort_text_ = *abort;  // also for a peer that comes over another stream
+  if (!ended() && !broken_) QueueText(FrameType::kAbort, 0, 0, *abort);
 }
 
 void Link::Leave(const arrow::Status& status) {
-  for (const auto& frame : wire_) Detach(*frame);
+  kept_.DetachAll(nullptr);
   CompleteAll(status);
   if (ended() || peer_left_) return;
   Queue(FrameType::kBye, 0, 0, 0);
@@ -284,9 +288,7 @@ void Link::Leave(const arrow::Status& status) {
 
 void Link::Cancel(const OperationRef& operation, const arrow::Status& status) {
   if (operation->is_send) {
-    for (const auto& frame : wire_) {
-      if (frame->operation == operation) Detach(*frame);
-    }
+    kept_.DetachAll(operation.get());
   } else {
     matching_.Remove(*operation);  // one that is matched stays and has its bytes discarded
   }

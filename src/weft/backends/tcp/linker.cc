@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "weft/backends/tcp/relinker.h"
 #include "weft/base/byte_codec.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/logging.h"
@@ -29,6 +30,7 @@ constexpr Duration kGoneAfter = seconds(1);
 /// A server that is started again goes on where it was.
 constexpr Duration kServerBackWithin = seconds(5);
 constexpr int kLeastBacklog = 1024;
+constexpr Duration kLongestPoll = milliseconds(50);
 
 timespec ToTimespec(Duration wait) {
   const auto whole = std::chrono::floor<seconds>(wait);
@@ -45,6 +47,8 @@ Linker::Linker(Membership* membership, LinkIdentity identity, Options options)
   const auto world = static_cast<size_t>(identity_.world_size);
   peers_.resize(world);
   links_.resize(world);
+  ended_.resize(world);
+  identity_.links = std::make_shared<std::vector<uint32_t>>(world, 0);
   missing_ = identity_.world_size - 1;
 }
 
@@ -69,9 +73,11 @@ arrow::Result<std::vector<LinkedPeer>> Linker::Run() {
   if (!status.ok()) LeaveNote(status);
   watch_.reset();
   if (options_.rendezvous != nullptr) options_.rendezvous->Rest();
-  listener_->Close();
+  if (!status.ok()) listener_->Close();
   ARROW_RETURN_NOT_OK(status);
-  return std::move(links_);
+  std::vector<LinkedPeer> links(links_.size());
+  links.swap(links_);
+  return links;
 }
 
 /// From here on the server sees whether this rank is there, and others hear of it where it is not.
@@ -82,6 +88,7 @@ arrow::Status Linker::Enter() {
 
 arrow::Status Linker::ExchangeCandidates() {
   ARROW_ASSIGN_OR_RAISE(Candidates own, GatherCandidates(listener_->port(), options_.advertise));
+  own.process = ProcessWatch::Identity();
   if (options_.room) own.room.assign(options_.room->name().begin(), options_.room->name().end());
   const auto check = [this]() -> arrow::Status {
     TakeNotices();
@@ -114,6 +121,7 @@ arrow::Status Linker::TakePeer(Rank peer, const Candidates& own, const std::stri
                                   name + " and rank " + std::to_string(identity_.rank) +
                                       " do not have the same secret; give all ranks of the job the same WEFT_SECRET");
   }
+  processes_.Add(peer, theirs->process);
   PeerState& state = Peer(peer);
   state.paired = !own.room.empty() && !theirs->room.empty() && !SameHost(own, *theirs);
   const Clock::time_point first_try = peer > identity_.rank ? link_began_ + kDialTooAfter : link_began_;
@@ -131,9 +139,7 @@ arrow::Status Linker::TakePeer(Rank peer, const Candidates& own, const std::stri
 }
 
 arrow::Status Linker::LinkAll() {
-  std::vector<pollfd> polled;
   Clock::time_point interrupt_at = Clock::now();
-  const int notices = options_.rendezvous != nullptr ? options_.rendezvous->notices().fd() : -1;
   while (missing_ > 0) {
     const Clock::time_point now = Clock::now();
     if (options_.check_interrupt && now >= interrupt_at) {
@@ -147,25 +153,33 @@ arrow::Status Linker::LinkAll() {
     TakeNotices();
     ARROW_RETURN_NOT_OK(CheckTrouble());
     StartDials();
-    polled.assign({{listener_->fd(), POLLIN, 0}, {notices, POLLIN, 0}});
-    for (const Connection& connection : connections_) {
-      polled.push_back(
-          {connection.socket.get(), static_cast<short>(connection.writes() ? POLLOUT | POLLIN : POLLIN), 0});
-    }
-    const timespec wait = ToTimespec(NextWait());
-    ::ppoll(polled.data(), polled.size(), &wait, nullptr);
-    size_t at = 2;
-    for (auto it = connections_.begin(); it != connections_.end(); ++at) {
-      const bool over = polled[at].revents != 0 && Drive(*it, polled[at].revents);
-      it = over ? connections_.erase(it) : std::next(it);
-    }
-    if (polled[0].revents != 0) AcceptAll();
-    CloseOverdue();
-    NominateWaiting();
+    const Clock::time_point latest = Clock::now() + options_.deadline.LeftUpTo(kLongestPoll);
+    Turn(std::max(NextTry(latest) - Clock::now(), Duration::zero()));
   }
   // Others of the same pairs that were under way are not needed, and their peers know.
   connections_.clear();
   return arrow::Status::OK();
+}
+
+void Linker::Turn(std::optional<Duration> wait) {
+  const int notices = options_.rendezvous != nullptr ? options_.rendezvous->notices().fd() : -1;
+  const int orders = relinker_ != nullptr ? relinker_->orders_descriptor() : -1;
+  const int processes = relinker_ != nullptr ? processes_.descriptor() : -1;
+  polled_.assign({{listener_->fd(), POLLIN, 0}, {notices, POLLIN, 0}, {orders, POLLIN, 0}, {processes, POLLIN, 0}});
+  size_t at = polled_.size();
+  for (const Connection& connection : connections_) {
+    polled_.push_back(
+        {connection.socket.get(), static_cast<short>(connection.writes() ? POLLOUT | POLLIN : POLLIN), 0});
+  }
+  const timespec bound = wait ? ToTimespec(*wait) : timespec{};
+  ::ppoll(polled_.data(), polled_.size(), wait ? &bound : nullptr, nullptr);
+  for (auto it = connections_.begin(); it != connections_.end(); ++at) {
+    const bool over = polled_[at].revents != 0 && Drive(*it, polled_[at].revents);
+    it = over ? connections_.erase(it) : std::next(it);
+  }
+  if (polled_[0].revents != 0) AcceptAll();
+  CloseOverdue();
+  NominateWaiting();
 }
 
 /// What ends the linking without a link.

@@ -21,11 +21,14 @@
 #include "weft/backends/tcp/watch.h"
 #include "weft/base/deadline.h"
 #include "weft/bootstrap/membership.h"
+#include "weft/communicator/process_watch.h"
 #include "weft/rendezvous/client.h"
 #include "weft/rendezvous/listener.h"
 #include "weft/rendezvous/relay_call.h"
 
 namespace weft::tcp {
+
+class Relinker;
 
 /// Each rank listens on one port and publishes where it can be reached. All pairs are linked at once, each by whatever
 /// works first:
@@ -37,6 +40,10 @@ namespace weft::tcp {
 /// The lower rank nominates the first connection that both have authenticated, and waits with others until that one is
 /// known to work. A punched one must carry a probe first; where it does not, the pair is paired again, three times, and
 /// then relayed.
+///
+/// After that, Serve makes links again that broke, in the same ways; it needs neither the membership nor the store.
+/// Both ends dial at once, whoever saw the break. HELLO tells how many links each end has had with the other, so that
+/// an end whose own link looks well knows that the peer's does not.
 ///
 /// What a stranger can do: open connections. They are bounded in number, oldest strangers first, and closed after
 /// two seconds. No connection that comes in can fail the linking, whatever it says. What fails it: an answer at
@@ -61,6 +68,11 @@ class Linker {
 
   /// Collective; once. The result is by rank; this rank's own entry has no stream.
   arrow::Result<std::vector<LinkedPeer>> Run();
+
+  int world_size() const { return identity_.world_size; }
+
+  /// After Run: keeps the port open and makes links again, until `relinker` says that it is over. linker_again.cc.
+  void Serve(Relinker& relinker);
 
  private:
   /// A connection whose ends do not know each other yet.
@@ -113,6 +125,9 @@ class Linker {
     Duration relay_pause = std::chrono::milliseconds(100);
     std::optional<Clock::time_point> gone_at;  // when to give the peer up
     std::string gone_why;
+
+    LinkPath path = LinkPath::kUnknown;  // of the latest link
+    int64_t errors = 0;                  // tries that failed, since the latest link
   };
 
   arrow::Status Enter();
@@ -126,14 +141,25 @@ class Linker {
   void LeaveNote(const arrow::Status& status);
   arrow::Status TimedOut() const;
   CommunicationError Facts(CommunicationFailure failure, const char* phase, Rank peer) const;
+  uint32_t& Links(Rank peer) { return (*identity_.links)[static_cast<size_t>(peer)]; }
   PeerState& Peer(Rank peer) { return peers_[static_cast<size_t>(peer)]; }
+
+  /// Waits for connections, notices and whatever else is polled at most until `wait` is over, and handles them.
+  void Turn(std::optional<Duration> wait);
+
+  // Links again: linker_again.cc.
+  void TakeBroken(Rank peer);
+  void GiveVerdicts(Relinker& relinker);
+  std::optional<std::string> Verdict(Rank peer) const;
+  bool RefusedAgain(const PeerState& state) const;
+  void ReachServer();
 
   // Ways to a connection: linker_paths.cc.
   void TakeNotices();
   void TakeGo(const rendezvous::Notice& notice);
   void AskForAll();
   void StartDials();
-  Duration NextWait() const;
+  Clock::time_point NextTry(Clock::time_point latest) const;
   void DialHost(Rank peer, size_t route);
   void DialPunch(Rank peer);
   void DialRelay(Rank peer);
@@ -164,7 +190,7 @@ class Linker {
   void RecordVerdict(const Connection& connection);
 
   Membership* const membership_;
-  const LinkIdentity identity_;
+  LinkIdentity identity_;
   const Options options_;
   const Clock::time_point began_ = Clock::now();
   Clock::time_point link_began_;
@@ -172,6 +198,11 @@ class Linker {
   std::optional<Watch> watch_;
   std::optional<Clock::time_point> server_lost_;  // since when
   bool nominate_waiting_ = false;
+  Relinker* relinker_ = nullptr;  // while serving
+  ProcessWatch processes_;
+  std::vector<bool> ended_;  // by peer: its process
+  Clock::time_point spoke_;  // to the server
+  std::vector<pollfd> polled_;
   std::list<Connection> connections_;
   std::vector<PeerState> peers_;
   std::vector<LinkedPeer> links_;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "weft/backends/tcp/linker.h"
+#include "weft/backends/tcp/relinker.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/logging.h"
 
@@ -171,7 +172,9 @@ bool Linker::Finished(Connection& connection) {
       return false;
     case Handshake::State::kAuthenticated: {
       PeerState& state = Peer(peer);
-      if (state.linked && Alive(peer)) {
+      // A link that looks well from here is anew where the peer says that it has had this one, and it broke.
+      const bool stale = handshake.own_links() != Links(peer);
+      if (stale || (state.linked && handshake.peer_links() < Links(peer) && Alive(peer))) {
         Close(connection, {});
         return true;
       }
@@ -214,13 +217,18 @@ void Linker::Link(Connection& connection, Rank peer) {
   if (!state.linked) --missing_;
   state.linked = true;
   state.nominating = false;
+  state.path = connection.handshake.path();
+  Links(peer) = std::max(Links(peer), connection.handshake.peer_links()) + 1;
   if (connection.dialed < 0) ++state.tries;
-  LinkedPeer& link = links_[static_cast<size_t>(peer)];
+  LinkedPeer made;
+  LinkedPeer& link = relinker_ == nullptr ? links_[static_cast<size_t>(peer)] : made;
   link.info.peer = peer;
   link.info.path = PathName(connection.handshake.path());
   link.info.remote_address = connection.remote;
   link.info.link_seconds = Seconds(Clock::now() - link_began_);
-  link.info.tries = state.tries;
+  link.info.tries = std::exchange(state.tries, 0);
+  link.info.errors = std::exchange(state.errors, 0);
+  link.info.last_error = std::exchange(state.last_trouble, {});
   if (connection.tls != nullptr) {
     link.info.cipher = connection.tls->cipher();
     link.stream = MakeTlsStream(std::move(connection.socket), std::move(connection.tls));
@@ -231,11 +239,16 @@ void Linker::Link(Connection& connection, Rank peer) {
                                      << (link.info.cipher.empty() ? "in the clear" : link.info.cipher) << ") after "
                                      << link.info.link_seconds * 1e3 << " ms, "
                                      << (state.went ? Seconds(Clock::now() - state.go) * 1e3 : 0) << " ms after go");
+  if (relinker_ == nullptr) return;
+  relinker_->Tell({Remade::Kind::kLinked, peer, Links(peer), std::move(made), {}});
+  if (missing_ == 0 && options_.rendezvous != nullptr) options_.rendezvous->Rest();
 }
 
 /// False where the connection that was taken for the link has ended: its dialer may not have heard of it, and tries
 /// again.
-bool Linker::Alive(Rank peer) const { return !HasEnded(links_[static_cast<size_t>(peer)].stream->descriptor()); }
+bool Linker::Alive(Rank peer) const {
+  return relinker_ != nullptr || !HasEnded(links_[static_cast<size_t>(peer)].stream->descriptor());
+}
 
 void Linker::Close(Connection& connection, const std::string& trouble, int error) {
   WEFT_LOG(kDebug, "connection with " << connection.remote << " closed: " << trouble);
@@ -243,7 +256,10 @@ void Linker::Close(Connection& connection, const std::string& trouble, int error
   const Rank peer = connection.dialed >= 0 ? connection.dialed : connection.handshake.peer();
   if (peer < 0) return;
   PeerState& state = Peer(peer);
-  if (!trouble.empty()) state.last_trouble = connection.remote + ": " + trouble;
+  if (!trouble.empty()) {
+    state.last_trouble = connection.remote + ": " + trouble;
+    ++state.errors;
+  }
   if (connection.handshake.path() != LinkPath::kPunched || connection.connecting) return;
   ResetOnClose(connection.socket.get());
   if (state.nominating && connection.handshake.state() == Handshake::State::kProbing) {

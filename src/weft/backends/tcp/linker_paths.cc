@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "weft/backends/tcp/linker.h"
+#include "weft/backends/tcp/relinker.h"
 #include "weft/base/logging.h"
 
 namespace weft::tcp {
@@ -19,7 +20,6 @@ using std::chrono::seconds;
 
 constexpr Duration kLongestPause = milliseconds(500);
 constexpr Duration kLongestRelayPause = seconds(1);
-constexpr Duration kLongestPoll = milliseconds(50);
 /// A rank whose connection to the server has ended may come back over a new one.
 constexpr Duration kComeBackWithin = seconds(1);
 /// Connections of strangers beyond those that a world may have on the way.
@@ -27,6 +27,8 @@ constexpr size_t kSpareConnections = 64;
 constexpr int kMostPairings = 1 + 3;
 /// A pair that was paired again. The NATs may still hold what is left of the connection that broke.
 constexpr Duration kMendWithin = seconds(2);
+/// A link that is made again has less time; a NAT that still holds the old connection does not let go of it by then.
+constexpr Duration kRelayAgainAfter = seconds(1);
 
 }  // namespace
 
@@ -35,27 +37,42 @@ void Linker::TakeNotices() {
   for (const Notice& notice : options_.rendezvous->notices().Take()) {
     if (notice.kind == Notice::Kind::kLost) {
       if (!server_lost_) server_lost_ = Clock::now();
+      if (relinker_ != nullptr) ReachServer();
       if (watch_.has_value()) watch_->Reconnect();
       continue;
     }
     if (notice.kind == Notice::Kind::kEntered) {
       server_lost_.reset();
       AskForAll();
+      if (relinker_ != nullptr && missing_ == 0) options_.rendezvous->Rest();
       continue;
     }
     if (notice.peer >= peers_.size() || static_cast<Rank>(notice.peer) == identity_.rank) continue;
     PeerState& state = peers_[notice.peer];
-    if (state.linked) continue;
+    const auto peer = static_cast<Rank>(notice.peer);
+    const bool wanted = notice.kind == Notice::Kind::kWanted;
+    if (state.linked) {
+      // The peer's end of a link that looks well from here may have broken.
+      if (relinker_ != nullptr && (wanted || notice.kind == Notice::Kind::kGo)) {
+        relinker_->Tell({Remade::Kind::kWanted, peer, Links(peer), {}, {}});
+      }
+      continue;
+    }
+    if (wanted) {
+      if (relinker_ != nullptr && state.paired) options_.rendezvous->Ask({notice.peer});
+      continue;
+    }
     if (notice.kind == Notice::Kind::kGo) {
       TakeGo(notice);
     } else if (notice.kind == Notice::Kind::kHere) {
       state.gone_at.reset();
+      if (state.paired)
+        options_.rendezvous->Ask({notice.peer});  // an earlier ask may have been answered to one who left
     } else {
       const bool silent = notice.reason == rendezvous::GoneReason::kSilent;
       state.gone_at = Clock::now() + (silent ? Duration::zero() : kComeBackWithin);
       state.gone_why = silent ? "does not answer the rendezvous server any more: it is stopped, or cut off"
                               : "has left: its connection to the rendezvous server has ended";
-      if (state.paired) options_.rendezvous->Ask({notice.peer});
     }
   }
 }
@@ -66,7 +83,12 @@ void Linker::TakeGo(const Notice& notice) {
   if (!state.paired) return;
   state.went = true;
   state.go = notice.at;
-  if (!state.relay_at) state.relay_at = notice.at + options_.relay_after;
+  if (!state.relay_at) {
+    const Duration after = relinker_ == nullptr             ? options_.relay_after
+                           : state.path == LinkPath::kRelay ? Duration::zero()
+                                                            : std::min(options_.relay_after, kRelayAgainAfter);
+    state.relay_at = notice.at + after;
+  }
   const arrow::Result<Endpoint> mapped = Endpoint::Resolve(notice.go.host, notice.go.port);
   // A server on the peer's own host sees it at a loopback address, which leads nowhere from here.
   if (!mapped.ok() || IsLoopback(mapped->address()) || state.broken >= kMostPairings) return;
@@ -82,9 +104,9 @@ void Linker::AskForAll() {
   if (!wanted.empty()) options_.rendezvous->Ask(wanted);
 }
 
-Duration Linker::NextWait() const {
-  const Clock::time_point now = Clock::now();
-  Clock::time_point next = now + options_.deadline.LeftUpTo(kLongestPoll);
+/// When a connection is to be tried next; `latest` where that is later.
+Clock::time_point Linker::NextTry(Clock::time_point latest) const {
+  Clock::time_point next = latest;
   for (const PeerState& state : peers_) {
     if (state.linked) continue;
     for (const Route& route : state.routes) {
@@ -94,7 +116,7 @@ Duration Linker::NextWait() const {
     if (state.mend_by) next = std::min(next, *state.mend_by);
     if (state.relay_at && !state.relaying) next = std::min(next, *state.relay_at);
   }
-  return std::max(next - now, Duration::zero());
+  return next;
 }
 
 void Linker::StartDials() {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "weft/backends/tcp/linker.h"
+#include "weft/backends/tcp/relinker.h"
 #include "weft/backends/tcp/tcp_transport.h"
 #include "weft/communicator/p2p_communicator.h"
 
@@ -27,9 +28,9 @@ arrow::Result<std::unique_ptr<Transport>> MakeTransport(const BackendContext& co
     ARROW_ASSIGN_OR_RAISE(options.room,
                           rendezvous::RoomKey::Derive(context.secret, membership.job(), membership.epoch()));
   }
-  Linker linker(&membership, std::move(identity), std::move(options));
-  ARROW_ASSIGN_OR_RAISE(std::vector<LinkedPeer> links, linker.Run());
-  return TcpTransport::Make(membership.rank(), std::move(links));
+  auto linker = std::make_unique<Linker>(&membership, std::move(identity), std::move(options));
+  ARROW_ASSIGN_OR_RAISE(std::vector<LinkedPeer> links, linker->Run());
+  return TcpTransport::Make(membership.rank(), std::move(links), std::make_unique<Relinker>(std::move(linker)));
 }
 
 arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendContext& context) {

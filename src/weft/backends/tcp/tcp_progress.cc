@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "weft/backends/tcp/relinker.h"
 #include "weft/backends/tcp/tcp_transport.h"
 #include "weft/backends/tcp/timing.h"
 #include "weft/base/communication_error.h"
@@ -31,7 +32,12 @@ int TcpTransport::Poll(Lock& lock, Duration spin, Duration wait, std::span<epoll
 }
 
 void TcpTransport::Handle(std::span<const epoll_event> events) {
+  bool remade = false;
   for (const epoll_event& event : events) {
+    if (event.data.u32 == kRemadeSlot) {
+      remade = true;  // after the others: they are about the streams that there were
+      continue;
+    }
     if (event.data.u32 == kWakeSlot) {
       uint64_t count = 0;
       [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &count, sizeof(count));
@@ -52,13 +58,23 @@ void TcpTransport::Handle(std::span<const epoll_event> events) {
       if (broken || (event.events & EPOLLIN) != 0) status = link.OnReadable();
       if (status.ok() && (event.events & EPOLLOUT) != 0) status = link.Flush();
     }
+    if (!status.ok() && closing_) link.GiveUp();
     if (!status.ok() && !closing_) Fail(status, true);
     UpdateInterest(slot);
   }
+  if (remade) TakeRemade();
 }
 
 void TcpTransport::UpdateInterest(Slot& slot) {
   if (!slot.polled) return;
+  if (slot.link->broken()) {
+    ::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, slot.link->descriptor(), nullptr);
+    slot.polled = false;
+    slot.link->DropStream();
+    troubled_ = true;
+    relinker_->Break(slot.link->peer(), slot.links);
+    return;
+  }
   if (slot.link->ended()) {
     // Before it is closed: a forked child may hold the same socket, and closing alone would leave it polled.
     if (slot.link->open()) ::epoll_ctl(poll_.get(), EPOLL_CTL_DEL, slot.link->descriptor(), nullptr);
@@ -106,7 +122,7 @@ void TcpTransport::Wake() const {
 /// What is to be done after events: timers, and heartbeats that have come.
 void TcpTransport::Settle(Lock& lock) {
   const Clock::time_point now = Clock::now();
-  const bool waiting = context_.ledger.pending > 0;
+  const bool waiting = context_.ledger.pending > 0 || troubled_;
   if (now - last_timers_ >= (waiting ? kTimersWhileWaiting : kTimersWhileIdle)) RunTimers(lock);
   if (!context_.heard.empty()) CheckHeard(lock);
 }
@@ -117,6 +133,7 @@ void TcpTransport::RunTimers(Lock& lock) {
   last_timers_ = now;
   if (!failure_.ok() || closing_) return;
   SendHeartbeats(lock, now);
+  if (troubled_) LookForSuspects(now);
   if (failure_.ok() && !closing_ && context_.ledger.pending > 0) LookForSilence(now);
 }
 
@@ -138,7 +155,9 @@ void TcpTransport::SendHeartbeats(Lock& lock, Clock::time_point now) {
   } else if (!waiting) {
     bool any = false;
     for (Slot& slot : slots_) {
-      if (slot.link == nullptr || now - slot.link->last_written() < kKeepaliveEvery) continue;
+      if (slot.link == nullptr) continue;
+      const bool direct = slot.link->info().path == "host";
+      if (now - slot.link->last_written() < (direct ? kKeepaliveEvery : kKeepNatEvery)) continue;
       slot.link->QueueHeartbeat({});
       any = true;
     }
@@ -147,16 +166,21 @@ void TcpTransport::SendHeartbeats(Lock& lock, Clock::time_point now) {
 }
 
 void TcpTransport::LookForSilence(Clock::time_point now) {
-  for (const Slot& slot : slots_) {
-    if (slot.link == nullptr || slot.link->peer_left()) continue;
-    const Duration silence = now - std::max(wait_began_, slot.link->last_heard());
-    if (silence < kLostAfter) continue;
-    Fail(slot.link->Error(CommunicationFailure::kPeerLost,
-                          "rank " + std::to_string(slot.link->peer()) + " has not been heard of for " +
-                              std::to_string(std::chrono::duration_cast<std::chrono::seconds>(silence).count()) +
-                              " s; is its process stopped, or its host cut off?"),
-         true);
-    return;
+  for (Slot& slot : slots_) {
+    if (slot.link == nullptr || slot.link->peer_left() || slot.link->ended()) continue;
+    Link& link = *slot.link;
+    if (link.troubled() && now - std::max(wait_began_, link.broke_at()) >= kRemakeWithin) {
+      return Fail(NotRemade(slot, {}), true);
+    }
+    if (link.broken()) continue;
+    const Duration silence = now - std::max(wait_began_, link.last_heard());
+    if (silence < (context_.remakes ? kSilentFor : kLostAfter)) continue;
+    const arrow::Status status =
+        link.Break("has not been heard of for " +
+                   std::to_string(std::chrono::duration_cast<std::chrono::seconds>(silence).count()) +
+                   " s; is its process stopped, or its host cut off?");
+    if (!status.ok()) return Fail(status, true);
+    UpdateInterest(slot);
   }
 }
 
@@ -187,8 +211,8 @@ void TcpTransport::RunIo() {
       deep_stand_by_ = false;
       continue;
     }
-    const int count =
-        Poll(lock, Duration::zero(), context_.ledger.pending > 0 ? kTimersWhileWaiting : kTimersWhileIdle, events);
+    const int count = Poll(lock, Duration::zero(),
+                           context_.ledger.pending > 0 || troubled_ ? kTimersWhileWaiting : kTimersWhileIdle, events);
     if (stop_ || driver_present_) continue;
     Handle({events, static_cast<size_t>(count)});
     Settle(lock);

@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "weft/backends/tcp/relinker.h"
 #include "weft/backends/tcp/timing.h"
 #include "weft/base/communication_error.h"
 #include "weft/communicator/fork_generation.h"
@@ -53,8 +54,13 @@ int Cores() {
 }  // namespace
 
 arrow::Result<std::unique_ptr<Transport>> TcpTransport::Make(Rank rank, std::vector<LinkedPeer> peers) {
+  return Make(rank, std::move(peers), nullptr);
+}
+
+arrow::Result<std::unique_ptr<Transport>> TcpTransport::Make(Rank rank, std::vector<LinkedPeer> peers,
+                                                             std::unique_ptr<Relinker> relinker) {
   std::unique_ptr<TcpTransport> transport(new TcpTransport(rank, static_cast<int>(peers.size())));
-  ARROW_RETURN_NOT_OK(transport->Start(std::move(peers)));
+  ARROW_RETURN_NOT_OK(transport->Start(std::move(peers), std::move(relinker)));
   return transport;
 }
 
@@ -65,7 +71,7 @@ TcpTransport::TcpTransport(Rank rank, int world_size)
   context_.stage.resize(kStageSize);
 }
 
-arrow::Status TcpTransport::Start(std::vector<LinkedPeer> peers) {
+arrow::Status TcpTransport::Start(std::vector<LinkedPeer> peers, std::unique_ptr<Relinker> relinker) {
   poll_ = Descriptor(::epoll_create1(EPOLL_CLOEXEC));
   if (!poll_.valid()) return SystemError("epoll_create1");
   wake_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
@@ -92,6 +98,21 @@ arrow::Status TcpTransport::Start(std::vector<LinkedPeer> peers) {
   if (ranks_here <= Cores()) spin_ = kSpin;
   last_timers_ = Clock::now();
   if (peers.size() == 1) return arrow::Status::OK();  // no one to talk to
+  if (relinker != nullptr) {
+    ARROW_RETURN_NOT_OK(relinker->Start());
+    event.data.u32 = kRemadeSlot;
+    if (::epoll_ctl(poll_.get(), EPOLL_CTL_ADD, relinker->descriptor(), &event) != 0) return SystemError("epoll_ctl");
+    relinker_ = std::move(relinker);
+    context_.remakes = true;
+  }
+  {
+    const Lock lock(mutex_);
+    FlushAll();
+  }
+  return StartThread();
+}
+
+arrow::Status TcpTransport::StartThread() {
   sigset_t all;
   sigset_t before;
   ::sigfillset(&all);
@@ -116,6 +137,7 @@ TcpTransport::~TcpTransport() {
   if (io_.joinable()) io_.detach();
   new std::vector<Slot>(std::move(slots_));
   (void)stand_by_.release();  // its destructor would wait for the thread
+  Relinker::Abandon(std::move(relinker_));
 }
 
 arrow::Status TcpTransport::CheckCall(Rank peer) const {
@@ -281,6 +303,7 @@ arrow::Status TcpTransport::Close(Deadline deadline) {
   Wake();
   lock.unlock();
   if (io_.joinable()) io_.join();
+  if (relinker_ != nullptr) relinker_->Stop();
   lock.lock();
   for (Slot& slot : slots_) {
     if (slot.link != nullptr) slot.link->Disconnect();
@@ -300,6 +323,7 @@ void TcpTransport::WaitForPeers(Lock& lock, Deadline deadline) {
   while (!std::all_of(slots_.begin(), slots_.end(), settled)) {
     const int count = Poll(lock, Duration::zero(), deadline.LeftUpTo(kTimersWhileWaiting), events);
     Handle({events, static_cast<size_t>(count)});
+    GiveUpLate(Clock::now());
     if (deadline.Passed()) break;
   }
   driver_present_ = false;

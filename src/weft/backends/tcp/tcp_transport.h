@@ -16,6 +16,9 @@
 
 namespace weft::tcp {
 
+class Relinker;
+struct Remade;
+
 /// A peer and the authenticated stream to it; the entry of this rank itself has no stream.
 struct LinkedPeer {
   LinkInfo info;
@@ -26,10 +29,15 @@ struct LinkedPeer {
 /// data, heartbeats and aborts move while the caller computes. Only one of them polls: the I/O thread stands by while
 /// the caller comes often, and takes over when it has been away for kStandBy. The I/O thread never runs code of the
 /// caller's but the two functions of SetHeartbeat, and blocks all signals.
+///
+/// A link whose stream breaks is made again by the relinker's thread, which hands the new stream over as an event of
+/// the poll set. What waits on the link waits for that, kRemakeWithin at most.
 class TcpTransport : public Transport {
  public:
-  /// `peers` by rank.
+  /// `peers` by rank. Without a relinker (the first form) a link that breaks is lost.
   static arrow::Result<std::unique_ptr<Transport>> Make(Rank rank, std::vector<LinkedPeer> peers);
+  static arrow::Result<std::unique_ptr<Transport>> Make(Rank rank, std::vector<LinkedPeer> peers,
+                                                        std::unique_ptr<Relinker> relinker);
   ~TcpTransport() override;
 
   Rank rank() const override { return context_.rank; }
@@ -50,11 +58,13 @@ class TcpTransport : public Transport {
     std::unique_ptr<Link> link;  // nullptr for this rank itself
     uint32_t interest = 0;       // what is polled for
     bool polled = false;
+    uint32_t links = 1;  // how many streams it has had
   };
   using Lock = std::unique_lock<std::mutex>;
 
   TcpTransport(Rank rank, int world_size);
-  arrow::Status Start(std::vector<LinkedPeer> peers);
+  arrow::Status Start(std::vector<LinkedPeer> peers, std::unique_ptr<Relinker> relinker);
+  arrow::Status StartThread();
   arrow::Status CheckCall(Rank peer) const;
   arrow::Result<OperationPtr> Begin(OperationRef operation);
 
@@ -66,6 +76,12 @@ class TcpTransport : public Transport {
   void RunTimers(Lock& lock);
   void SendHeartbeats(Lock& lock, Clock::time_point now);
   void LookForSilence(Clock::time_point now);
+  void LookForSuspects(Clock::time_point now);
+  void TakeRemade();
+  void TakeStream(Slot& slot, Remade& remade);
+  /// A link whose time to be made again is over.
+  arrow::Status NotRemade(const Slot& slot, const std::string& why) const;
+  void GiveUpLate(Clock::time_point now);
   void CheckHeard(Lock& lock);
   void Fail(const arrow::Status& status, bool own_finding);
   void FlushAll();
@@ -81,7 +97,9 @@ class TcpTransport : public Transport {
   SelfMessages self_;
   Descriptor poll_;
   Descriptor wake_;
+  std::unique_ptr<Relinker> relinker_;  // or nullptr
   arrow::Status failure_;
+  bool troubled_ = false;  // a link may be broken or suspected: timers are looked at often
   bool closing_ = false;
   bool closed_ = false;
   bool stop_ = false;

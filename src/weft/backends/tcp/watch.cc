@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "weft/base/communication_error.h"
@@ -14,6 +15,9 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr Duration kLookEvery = milliseconds(250);
+/// Tries to reach the server: the first one, and what their pauses grow to.
+constexpr Duration kReachWithin = std::chrono::seconds(2);
+constexpr Duration kLongestPause = std::chrono::seconds(5);
 
 }  // namespace
 
@@ -37,23 +41,34 @@ Watch::~Watch() {
 }
 
 void Watch::Run() {
+  const auto called = [this] { return stop_ || hurry_ || reconnect_; };
+  Duration pause = kLookEvery;
   std::unique_lock lock(mutex_);
   for (;;) {
-    changed_.wait_for(lock, kLookEvery, [this] { return stop_ || hurry_ || reconnect_; });
+    if (membership_ != nullptr) {
+      changed_.wait_for(lock, kLookEvery, called);
+    } else {
+      changed_.wait(lock, called);
+    }
     if (stop_) return;
     hurry_ = false;
     const bool reconnect = std::exchange(reconnect_, false);
     lock.unlock();
     bool again = false;
     if (reconnect && rendezvous_ != nullptr) {
-      const arrow::Status status = rendezvous_->Reconnect();
+      const arrow::Status status = rendezvous_->Reconnect(kReachWithin);
       if (!status.ok()) WEFT_LOG(kInfo, "no connection to the rendezvous server: " << status.message());
       again = !status.ok();
     }
-    Look();
+    if (membership_ != nullptr) Look();
     lock.lock();
-    if (!again) continue;
-    changed_.wait_for(lock, kLookEvery, [this] { return stop_; });
+    if (!again) {
+      pause = kLookEvery;
+      continue;
+    }
+    changed_.wait_for(lock, pause, [this] { return stop_ || reconnect_; });
+    // While ranks link up the server is needed at once.
+    if (membership_ == nullptr) pause = std::min(2 * pause, kLongestPause);
     reconnect_ = true;
   }
 }

@@ -21,7 +21,7 @@ inline constexpr const char* kNoteName = "tcp/failure";
 /// Thread-safe. The destructor waits for the call that is under way.
 class Watch {
  public:
-  /// `rendezvous` may be nullptr.
+  /// Either may be nullptr, and is not looked at then.
   Watch(Membership* membership, RendezvousClient* rendezvous);
   ~Watch();
 
