@@ -38,17 +38,19 @@ std::vector<Outcome> RunAttacked(int world_size, const Attack& attack, Duration 
     const auto began = Clock::now();
     Outcome& outcome = outcomes[static_cast<size_t>(rank)];
     outcome.status = [&]() -> arrow::Status {
-      ARROW_ASSIGN_OR_RAISE(const auto transport, JoinWorld(options, rank, world_size));
       std::vector<std::string> out(outcomes.size());
       std::vector<std::string> in(outcomes.size(), std::string(kMessage, ' '));
       std::vector<OperationPtr> receives;
       std::vector<OperationPtr> operations;
+      ARROW_ASSIGN_OR_RAISE(const auto transport, JoinWorld(options, rank, world_size));
       for (Rank peer = 0; peer < world_size; ++peer) {
         const auto at = static_cast<size_t>(peer);
         out[at] = Pattern(kMessage, static_cast<uint64_t>(100 * rank + peer));
-        receives.push_back(Recv(*transport, peer, 1, in[at]));
-        operations.push_back(receives.back());
-        operations.push_back(Send(*transport, peer, 1, out[at]));
+        ARROW_ASSIGN_OR_RAISE(auto receive, transport->Recv(peer, 1, {Bytes(in[at])}, nullptr));
+        ARROW_ASSIGN_OR_RAISE(auto send, transport->Send(peer, 1, {Bytes(out[at])}, nullptr));
+        receives.push_back(receive);
+        operations.push_back(std::move(receive));
+        operations.push_back(std::move(send));
       }
       const arrow::Status status = AwaitAll(*transport, operations);
       for (Rank peer = 0; peer < world_size; ++peer) {
@@ -65,17 +67,23 @@ std::vector<Outcome> RunAttacked(int world_size, const Attack& attack, Duration 
   return outcomes;
 }
 
+/// Every rank has an error that names another; one at least has found by itself that a peer is lost, and why. One may
+/// hear of that first.
 void ExpectLost(const std::vector<Outcome>& outcomes, double within, const std::string& words = "") {
   bool said = words.empty();
+  bool lost = false;
   for (size_t rank = 0; rank < outcomes.size(); ++rank) {
     const Outcome& outcome = outcomes[rank];
     const CommunicationError* error = GetCommunicationError(outcome.status);
     ASSERT_NE(error, nullptr) << rank << ": " << outcome.status;
-    EXPECT_EQ(error->failure, CommunicationFailure::kPeerLost) << rank << ": " << outcome.status;
+    lost = lost || error->failure == CommunicationFailure::kPeerLost;
+    EXPECT_TRUE(error->failure == CommunicationFailure::kPeerLost || error->failure == CommunicationFailure::kAborted)
+        << rank << ": " << outcome.status;
     EXPECT_GE(error->peer, 0) << outcome.status;
     EXPECT_LT(outcome.seconds, within) << rank << ": " << outcome.status;
     said = said || outcome.status.message().find(words) != std::string::npos;
   }
+  EXPECT_TRUE(lost) << outcomes[0].status;
   EXPECT_TRUE(said) << words << "\n" << outcomes[0].status << "\n" << outcomes[1].status;
 }
 
