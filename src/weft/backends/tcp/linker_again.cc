@@ -131,8 +131,8 @@ std::optional<std::string> Linker::Verdict(Rank peer) const {
   return std::nullopt;
 }
 
-/// Every address of the peer refuses connections. Not so where the server can pair the two, or had to: a private address
-/// leads to somebody else's host from here.
+/// Every address of the peer refuses connections. Not so where the server can pair the two, or had to: a private
+/// address leads to somebody else's host from here.
 bool Linker::RefusedAgain(const PeerState& state) const {
   if (state.routes.empty() || (state.paired && (!server_lost_ || state.path != LinkPath::kHost))) return false;
   const Clock::time_point since = Clock::now() - kClosedFor;
