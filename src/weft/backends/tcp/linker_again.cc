@@ -131,9 +131,10 @@ std::optional<std::string> Linker::Verdict(Rank peer) const {
   return std::nullopt;
 }
 
-/// Every address of the peer refuses connections. Not so where the server can pair the two: see CheckRefused.
+/// Every address of the peer refuses connections. Not so where the server can pair the two, or had to: a private
+/// address leads to somebody else's host from here.
 bool Linker::RefusedAgain(const PeerState& state) const {
-  if (state.routes.empty() || (state.paired && !server_lost_)) return false;
+  if (state.routes.empty() || (state.paired && (!server_lost_ || state.path != LinkPath::kHost))) return false;
   const Clock::time_point since = Clock::now() - kClosedFor;
   return std::all_of(state.routes.begin(), state.routes.end(),
                      [since](const Route& route) { return route.refused_since && *route.refused_since <= since; });
