@@ -26,6 +26,13 @@ class _Problem(Exception):
         self.code = code
 
 
+def _drain(text: str) -> float:
+    try:
+        return 0.0 if text.strip() == "0" else parse_seconds(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
+
+
 def add_parser(commands: Any) -> None:
     """Adds the command to a parser's subcommands."""
     from weft import _core
@@ -54,7 +61,7 @@ def add_parser(commands: Any) -> None:
         "--http-listen", default="", metavar="ADDRESS:PORT", help="answer GET /metrics, /healthz and /readyz there"
     )
     parser.add_argument(
-        "--drain", type=parse_seconds, default=0.0, metavar="TIME", help="at the end, what is relayed may go on so long"
+        "--drain", type=_drain, default=0.0, metavar="TIME", help="at the end, what is relayed may go on so long"
     )
     if not _core.have_rendezvous:
         return
