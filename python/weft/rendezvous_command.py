@@ -1,5 +1,5 @@
-"""``weft rendezvous``: the rendezvous server in a Python process. `weft-rendezvous` is the same as a program of its own,
-with the same options."""
+"""``weft rendezvous``: the rendezvous server in a Python process. `weft-rendezvous` is the same as a program of its
+own, with the same options."""
 
 from __future__ import annotations
 
