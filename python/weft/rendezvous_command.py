@@ -1,5 +1,5 @@
-"""``weft rendezvous``: the rendezvous server in a Python process. `weft-rendezvous` is the same as a program of its own,
-with the same options."""
+"""``weft rendezvous``: the rendezvous server in a Python process. `weft-rendezvous` is the same as a program of its
+own, with the same options."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ class _Problem(Exception):
     def __init__(self, text: str, code: int = 2):
         super().__init__(text)
         self.code = code
+
+
+def _drain(text: str) -> float:
+    try:
+        return 0.0 if text.strip() == "0" else parse_seconds(text)
+    except ValueError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from None
 
 
 def add_parser(commands: Any) -> None:
@@ -54,7 +61,7 @@ def add_parser(commands: Any) -> None:
         "--http-listen", default="", metavar="ADDRESS:PORT", help="answer GET /metrics, /healthz and /readyz there"
     )
     parser.add_argument(
-        "--drain", type=parse_seconds, default=0.0, metavar="TIME", help="at the end, what is relayed may go on so long"
+        "--drain", type=_drain, default=0.0, metavar="TIME", help="at the end, what is relayed may go on so long"
     )
     if not _core.have_rendezvous:
         return

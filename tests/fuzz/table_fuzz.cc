@@ -1,7 +1,9 @@
 // The wire form of tables, from a sender who is not trusted: what is returned must hold, and the memory that is asked
 // for must stay below the cap.
+#include <arrow/array.h>
 #include <arrow/buffer.h>
 #include <arrow/record_batch.h>
+#include <arrow/scalar.h>
 
 #include <cstring>
 #include <memory>
