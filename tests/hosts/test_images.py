@@ -58,6 +58,8 @@ class Containers:
         self.names.append(name)
         given = [f"--env={key}={value}" for key, value in variables.items()]
         head = [*PODMAN, "run", "--rm", "--name", name, "--network=host", "--read-only", "--tmpfs", "/tmp"]
+        # Podman's own defaults may be above what this host lets be set.
+        head += ["--ulimit=nofile=4096:4096", "--ulimit=nproc=4096:4096"]
         return [*head, *given, *options, f"localhost/weft-{image}", *arguments]
 
     def start(self, *arguments, **more) -> subprocess.Popen[str]:
