@@ -31,7 +31,9 @@ def frames(draw):
 @covers(
     "DataFrameGroupBy.corr", min_periods="same", numeric_only="same", method="different: pearson; others are refused"
 )
-@covers("DataFrameGroupBy.cov", min_periods="same", numeric_only="same", ddof="different: taken with missing values too")
+@covers(
+    "DataFrameGroupBy.cov", min_periods="same", numeric_only="same", ddof="different: taken with missing values too"
+)
 @given(data=st.data())
 def test_corr_and_cov(servers, data):
     table = data.draw(frames())
