@@ -281,6 +281,8 @@ TEST(TcpHandshake, ChoicesOfEncryptionMustBeTheSame) {
   }
 }
 
+constexpr size_t kHello = 100;  // with its head
+
 /// Both HELLOs are said; the acceptor is the lower rank.
 struct Greeted {
   Handshake dialer;
@@ -290,7 +292,7 @@ struct Greeted {
         acceptor(*Handshake::Accept(Choosing(1, encryption), acceptor_exposed)) {
     acceptor.Consume(dialer.TakeOutput());
     const std::string hello = acceptor.TakeOutput();
-    dialer.Consume(std::string_view(hello).substr(0, 96));
+    dialer.Consume(std::string_view(hello).substr(0, kHello));
   }
 };
 
@@ -346,7 +348,7 @@ TEST(TcpHandshake, TlsTakesThePlaceOfTheProofs) {
 /// Whatever is changed in a HELLO on its way: no link, or TLS with two different keys, so no link either.
 TEST(TcpHandshake, EveryByteOfTheGreetingIsInTlsKey) {
   size_t with_keys = 0;
-  for (size_t at = 0; at < 96; ++at) {
+  for (size_t at = 0; at < kHello; ++at) {
     Handshake dialer = *Handshake::Dial(Choosing(2, Encryption::kOn), 1, LinkPath::kRelay, true);
     Handshake acceptor = *Handshake::Accept(Choosing(1, Encryption::kOn), true);
     std::string hello = dialer.TakeOutput();
@@ -440,7 +442,7 @@ TEST(TcpFrame, HostileHeaders) {
   EXPECT_FALSE(decoded({FrameType::kBye, 0, 1, 0, 1, 0, 0, 0}));
   EXPECT_FALSE(decoded({FrameType::kEager, 2, 0, 0, 1, 0, 0, 0}));
   EXPECT_FALSE(decoded({static_cast<FrameType>(0), 0, 0, 0, 0, 0, 0, 0}));
-  EXPECT_FALSE(decoded({static_cast<FrameType>(9), 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_FALSE(decoded({static_cast<FrameType>(10), 0, 0, 0, 0, 0, 0, 0}));
   EXPECT_FALSE(decoded({FrameType::kHeartbeat, 0, 0, 0, 5, 0, 0, 0}));
 }
 

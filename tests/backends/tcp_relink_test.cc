@@ -259,6 +259,9 @@ TEST(TcpRelink, APathThatStaysCutIsAnErrorInTime) {
     auto transport = proxied.Join(rank);
     ASSERT_OK(transport.status());
     std::string in(2, ' ');
+    // Both have their links.
+    std::string go(2, ' ');
+    ASSERT_OK(AwaitAll(**transport, {Recv(**transport, 1 - rank, 9, go), Send(**transport, 1 - rank, 9, "go")}));
     if (rank == 0) {
       proxied.proxy(0).set_closed(true);
       proxied.proxy(1).set_closed(true);

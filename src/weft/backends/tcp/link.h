@@ -101,7 +101,8 @@ class Link {
   // Breaking and going on: link_resume.cc.
   /// The stream is of no use any more, and another may take its place. Where none can, an error; or OK where none is
   /// needed, and then the link has ended.
-  arrow::Status Break(const std::string& how);
+  /// `silent`: nothing said so, only no byte came any more.
+  arrow::Status Break(const std::string& how, bool silent = false);
   bool broken() const { return broken_; }
   Clock::time_point broke_at() const { return broke_at_; }
   /// What happened to the stream of a broken link.
@@ -208,8 +209,10 @@ class Link {
   bool held_ = false;           // numbered frames wait for the peer's RESUME on this stream
   bool resume_awaited_ = true;  // the peer has not sent it yet
   int in_vain_ = 0;             // streams in a row that carried nothing of what waited
-  bool carried_ = true;         // something was acknowledged on this stream
-  uint64_t carried_part_ = 0;   // of the first frame of this stream, that the peer had before
+  bool heard_ = true;           // more than RESUME has come over this stream
+  int silent_streams_ = 0;      // in a row, over which no more than RESUME came
+  bool carried_ = true;        // something was acknowledged on this stream
+  uint64_t carried_part_ = 0;  // of the first frame of this stream, that the peer had before
   std::optional<Half> half_;
   std::optional<Clock::time_point> suspected_at_;
 

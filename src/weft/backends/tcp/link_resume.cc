@@ -12,10 +12,12 @@ namespace {
 
 /// So many streams in a row may break before they carry anything of what waits.
 constexpr int kMostInVain = 64;
+/// The same of those over which not even an answer came, which takes 3 s each to be known.
+constexpr int kMostSilent = 1;
 
 }  // namespace
 
-arrow::Status Link::Break(const std::string& how) {
+arrow::Status Link::Break(const std::string& how, bool silent) {
   // A peer that has said goodbye, or a rank that has nothing left to say, needs no other stream.
   const bool needed = !peer_left_ && !(leaving_ && kept_.empty());
   if (broken_ || ended_) return arrow::Status::OK();
@@ -25,6 +27,11 @@ arrow::Status Link::Break(const std::string& how) {
     wire_.clear();
     blocked_ = false;
     return status;
+  }
+  silent_streams_ = silent && !heard_ ? silent_streams_ + 1 : 0;
+  if (silent_streams_ > kMostSilent) {
+    return Lost(how + " The link was made again " + std::to_string(silent_streams_) +
+                " times, and nothing came over it");
   }
   WEFT_LOG(kInfo,
            "the link to rank " << info_.peer << " broke, and is to be made again: rank " << info_.peer << " " << how);
@@ -75,6 +82,7 @@ arrow::Status Link::Resume(std::unique_ptr<ByteStream> stream, const LinkInfo& i
   stream_ = std::move(stream);
   broken_ = ended_ = write_failed_ = blocked_ = answer_due_ = false;
   held_ = resume_awaited_ = true;
+  heard_ = false;
   suspected_at_.reset();
   last_heard_ = last_written_ = Clock::now();
   info_.path = info.path;

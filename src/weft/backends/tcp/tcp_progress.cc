@@ -177,8 +177,9 @@ void TcpTransport::LookForSilence(Clock::time_point now) {
     if (silence < (context_.remakes ? kSilentFor : kLostAfter)) continue;
     const arrow::Status status =
         link.Break("has not been heard of for " +
-                   std::to_string(std::chrono::duration_cast<std::chrono::seconds>(silence).count()) +
-                   " s; is its process stopped, or its host cut off?");
+                       std::to_string(std::chrono::duration_cast<std::chrono::seconds>(silence).count()) +
+                       " s; is its process stopped, or its host cut off?",
+                   true);
     if (!status.ok()) return Fail(status, true);
     UpdateInterest(slot);
   }
