@@ -14,7 +14,9 @@ using fuzz::Input;
 using fuzz::Require;
 using State = Handshake::State;
 
-LinkIdentity Identity(Rank rank) { return *LinkIdentity::Make(std::string(32, 's'), "job", 3, rank, 4); }
+LinkIdentity Identity(Rank rank, Encryption encryption = Encryption::kOffEvenRelayed) {
+  return *LinkIdentity::Make(std::string(32, 's'), "job", 3, rank, 4, encryption);
+}
 
 void Feed(Handshake* machine, std::string_view bytes) {
   while (!bytes.empty() && machine->wanted() > 0) {
@@ -32,8 +34,9 @@ bool Trusts(const Handshake& machine) {
 
 void Stranger(Input* input) {
   const uint8_t how = input->Byte();
-  Handshake machine = how % 2 == 0 ? *Handshake::Accept(Identity(how / 2 % 4))
-                                   : *Handshake::Dial(Identity(how / 2 % 4), (how / 2 + 1) % 4, LinkPath::kPunched);
+  const LinkIdentity self = Identity(how / 2 % 4, static_cast<Encryption>(1 + how / 8 % 4));
+  Handshake machine = how % 2 == 0 ? *Handshake::Accept(self, (how & 64) != 0)
+                                   : *Handshake::Dial(self, (how / 2 + 1) % 4, LinkPath::kPunched, (how & 64) != 0);
   while (!input->empty() && machine.wanted() > 0) {
     Feed(&machine, input->Chunk());
     machine.TakeOutput();
@@ -45,8 +48,11 @@ void Stranger(Input* input) {
 void Altered(Input* input) {
   const uint8_t how = input->Byte();
   const auto path = static_cast<LinkPath>(1 + how % 3);
-  Handshake higher = (how & 64) == 0 ? *Handshake::Dial(Identity(2), 1, path) : *Handshake::Accept(Identity(2));
-  Handshake lower = (how & 128) == 0 ? *Handshake::Accept(Identity(1)) : *Handshake::Dial(Identity(1), 2, path);
+  // In the clear: with TLS it is TLS that finds what was altered.
+  Handshake higher =
+      (how & 64) == 0 ? *Handshake::Dial(Identity(2), 1, path, false) : *Handshake::Accept(Identity(2), false);
+  Handshake lower =
+      (how & 128) == 0 ? *Handshake::Accept(Identity(1), false) : *Handshake::Dial(Identity(1), 2, path, false);
   std::array<Handshake*, 2> machines = {&higher, &lower};
   bool altered = false;
   for (int round = 0; round < 24; ++round) {

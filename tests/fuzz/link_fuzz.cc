@@ -26,10 +26,12 @@ class MemoryStream : public ByteStream {
  public:
   explicit MemoryStream(Wire* wire) : wire_(wire) {}
   int descriptor() const override { return -1; }
+  void Allow(int64_t bytes) override { allowed_ = static_cast<size_t>(bytes); }
   IoResult Read(std::span<const iovec> into) override {
     int64_t moved = 0;
     for (const iovec& span : into) {
-      const size_t size = std::min(span.iov_len, wire_->heard.size());
+      const size_t size = std::min({span.iov_len, wire_->heard.size(), allowed_});
+      allowed_ -= size;
       std::memcpy(span.iov_base, wire_->heard.data(), size);
       wire_->heard.erase(0, size);
       moved += static_cast<int64_t>(size);
@@ -50,6 +52,7 @@ class MemoryStream : public ByteStream {
 
  private:
   Wire* const wire_;
+  size_t allowed_ = SIZE_MAX;
 };
 
 class Conversation {
@@ -58,15 +61,16 @@ class Conversation {
     context_.rank = 0;
     context_.world_size = 256;  // the smallest window
     context_.stage.resize(64 << 10);
-    LinkInfo info;
-    info.peer = 1;
-    link_ = std::make_unique<Link>(&context_, info, std::make_unique<MemoryStream>(&wire_));
+    context_.remakes = true;
+    info_.peer = 1;
+    link_ = std::make_unique<Link>(&context_, info_, std::make_unique<MemoryStream>(&wire_));
+    SayResume(0, 0);
   }
 
   /// False when the link has failed.
   bool Step(Input* input) {
     const uint8_t step = input->Byte();
-    switch (step % 8) {
+    switch (step % 9) {
       case 0:
         wire_.heard.append(input->Chunk());
         return Hear();
@@ -81,8 +85,10 @@ class Conversation {
         return Begin(true, input);
       case 6:
         if (!operations_.empty())
-          link_->Cancel(operations_[step / 8 % operations_.size()], arrow::Status::Cancelled(""));
+          link_->Cancel(operations_[step / 9 % operations_.size()], arrow::Status::Cancelled(""));
         return true;
+      case 7:
+        return GoOn(input);
       default:
         wire_.takes = input->Number<uint16_t>();
         return link_->Flush().ok();
@@ -108,10 +114,33 @@ class Conversation {
     return status.ok();
   }
 
+  void SayResume(uint64_t has, uint64_t part) {
+    FrameHeader header;
+    header.type = FrameType::kResume;
+    header.acknowledgement = has;
+    header.size = part;
+    header.credit = uint64_t{1} << 30;
+    const HeaderBytes bytes = EncodeHeader(header);
+    wire_.heard.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  }
+
+  /// The stream breaks, seen by this rank or by the peer alone, and another one takes its place.
+  bool GoOn(Input* input) {
+    const uint8_t how = input->Byte();
+    if (link_->ended()) return true;
+    if ((how & 1) != 0 && !link_->Break("broke", (how & 2) != 0).ok()) return false;
+    if (link_->ended()) return true;
+    wire_.heard.clear();
+    if (!link_->Resume(std::make_unique<MemoryStream>(&wire_), info_).ok()) return false;
+    SayResume(input->Byte(), (how & 4) != 0 ? input->Number<uint32_t>() : 0);
+    said_ -= std::min<uint64_t>(said_, how >> 5);
+    return Hear();
+  }
+
   /// A frame that is nearly right, so that it gets further than the header's checks.
   void Say(Input* input) {
     FrameHeader header;
-    header.type = static_cast<FrameType>(1 + input->Byte() % 8);
+    header.type = static_cast<FrameType>(1 + input->Byte() % 9);
     header.flags = input->Byte() % 4;
     header.tag = input->Byte() % 4;
     header.size = input->Number<uint32_t>();
@@ -146,13 +175,15 @@ class Conversation {
       operation->recv_parts = {{memory_.back().get(), size / 3}, {memory_.back().get() + size / 3, size - size / 3}};
       operation->recv_cursor = PartCursor<MutableBytes>(&operation->recv_parts);
     }
-    operations_.push_back(operation);
     ++context_.ledger.pending;
-    return send ? link_->Send(operation).ok() : link_->Recv(operation).ok();
+    if (!(send ? link_->Send(operation) : link_->Recv(operation)).ok()) return false;  // it is the caller's again
+    operations_.push_back(operation);
+    return true;
   }
 
   LinkContext context_;
   Wire wire_;
+  LinkInfo info_;
   std::unique_ptr<Link> link_;
   uint64_t said_ = 0;
   std::vector<std::unique_ptr<std::byte[]>> memory_;

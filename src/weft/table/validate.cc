@@ -1,6 +1,7 @@
 #include "weft/table/validate.h"
 
 #include <arrow/extension_type.h>
+#include <arrow/type_traits.h>
 #include <arrow/util/bit_util.h>
 #include <arrow/util/bitmap_ops.h>
 #include <arrow/util/checked_cast.h>
