@@ -1,4 +1,4 @@
-"""A relay that cheats, between ranks which have no other path: it can end their link, and nothing else."""
+"""A relay that cheats, between ranks which have no other path: it can hold up their link, and nothing else."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lab import SERVER_PORT, Lab, Outcome
 
 ATTACKER = Path(__file__).with_name("attacker.py")
 PORT = 7071
-#: Seconds until both ranks must have an error: 2 till they are relayed, 5 of silence, and the machine's.
+#: Seconds until both ranks must be done: 2 till they are relayed, 3 for each silence, and the machine's.
 WITHIN = 30.0
 
 
@@ -63,15 +63,15 @@ def pattern(size: int, seed: int) -> bytes:
 
 @pytest.mark.parametrize("attack", ["alter", "drop", "reorder", "truncate", "silence"])
 def test_a_relay_that_cheats(attack):
+    """What has come of each connection before it was attacked counts: the ranks get what was sent them, byte for byte,
+    over links that are made again and again."""
     with Lab(["symmetric", "symmetric"]) as lab:
         outcomes = run_attacked(lab, attack)
         for outcome in outcomes:
-            assert outcome.said.get("ok") is False, (attack, outcome.text, outcome.err)
-            assert outcome.said["peer"] == 1 - outcome.rank, outcome.said
-            assert f"rank {1 - outcome.rank}" in outcome.said["error"]
+            assert outcome.said.get("ok") is True, (attack, outcome.text, outcome.err)
+            (link,) = outcome.said["links"]
+            assert link["path"] == "relay" and link["remade"] > 0 and link["errors"] > 0, outcome.said
             assert outcome.seconds < WITHIN, outcome.said
-        words = {"truncate": "goodbye", "silence": "not been heard of"}.get(attack, "bytes were changed")
-        assert any(words in outcome.said["error"] for outcome in outcomes), [o.said for o in outcomes]
 
 
 def test_ranks_with_different_choices_are_refused():
