@@ -211,8 +211,8 @@ class Link {
   int in_vain_ = 0;             // streams in a row that carried nothing of what waited
   bool heard_ = true;           // more than RESUME has come over this stream
   int silent_streams_ = 0;      // in a row, over which no more than RESUME came
-  bool carried_ = true;        // something was acknowledged on this stream
-  uint64_t carried_part_ = 0;  // of the first frame of this stream, that the peer had before
+  bool carried_ = true;         // something was acknowledged on this stream
+  uint64_t carried_part_ = 0;   // of the first frame of this stream, that the peer had before
   std::optional<Half> half_;
   std::optional<Clock::time_point> suspected_at_;
 
