@@ -22,7 +22,7 @@ FLOOD = Path(__file__).with_name("flood.py")
 @pytest.mark.parametrize("kinds", [["cone", "cone"]])
 def test_pairs_link_beside_a_flood(kinds):
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard < 2 * (IDLE + SLOW) + 1000:
+    if hard < IDLE + SLOW + 1000:  # of each process
         pytest.skip(f"at most {hard} open files are allowed here")
     with Lab(kinds) as lab:
         lab.serve()
