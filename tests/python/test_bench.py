@@ -27,7 +27,7 @@ def test_the_quick_form_runs_every_contender(tmp_path):
     contenders = {one["contender"] for one in found["results"]}
     expected = {backend["name"] for backend in _core.backends() if backend["built"]} - {"local"}
     mpi = shutil.which("mpirun") and importlib.util.find_spec("mpi4py")
-    assert contenders == expected | {"socket"} | ({"openmpi", "openmpi-tcp"} if mpi else set())
+    assert contenders == expected | {"socket", "tcp-tls"} | ({"openmpi", "openmpi-tcp"} if mpi else set())
     for contender in contenders - {"socket"}:
         mine = [one for one in found["results"] if one["contender"] == contender]
         assert {(one["collective"], one["bytes"]) for one in mine} == {("barrier", 0)} | {

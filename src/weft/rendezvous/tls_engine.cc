@@ -12,6 +12,9 @@
 namespace weft::rendezvous {
 namespace {
 
+/// A record of TLS (RFC 8446, 5.1 and 6) with a fatal protocol_version.
+constexpr std::string_view kProtocolVersionAlert("\x15\x03\x03\x00\x02\x02\x46", 7);
+
 /// The last thing that OpenSSL found wrong in this thread, taken out.
 std::string LastError() {
   const unsigned long code = ERR_peek_last_error();
@@ -187,6 +190,9 @@ void TlsEngine::Fail(int error) {
       (reason == SSL_R_WRONG_VERSION_NUMBER || reason == SSL_R_HTTP_REQUEST || reason == SSL_R_HTTPS_PROXY_REQUEST)) {
     ERR_clear_error();
     failure_ = {"it does not speak TLS", false};
+    // OpenSSL says nothing to such a peer. One of Weft's own knows an alert when it sees one (ClientGreeting).
+    if (context_->server())
+      BIO_write(out_, kProtocolVersionAlert.data(), static_cast<int>(kProtocolVersionAlert.size()));
     return;
   }
   failure_ = {error == SSL_ERROR_SYSCALL && code == 0 ? "the connection was closed" : "TLS: " + LastError(), false};
