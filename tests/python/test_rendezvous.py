@@ -238,9 +238,12 @@ def test_a_flood_does_not_fill_the_log():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_signal_ends_it_in_time(form):
+def test_a_signal_ends_it_in_time(form, wait_for):
     with Server(["--http-listen", "127.0.0.1:0"], form) as server:
         held = [raw(server.port) for _ in range(50)]
+        wait_for(
+            lambda: sum(v for k, v in samples(server).items() if k.startswith("weft_rendezvous_connections{")) >= 50, 10
+        )
         begin = time.monotonic()
         assert server.end(timeout=10) == 0
         assert time.monotonic() - begin < 5
