@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -25,7 +26,8 @@ def cluster(tmp_path_factory):
         if os.environ.get("CI") == "true":
             pytest.fail(why)
         pytest.skip(why)
-    namespaces.sweep()
+    for name in namespaces.sweep():
+        shutil.rmtree(Path("/etc/netns") / name, ignore_errors=True)
     made = slurm_cluster.Cluster(tmp_path_factory.mktemp("slurm") / "cluster")
     yield made
     made.close()

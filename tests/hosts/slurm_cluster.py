@@ -129,9 +129,9 @@ class Cluster:
         parts = {"socket": "socket", "pid-file": "pid", "seed-file": "seed", "log-file": "log"}
         files = [f"--{option}={self.folder}/munge.{name}" for option, name in parts.items()]
         # What is above the socket need not belong to munge's user.
-        self._daemons["munge"] = subprocess.Popen(
+        self._daemons["munge"] = namespaces.start(
+            self.namespace("ctl"),
             ["munged", "--foreground", "--force", f"--key-file={key}", *files],
-            text=True,
             stdout=subprocess.DEVNULL,
             stderr=(self.folder / "munged.out").open("wb"),
             start_new_session=True,
