@@ -27,7 +27,7 @@ from typing import Any, BinaryIO
 from weft import settings
 from weft.hosts import HostLink, HostShare, own_address
 
-__all__ = ["GRACE", "Launch", "Warden", "die_with_parent", "kill_group", "run"]
+__all__ = ["GRACE", "Launch", "Warden", "children_of", "die_with_parent", "kill_group", "run"]
 
 #: Seconds that the other ranks have, after the first failure, to fail by themselves with an error of their own.
 FAIL_BY_THEMSELVES = 2.0
@@ -149,6 +149,20 @@ def kill_group(group: int, number: int) -> None:
         os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
         pass
+
+
+def children_of(parent: int) -> list[int]:
+    """Processes that this one has started and that are there, ended ones that nobody has waited for included."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if int(fields[1]) == parent:
+                found.append(int(entry.name))
+    return found
 
 
 def _say(text: str) -> None:

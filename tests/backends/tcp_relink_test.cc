@@ -78,6 +78,12 @@ Numbers Block(int rank, int round, size_t size) {
 ConstBytes In(const Numbers& numbers) { return std::as_bytes(std::span(numbers)); }
 MutableBytes Out(Numbers& numbers) { return std::as_writable_bytes(std::span(numbers)); }
 
+/// Returns when both of two ranks have their link.
+arrow::Status Meet(Transport& transport, Rank rank) {
+  std::string go(2, ' ');
+  return AwaitAll(transport, {Recv(transport, 1 - rank, 9, go), Send(transport, 1 - rank, 9, "go")});
+}
+
 /// One of each collective over blocks of `size` numbers, several of them under way at once; each result is compared.
 void AllCollectives(Communicator& world, int round, size_t size) {
   const int ranks = world.world_size();
@@ -226,8 +232,7 @@ TEST(TcpRelink, WhatWasSentWhileTheLinkWasDownArrives) {
     ASSERT_OK(transport.status());
     Transport& t = **transport;
     constexpr int kMessages = 50;
-    std::string go(2, ' ');
-    ASSERT_OK(AwaitAll(t, {Recv(t, 1 - rank, 9, go), Send(t, 1 - rank, 9, "go")}));
+    ASSERT_OK(Meet(t, rank));
     if (rank == 0) {
       proxied.proxy(0).set_closed(true);
       proxied.proxy(1).set_closed(true);
@@ -260,8 +265,7 @@ TEST(TcpRelink, APathThatStaysCutIsAnErrorInTime) {
     ASSERT_OK(transport.status());
     std::string in(2, ' ');
     // Both have their links.
-    std::string go(2, ' ');
-    ASSERT_OK(AwaitAll(**transport, {Recv(**transport, 1 - rank, 9, go), Send(**transport, 1 - rank, 9, "go")}));
+    ASSERT_OK(Meet(**transport, rank));
     if (rank == 0) {
       proxied.proxy(0).set_closed(true);
       proxied.proxy(1).set_closed(true);
@@ -305,8 +309,7 @@ TEST(TcpRelink, AnAbortArrivesOverALinkThatIsMadeAgain) {
   RunThreads(2, [&](Rank rank) {
     auto transport = proxied.Join(rank);
     ASSERT_OK(transport.status());
-    std::string go(2, ' ');
-    ASSERT_OK(AwaitAll(**transport, {Recv(**transport, 1 - rank, 9, go), Send(**transport, 1 - rank, 9, "go")}));
+    ASSERT_OK(Meet(**transport, rank));
     if (rank == 0) {
       proxied.CutAll(Fate::kHalfReset);
       (*transport)->Abort(arrow::Status::Invalid("the moon is full"));

@@ -7,7 +7,6 @@ import os
 import re
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,15 +17,15 @@ from pathlib import Path
 
 import pytest
 from conftest import SOAK
+from lambda_emulator import EMULATOR
 from paper_join import joined_rows
+
+from weft.serverless.local_stack import free_port
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / "build/images"
 EXAMPLES = ROOT / "examples"
 DEFINITION = ROOT / "deploy/apptainer/weft.def"
-EMULATOR = next(
-    (ROOT / "build/tools/sam/lib").glob("python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64"), None
-)
 PODMAN = [
     "podman", "--root", str(WORK / "storage"), "--runroot", str(WORK / "run"), "--storage-driver", os.environ.get("STORAGE_DRIVER", "vfs"),
     "--cgroup-manager=cgroupfs", "--runtime", "runc",
@@ -84,12 +83,6 @@ def containers(images):
     made.close()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @built
 def test_sizes(images):
     assert set(images) == {"lambda", "worker", "rendezvous"} and max(images.values()) < 400
@@ -118,7 +111,7 @@ def test_nobody_is_root_and_nothing_can_be_written(containers):
 @built
 def test_a_world_of_four_containers(containers, tmp_path):
     """The server and four ranks, each in a container of its own; the join is pandas'."""
-    key, secret, port = secrets.token_hex(32), secrets.token_hex(32), free_port()
+    key, secret, port = secrets.token_hex(32), secrets.token_hex(32), free_port("127.0.0.1")
     (tmp_path / "key").write_text(key)
     os.chown(tmp_path / "key", 65532, 65532)
     (tmp_path / "key").chmod(0o400)
@@ -152,10 +145,10 @@ class Function:
     """A function's container under AWS' emulator, which takes one event at a time."""
 
     def __init__(self, containers: Containers, handler: str, **variables: str) -> None:
-        self.port = free_port()
+        self.port = free_port("127.0.0.1")
         self.process = containers.start(
             "lambda", "--runtime-interface-emulator-address", f"127.0.0.1:{self.port}",
-            "--runtime-api-address", f"127.0.0.1:{free_port()}",
+            "--runtime-api-address", f"127.0.0.1:{free_port('127.0.0.1')}",
             "/opt/weft/bin/python", "-m", "awslambdaric", handler,
             options=[f"--volume={EMULATOR}:/emulator:ro", "--entrypoint=/emulator"],
             AWS_LAMBDA_FUNCTION_TIMEOUT="120", AWS_LAMBDA_FUNCTION_NAME="one", **variables,

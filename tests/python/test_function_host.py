@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,16 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from lambda_emulator import EMULATOR
 
 from weft.serverless.function_host import Function, FunctionError, FunctionHost, Place
+from weft.serverless.local_stack import free_port
 
 pytest.importorskip("awslambdaric")
 
 HERE = Path(__file__).parent
-EMULATOR = next(
-    (HERE.parents[1] / "build/tools/sam/lib").glob("python*/site-packages/samcli/local/rapid/aws-lambda-rie-x86_64"),
-    None,
-)
 FUNCTION = Function("one", "hosted_functions.choose", timeout=3.0, environment={"PYTHONPATH": str(HERE)})
 
 
@@ -37,12 +34,6 @@ def host(tmp_path):
     made.close()
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @contextlib.contextmanager
 def emulator(folder: Path, handler: str, timeout: int = 3, **more: str):
     """A function that calls the emulator, which takes one event at a time."""
@@ -51,12 +42,12 @@ def emulator(folder: Path, handler: str, timeout: int = 3, **more: str):
     binary = folder / "rie"
     binary.write_bytes(EMULATOR.read_bytes())
     binary.chmod(0o755)
-    port = free_port()
+    port = free_port("127.0.0.1")
     environment = {
         **os.environ, "PYTHONPATH": f"{HERE}:{os.environ.get('PYTHONPATH', '')}", "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout), "AWS_LAMBDA_FUNCTION_NAME": "one", **more,
     }  # fmt: skip
     process = subprocess.Popen(
-        [binary, "--runtime-interface-emulator-address", f"127.0.0.1:{port}", "--runtime-api-address", f"127.0.0.1:{free_port()}",
+        [binary, "--runtime-interface-emulator-address", f"127.0.0.1:{port}", "--runtime-api-address", f"127.0.0.1:{free_port('127.0.0.1')}",
          sys.executable, "-m", "awslambdaric", handler],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip

@@ -126,6 +126,8 @@ def submit(submission: Submission) -> JobHandle:
 class Handle(StoredJob):
     """One job's tasks, of its epochs one after another."""
 
+    processes = "tasks"
+
     def __init__(self, record: dict[str, Any]) -> None:
         super().__init__(record)
         self.how: dict[str, Any] = record["how"]
@@ -284,12 +286,6 @@ class Handle(StoredJob):
             self.start_epoch(epoch + 1)
             return self.status()
         return status
-
-    def used(self, result: dict[str, Any]) -> str:
-        return (
-            f"cost: {result['cost']:.6f} {result['currency']}, epoch {result['epoch']}, "
-            f"{result['billed_seconds']:.1f} s of tasks"
-        )
 
     def cancel(self) -> None:
         """Stops all tasks of the job, and waits until they have stopped."""

@@ -24,6 +24,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from weft.launcher import children_of, kill_group
+
 __all__ = ["Function", "FunctionError", "FunctionHost", "Invocation", "Place"]
 
 _API = "/2018-06-01/runtime"
@@ -189,16 +191,7 @@ class Sandbox:
 
     def children(self) -> list[int]:
         """Groups of processes that this sandbox's process has started: the scripts."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            if entry.name.isdigit():
-                try:
-                    fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                except OSError:
-                    continue
-                if int(fields[1]) == self.process.pid:
-                    found.append(int(entry.name))
-        return found
+        return children_of(self.process.pid)
 
     def invoke(self, invocation: Invocation) -> Any:
         """The answer of one invocation; FunctionError for any other end, after which this sandbox may be dead."""
@@ -246,10 +239,7 @@ class Sandbox:
         """As the end of a sandbox on Lambda: every process in it is gone at once."""
         groups = [self.process.pid, *self.children()]
         for group in groups:
-            try:
-                os.killpg(group, signal.SIGKILL)
-            except (ProcessLookupError, PermissionError):
-                pass
+            kill_group(group, signal.SIGKILL)
         self.process.wait()
 
     def close(self) -> None:

@@ -82,6 +82,8 @@ def plan(submission: Submission) -> Plan:
 class Handle(StoredJob):
     """One execution of the state machine."""
 
+    processes = "functions"
+
     def status(self) -> dict[str, Any]:
         """Also ``epoch``, ``ranks`` up, ``phase``, ``rows``, ``bytes`` and ``cost``."""
         found = client("stepfunctions").describe_execution(executionArn=self.record["execution"])
@@ -102,12 +104,6 @@ class Handle(StoredJob):
         if status["state"] == "failed":
             status |= {"error": found.get("error", found["status"]), "cause": found.get("cause", "")}
         return status
-
-    def used(self, result: dict[str, Any]) -> str:
-        return (
-            f"cost: {result['cost']:.6f} {result['currency']}, epoch {result['epoch']}, "
-            f"{result['billed_seconds']:.1f} s of functions"
-        )
 
     def cancel(self) -> None:
         """Ends the execution, and its functions: they look for this every few seconds."""

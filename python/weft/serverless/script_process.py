@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from weft.launcher import describe_code, die_with_parent
+from weft.launcher import children_of, describe_code, die_with_parent, kill_group
 
 __all__ = ["LAST_LINES", "Outcome", "Watch", "run"]
 
@@ -130,30 +130,9 @@ def environment(home: Path, variables: dict[str, str]) -> dict[str, str]:
     return {**kept, **variables}
 
 
-def _kill_group(group: int, number: int) -> None:
-    try:
-        os.killpg(group, number)
-    except (ProcessLookupError, PermissionError):
-        pass
-
-
-def _children() -> set[int]:
-    """Processes whose parent is this one."""
-    found = set()
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if int(fields[1]) == os.getpid():
-                found.add(int(entry.name))
-    return found
-
-
 def _kill_strays(others: set[int]) -> None:
     """Ends this process's children but `others`; their own children come to this process in turn."""
-    while strays := _children() - others:
+    while strays := set(children_of(os.getpid())) - others:
         for stray in strays:
             try:
                 os.kill(stray, signal.SIGKILL)
@@ -192,11 +171,11 @@ def _wait(process: subprocess.Popen[bytes], watch: Watch) -> str | None:
                 stopped = watch.should_stop()
                 look_at = now + watch.interval
             if stopped is not None:
-                _kill_group(process.pid, signal.SIGTERM)
-                _kill_group(process.pid, signal.SIGCONT)
+                kill_group(process.pid, signal.SIGTERM)
+                kill_group(process.pid, signal.SIGCONT)
                 kill_at = now + watch.margin / 2
         elif kill_at is not None and now >= kill_at:
-            _kill_group(process.pid, signal.SIGKILL)
+            kill_group(process.pid, signal.SIGKILL)
             kill_at = None
 
 
@@ -211,7 +190,7 @@ def run(
     or `inherited`, with `variables`."""
     begin, parent = time.monotonic(), os.getpid()
     _libc.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    others = _children()
+    others = set(children_of(os.getpid()))
     read, write = os.pipe()
     output = _Output()
     variables = {**variables, "WEFT_FAILURE_FD": str(write)}
@@ -242,7 +221,7 @@ def run(
         stopped = _wait(process, watch)
     finally:
         # What the script has started goes with it.
-        _kill_group(process.pid, signal.SIGKILL)
+        kill_group(process.pid, signal.SIGKILL)
         process.wait()
         _kill_strays(others)
     pump.join(5)

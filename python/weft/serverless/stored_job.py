@@ -26,6 +26,9 @@ MAX_EPOCHS = 3
 class StoredJob(JobHandle):
     """What functions and tasks have in common."""
 
+    #: What a rank runs in, in the plural, for people.
+    processes: str
+
     def __init__(self, record: dict[str, Any]) -> None:
         super().__init__(record)
         #: Of the ranks of earlier epochs.
@@ -84,6 +87,12 @@ class StoredJob(JobHandle):
         if result is not None:
             return {**result, "cost": status["cost"], "currency": status["currency"]}
         raise JobFailed(self.job, status.get("error", status["state"]), status.get("cause", ""))
+
+    def used(self, result: dict[str, Any]) -> str:
+        return (
+            f"cost: {result['cost']:.6f} {result['currency']}, epoch {result['epoch']}, "
+            f"{result['billed_seconds']:.1f} s of {self.processes}"
+        )
 
     def fetch(self, folder: Path | None = None) -> Path:
         folder = folder or Path("weft-results") / self.job

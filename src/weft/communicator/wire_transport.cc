@@ -1,7 +1,6 @@
 #include "weft/communicator/wire_transport.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <cstring>
@@ -9,6 +8,7 @@
 #include <utility>
 
 #include "weft/base/communication_error.h"
+#include "weft/base/signals_blocked.h"
 #include "weft/communicator/fork_generation.h"
 #include "weft/communicator/timing.h"
 
@@ -51,19 +51,14 @@ arrow::Status WireTransport::Start(const WireTransportOptions& options) {
     if (peer != rank()) links_[static_cast<size_t>(peer)] = std::make_unique<WireLink>(&context_, peer);
   }
   ARROW_RETURN_NOT_OK(Greet(options));
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  arrow::Status status;
+  const SignalsBlocked blocked;
   try {
     io_ = std::thread([this] { RunIo(); });
     ::pthread_setname_np(io_.native_handle(), ("weft-" + options.name).substr(0, 15).c_str());
   } catch (const std::system_error& error) {
-    status = arrow::Status::IOError(options.name, ": no I/O thread: ", error.what());
+    return arrow::Status::IOError(options.name, ": no I/O thread: ", error.what());
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return status;
+  return arrow::Status::OK();
 }
 
 arrow::Status WireTransport::Greet(const WireTransportOptions& options) {

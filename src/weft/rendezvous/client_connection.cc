@@ -1,6 +1,5 @@
 #include "weft/rendezvous/client_connection.h"
 
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -8,6 +7,7 @@
 #include <utility>
 
 #include "weft/base/byte_codec.h"
+#include "weft/base/signals_blocked.h"
 #include "weft/rendezvous/socket.h"
 #include "weft/rendezvous/tls_tunnel.h"
 
@@ -100,12 +100,8 @@ ClientConnection::ClientConnection(int fd, Endpoint peer, ClientGreeting greetin
       notices_(target.notices),
       on_end_(target.on_end),
       last_used_(Clock::now()) {
-  // Signals are the program's: Ctrl-C must reach its main thread.
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;
   reader_ = std::thread([this] { ReadUntilEnd(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 ClientConnection::~ClientConnection() {

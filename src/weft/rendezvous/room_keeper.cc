@@ -1,13 +1,12 @@
 #include "weft/rendezvous/room_keeper.h"
 
-#include <signal.h>
-
 #include <algorithm>
 #include <random>
 #include <utility>
 
 #include "weft/base/communication_error.h"
 #include "weft/base/logging.h"
+#include "weft/base/signals_blocked.h"
 
 namespace weft::rendezvous {
 namespace {
@@ -20,12 +19,8 @@ constexpr Duration kLongestPause = std::chrono::seconds(5);
 
 RoomKeeper::RoomKeeper(std::function<arrow::Status()> reconnect, std::function<void()> say_alive, Duration say_every)
     : reconnect_(std::move(reconnect)), say_alive_(std::move(say_alive)), say_every_(say_every) {
-  // Signals are the program's: Ctrl-C must reach its main thread.
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;
   thread_ = std::thread([this] { Run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 RoomKeeper::~RoomKeeper() {

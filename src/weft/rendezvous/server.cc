@@ -1,7 +1,6 @@
 #include "weft/rendezvous/server.h"
 
 #include <netinet/tcp.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <asio/io_context.hpp>
@@ -16,6 +15,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "weft/base/signals_blocked.h"
 #include "weft/rendezvous/acceptor.h"
 #include "weft/rendezvous/event_log.h"
 #include "weft/rendezvous/http_port.h"
@@ -183,15 +183,11 @@ arrow::Status RendezvousServer::Impl::Listen(const RendezvousServerOptions& opti
 }
 
 void RendezvousServer::Impl::Run() {
-  // Signals are the program's: Ctrl-C must reach its main thread.
-  sigset_t all, before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;
   Accept();
   if (http_.open()) http_.Accept();
   Tick();
   thread_ = std::thread([this] { Serve(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 void RendezvousServer::Impl::Serve() {

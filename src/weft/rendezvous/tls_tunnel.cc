@@ -1,7 +1,6 @@
 #include "weft/rendezvous/tls_tunnel.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 
 #include "weft/base/deadline.h"
 #include "weft/base/logging.h"
+#include "weft/base/signals_blocked.h"
 
 namespace weft::rendezvous {
 namespace {
@@ -151,12 +151,8 @@ class Tunnel {
 class Pump {
  public:
   Pump() : process_(::getpid()), wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    // Signals are the program's: Ctrl-C must reach its main thread.
-    sigset_t all, before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
+    const SignalsBlocked blocked;
     thread_ = std::thread([this] { Run(); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
   }
 
   bool here() const { return process_ == ::getpid(); }

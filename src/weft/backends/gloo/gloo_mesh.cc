@@ -5,7 +5,6 @@
 #include <gloo/transport/pair.h>
 #include <gloo/transport/tcp/device.h>
 #include <netinet/in.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -14,6 +13,7 @@
 
 #include "weft/base/communication_error.h"
 #include "weft/base/host_identity.h"
+#include "weft/base/signals_blocked.h"
 
 namespace weft::gloo {
 namespace {
@@ -43,22 +43,6 @@ std::string RouteAddress() {
   ::close(descriptor);
   return found;
 }
-
-/// Gloo's thread inherits the mask: signals are for the caller's threads.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_;
-};
 
 /// ExchangeAll for values of any length, which is the same on all ranks.
 arrow::Result<std::vector<std::string>> ExchangeLong(const BackendContext& context, const std::string& prefix,

@@ -1,10 +1,10 @@
 #include "weft/backends/gloo/gloo_wire.h"
 
-#include <signal.h>
-
 #include <algorithm>
 #include <cstring>
 #include <utility>
+
+#include "weft/base/signals_blocked.h"
 
 namespace weft::gloo {
 namespace {
@@ -83,13 +83,8 @@ arrow::Status GlooWire::Start() {
       for (uint32_t number = 0; number < limits_.notes; ++number) PostNote(peer, number);
     }
   }));
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  const arrow::Status status = Guard("no thread", [&] { ticker_ = std::thread([this] { RunTicker(); }); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return status;
+  const SignalsBlocked blocked;
+  return Guard("no thread", [&] { ticker_ = std::thread([this] { RunTicker(); }); });
 }
 
 size_t GlooWire::Offset(Rank peer, uint64_t number) const {

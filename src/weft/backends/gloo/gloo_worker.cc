@@ -1,10 +1,11 @@
 #include "weft/backends/gloo/gloo_worker.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <iterator>
+
+#include "weft/base/signals_blocked.h"
 
 namespace weft::gloo {
 
@@ -20,13 +21,8 @@ Worker::~Worker() {
 
 arrow::Status Worker::Add(std::shared_ptr<Run> run) {
   if (!thread_.joinable()) {
-    sigset_t all;
-    sigset_t before;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before);
-    const arrow::Status status = Guard("no thread", [this] { thread_ = std::thread(&RunAll, state_.get()); });
-    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-    ARROW_RETURN_NOT_OK(status);
+    const SignalsBlocked blocked;
+    ARROW_RETURN_NOT_OK(Guard("no thread", [this] { thread_ = std::thread(&RunAll, state_.get()); }));
   }
   {
     const std::lock_guard lock(state_->mutex);

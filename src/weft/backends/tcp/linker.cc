@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "weft/backends/tcp/relinker.h"
+#include "weft/backends/tcp/timing.h"
 #include "weft/base/byte_codec.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/logging.h"
@@ -17,8 +18,6 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 constexpr const char* kAddressName = "tcp/address";
-/// An answer that rules a link out stands when no other candidate has made one meanwhile.
-constexpr Duration kVerdictGrace = milliseconds(300);
 /// How long a rank that fails stays to have its note read.
 constexpr Duration kNoteLinger = seconds(1);
 /// When the others' notes begin to be looked for. Most worlds are linked by then.

@@ -4,6 +4,7 @@
 
 #include "weft/backends/tcp/linker.h"
 #include "weft/backends/tcp/relinker.h"
+#include "weft/backends/tcp/timing.h"
 #include "weft/base/logging.h"
 
 namespace weft::tcp {
@@ -15,8 +16,6 @@ using std::chrono::seconds;
 constexpr Duration kPollWhileBroken = milliseconds(50);
 /// How long the port of a peer must be closed for the peer to be gone: it keeps its port open for as long as it lives.
 constexpr Duration kClosedFor = milliseconds(300);
-/// An answer that rules a link out stands when no other candidate has made one meanwhile.
-constexpr Duration kVerdictGrace = milliseconds(300);
 /// A word to the server now and then, so that neither it nor a NAT forgets a rank that may have to be paired again.
 constexpr Duration kSpeakEvery = seconds(10);
 

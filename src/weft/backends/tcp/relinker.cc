@@ -1,7 +1,6 @@
 #include "weft/backends/tcp/relinker.h"
 
 #include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "weft/backends/tcp/linker.h"
+#include "weft/base/signals_blocked.h"
 
 namespace weft::tcp {
 namespace {
@@ -38,19 +38,14 @@ arrow::Status Relinker::Start() {
     return arrow::Status::IOError("tcp: eventfd: ", std::strerror(errno));
   }
   attempts_.resize(static_cast<size_t>(linker_->world_size()));
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  arrow::Status status;
+  const SignalsBlocked blocked;
   try {
     thread_ = std::thread([this] { linker_->Serve(*this); });
     ::pthread_setname_np(thread_.native_handle(), "weft-relink");
   } catch (const std::system_error& error) {
-    status = arrow::Status::IOError("tcp: no thread to make links again: ", error.what());
+    return arrow::Status::IOError("tcp: no thread to make links again: ", error.what());
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return status;
+  return arrow::Status::OK();
 }
 
 std::vector<Remade> Relinker::Take() {

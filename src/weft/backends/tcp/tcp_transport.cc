@@ -3,7 +3,6 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -16,6 +15,7 @@
 #include "weft/backends/tcp/relinker.h"
 #include "weft/backends/tcp/timing.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/signals_blocked.h"
 #include "weft/communicator/fork_generation.h"
 
 namespace weft::tcp {
@@ -113,19 +113,14 @@ arrow::Status TcpTransport::Start(std::vector<LinkedPeer> peers, std::unique_ptr
 }
 
 arrow::Status TcpTransport::StartThread() {
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  arrow::Status status;
+  const SignalsBlocked blocked;
   try {
     io_ = std::thread([this] { RunIo(); });
     ::pthread_setname_np(io_.native_handle(), "weft-tcp");
   } catch (const std::system_error& error) {
-    status = arrow::Status::IOError("tcp: no I/O thread: ", error.what());
+    return arrow::Status::IOError("tcp: no I/O thread: ", error.what());
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return status;
+  return arrow::Status::OK();
 }
 
 TcpTransport::~TcpTransport() {

@@ -23,6 +23,8 @@ inline constexpr Duration kSilentFor = std::chrono::seconds(3);
 inline constexpr Duration kRemakeWithin = std::chrono::seconds(4);
 /// How long a peer may take to show that it still has a link which it seems to have lost.
 inline constexpr Duration kSignOfLifeWithin = std::chrono::seconds(1);
+/// An answer that rules a link out stands when no other candidate has made one meanwhile.
+inline constexpr Duration kVerdictGrace = std::chrono::milliseconds(300);
 /// Between frames, on paths with a NAT or a relay on the way: there are NATs that forget after three idle seconds. On
 /// others kKeepaliveEvery.
 inline constexpr Duration kKeepNatEvery = std::chrono::seconds(1);

@@ -1,13 +1,13 @@
 #include "weft/backends/tcp/watch.h"
 
 #include <pthread.h>
-#include <signal.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "weft/base/communication_error.h"
 #include "weft/base/logging.h"
+#include "weft/base/signals_blocked.h"
 
 namespace weft::tcp {
 namespace {
@@ -22,13 +22,8 @@ constexpr Duration kLongestPause = std::chrono::seconds(5);
 }  // namespace
 
 Watch::Watch(Membership* membership, RendezvousClient* rendezvous) : membership_(membership), rendezvous_(rendezvous) {
-  // Signals are the program's.
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
+  const SignalsBlocked blocked;
   thread_ = std::thread([this] { Run(); });
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
 Watch::~Watch() {

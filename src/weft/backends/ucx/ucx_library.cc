@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "weft/base/signals_blocked.h"
+
 // Exported by libucs; its headers are not installed everywhere.
 extern "C" {
 __attribute__((weak)) void ucs_debug_disable_signal(int signal);
@@ -65,22 +67,6 @@ std::vector<std::string> Resources(const std::string& text, const char* lead) {
   return found;
 }
 
-/// Threads that UCX starts inherit the mask: signals belong to the program's own threads.
-class BlockedSignals {
- public:
-  BlockedSignals() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~BlockedSignals() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  BlockedSignals(const BlockedSignals&) = delete;
-  BlockedSignals& operator=(const BlockedSignals&) = delete;
-
- private:
-  sigset_t before_;
-};
-
 }  // namespace
 
 arrow::Status UcxError(const char* what, ucs_status_t status) {
@@ -106,7 +92,7 @@ Library& Library::operator=(Library&& other) noexcept {
 arrow::Result<Library> Library::Open(int world_size) {
   static std::once_flag once;
   std::call_once(once, Quieten);
-  const BlockedSignals blocked;
+  const SignalsBlocked blocked;
   Library library;
   ucp_config_t* config = nullptr;
   ucs_status_t status = ucp_config_read(nullptr, nullptr, &config);

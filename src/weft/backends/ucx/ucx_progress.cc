@@ -1,7 +1,6 @@
 // How the transport waits, what it does by time, and what it does with what ranks say to each other.
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 #include "weft/backends/ucx/ucx_transport.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/process_state.h"
+#include "weft/base/signals_blocked.h"
 #include "weft/communicator/abort_text.h"
 #include "weft/communicator/message_limits.h"
 
@@ -303,19 +303,14 @@ void UcxTransport::OnEndpointError(void* self, ucp_ep_h endpoint, ucs_status_t s
 
 arrow::Status UcxTransport::StartIo() {
   if (world_size() == 1) return arrow::Status::OK();  // no one to talk to
-  sigset_t all;
-  sigset_t before;
-  ::sigfillset(&all);
-  ::pthread_sigmask(SIG_SETMASK, &all, &before);
-  arrow::Status status;
+  const SignalsBlocked blocked;
   try {
     io_ = std::thread([this] { RunIo(); });
     ::pthread_setname_np(io_.native_handle(), "weft-ucx");
   } catch (const std::system_error& error) {
-    status = arrow::Status::IOError("ucx: no I/O thread: ", error.what());
+    return arrow::Status::IOError("ucx: no I/O thread: ", error.what());
   }
-  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return status;
+  return arrow::Status::OK();
 }
 
 void UcxTransport::RunIo() {
