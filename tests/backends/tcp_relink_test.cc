@@ -1,6 +1,7 @@
 // Links that break and are made again while all collectives run over them; peers that are gone are not waited for.
 #include <sys/wait.h>
 
+#include <barrier>
 #include <cstdlib>
 #include <random>
 
@@ -78,10 +79,12 @@ Numbers Block(int rank, int round, size_t size) {
 ConstBytes In(const Numbers& numbers) { return std::as_bytes(std::span(numbers)); }
 MutableBytes Out(Numbers& numbers) { return std::as_writable_bytes(std::span(numbers)); }
 
-/// Returns when both of two ranks have their link.
-arrow::Status Meet(Transport& transport, Rank rank) {
+/// Returns when both of two ranks have their link, and both know: what one of them does next cannot overtake the meeting.
+arrow::Status Meet(Transport& transport, Rank rank, std::barrier<>& both) {
   std::string go(2, ' ');
-  return AwaitAll(transport, {Recv(transport, 1 - rank, 9, go), Send(transport, 1 - rank, 9, "go")});
+  const arrow::Status status = AwaitAll(transport, {Recv(transport, 1 - rank, 9, go), Send(transport, 1 - rank, 9, "go")});
+  both.arrive_and_wait();
+  return status;
 }
 
 /// One of each collective over blocks of `size` numbers, several of them under way at once; each result is compared.
@@ -227,12 +230,13 @@ TEST(TcpRelink, BetweenOperationsNobodyNotices) {
 
 TEST(TcpRelink, WhatWasSentWhileTheLinkWasDownArrives) {
   ProxiedWorld proxied(2, {}, 6);
+  std::barrier both(2);
   RunThreads(2, [&](Rank rank) {
     auto transport = proxied.Join(rank);
     ASSERT_OK(transport.status());
     Transport& t = **transport;
     constexpr int kMessages = 50;
-    ASSERT_OK(Meet(t, rank));
+    ASSERT_OK(Meet(t, rank, both));
     if (rank == 0) {
       proxied.proxy(0).set_closed(true);
       proxied.proxy(1).set_closed(true);
@@ -260,12 +264,13 @@ TEST(TcpRelink, WhatWasSentWhileTheLinkWasDownArrives) {
 
 TEST(TcpRelink, APathThatStaysCutIsAnErrorInTime) {
   ProxiedWorld proxied(2, {}, 7);
+  std::barrier both(2);
   RunThreads(2, [&](Rank rank) {
     auto transport = proxied.Join(rank);
     ASSERT_OK(transport.status());
     std::string in(2, ' ');
     // Both have their links.
-    ASSERT_OK(Meet(**transport, rank));
+    ASSERT_OK(Meet(**transport, rank, both));
     if (rank == 0) {
       proxied.proxy(0).set_closed(true);
       proxied.proxy(1).set_closed(true);
@@ -306,10 +311,11 @@ TEST(TcpRelink, APeerThatIsGoneIsNotWaitedFor) {
 
 TEST(TcpRelink, AnAbortArrivesOverALinkThatIsMadeAgain) {
   ProxiedWorld proxied(2, {}, 8);
+  std::barrier both(2);
   RunThreads(2, [&](Rank rank) {
     auto transport = proxied.Join(rank);
     ASSERT_OK(transport.status());
-    ASSERT_OK(Meet(**transport, rank));
+    ASSERT_OK(Meet(**transport, rank, both));
     if (rank == 0) {
       proxied.CutAll(Fate::kHalfReset);
       (*transport)->Abort(arrow::Status::Invalid("the moon is full"));

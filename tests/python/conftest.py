@@ -82,13 +82,15 @@ class Launches:
     ) -> subprocess.Popen[str]:
         """Starts the script by another launcher's command."""
         path = self.write(script) if isinstance(script, str) else script
+        # Unbuffered, print() writes its arguments one by one, and mpirun then mixes the ranks' lines.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
         process = subprocess.Popen(
             [*command, str(path), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, **env},
+            env={**inherited, **env},
             start_new_session=True,
             cwd=self.folder,
         )
