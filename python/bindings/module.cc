@@ -17,6 +17,7 @@ NB_MODULE(_core, module) {
   weft::python::BindOrdering(module);
   weft::python::BindGrouping(module);
   weft::python::BindReducing(module);
+  weft::python::BindWindowing(module);
   weft::python::BindCombining(module);
   weft::python::BindFiles(module);
   weft::python::BindRendezvous(module);

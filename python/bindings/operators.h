@@ -10,6 +10,7 @@ void BindElementwise(nanobind::module_& module);
 void BindOrdering(nanobind::module_& module);
 void BindGrouping(nanobind::module_& module);
 void BindReducing(nanobind::module_& module);
+void BindWindowing(nanobind::module_& module);
 void BindCombining(nanobind::module_& module);
 void BindFiles(nanobind::module_& module);
 

@@ -220,6 +220,30 @@ def quantile(
 ) -> Table: ...
 def scan(table: Table, session: Session | None, *, function: str, columns: Sequence[int], skipna: bool) -> Table: ...
 def shift(table: Table, session: Session | None, *, periods: int, fill: Table) -> Table: ...
+def window(
+    table: Table,
+    session: Session | None,
+    *,
+    frame: dict[str, Any],
+    min_periods: int,
+    aggregates: Sequence[dict[str, Any]],
+    keys: Sequence[int] = ...,
+    dropna: bool = True,
+) -> Table: ...
+def window_rows(table: Table, session: Session, *, frame: dict[str, Any]) -> tuple[Table, int]: ...
+def window_bounds(table: Table, *, frame: dict[str, Any], starts: Any) -> Table: ...
+def ewm(
+    table: Table,
+    session: Session | None,
+    *,
+    columns: Sequence[int],
+    alpha: float,
+    adjust: bool,
+    ignore_na: bool,
+    min_periods: int,
+    keys: Sequence[int] = ...,
+    dropna: bool = True,
+) -> Table: ...
 def pair_moments(
     table: Table, session: Session | None, *, columns: Sequence[int], ddof: int, operation: str
 ) -> list[tuple[int, float, float]]: ...

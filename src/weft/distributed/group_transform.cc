@@ -1,8 +1,6 @@
 #include "weft/distributed/group_transform.h"
 
-#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "weft/distributed/shuffle_return.h"
 #include "weft/exchange/exchange.h"
@@ -20,18 +18,12 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupTransform(Communicator& commun
   if (communicator.world_size() == 1) return kernels::GroupTransform(table, options, context);
   // The needed columns alone travel.
   kernels::GroupTransformOptions local = options;
-  std::vector<int> kept;
-  const auto place = [&](int column) {
-    const auto found = std::find(kept.begin(), kept.end(), column);
-    if (found != kept.end()) return static_cast<int>(found - kept.begin());
-    kept.push_back(column);
-    return static_cast<int>(kept.size()) - 1;
-  };
-  for (int& key : local.keys) key = place(key);
+  NeededColumns columns;
+  local.keys = columns.Take(options.keys);
   for (auto& transform : local.transforms) {
-    if (transform.column >= 0) transform.column = place(transform.column);
+    if (transform.column >= 0) transform.column = columns.Take(transform.column);
   }
-  ARROW_ASSIGN_OR_RAISE(auto needed, table->SelectColumns(kept));
+  ARROW_ASSIGN_OR_RAISE(auto needed, table->SelectColumns(columns.columns()));
   const RowKernel kernel = [&](const auto& rows) { return kernels::GroupTransform(rows, local, context); };
   return ComputeByKey(communicator, std::move(needed), local.keys, options.nan_is_null, kernel, "groupby", context);
 }

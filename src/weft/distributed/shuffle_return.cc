@@ -55,6 +55,19 @@ arrow::Result<std::shared_ptr<arrow::Table>> ShuffleReturn::Back(arrow::Result<s
   return place;
 }
 
+int NeededColumns::Take(int column) {
+  const auto found = std::find(columns_.begin(), columns_.end(), column);
+  if (found != columns_.end()) return static_cast<int>(found - columns_.begin());
+  columns_.push_back(column);
+  return static_cast<int>(columns_.size()) - 1;
+}
+
+std::vector<int> NeededColumns::Take(const std::vector<int>& columns) {
+  std::vector<int> places;
+  for (const int column : columns) places.push_back(Take(column));
+  return places;
+}
+
 arrow::Result<std::shared_ptr<arrow::Table>> ComputeByKey(Communicator& communicator,
                                                           std::shared_ptr<arrow::Table> table, std::vector<int> keys,
                                                           bool nan_is_null, const RowKernel& kernel,

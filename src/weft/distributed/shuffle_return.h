@@ -53,6 +53,18 @@ class ShuffleReturn {
   std::vector<int64_t> rows_from_;
 };
 
+/// The columns of a table that are needed elsewhere, each once, in the order in which they were taken.
+class NeededColumns {
+ public:
+  /// Where the column is among those that travel.
+  int Take(int column);
+  std::vector<int> Take(const std::vector<int>& columns);
+  const std::vector<int>& columns() const { return columns_; }
+
+ private:
+  std::vector<int> columns_;
+};
+
 /// What is computed of rows that lie together by key: a table with one row a row of its argument, in that order.
 using RowKernel = std::function<arrow::Result<std::shared_ptr<arrow::Table>>(const std::shared_ptr<arrow::Table>&)>;
 
