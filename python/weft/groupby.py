@@ -6,8 +6,8 @@ from typing import Any, Literal, overload
 
 from weft.arguments import find, find_all, refuse
 from weft.frame import DataFrame
-from weft.groupby_apply import ApplyGroups
 from weft.groupby_pairs import group_pairs
+from weft.groupby_windows import GroupWindows
 from weft.rows import Columns
 from weft.series import Series
 from weft.value_counts import count_values
@@ -15,7 +15,7 @@ from weft.value_counts import count_values
 __all__ = ["GroupBy", "SeriesGroupBy"]
 
 
-class GroupBy(ApplyGroups[DataFrame]):
+class GroupBy(GroupWindows[DataFrame]):
     """Rows grouped by keys; each method is collective on a bound frame.
 
     ``groupby("k")["v"]`` works on one column, ``groupby("k")[["v", "w"]]`` on several. Missing values are skipped; a
@@ -72,7 +72,7 @@ class GroupBy(ApplyGroups[DataFrame]):
         return group_pairs(self._keys, columns, "cov", "pearson", min_periods, 1 if ddof is None else ddof)
 
 
-class SeriesGroupBy(ApplyGroups["Series | DataFrame"]):
+class SeriesGroupBy(GroupWindows["Series | DataFrame"]):
     """One column grouped by keys. Results are `Series`, and frames with ``as_index=False`` or of several functions.
     Otherwise as `GroupBy`."""
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from weft.arguments import place, refuse
 from weft.reducing import check_flag, column_axis, labels_of, reduce_columns
 from weft.row_reductions import reduce_rows, row_quantile
-from weft.scans import Scans
+from weft.windowing import Windowing
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
@@ -23,7 +23,7 @@ ROW_FUNCTIONS = (
 _ROWS = "values of a row are not reduced; write an expression of the columns"
 
 
-class Reductions(Scans):
+class Reductions(Windowing):
     """Whole columns to one value each. Collective on bound frames: every rank has the result.
 
     A result is a dict of column names to Python values; with ``axis=1`` it is a Series of one value a row, for which no

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from weft.arguments import refuse
 from weft.computed import ABSENT
 from weft.series_reductions import SeriesReductions
-from weft.series_rows import SeriesRows, frame_of
+from weft.series_rows import frame_of
+from weft.series_windows import SeriesWindows
 
 if TYPE_CHECKING:
     import numpy
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Series"]
 
 
-class Series(SeriesRows, SeriesReductions):
+class Series(SeriesWindows, SeriesReductions):
     """One column with its frame's index, bound as its frame is. Exports are this rank's part and run no collective.
 
     Parameters
