@@ -278,6 +278,21 @@ class Resampler(Generic[Result]):
             return None
         return Grid(self._options, self._of.frame.schema.field(self._time).type, min(ends), max(ends))
 
+    def _in_order(self) -> Resampler[Result]:
+        """The same of rows in the order of their times."""
+        from weft.labels import monotonic
+        from weft.windows import Of
+
+        of = self._of
+        if monotonic(of.frame, self._time):
+            return self
+        names = [f"c{i}" for i in range(of.frame.table.num_columns)]
+        table = Rows._wrap(of.frame.table.rename(names), of.frame.env).sort_values(names[self._time], kind="stable").table
+        frame = Rows._wrap(table.rename(of.frame.table.column_names), of.frame.env, of.frame.index_names)
+        made = copy.copy(self)
+        made._of = Of(frame, of.columns, of.single)
+        return made
+
     def _share(self, count: int) -> numpy.ndarray[Any, Any]:
         """The numbers of which this rank makes rows."""
         import numpy
@@ -368,14 +383,14 @@ class Resampler(Generic[Result]):
         return self._each("max", numeric_only, min_count)
 
     def first(self, numeric_only: bool = False, min_count: int = 0, skipna: bool = True) -> Result:
-        """The first value by row."""
+        """The first value by time."""
         refuse("resample.first", skipna=(skipna, True, "take the rows by groupby"))
-        return self._each("first", numeric_only, min_count)
+        return self._in_order()._each("first", numeric_only, min_count)
 
     def last(self, numeric_only: bool = False, min_count: int = 0, skipna: bool = True) -> Result:
-        """The last value by row."""
+        """The last value by time."""
         refuse("resample.last", skipna=(skipna, True, "take the rows by groupby"))
-        return self._each("last", numeric_only, min_count)
+        return self._in_order()._each("last", numeric_only, min_count)
 
     def mean(self, numeric_only: bool = False) -> Result:
         """Means."""
@@ -421,7 +436,7 @@ class Resampler(Generic[Result]):
         """The first, greatest, least and last value: columns "open", "high", "low", "close" of one column, of several
         ``v_open`` and so on."""
         parts = (("open", "first"), ("high", "max"), ("low", "min"), ("close", "last"))
-        grouped, grid = self._grouped()
+        grouped, grid = self._in_order()._grouped()
         wanted = {}
         for position in self._columns():
             name = self._of.frame.table.column_names[position]
@@ -432,7 +447,8 @@ class Resampler(Generic[Result]):
 
     def agg(self, func: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Several functions at once, as `GroupBy.agg`, by name."""
-        for one in _functions_of(func, kwargs):
+        functions = _functions_of(func, kwargs)
+        for one in functions:
             if callable(one):
                 raise TypeError(
                     f"{self._of.where}resample.agg: a Python function is not taken; name a function, or group by the "
@@ -442,7 +458,8 @@ class Resampler(Generic[Result]):
                 raise ValueError(f"{self._of.where}resample.agg: size is a method of its own")
         if isinstance(func, str) and hasattr(self, func):
             return getattr(self, func)(*args, **kwargs)
-        grouped, grid = self._grouped()
+        by_time = {"first", "last"}.intersection(one for one in functions if isinstance(one, str))
+        grouped, grid = (self._in_order() if by_time else self)._grouped()
         names = [self._of.frame.table.column_names[position] for position in self._columns()]
         chosen = grouped[names[0]] if self._of.single else grouped[names]
         return self._labelled(chosen.agg(func, *args, **kwargs), grid)
@@ -462,17 +479,17 @@ class Resampler(Generic[Result]):
     def ffill(self, limit: int | None = None) -> Result:
         """At each point the row of the last time that is not after it, at most `limit` points beyond."""
         check_limit(self._of.frame, "resample.ffill", limit)
-        return self._at_points("ffill", limit)
+        return self._in_order()._at_points("ffill", limit)
 
     def bfill(self, limit: int | None = None) -> Result:
         """At each point the row of the first time that is not before it, at most `limit` points ahead."""
         check_limit(self._of.frame, "resample.bfill", limit)
-        return self._at_points("bfill", limit)
+        return self._in_order()._at_points("bfill", limit)
 
     def nearest(self, limit: int | None = None) -> Result:
         """At each point the row of the nearest time, the later of two equally near."""
         check_limit(self._of.frame, "resample.nearest", limit)
-        return self._at_points("nearest", limit)
+        return self._in_order()._at_points("nearest", limit)
 
     def _at_points(self, how: str, limit: int | None, fill_value: Any = None) -> Result:
         import pyarrow as pa
@@ -487,6 +504,7 @@ class Resampler(Generic[Result]):
         if not of.frame.index.is_unique:
             raise ValueError(f"{of.where}resample.{how}: rows have the same time in {of.frame.index_names[0]!r}")
         times, missing = self._times()
+        self._check_there(how, bool(missing.any()))
         grid = self._grid(times, missing)
         share = self._share(0 if grid is None else grid.count)
         points = share if grid is None else grid.points(share)
@@ -497,6 +515,18 @@ class Resampler(Generic[Result]):
         found: Any = Series(made) if of.single else made
         made_as: Result = found
         return made_as
+
+    def _check_there(self, how: str, missing: bool) -> None:
+        """Every row has a time, or an error on all ranks."""
+        problem = None
+        if missing and how != "asfreq":
+            name = self._of.frame.table.column_names[self._time]
+            problem = f"resample.{how}: {name!r} has missing values; drop those rows first"
+        env = self._env()
+        if env is not None:
+            env.agree("resample", problem)
+        elif problem is not None:
+            raise ValueError(problem)
 
     def _sources(
         self,

@@ -13,6 +13,8 @@ import pandas as pd
 
 import weft
 from weft.groupby import GroupBy, SeriesGroupBy
+from weft.resample import Resampler
+from weft.windows import Expanding, ExponentialMovingWindow, Rolling
 
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "pandas.md"
@@ -30,6 +32,13 @@ def pairs() -> list[tuple[str, Any, Any]]:
         ("DataFrameGroupBy", type(_FRAME.groupby("k")), GroupBy),
         ("SeriesGroupBy", type(_FRAME.groupby("k")["v"]), SeriesGroupBy),
         ("pandas", pd, weft),
+    ]
+    timed = _FRAME.set_index(pd.DatetimeIndex(_DATES))
+    found += [
+        ("Rolling", type(_FRAME.rolling(1)), Rolling),
+        ("Expanding", type(_FRAME.expanding()), Expanding),
+        ("ExponentialMovingWindow", type(_FRAME.ewm(1)), ExponentialMovingWindow),
+        ("Resampler", type(timed.resample("D")), Resampler),
     ]
     series = weft.DataFrame({"s": ["a"], "t": _DATES})
     for accessor, column, of_pandas in (("str", "s", _TEXTS), ("dt", "t", _DATES)):
