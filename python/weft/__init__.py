@@ -11,6 +11,7 @@ Start the same script on several ranks with ``weft run -n 4 script.py``.
 from weft import _core
 from weft.concat import concat
 from weft.csv_files import read_csv
+from weft.encoding import cut, factorize, get_dummies, qcut
 from weft.env import Env, init
 from weft.errors import (
     AuthenticationFailed,
@@ -27,6 +28,7 @@ from weft.json_files import read_json
 from weft.merge import merge
 from weft.merge_asof import merge_asof
 from weft.parquet import read_parquet
+from weft.pivoting import crosstab
 from weft.series import Series
 from weft.submitting import submit
 
@@ -46,10 +48,15 @@ __all__ = [
     "__version__",
     "col",
     "concat",
+    "crosstab",
+    "cut",
+    "factorize",
+    "get_dummies",
     "init",
     "lit",
     "merge",
     "merge_asof",
+    "qcut",
     "read_csv",
     "read_feather",
     "read_ipc",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from weft.combining import Combining
+from weft.reshaping import Reshaping
 
 __all__ = ["Output"]
 
 
-class Output(Combining):
+class Output(Reshaping):
     """Writing files. Collective on bound frames: a directory of one part a rank, visible whole or not at all; an
     unbound frame is one file. `path` is a path or ``s3://bucket/key``. `overwrite` replaces what is there; by default a
     file is replaced, as by pandas, and a directory is a FileExistsError."""

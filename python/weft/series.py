@@ -9,7 +9,7 @@ from weft.arguments import refuse
 from weft.computed import ABSENT
 from weft.series_reductions import SeriesReductions
 from weft.series_rows import frame_of
-from weft.series_windows import SeriesWindows
+from weft.series_reshaping import SeriesReshaping
 
 if TYPE_CHECKING:
     import numpy
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["Series"]
 
 
-class Series(SeriesWindows, SeriesReductions):
+class Series(SeriesReshaping, SeriesReductions):
     """One column with its frame's index, bound as its frame is. Exports are this rank's part and run no collective.
 
     Parameters

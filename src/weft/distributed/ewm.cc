@@ -58,7 +58,7 @@ arrow::Result<TablePtr> GroupEwm(Communicator& communicator, const TablePtr& tab
   ARROW_RETURN_NOT_OK(AgreeInput(communicator, table, options, keys));
   if (communicator.world_size() == 1) return kernels::GroupEwm(*table, keys, drop_null_keys, options, context);
   kernels::EwmOptions local = options;
-  NeededColumns needed;
+  ColumnPlaces needed;
   const auto local_keys = needed.Take(keys);
   for (int& column : local.columns) column = needed.Take(column);
   ARROW_ASSIGN_OR_RAISE(auto rows, table->SelectColumns(needed.columns()));

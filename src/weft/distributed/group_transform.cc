@@ -18,7 +18,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupTransform(Communicator& commun
   if (communicator.world_size() == 1) return kernels::GroupTransform(table, options, context);
   // The needed columns alone travel.
   kernels::GroupTransformOptions local = options;
-  NeededColumns columns;
+  ColumnPlaces columns;
   local.keys = columns.Take(options.keys);
   for (auto& transform : local.transforms) {
     if (transform.column >= 0) transform.column = columns.Take(transform.column);

@@ -38,23 +38,17 @@ arrow::Status NumberRows(Communicator& communicator, const arrow::Table& table, 
 arrow::Result<std::shared_ptr<arrow::Table>> NeededColumns(const arrow::Table& table, kernels::GroupByOptions* options,
                                                            const Context& context) {
   using kernels::AggregateFunction;
-  std::vector<int> kept;
-  const auto place = [&](int column) {
-    const auto found = std::find(kept.begin(), kept.end(), column);
-    if (found != kept.end()) return static_cast<int>(found - kept.begin());
-    kept.push_back(column);
-    return static_cast<int>(kept.size()) - 1;
-  };
-  for (int& key : options->keys) key = place(key);
+  ColumnPlaces places;
+  options->keys = places.Take(options->keys);
   bool numbers = false;
   for (auto& aggregation : options->aggregations) {
     const bool index =
         aggregation.function == AggregateFunction::kIdxMin || aggregation.function == AggregateFunction::kIdxMax;
-    if (aggregation.function != AggregateFunction::kSize) aggregation.column = place(aggregation.column);
-    if (aggregation.label >= 0) aggregation.label = place(aggregation.label);
+    if (aggregation.function != AggregateFunction::kSize) aggregation.column = places.Take(aggregation.column);
+    if (aggregation.label >= 0) aggregation.label = places.Take(aggregation.label);
     numbers |= index && aggregation.label < 0;
   }
-  ARROW_ASSIGN_OR_RAISE(auto needed, table.SelectColumns(kept));
+  ARROW_ASSIGN_OR_RAISE(auto needed, table.SelectColumns(places.columns()));
   if (!numbers) return needed;
   const auto width = static_cast<int64_t>(sizeof(int64_t));
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> buffer,

@@ -55,14 +55,14 @@ arrow::Result<std::shared_ptr<arrow::Table>> ShuffleReturn::Back(arrow::Result<s
   return place;
 }
 
-int NeededColumns::Take(int column) {
+int ColumnPlaces::Take(int column) {
   const auto found = std::find(columns_.begin(), columns_.end(), column);
   if (found != columns_.end()) return static_cast<int>(found - columns_.begin());
   columns_.push_back(column);
   return static_cast<int>(columns_.size()) - 1;
 }
 
-std::vector<int> NeededColumns::Take(const std::vector<int>& columns) {
+std::vector<int> ColumnPlaces::Take(const std::vector<int>& columns) {
   std::vector<int> places;
   for (const int column : columns) places.push_back(Take(column));
   return places;

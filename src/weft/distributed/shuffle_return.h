@@ -54,7 +54,7 @@ class ShuffleReturn {
 };
 
 /// The columns of a table that are needed elsewhere, each once, in the order in which they were taken.
-class NeededColumns {
+class ColumnPlaces {
  public:
   /// Where the column is among those that travel.
   int Take(int column);

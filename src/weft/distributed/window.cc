@@ -158,7 +158,7 @@ Span SpanOf(std::span<const int64_t> times) {
 /// The columns that windows need, and the options that name them there.
 struct Needed {
   kernels::WindowOptions options;
-  NeededColumns columns;
+  ColumnPlaces columns;
 
   explicit Needed(const kernels::WindowOptions& wanted) : options(wanted) {}
   void Finish() {

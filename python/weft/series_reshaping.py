@@ -1,0 +1,46 @@
+"""`SeriesReshaping`: a Series' lists to rows, its values to numbers, and another Series laid over it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from weft.merge import as_frame
+from weft.series_windows import SeriesWindows
+
+__all__ = ["SeriesReshaping"]
+
+
+class SeriesReshaping(SeriesWindows):
+    """As the methods of `DataFrame`, and `weft.factorize`. Collective where it is bound."""
+
+    __slots__ = ()
+
+    def explode(self, ignore_index: bool = False) -> Any:
+        """A row for each element of the lists; see `DataFrame.explode`."""
+        return self._of(self._frame.explode(self._frame.columns[0], ignore_index))
+
+    def factorize(self, sort: bool = False, use_na_sentinel: bool = True) -> tuple[Any, Any]:
+        """Each value's number among the different values, and those values; see `weft.factorize`."""
+        from weft.encoding import factorize
+        from weft.series import Series
+
+        return factorize(cast(Series, self), sort, use_na_sentinel)
+
+    def compare(
+        self,
+        other: Any,
+        align_axis: int | str = 1,
+        keep_shape: bool = False,
+        keep_equal: bool = False,
+        result_names: tuple[str | None, str | None] = ("self", "other"),
+    ) -> Any:
+        """Where two Series differ: a frame of both values; see `DataFrame.compare`."""
+        right = as_frame("compare", other)
+        name = self._frame.columns[0]
+        named = right.with_names([*right.index_names, name], "compare")
+        made = self._frame.compare(named, align_axis, keep_shape, keep_equal, result_names)
+        if not made.columns:
+            # Without differences there are no columns; a Series' two are always there.
+            made = self._frame.compare(named, align_axis, True, keep_equal, result_names).slice(0, 0)
+        cut = len(name) + 1
+        return made.rename(columns={column: column[cut:] for column in made.columns})
