@@ -120,10 +120,9 @@ class Writer {
       case WindowFunction::kSem:
         return state.StandardError(aggregate_.ddof);
       case WindowFunction::kSkew:
-        // pandas' windows of equal values have a skewness, unlike its columns.
-        return state.m2 == 0 && state.count >= 3 ? 0 : state.Skew();
+        return state.Skew();
       default:
-        return state.m2 == 0 && state.count >= 4 ? -3 : state.Kurtosis();
+        return state.Kurtosis();
     }
   }
 
@@ -140,7 +139,10 @@ arrow::Status Slide(const WindowStretch& rows, WindowFunction function, const Wr
   const auto write_value = [&](int64_t row, int64_t count, double value) { write.Set(row, count, value); };
   switch (function) {
     case WindowFunction::kCount:
-      SlideCounts(rows, 0, [&](int64_t row, int64_t count) { write.Set(row, count, static_cast<double>(count)); });
+      // pandas counts flags, of which none is missing: the rows have to be enough, not the values.
+      SlideCounts(rows, 0, [&](int64_t row, int64_t count) {
+        write.Set(row, rows.ends[row] - rows.begins[row], static_cast<double>(count));
+      });
       return arrow::Status::OK();
     case WindowFunction::kFirst:
     case WindowFunction::kLast:
@@ -186,8 +188,9 @@ arrow::Status Expand(const WindowStretch& rows, WindowFunction function, const W
   };
   switch (function) {
     case WindowFunction::kCount:
-      SlideCounts(rows, before.present,
-                  [&](int64_t row, int64_t count) { write.Set(row, count, static_cast<double>(count)); });
+      SlideCounts(rows, before.present, [&](int64_t row, int64_t count) {
+        write.Set(row, before.rows + rows.ends[row] - rows.begins[row], static_cast<double>(count));
+      });
       return arrow::Status::OK();
     case WindowFunction::kFirst:
     case WindowFunction::kLast:

@@ -81,7 +81,7 @@ struct WindowAggregate {
 
 struct WindowOptions {
   WindowFrame frame;
-  /// A window with fewer values that are not missing comes to null.
+  /// A window with fewer values that are not missing comes to null; of kCount, one with fewer rows.
   int64_t min_periods = 1;
   std::vector<WindowAggregate> aggregates;
 };

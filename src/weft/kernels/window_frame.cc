@@ -14,7 +14,13 @@ using arrow::Type;
 /// later - earlier, where that is not below 0; it may not fit a signed number.
 uint64_t Span(int64_t earlier, int64_t later) { return static_cast<uint64_t>(later) - static_cast<uint64_t>(earlier); }
 
-uint64_t Half(const WindowFrame& frame) { return static_cast<uint64_t>(frame.center ? frame.size / 2 : frame.size); }
+/// Whether a time so far away still belongs to the window, of which half lies on each side where it is centered.
+bool Reaches(const WindowFrame& frame, uint64_t span, bool closed) {
+  const auto size = static_cast<uint64_t>(frame.size);
+  if (span > size) return false;
+  const uint64_t times = frame.center ? 2 * span : span;
+  return closed ? times <= size : times < size;
+}
 
 arrow::Status NotOrdered(const arrow::Table& table, const WindowFrame& frame) {
   return arrow::Status::Invalid("rolling: '", table.field(frame.time)->name(),
@@ -51,8 +57,11 @@ void WindowsOfTimes(const WindowFrame& frame, const int64_t* times, int64_t star
     while (left < i && !BeforeInWindow(frame, times[left], times[i])) ++left;
     if (frame.center) {
       while (right < end && (times[right] < times[i] || AfterInWindow(frame, times[right], times[i]))) ++right;
+    } else if (frame.closed_right) {
+      right = i + 1;
     } else {
-      right = frame.closed_right ? i + 1 : i;
+      // Rows of the same time are not before it.
+      while (times[right] < times[i]) ++right;
     }
     bounds->begins[i] = left;
     bounds->ends[i] = std::max(left, right);
@@ -86,13 +95,11 @@ WindowReach ReachOf(const WindowFrame& frame) {
 }
 
 bool BeforeInWindow(const WindowFrame& frame, int64_t time, int64_t row_time) {
-  const uint64_t span = Span(time, row_time);
-  return frame.closed_left ? span <= Half(frame) : span < Half(frame);
+  return Reaches(frame, Span(time, row_time), frame.closed_left);
 }
 
 bool AfterInWindow(const WindowFrame& frame, int64_t time, int64_t row_time) {
-  const uint64_t span = Span(row_time, time);
-  return frame.center && (frame.closed_right ? span <= Half(frame) : span < Half(frame));
+  return frame.center && Reaches(frame, Span(row_time, time), frame.closed_right);
 }
 
 arrow::Result<PoolArray<int64_t>> WindowTimes(const arrow::Table& table, int column, const Context& context) {
