@@ -252,10 +252,6 @@ class Windows(Generic[Result]):
     def _item(self, position: int, function: Any, name: str) -> dict[str, Any]:
         return {"function": self._function(function), "column": position, "name": name}
 
-    def pipe(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """``func(self, *args, **kwargs)``."""
-        return func(self, *args, **kwargs)
-
 
 class BoundedWindows(Windows[Result]):
     """Windows of rows that count alike."""
@@ -282,6 +278,10 @@ class BoundedWindows(Windows[Result]):
             keys=[] if keys is None else keys.positions,
             dropna=keys is None or keys.dropna,
         )
+
+    def pipe(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """``func(self, *args, **kwargs)``."""
+        return func(self, *args, **kwargs)
 
     def count(self, numeric_only: bool = False) -> Result:
         """How many values are not missing, of any type."""

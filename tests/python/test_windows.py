@@ -250,7 +250,6 @@ AS_DOCUMENTED = "different: as documented also where alpha is 0.5"
 @covers("ExponentialMovingWindow.mean", numeric_only="same", engine="refused", engine_kwargs="refused")
 @covers("ExponentialMovingWindow.agg", func="same")
 @covers("ExponentialMovingWindow.aggregate", func="same")
-@covers("ExponentialMovingWindow.pipe", func="same")
 @given(data=st.data())
 def test_exponential(servers, data):
     table = data.draw(frames(VALUES)).drop_columns(["k", "t"])
@@ -258,7 +257,7 @@ def test_exponential(servers, data):
     more = data.draw(st.sampled_from(["", ", min_periods=3", ", min_periods=None"]))
     names = {"adjust": data.draw(st.booleans()), "ignore": data.draw(st.booleans())}
     window = f"ewm({weight}{more}, adjust=adjust, ignore_na=ignore)"
-    end = data.draw(st.sampled_from(["mean()", "agg('mean')", "aggregate('mean')", "pipe(lambda w: w.mean())"]))
+    end = data.draw(st.sampled_from(["mean()", "agg('mean')", "aggregate('mean')"]))
     start = data.draw(st.sampled_from(["df.set_index('row')", "df.set_index('row')['c0']"]))
     same_as_pandas(data, servers, f"{start}.{window}.{end}", [table], convert=convert, tolerance=1e-9, **names)
 
