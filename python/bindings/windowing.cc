@@ -126,11 +126,11 @@ PyTable WindowBounds(const PyTable& table, const nb::dict& frame, nb::handle sta
   }
   const std::span numbers(static_cast<const arrow::Int64Array&>(*array).raw_values(),
                           static_cast<size_t>(array->length()));
-  const auto bounds = RunEach(nullptr, [&](const Context& context) {
-    return kernels::FindWindows(*table.table, wanted, numbers, context);
-  });
-  return {arrow::Table::Make(arrow::schema({arrow::field("begin", arrow::int64()), arrow::field("end", arrow::int64())}),
-                             {Numbers(bounds.begins), Numbers(bounds.ends)})};
+  const auto bounds = RunEach(
+      nullptr, [&](const Context& context) { return kernels::FindWindows(*table.table, wanted, numbers, context); });
+  return {
+      arrow::Table::Make(arrow::schema({arrow::field("begin", arrow::int64()), arrow::field("end", arrow::int64())}),
+                         {Numbers(bounds.begins), Numbers(bounds.ends)})};
 }
 
 PyTable Ewm(const PyTable& table, const PySession* session, std::vector<int> columns, double alpha, bool adjust,

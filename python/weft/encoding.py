@@ -1,8 +1,9 @@
-"""Values as numbers and flags: `get_dummies`, `factorize`, `cut`, `qcut`. What there is to tell apart is agreed over all
-ranks."""
+"""Values as numbers and flags: `get_dummies`, `factorize`, `cut`, `qcut`. What there is to tell apart is agreed over
+all ranks."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -70,7 +71,7 @@ def get_dummies(
     of_series = isinstance(data, Series) and prefix is None
     prefixes = _one_each("prefix", chosen_names if prefix is None else prefix, chosen_names, frame)
     separators = _one_each("prefix_sep", prefix_sep, chosen_names, frame)
-    type = pa.bool_() if dtype is None else _type_of(dtype)
+    flags = pa.bool_() if dtype is None else _type_of(dtype)
     shown = [name for name in frame.columns if name not in chosen_names]
     made: dict[str, Any] = {}
     for position, name, start, separator in zip(chosen, chosen_names, prefixes, separators, strict=True):
@@ -81,10 +82,12 @@ def get_dummies(
             text = "nan" if label is None else str(label)
             full = text if of_series else f"{start}{separator}{text}"
             if full in made or full in shown:
-                raise ValueError(f"{place(frame.env)}get_dummies: the result would have two columns {full!r}; give prefix")
+                raise ValueError(
+                    f"{place(frame.env)}get_dummies: the result would have two columns {full!r}; give prefix"
+                )
             column = col(name)
             flag = column.isna() if label is None else column == label
-            made[full] = flag if pa.types.is_boolean(type) else flag.cast(type)
+            made[full] = flag if pa.types.is_boolean(flags) else flag.cast(flags)
     return frame.select(*shown, **made)
 
 
@@ -290,7 +293,9 @@ def _binned(
     unique = numpy.unique(edges[~numpy.isnan(edges)]) if not numpy.isnan(edges).all() else edges[:1]
     if len(unique) < len(edges) and len(edges) != 2:
         if duplicates == "raise":
-            raise ValueError(f"{where}{operation}: edges are there twice: {edges.tolist()}; duplicates='drop' leaves them out")
+            raise ValueError(
+                f"{where}{operation}: edges are there twice: {edges.tolist()}; duplicates='drop' leaves them out"
+            )
         edges = unique
     ids = numpy.searchsorted(edges, values, side="left" if right else "right")
     if include_lowest:
@@ -308,9 +313,7 @@ def _binned(
         column = (pa.array(texts) if texts else pa.array([], pa.string())).take(numbers)
     frame = x.to_frame()
     hidden = len(frame.index_names)
-    table = _core.beside(
-        [frame.table.select(list(range(hidden))), _core.Table.from_stream(pa.table({x.name: column}))]
-    )
+    table = _core.beside([frame.table.select(list(range(hidden))), _core.Table.from_stream(pa.table({x.name: column}))])
     made = Series(frame.of_same_rows(table))
     return (made, edges) if retbins else made
 
@@ -326,7 +329,7 @@ def _texts(edges: numpy.ndarray[Any, Any], precision: int, right: bool, include_
     if any(isinstance(one, float) for one in breaks):
         breaks = [float(one) for one in breaks]
     opening, closing = ("(", "]") if right else ("[", ")")
-    return [f"{opening}{low}, {high}{closing}" for low, high in zip(breaks[:-1], breaks[1:], strict=True)]
+    return [f"{opening}{low}, {high}{closing}" for low, high in itertools.pairwise(breaks)]
 
 
 def _rounded(edge: Any, digits: int) -> Any:

@@ -95,8 +95,8 @@ class Calendar:
         month = k * self.months + self.anchor
         if self.ends:
             month = month + 1
-        first: numpy.ndarray[Any, Any] = (
-            month.astype("datetime64[M]").astype("datetime64[D]").astype("int64") - int(self.ends)
+        first: numpy.ndarray[Any, Any] = month.astype("datetime64[M]").astype("datetime64[D]").astype("int64") - int(
+            self.ends
         )
         return first
 

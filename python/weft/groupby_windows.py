@@ -20,8 +20,8 @@ __all__ = ["GroupWindows"]
 
 
 class GroupWindows(ApplyGroups[Result]):
-    """Windows that stay within their group; see `weft.windows.Windows`. The needed columns' rows go to the rank of their
-    key, and the answers come back before the rows are put in the order of the groups."""
+    """Windows that stay within their group; see `weft.windows.Windows`. The needed columns' rows go to the rank of
+    their key, and the answers come back before the rows are put in the order of the groups."""
 
     def _of(self) -> Of:
         return Of(self._frame, self._columns, self._single, self._keys)
@@ -58,6 +58,4 @@ class GroupWindows(ApplyGroups[Result]):
         method: str = "single",
     ) -> ExponentialMovingWindow[Result]:
         """All rows of its group up to each row, of which older ones count less; see `DataFrame.ewm`."""
-        return exponential_of(
-            self._of(), com, span, halflife, alpha, min_periods, adjust, ignore_na, times, method
-        )
+        return exponential_of(self._of(), com, span, halflife, alpha, min_periods, adjust, ignore_na, times, method)

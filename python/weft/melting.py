@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from weft import _core
-from weft.arguments import choose_env, find, find_all, place, refuse
+from weft.arguments import choose_env, find_all, place, refuse
 from weft.rows import Rows
 
 if TYPE_CHECKING:
@@ -43,7 +43,9 @@ def melt(
     names = frame.table.column_names
     made_names = [names[i] for i in ids] + [variable, str(value_name)]
     if len(set(made_names)) != len(made_names):
-        raise ValueError(f"{where}melt: the result would have a column twice: {made_names}; give var_name or value_name")
+        raise ValueError(
+            f"{where}melt: the result would have a column twice: {made_names}; give var_name or value_name"
+        )
     kept = [] if ignore_index else list(range(hidden))
     index = [] if ignore_index else list(frame.index_names)
     parts = []
@@ -134,14 +136,19 @@ def transpose(frame: DataFrame, args: Sequence[Any] = (), copy: Any = False) -> 
     table = whole.to_arrow()
     hidden = len(frame.index_names)
     if hidden > 1:
-        raise ValueError(f"{place(frame.env)}transpose: an index of {hidden} columns gives no names; reset_index() first")
-    labels = [str(label) for label in table.column(0).to_pylist()] if hidden else [str(i) for i in range(table.num_rows)]
+        raise ValueError(
+            f"{place(frame.env)}transpose: an index of {hidden} columns gives no names; reset_index() first"
+        )
+    labels = (
+        [str(label) for label in table.column(0).to_pylist()] if hidden else [str(i) for i in range(table.num_rows)]
+    )
     names = table.column_names[hidden:]
     if len(set(labels)) != len(labels):
         raise ValueError(f"{place(frame.env)}transpose: rows have one label, and columns of one name are not taken")
     type = _one_type(frame, table, hidden)
     columns = [column.cast(type) for column in table.columns[hidden:]]
-    flat = pa.concat_arrays([chunk for column in columns for chunk in column.chunks]) if columns else pa.nulls(0)
+    chunks = [chunk for column in columns for chunk in column.chunks]
+    flat = pa.concat_arrays(chunks) if chunks else pa.array([], type)
     index = "__index_level_0__"
     mine = range(len(names))
     if env is not None:

@@ -142,7 +142,7 @@ def compare(
             condition = col(f"d{i}") if condition is None else condition | col(f"d{i}")
         marked = marked.filter(condition) if condition is not None else marked.slice(0, 0)
     made: dict[str, Expression] = {}
-    labels = []
+    labels: list[str] = []
     for i in shown:
         for letter, label in zip("ab", result_names, strict=True):
             value = col(f"{letter}{i}")

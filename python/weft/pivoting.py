@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from weft import _core
 from weft.arguments import find, place, refuse
 from weft.expression import Expression, col
 from weft.rows import Rows
@@ -59,7 +58,9 @@ def _is(position: int, value: Any) -> Expression:
 class Spread:
     """Values of rows put into columns by what other columns hold."""
 
-    def __init__(self, frame: DataFrame, index: Sequence[int], columns: Sequence[int], operation: str, dropna: bool) -> None:
+    def __init__(
+        self, frame: DataFrame, index: Sequence[int], columns: Sequence[int], operation: str, dropna: bool
+    ) -> None:
         self.frame = frame
         self.index = list(index)
         self.columns = list(columns)
@@ -92,8 +93,7 @@ class Spread:
             )
         spread = hidden.select(*(f"c{i}" for i in self.index), **made)
         grouped = spread.groupby([f"c{i}" for i in self.index], sort=sort, dropna=self.dropna)
-        result = grouped.first() if names else grouped.size().to_frame()
-        kept = result.table if names else result.table.select(list(range(len(keys))))
+        kept = grouped.first().table if names else spread.drop_duplicates().table
         return Rows._wrap(kept.rename([*keys, *names]), frame.env, keys)
 
 
@@ -118,7 +118,9 @@ def pivot(frame: DataFrame, columns: Any, index: Any, values: Any, given: tuple[
         chosen = [i for i in range(hidden, frame.table.num_columns) if i not in (*by, *rows)]
         single = False
     names = frame.table.column_names
-    pairs = Rows._wrap(frame.table.select([*rows, *by]).rename([f"k{i}" for i in range(len(rows) + len(by))]), frame.env)
+    pairs = Rows._wrap(
+        frame.table.select([*rows, *by]).rename([f"k{i}" for i in range(len(rows) + len(by))]), frame.env
+    )
     twice = pairs.duplicated().any()
     _agree(frame.env, operation, "rows have the same index and columns; use pivot_table" if bool(twice) else None)
     spread = Spread(frame, rows, by, operation, dropna=False)
@@ -195,9 +197,7 @@ def _several(
     """Of several functions: side by side, their names before the columns'."""
     made: DataFrame | None = None
     for function in functions:
-        one = pivot_table(
-            frame, values, index, columns, function, fill_value, margins, True, margins_name, True, sort
-        )
+        one = pivot_table(frame, values, index, columns, function, fill_value, margins, True, margins_name, True, sort)
         label = function if isinstance(function, str) else getattr(function, "__name__", str(function))
         single = values is not None and not isinstance(values, list | tuple)
         alone = single and columns is None
@@ -225,10 +225,11 @@ def _table(
     hidden = Rows._wrap(frame.table.rename([f"c{i}" for i in range(len(names))]), frame.env)
     grouped = hidden.groupby([f"c{i}" for i in (*rows, *by)], sort=sort, as_index=False)
     wanted = {f"v{i}": (f"c{i}", functions[i]) for i in chosen}
-    agged = grouped.agg(**wanted) if wanted else grouped.size()
-    flat = Rows._wrap(agged.table.rename([*keys, *(names[i] for i in chosen)]) if wanted else agged.table, frame.env)
-    if wanted:
-        flat = flat.dropna(how="all", subset=[names[i] for i in chosen])
+    if not wanted:
+        raise ValueError(f"{place(frame.env)}pivot_table: there are no value columns")
+    agged: DataFrame = grouped.agg(**wanted)
+    flat = Rows._wrap(agged.table.rename([*keys, *(names[i] for i in chosen)]), frame.env)
+    flat = flat.dropna(how="all", subset=[names[i] for i in chosen])
     if not by:
         return flat.set_index([names[i] for i in rows])
     spread = Spread(flat, range(len(rows)), range(len(rows), len(keys)), "pivot_table", dropna=True)
@@ -273,7 +274,8 @@ def _with_margins(
         all_columns = _table(there, at, [], values, of_values, single, True)
         label = "_".join([name, *[""] * (len(by) - 1)])
         wide = made.join(
-            all_columns.rename(columns={names[i]: label if single else f"{names[i]}_{label}" for i in chosen}), how="left"
+            all_columns.rename(columns={names[i]: label if single else f"{names[i]}_{label}" for i in chosen}),
+            how="left",
         )
         order = []
         for i in chosen:
@@ -374,7 +376,7 @@ def _named(series: Sequence[Any], names: Sequence[str] | None, what: str) -> lis
 
 def _shares(made: DataFrame, normalize: Any) -> DataFrame:
     """Counts as shares."""
-    if normalize in (True, "all") and not isinstance(normalize, int) or normalize is True:
+    if (normalize in (True, "all") and not isinstance(normalize, int)) or normalize is True:
         total = float(sum(made.sum().values()))
         shares = made / total
     elif normalize in ("index", 0):

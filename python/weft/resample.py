@@ -81,7 +81,9 @@ class ResampleOptions:
                 raise ValueError(f"{where}resample: offset={offset!r} is no fixed length of time")
             self.offset = found
         if isinstance(origin, str) and origin not in _ORIGINS:
-            raise ValueError(f"{where}resample: origin={origin!r} is unknown; it is one of {', '.join(_ORIGINS)}, or a time")
+            raise ValueError(
+                f"{where}resample: origin={origin!r} is unknown; it is one of {', '.join(_ORIGINS)}, or a time"
+            )
 
 
 class Grid:
@@ -198,16 +200,14 @@ class Resampler(Generic[Result]):
     are left out. Collective on bound frames."""
 
     def __init__(self, of: Of, options: ResampleOptions) -> None:
-        import pyarrow.types as types
+        from pyarrow import types
 
         self._of = of
         self._options = options
         self._time = self._find_time()
         field = of.frame.schema.field(self._time)
         if not types.is_timestamp(field.type):
-            raise TypeError(
-                f"{of.where}resample: {field.name!r} is of type {field.type}; it goes by timestamps alone"
-            )
+            raise TypeError(f"{of.where}resample: {field.name!r} is of type {field.type}; it goes by timestamps alone")
         if field.type.tz not in (None, "UTC"):
             raise ValueError(
                 f"{of.where}resample: {field.name!r} has the time zone {field.type.tz}; convert it by "
@@ -226,9 +226,9 @@ class Resampler(Generic[Result]):
         if options.level is not None:
             if isinstance(options.level, str) and options.level in names:
                 return names.index(options.level)
-            if isinstance(options.level, int) and not isinstance(options.level, bool):
-                if -len(names) <= options.level < len(names):
-                    return options.level % len(names)
+            whole = isinstance(options.level, int) and not isinstance(options.level, bool)
+            if whole and -len(names) <= options.level < len(names):
+                return int(options.level) % len(names)
             raise ValueError(f"{of.where}resample: level={options.level!r} is none of the index columns {list(names)}")
         if len(names) != 1:
             raise ValueError(
@@ -287,7 +287,9 @@ class Resampler(Generic[Result]):
         if monotonic(of.frame, self._time):
             return self
         names = [f"c{i}" for i in range(of.frame.table.num_columns)]
-        table = Rows._wrap(of.frame.table.rename(names), of.frame.env).sort_values(names[self._time], kind="stable").table
+        table = (
+            Rows._wrap(of.frame.table.rename(names), of.frame.env).sort_values(names[self._time], kind="stable").table
+        )
         frame = Rows._wrap(table.rename(of.frame.table.column_names), of.frame.env, of.frame.index_names)
         made = copy.copy(self)
         made._of = Of(frame, of.columns, of.single)
@@ -312,8 +314,8 @@ class Resampler(Generic[Result]):
         return [position for position in self._of.columns if position != self._time]
 
     def _grouped(self) -> tuple[Any, Grid | None]:
-        """The rows grouped by the numbers of their stretches. So that stretches without rows are groups too, each has one
-        more row, of missing values."""
+        """The rows grouped by the numbers of their stretches. So that stretches without rows are groups too, each has
+        one more row, of missing values."""
         import numpy
         import pyarrow as pa
 
@@ -492,7 +494,6 @@ class Resampler(Generic[Result]):
         return self._in_order()._at_points("nearest", limit)
 
     def _at_points(self, how: str, limit: int | None, fill_value: Any = None) -> Result:
-        import pyarrow as pa
 
         from weft.series import Series
 
@@ -550,7 +551,9 @@ class Resampler(Generic[Result]):
             table = self._nearest_rows(direction, points, times, numbers)
             time, number = (table.column(name) for name in ("source", "number"))
             there = time.is_valid().to_numpy()
-            near = numpy.abs(number.fill_null(0).to_numpy() - share) <= (len(share) + grid.count if limit is None else limit)
+            near = numpy.abs(number.fill_null(0).to_numpy() - share) <= (
+                len(share) + grid.count if limit is None else limit
+            )
             return time.fill_null(0).to_numpy(), there & near
 
         if how == "ffill":

@@ -31,8 +31,8 @@ class Reshaping(Combining):
         ignore_index: bool = True,
     ) -> DataFrame:
         """A row for each row and value column: the columns `id_vars`, the value column's name in "variable" (or
-        `var_name`), its value in `value_name`; first all rows of the first value column. Types of the value columns go to
-        a common one.
+        `var_name`), its value in `value_name`; first all rows of the first value column. Types of the value columns go
+        to a common one.
 
         Parameters
         ----------
@@ -65,8 +65,8 @@ class Reshaping(Combining):
         return self.transpose()
 
     def pivot(self, *, columns: Any, index: Any = _NOT_GIVEN, values: Any = _NOT_GIVEN) -> DataFrame:
-        """A row for each different `index` (by default the frame's), a column for each different value of `columns`, and
-        there the one value of `values`, which are one column, several, or all others; of several, names are
+        """A row for each different `index` (by default the frame's), a column for each different value of `columns`,
+        and there the one value of `values`, which are one column, several, or all others; of several, names are
         ``value_label``. ValueError where two rows have one place."""
         from weft.pivoting import pivot
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from weft.arguments import refuse
 from weft.computed import ABSENT
 from weft.series_reductions import SeriesReductions
-from weft.series_rows import frame_of
 from weft.series_reshaping import SeriesReshaping
+from weft.series_rows import frame_of
 
 if TYPE_CHECKING:
     import numpy

@@ -75,9 +75,7 @@ class SeriesWindows(SeriesRows):
         group_keys: bool = False,
     ) -> Resampler[Series]:
         """Rows by stretches of time; see `DataFrame.resample`."""
-        from weft.resample import Resampler, ResampleOptions
+        from weft.resample import ResampleOptions, Resampler
 
-        options = ResampleOptions(
-            self._where, rule, closed, label, convention, on, level, origin, offset, group_keys
-        )
+        options = ResampleOptions(self._where, rule, closed, label, convention, on, level, origin, offset, group_keys)
         return Resampler(of_series(cast("Series", self)), options)

@@ -59,9 +59,7 @@ class Windowing(Scans):
         step
             Results of every so many rows of the whole alone.
         """
-        options = RollingOptions(
-            place(self._env), window, min_periods, center, win_type, on, closed, step, method
-        )
+        options = RollingOptions(place(self._env), window, min_periods, center, win_type, on, closed, step, method)
         return Rolling(of_frame(self._same), options)
 
     def expanding(self, min_periods: int = 1, method: str = "single") -> Expanding[DataFrame]:
@@ -123,7 +121,7 @@ class Windowing(Scans):
         offset
             A length that is added to `origin`.
         """
-        from weft.resample import Resampler, ResampleOptions
+        from weft.resample import ResampleOptions, Resampler
 
         options = ResampleOptions(
             place(self._env), rule, closed, label, convention, on, level, origin, offset, group_keys

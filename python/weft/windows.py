@@ -87,7 +87,7 @@ class Windows(Generic[Result]):
         raise AttributeError(f"weft.{type(self).__name__} has no attribute or column {name!r}")
 
     def _columns(self, numeric_only: bool, operation: str) -> list[int]:
-        import pyarrow.types as types
+        from pyarrow import types
 
         of = self._of
         if not isinstance(numeric_only, bool):
@@ -127,7 +127,8 @@ class Windows(Generic[Result]):
         of = self._of
         columns = self._columns(numeric_only, f"{self._operation}.{function}")
         items = [{"function": function, "column": at, "name": of.name(at), **arguments} for at in columns]
-        return self._finish(self._compute(items), of.single)
+        made: Result = self._finish(self._compute(items), of.single)
+        return made
 
     def _finish(self, made: _core.Table, single: bool, show_time: bool = True) -> Any:
         """A frame, or a Series, of computed columns that lie beside the frame's rows."""
@@ -191,9 +192,7 @@ class Windows(Generic[Result]):
                 condition = condition & col(f"c{i}").notna()
             frame = frame.filter(condition)
         order = list(range(count)) if keys.sort else [len(names)]
-        ordered = _core.sort(
-            frame.table, keys.session, keys=order, ascending=[True] * len(order), nulls_first=False
-        )
+        ordered = _core.sort(frame.table, keys.session, keys=order, ascending=[True] * len(order), nulls_first=False)
         table = ordered.select(list(range(len(names)))).rename(names)
         index = names[: count + len(inner)] if keys.as_index else names[count : count + len(inner)]
         if not keys.as_index and index:
@@ -205,8 +204,9 @@ class Windows(Generic[Result]):
     # -- several at once -----------------------------------------------------------------------------------------
 
     def agg(self, func: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Several functions at once: ``agg("sum")``; ``agg(["sum", "max"])``; ``agg({"v": "sum", "w": ["min", "max"]})``;
-        ``agg(total=("v", "sum"))``. Where pandas makes two levels of names, ``("v", "sum")``, the column is ``v_sum``."""
+        """Several functions at once: ``agg("sum")``; ``agg(["sum", "max"])``; ``agg({"v": "sum", "w": ["min"]})``;
+        ``agg(total=("v", "sum"))``. Where pandas makes two levels of names, ``("v", "sum")``, the column is ``v_sum``.
+        """
         of = self._of
         operation = f"{self._operation}.agg"
         if callable(func):
@@ -228,7 +228,9 @@ class Windows(Generic[Result]):
             for column, functions in func.items():
                 position = find(of.frame, column, operation, index_too=False)
                 for one in functions if isinstance(functions, list | tuple) else [functions]:
-                    items.append(self._item(position, one, f"{of.name(position)}_{one}" if levels else of.name(position)))
+                    items.append(
+                        self._item(position, one, f"{of.name(position)}_{one}" if levels else of.name(position))
+                    )
         else:
             for position in self._columns(False, operation):
                 for one in func:
@@ -384,7 +386,8 @@ class BoundedWindows(Windows[Result]):
             return func(values, *(args or ()), **(kwargs or {}))
 
         made = apply_function(of, columns, self._frame, self._min_periods, call, raw, f"{self._operation}.apply")
-        return self._finish(made, of.single)
+        found: Result = self._finish(made, of.single)
+        return found
 
     def _agg_function(self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.apply(func, args=args, kwargs=kwargs)
@@ -437,9 +440,7 @@ class ExponentialMovingWindow(Windows[Result]):
 
     def mean(self, numeric_only: bool = False, engine: Any = None, engine_kwargs: Any = None) -> Result:
         """Means."""
-        refuse(
-            "ewm.mean", engine=(engine, None, _ONE_ENGINE), engine_kwargs=(engine_kwargs, None, _ONE_ENGINE)
-        )
+        refuse("ewm.mean", engine=(engine, None, _ONE_ENGINE), engine_kwargs=(engine_kwargs, None, _ONE_ENGINE))
         return self._each("mean", numeric_only)
 
     def _compute(self, items: list[dict[str, Any]]) -> _core.Table:
@@ -508,8 +509,8 @@ class RollingOptions:
         length = length_of(self.window)
         if length is None:
             raise ValueError(
-                f"{self.where}rolling: window={self.window!r} is not taken; it is a number of rows, or a fixed length of "
-                "time (a text such as '2D' or '1h30min', a timedelta)"
+                f"{self.where}rolling: window={self.window!r} is not taken; it is a number of rows, or a fixed length "
+                "of time (a text such as '2D' or '1h30min', a timedelta)"
             )
         if self.step is not None:
             raise ValueError(f"{self.where}rolling: step={self.step!r} does not go with a window by time")
@@ -528,7 +529,8 @@ class RollingOptions:
             ) from None
         if size is None or size < 1:
             raise ValueError(
-                f"{self.where}rolling: window={self.window!r} is no number of units of {field.name!r}, of type {field.type}"
+                f"{self.where}rolling: window={self.window!r} is no number of units of {field.name!r}, of type "
+                f"{field.type}"
             )
         return size
 
@@ -626,4 +628,3 @@ def of_series(series: Series) -> Of:
     """The column of a Series."""
     frame = series.to_frame()
     return Of(frame, [len(frame.index_names)], True)
-

@@ -130,7 +130,9 @@ def test_downsample(servers, data):
         end = "['b']"
     if table.num_rows == 0:
         function = "count()"
-    same_as_pandas(data, servers, f"{start}{end}.{function}", [table], convert=as_double, tolerance=1e-9, rule=rule, **more)
+    same_as_pandas(
+        data, servers, f"{start}{end}.{function}", [table], convert=as_double, tolerance=1e-9, rule=rule, **more
+    )
 
 
 @given(data=st.data())
@@ -199,7 +201,9 @@ def test_upsample(servers, data):
     if table.num_rows == 0:
         return
     names = {
-        "rule": data.draw(st.sampled_from({"near": ["5min", "1h", "7min"], "days": ["12h", "D", "2D", "W", "MS"]}[steps])),
+        "rule": data.draw(
+            st.sampled_from({"near": ["5min", "1h", "7min"], "days": ["12h", "D", "2D", "W", "MS"]}[steps])
+        ),
         "closed": data.draw(st.sampled_from([None, "left", "right"])),
     }
     how = data.draw(

@@ -404,6 +404,12 @@ def test_wrong_arguments(servers):
     wrong(TypeError, "df['n'].rolling(2).apply('len')", "function")
     wrong(TypeError, "df['n'].rolling(2).apply(lambda v: 'x')", "'x'")
     wrong(ValueError, "df['n'].rolling(2).apply(lambda v: int('x'))", "int")
+
+
+def test_wrong_engines_weights_and_groups(servers):
+    def wrong(kind: type[Exception], code: str, *says: str) -> None:
+        refused(servers, kind, code, [SMALL], *says)
+
     for name in ("sum", "mean", "min", "max", "median", "var", "std"):
         for window in ("rolling(2)", "expanding()"):
             wrong(ValueError, f"df['n'].{window}.{name}(engine='numba')", "engine")

@@ -15,8 +15,7 @@ namespace weft::distributed {
 
 /// Collective. kernels::Ewm over the rows of all ranks, which stay where they are. One all-gather of a few numbers a
 /// column.
-arrow::Result<std::shared_ptr<arrow::Table>> Ewm(Communicator& communicator,
-                                                 const std::shared_ptr<arrow::Table>& table,
+arrow::Result<std::shared_ptr<arrow::Table>> Ewm(Communicator& communicator, const std::shared_ptr<arrow::Table>& table,
                                                  const kernels::EwmOptions& options, const Context& context);
 
 /// Collective. kernels::GroupEwm: the needed columns' rows go to the rank of their key and the answers come back; rows

@@ -49,12 +49,12 @@ arrow::Result<WindowRows> SendSlices(Communicator& communicator, const TablePtr&
     sent.push_back(table->Slice(slice.begin, slice.end - slice.begin));
     ends.push_back((ends.empty() ? 0 : ends.back()) + slice.end - slice.begin);
   }
-  ARROW_ASSIGN_OR_RAISE(const auto shuffled,
-                        exchange::Shuffle(communicator, Stack(table->schema(), sent),
-                                          exchange::ByPosition(std::move(ends), 0), context));
+  ARROW_ASSIGN_OR_RAISE(const auto shuffled, exchange::Shuffle(communicator, Stack(table->schema(), sent),
+                                                               exchange::ByPosition(std::move(ends), 0), context));
   const auto from = shuffled.rows_from.begin();
   const int64_t before = std::accumulate(from, from + communicator.rank(), int64_t{0});
-  const TablePtr whole = Stack(table->schema(), {shuffled.table->Slice(0, before), table, shuffled.table->Slice(before)});
+  const TablePtr whole =
+      Stack(table->schema(), {shuffled.table->Slice(0, before), table, shuffled.table->Slice(before)});
   return WindowRows{whole, before};
 }
 
@@ -123,8 +123,8 @@ std::vector<Slice> SlicesOfRows(const std::vector<Span>& spans, const WindowFram
 }
 
 /// Of windows by time; `times` rise.
-std::vector<Slice> SlicesOfTimes(const std::vector<Span>& spans, const WindowFrame& frame, std::span<const int64_t> times,
-                                 size_t rank) {
+std::vector<Slice> SlicesOfTimes(const std::vector<Span>& spans, const WindowFrame& frame,
+                                 std::span<const int64_t> times, size_t rank) {
   const auto rows = static_cast<int64_t>(times.size());
   std::vector<Slice> slices(spans.size());
   for (size_t r = 0; r < spans.size(); ++r) {
@@ -135,9 +135,8 @@ std::vector<Slice> SlicesOfTimes(const std::vector<Span>& spans, const WindowFra
       });
       slices[r] = {from - times.begin(), rows};
     } else {
-      const auto to = std::partition_point(times.begin(), times.end(), [&](int64_t time) {
-        return kernels::AfterInWindow(frame, time, spans[r].last);
-      });
+      const auto to = std::partition_point(
+          times.begin(), times.end(), [&](int64_t time) { return kernels::AfterInWindow(frame, time, spans[r].last); });
       slices[r] = {0, to - times.begin()};
     }
   }
@@ -194,8 +193,9 @@ arrow::Result<TablePtr> WindowOfTotals(Communicator& communicator, const TablePt
   using kernels::WindowTotals;
   auto totals = kernels::TotalsOfWindow(*table, options, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, totals.status(), "expanding"));
-  ARROW_ASSIGN_OR_RAISE(const auto all, exchange::AllgatherBytes(
-                                            communicator, AsText(std::as_bytes(std::span<const WindowTotals>(*totals)))));
+  ARROW_ASSIGN_OR_RAISE(
+      const auto all,
+      exchange::AllgatherBytes(communicator, AsText(std::as_bytes(std::span<const WindowTotals>(*totals)))));
   std::vector<WindowTotals> before(options.aggregates.size());
   for (Rank rank = 0; rank < communicator.rank(); ++rank) {
     const std::string& bytes = all[static_cast<size_t>(rank)];
@@ -242,8 +242,8 @@ arrow::Result<WindowRows> FetchWindowRows(Communicator& communicator, const Tabl
   return SendSlices(communicator, table, SlicesOfTimes(spans, frame, times.span(), rank), context);
 }
 
-arrow::Result<TablePtr> Window(Communicator& communicator, const TablePtr& table,
-                               const kernels::WindowOptions& options, const Context& context) {
+arrow::Result<TablePtr> Window(Communicator& communicator, const TablePtr& table, const kernels::WindowOptions& options,
+                               const Context& context) {
   ARROW_RETURN_NOT_OK(AgreeInput(communicator, table, options));
   if (communicator.world_size() == 1) {
     return kernels::Window(table, options, 0, table->num_rows(), {}, context);

@@ -39,7 +39,6 @@ arrow::Result<std::shared_ptr<arrow::Table>> Window(Communicator& communicator,
 arrow::Result<std::shared_ptr<arrow::Table>> GroupWindow(Communicator& communicator,
                                                          const std::shared_ptr<arrow::Table>& table,
                                                          const std::vector<int>& keys, bool drop_null_keys,
-                                                         const kernels::WindowOptions& options,
-                                                         const Context& context);
+                                                         const kernels::WindowOptions& options, const Context& context);
 
 }  // namespace weft::distributed

@@ -112,8 +112,8 @@ EwmState Advance(const EwmState& state, const EwmSpan& span, const EwmOptions& o
   if (span.own.count == 0) return made;
   if (options.adjust) {
     const double whole = made.weight + span.own.weight;
-    made.mean = state.mean == span.own.mean ? state.mean
-                                            : (made.weight * state.mean + span.own.weight * span.own.mean) / whole;
+    made.mean =
+        state.mean == span.own.mean ? state.mean : (made.weight * state.mean + span.own.weight * span.own.mean) / whole;
     made.weight = whole;
     return made;
   }

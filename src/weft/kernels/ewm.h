@@ -21,8 +21,8 @@ struct EwmOptions {
   std::vector<int> columns;
   /// 0 < alpha <= 1: the weight of the row itself where `adjust` is false.
   double alpha = 0.5;
-  /// Weights (1 - alpha)^age, divided by their sum; otherwise each row's mean is (1 - alpha) of the one before and alpha
-  /// of the value.
+  /// Weights (1 - alpha)^age, divided by their sum; otherwise each row's mean is (1 - alpha) of the one before and
+  /// alpha of the value.
   bool adjust = true;
   /// Age counts values that are not missing alone; otherwise rows.
   bool ignore_missing = false;

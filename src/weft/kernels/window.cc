@@ -324,8 +324,8 @@ arrow::Result<TablePtr> Window(const TablePtr& table, const WindowOptions& optio
     const Writer write(aggregate, options, &results, {}, false, first);
     ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(cuts.size()) - 1, [&](int64_t task) {
       const auto t = static_cast<size_t>(task);
-      const WindowStretch stretch{values.values.data(), values.there.data(), bounds.begins.data(),
-                                  bounds.ends.data(),   cuts[t],             cuts[t + 1]};
+      const WindowStretch stretch{
+          values.values.data(), values.there.data(), bounds.begins.data(), bounds.ends.data(), cuts[t], cuts[t + 1]};
       if (options.frame.kind != WindowKind::kExpanding) return Slide(stretch, aggregate.function, write, context);
       return Expand(stretch, aggregate.function, before.empty() ? WindowTotals() : before[a], write, context);
     }));

@@ -1,10 +1,10 @@
 // Moving and expanding windows: for every row a value from the rows around it.
 //
-// Sums and moments of a window are made of two stacks of partial results, the front one of suffixes, the back one of all
-// that came since: a row that leaves is dropped, never subtracted, so that nothing of a large value stays behind when it
-// has gone. Two merges a row, whatever the window's size. Source: Tangwongsan, Hirzel, Schneider, "Low-latency
-// sliding-window aggregation in worst-case constant time", DEBS 2017, which describes it as the known two-stacks method.
-// Least and greatest values: a deque of the rows that can still win, values monotonic in it (Lemire, "Streaming
+// Sums and moments of a window are made of two stacks of partial results, the front one of suffixes, the back one of
+// all that came since: a row that leaves is dropped, never subtracted, so that nothing of a large value stays behind
+// when it has gone. Two merges a row, whatever the window's size. Source: Tangwongsan, Hirzel, Schneider, "Low-latency
+// sliding-window aggregation in worst-case constant time", DEBS 2017, which describes it as the known two-stacks
+// method. Least and greatest values: a deque of the rows that can still win, values monotonic in it (Lemire, "Streaming
 // maximum-minimum filter using no more than three comparisons per element", 2006). Medians, quantiles and counts of
 // different values: rows are ranked once, and a tree of counts by rank (Fenwick, "A new data structure for cumulative
 // frequency tables", 1994) is added to, taken from and searched from the top, each in logarithmic time.

@@ -123,7 +123,8 @@ arrow::Status SlideExtremes(const WindowStretch& rows, const Context& context, c
       if (rows.there[read] == 0) continue;
       ++count;
       const double value = rows.values[read];
-      while (tail > head && (kGreatest ? rows.values[queue[tail - 1]] <= value : rows.values[queue[tail - 1]] >= value)) {
+      while (tail > head &&
+             (kGreatest ? rows.values[queue[tail - 1]] <= value : rows.values[queue[tail - 1]] >= value)) {
         --tail;
       }
       queue[tail++] = read;
