@@ -195,6 +195,7 @@ def _several(
     sort: Any,
 ) -> DataFrame:
     """Of several functions: side by side, their names before the columns'."""
+    refuse("pivot_table", margins=(margins, False, "with a list of functions, take them one by one"))
     made: DataFrame | None = None
     for function in functions:
         one = pivot_table(frame, values, index, columns, function, fill_value, margins, True, margins_name, True, sort)
@@ -204,7 +205,7 @@ def _several(
         # pandas' names are function, value column, label.
         prefix = f"{label}_" if alone or not single else f"{label}_{values}_"
         one = one.rename(columns={name: prefix + name for name in one.columns})
-        made = one if made is None else made.join(one, how="outer")
+        made = one if made is None else made.join(one, how="outer", sort=True)
     if made is None:
         raise ValueError(f"{place(frame.env)}pivot_table: the list of functions is empty")
     return made
