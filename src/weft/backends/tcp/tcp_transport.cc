@@ -289,7 +289,8 @@ arrow::Status TcpTransport::Close(Deadline deadline) {
         if (slot.link != nullptr) slot.link->Leave(status);
       }
     } else {
-      deadline = Earlier(deadline, Deadline::After(kDrainWithin));
+      // Also from a destructor, which gives no time: without it peers would see this rank go and not learn why.
+      deadline = Deadline::After(kDrainWithin);
     }
   }
   WaitForPeers(lock, deadline);
