@@ -148,7 +148,7 @@ def test_pivot(servers, data):
 
 
 @covers("DataFrame.pivot_table", "different: one level of names, as label or value_label", values="same",
-        index="different: must be given", columns="same", aggfunc="different: no Python function by name alone is changed",
+        index="different: must be given", columns="same", aggfunc="same",
         fill_value="same", margins="different: the index must be texts", dropna="different: True alone", margins_name="same",
         observed="different: True alone", sort="same")  # fmt: skip
 @given(data=st.data())
@@ -172,6 +172,7 @@ def test_pivot_table(servers, data):
         "df.pivot_table('i', 'k', 'n', aggfunc='sum', margins=True)": "",
         "df.pivot_table('i', 'k', 'n', aggfunc='mean', margins=True, margins_name='whole')": "",
         "df.pivot_table('i', 'k', aggfunc='sum', margins=True)": "",
+        "df.pivot_table('i', 'k', 'n', aggfunc=lambda values: values.max() - values.min())": "",
     }
     code = data.draw(st.sampled_from(sorted(forms)))
     same_as_pandas(
@@ -363,6 +364,7 @@ def test_wrong_arguments(servers):
     wrong(ValueError, "df.pivot_table('x', 'k', 'n', observed=False)", "observed")
     wrong(TypeError, "df.pivot_table('x', 'n', 'k', margins=True)", "margins")
     wrong(KeyError, "df.pivot_table('nowhere', 'n', 'k')", "nowhere")
+    wrong(ValueError, "df.pivot_table('x', 'k', aggfunc=['sum'], margins=True)", "margins")
     wrong(TypeError, "weft.crosstab(['a'], df['k'])", "Series")
     wrong(ValueError, "weft.crosstab(df['n'], df['k'], values=df['x'])", "aggfunc")
     wrong(ValueError, "weft.crosstab(df['n'], df['k'], dropna=False)", "dropna")
