@@ -337,11 +337,11 @@ class BoundedWindows(Windows[Result]):
         return self._each("kurt", numeric_only)
 
     def first(self, numeric_only: bool = False) -> Result:
-        """The value of each window's first row, which may be a missing one."""
+        """The first value that is not missing."""
         return self._each("first", numeric_only)
 
     def last(self, numeric_only: bool = False) -> Result:
-        """The value of each window's last row."""
+        """The last value that is not missing."""
         return self._each("last", numeric_only)
 
     def nunique(self, numeric_only: bool = False) -> Result:

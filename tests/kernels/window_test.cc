@@ -72,7 +72,9 @@ std::optional<double> Of(WindowFunction function, const Cells& window) {
     case WindowFunction::kSum:
       return sum;
     case WindowFunction::kFirst:
-      return window.empty() ? std::nullopt : window.front();
+      return there.empty() ? std::nullopt : std::optional<double>(there.front());
+    case WindowFunction::kLast:
+      return there.empty() ? std::nullopt : std::optional<double>(there.back());
     case WindowFunction::kDistinct: {
       std::sort(there.begin(), there.end());
       return static_cast<double>(std::unique(there.begin(), there.end()) - there.begin());
@@ -97,9 +99,9 @@ std::optional<double> Of(WindowFunction function, const Cells& window) {
 
 const std::vector<WindowFunction>& Functions() {
   static const std::vector<WindowFunction> all{
-      WindowFunction::kCount,  WindowFunction::kSum,      WindowFunction::kMean,
-      WindowFunction::kMin,    WindowFunction::kMax,      WindowFunction::kFirst,
-      WindowFunction::kMedian, WindowFunction::kDistinct, WindowFunction::kVar};
+      WindowFunction::kCount, WindowFunction::kSum,   WindowFunction::kMean,   WindowFunction::kMin,
+      WindowFunction::kMax,   WindowFunction::kFirst, WindowFunction::kMedian, WindowFunction::kDistinct,
+      WindowFunction::kVar,   WindowFunction::kLast};
   return all;
 }
 

@@ -297,6 +297,9 @@ def test_within_groups(servers, data):
     function = "mean()" if "ewm" in window else data.draw(st.sampled_from(functions))
     dropna = data.draw(st.booleans())
     kept = "" if "on=" in window else "[['c0']]"
+    if kept == "" and "sem" in function:
+        # pandas takes the root of the times.
+        function = "std()"
     code = f"df.set_index('row').groupby('k', dropna=dropna){kept}.{window}.{function}"
     if "on=" not in window and data.draw(st.booleans()):
         code = code.replace("[['c0']]", "['c0']")

@@ -145,11 +145,10 @@ arrow::Status Slide(const WindowStretch& rows, WindowFunction function, const Wr
       });
       return arrow::Status::OK();
     case WindowFunction::kFirst:
+      SlideEnds<false>(rows, write_value);
+      return arrow::Status::OK();
     case WindowFunction::kLast:
-      SlideCounts(rows, 0, [&](int64_t row, int64_t count) {
-        if (rows.begins[row] == rows.ends[row]) return;
-        write.Set(row, count, rows.values[function == WindowFunction::kFirst ? rows.begins[row] : rows.ends[row] - 1]);
-      });
+      SlideEnds<true>(rows, write_value);
       return arrow::Status::OK();
     case WindowFunction::kSum:
     case WindowFunction::kMean:
@@ -193,10 +192,13 @@ arrow::Status Expand(const WindowStretch& rows, WindowFunction function, const W
       });
       return arrow::Status::OK();
     case WindowFunction::kFirst:
+      SlideEnds<false>(rows, [&](int64_t row, int64_t count, double value) {
+        write.Set(row, before.values + count, before.values > 0 ? before.first : value);
+      });
+      return arrow::Status::OK();
     case WindowFunction::kLast:
-      SlideCounts(rows, before.values, [&](int64_t row, int64_t count) {
-        const double first = before.rows > 0 ? before.first : rows.values[rows.begins[row]];
-        write.Set(row, count, function == WindowFunction::kFirst ? first : rows.values[rows.ends[row] - 1]);
+      SlideEnds<true>(rows, [&](int64_t row, int64_t count, double value) {
+        write.Set(row, before.values + count, count > 0 ? value : before.last);
       });
       return arrow::Status::OK();
     case WindowFunction::kSum:
@@ -270,7 +272,8 @@ arrow::Result<std::shared_ptr<arrow::Schema>> WindowSchema(const arrow::Schema& 
 }
 
 void WindowTotals::Merge(const WindowTotals& other) {
-  if (rows == 0) first = other.first;
+  if (values == 0) first = other.first;
+  if (other.values > 0) last = other.last;
   rows += other.rows;
   present += other.present;
   values += other.values;
@@ -294,11 +297,11 @@ arrow::Result<std::vector<WindowTotals>> TotalsOfWindow(const arrow::Table& tabl
     total.rows = column.there.size();
     for (int64_t i = 0; i < total.rows; ++i) total.present += column.there[i];
     if (aggregate.function == WindowFunction::kCount || total.rows == 0) continue;
-    total.first = column.values[0];
-    total.values = total.present;
     for (int64_t i = 0; i < total.rows; ++i) {
       if (column.there[i] == 0) continue;
       const double value = column.values[i];
+      if (total.values++ == 0) total.first = value;
+      total.last = value;
       total.sum.AddOne(value);
       total.moments.Add(value);
       total.least = std::min(total.least, value);

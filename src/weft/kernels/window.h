@@ -40,7 +40,7 @@ enum class WindowFunction {
   kKurt,
   kMin,
   kMax,
-  kFirst,  // the value of the window's first row, be it missing
+  kFirst,  // the first value that is not missing
   kLast,
   kMedian,
   kQuantile,
@@ -131,6 +131,7 @@ struct WindowTotals {
   double least = std::numeric_limits<double>::infinity();
   double greatest = -std::numeric_limits<double>::infinity();
   double first = std::numeric_limits<double>::quiet_NaN();
+  double last = std::numeric_limits<double>::quiet_NaN();
 
   /// As if the rows of `other`, which follow, had been added.
   void Merge(const WindowTotals& other);

@@ -108,6 +108,24 @@ void SlideCounts(const WindowStretch& rows, int64_t before, const Emit& emit) {
   }
 }
 
+/// Calls emit(row, count, the window's first or last value, NaN where there is none).
+template <bool kLast, typename Emit>
+void SlideEnds(const WindowStretch& rows, const Emit& emit) {
+  int64_t first = rows.first < rows.end ? rows.begins[rows.first] : 0;
+  int64_t read = first;
+  int64_t last = first - 1;
+  SlideCounts(rows, 0, [&](int64_t row, int64_t count) {
+    for (; read < rows.ends[row]; ++read) {
+      if (rows.there[read] != 0) last = read;
+    }
+    first = std::max(first, rows.begins[row]);
+    while (first < rows.ends[row] && rows.there[first] == 0) ++first;
+    const int64_t at = kLast ? last : first;
+    const bool inside = at >= rows.begins[row] && at < rows.ends[row];
+    emit(row, count, inside ? rows.values[at] : std::numeric_limits<double>::quiet_NaN());
+  });
+}
+
 /// Calls emit(row, count, the extreme value, where there is one). Equal values: the last of them stays in the deque.
 template <bool kGreatest, typename Emit>
 arrow::Status SlideExtremes(const WindowStretch& rows, const Context& context, const Emit& emit) {
