@@ -6,12 +6,11 @@ from typing import Any, Literal
 
 from weft.groupby_aggregates import Result
 from weft.groupby_apply import ApplyGroups
+from weft.window_options import Of, RollingOptions
 from weft.windows import (
     Expanding,
     ExponentialMovingWindow,
-    Of,
     Rolling,
-    RollingOptions,
     expanding_of,
     exponential_of,
 )

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from weft.series_rows import SeriesRows
+from weft.window_options import RollingOptions, of_series
 from weft.windows import (
     Expanding,
     ExponentialMovingWindow,
     Rolling,
-    RollingOptions,
     expanding_of,
     exponential_of,
-    of_series,
 )
 
 if TYPE_CHECKING:
@@ -75,7 +74,8 @@ class SeriesWindows(SeriesRows):
         group_keys: bool = False,
     ) -> Resampler[Series]:
         """Rows by stretches of time; see `DataFrame.resample`."""
-        from weft.resample import ResampleOptions, Resampler
+        from weft.resample import Resampler
+        from weft.resample_grid import ResampleOptions
 
         options = ResampleOptions(self._where, rule, closed, label, convention, on, level, origin, offset, group_keys)
         return Resampler(of_series(cast("Series", self)), options)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from weft.env import Env
-    from weft.windows import Of
+    from weft.window_options import Of
 
 __all__ = ["apply_function"]
 

@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from weft.arguments import place
 from weft.scans import Scans
+from weft.window_options import RollingOptions, of_frame
 from weft.windows import (
     Expanding,
     ExponentialMovingWindow,
     Rolling,
-    RollingOptions,
     expanding_of,
     exponential_of,
-    of_frame,
 )
 
 if TYPE_CHECKING:
@@ -121,7 +120,8 @@ class Windowing(Scans):
         offset
             A length that is added to `origin`.
         """
-        from weft.resample import ResampleOptions, Resampler
+        from weft.resample import Resampler
+        from weft.resample_grid import ResampleOptions
 
         options = ResampleOptions(
             place(self._env), rule, closed, label, convention, on, level, origin, offset, group_keys
