@@ -92,6 +92,7 @@ class Grid:
         length = units_of(options.length, type)
         if not length:
             raise ValueError(f"{options.where}resample: the rule is finer than the times, whose type is {type}")
+        earliest = least
         origin, least = self._origin(type, per_day, least, greatest, length)
         shift = units_of(options.offset, type)
         if shift is None:
@@ -104,6 +105,8 @@ class Grid:
         else:
             first = least - before
             last = greatest + (length - behind)
+        # With an end and an offset, pandas' first stretch may lie behind the first time, which there is an error.
+        first -= -((earliest - first) // length) * length if first > earliest else 0
         self._first, self._length = first, length
         self._dates: Any = None
         self._edges: Any = None
@@ -139,7 +142,8 @@ class Grid:
         import numpy
 
         if self._edges is None:
-            found: numpy.ndarray[Any, Any] = (times - self._first - int(self._right)) // self._length
+            # With an end and an offset, the first time may be the first stretch's open end; pandas has it there.
+            found: numpy.ndarray[Any, Any] = numpy.maximum((times - self._first - int(self._right)) // self._length, 0)
             return found
         side: Literal["left", "right"] = "left" if self._right else "right"
         return numpy.searchsorted(self._edges, times, side=side) - 1

@@ -152,6 +152,9 @@ def test_origins(servers, data):
     offset = data.draw(st.sampled_from(["None", "'3min'", "pd.Timedelta('1h')", "'-2min'"]))
     if offset == "'-2min'":
         offset = "pd.Timedelta('-2min')"
+    if "end" in origin:
+        # pandas' stretches may not reach the first time then.
+        offset = "None"
     if table.num_rows == 0:
         return
     code = f"df.set_index('t').resample(rule, closed=closed, label=label, origin={origin}, offset={offset}).count()"
