@@ -39,7 +39,7 @@ def _numbers(one: Callable[[str], Any]) -> Callable[[str], list[Any]]:
 
 def _parser() -> argparse.ArgumentParser:
     from weft import __version__, rendezvous_command
-    from weft.scaling import commands as scaling
+    from weft.scaling import parsers as scaling
     from weft.serverless import commands as serverless
 
     parser = argparse.ArgumentParser(prog="weft", description="One dataframe woven from many workers.")

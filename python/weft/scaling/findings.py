@@ -106,8 +106,8 @@ def phases(what: str, series: Sequence[Series]) -> Table:
         f"phases-{_name(what)}",
         f"Phases, {what}",
         ["infrastructure", "ranks", *(f"{group}, s" for group in GROUPS), "communication"],
-        notes=["The ranks' mean. Exchange: handing bytes over and waiting for other ranks' (which is also waiting for a "
-               "core where they share those); communication: its share."],
+        notes=["The ranks' mean. Exchange: handing bytes over and waiting for other ranks' (also for a core, where they "
+               "share those); communication: its share."],
     )  # fmt: skip
     for one in series:
         for point in one.points.values():
@@ -150,8 +150,8 @@ def costs(series: Sequence[Series]) -> Table | None:
         "costs",
         "Cost of a run",
         ["experiment", "infrastructure", "ranks", "a run"],
-        notes=["Of a whole run with all its iterations, by the price list of the time of the run; on a local stack what "
-               "it would have cost."],
+        notes=["Of a whole run with all its iterations, by the price list at the time of the run; on a local stack "
+               "what it would have cost."],
         labels=2,
     )  # fmt: skip
     for one in series:
@@ -181,8 +181,8 @@ def beside_paper(what: str, series: Sequence[Series], published: dict[str, Any])
     }
     if rows != {theirs[0]["rows"]}:
         table.notes.append(
-            f"Other rows than the paper's {theirs[0]['rows']}{' a rank' if mine.scaling == 'weak' else ''}: compare how "
-            "they go on, not how long they take."
+            f"Other rows than the paper's {theirs[0]['rows']}{' a rank' if mine.scaling == 'weak' else ''}: compare "
+            "how they go on, not how long they take."
         )
     for one in series:
         cells = [

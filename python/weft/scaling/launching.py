@@ -20,9 +20,8 @@ from weft.scaling import rank as rank_script
 from weft.scaling.study import Cell, Settings
 from weft.starting import MPI_ENVIRONMENT, mpirun, start_command
 
-__all__ = ["LAUNCHERS", "CellFailed", "Launching", "local_stack", "start_ranks", "why_not"]
+__all__ = ["CellFailed", "Launching", "local_stack", "start_ranks", "why_not"]
 
-LAUNCHERS = ("local", "mpirun", "slurm", "lambda", "ecs")
 #: Launchers by which a program is submitted.
 _SUBMITTED = ("slurm", "lambda", "ecs")
 #: A cell must end within this many seconds.

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     import weft
 
-__all__ = ["Direct", "Medium", "Redis", "S3", "make"]
+__all__ = ["S3", "Direct", "Medium", "Redis", "make"]
 
 #: Requests of one rank that are under way to S3 together.
 THREADS = 16

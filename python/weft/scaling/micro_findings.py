@@ -48,8 +48,8 @@ def _exchange(value: dict[str, Any]) -> list[Table]:
         notes=[
             f"S3: {value['servers']['s3']}. Redis: {value['servers']['redis']}. A server on this host has no network "
             "before it: the real services' latency comes on top, and makes the ratios larger.",
-            f"Time: mean of {len(results[0]['seconds']) if results else 0} of the slowest rank, and deviation. MB/s: all "
-            "bytes between ranks. Price: ranks as functions of "
+            f"Time: mean of {len(results[0]['seconds']) if results else 0} of the slowest rank, and deviation. MB/s: "
+            "all bytes between ranks. Price: ranks as functions of "
             f"{value['memory']} MB for that time, with requests or the share of the server's hour, in {currency} "
             f"(prices of {value['prices']['date']}, {value['prices']['region']}). Requests also count looks for an "
             "object that is not there yet.",
@@ -70,7 +70,8 @@ def _exchange(value: dict[str, Any]) -> list[Table]:
             cheaper = f"{sum(one['cost'].values()) / sum(base['cost'].values()):.1f}"
         table.add(
             one["medium"], what, _mark(one), _time(mean), f"{spread / mean:.0%}", f"{one['bytes'] / mean / 1e6:.1f}",
-            f"{one['requests']['put'] + one['requests']['get']:.0f}", f"{sum(one['cost'].values()):.3g}", faster, cheaper,
+            f"{one['requests']['put'] + one['requests']['get']:.0f}", f"{sum(one['cost'].values()):.3g}", faster,
+            cheaper,
         )  # fmt: skip
     return [_marked(table, results)]
 

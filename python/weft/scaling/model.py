@@ -97,7 +97,8 @@ class Model:
     def about(self) -> str:
         """One line for people."""
         host = self._constants["machine"]
-        return f"measured on {self._constants['date']} on {host['cpu'] or host['platform']}, over {self._constants['backend']}"
+        where, how = host["cpu"] or host["platform"], self._constants["backend"]
+        return f"measured on {self._constants['date']} on {where}, over {how}"
 
     def _of(self, operation: str) -> dict[str, Any]:
         found: dict[str, Any] | None = self._constants["operations"].get(operation)

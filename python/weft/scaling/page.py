@@ -36,5 +36,6 @@ def page(title: str, intro: Sequence[str], tables: Sequence[Table], plots: dict[
     parts += ["<h2>Tables</h2>", *(table.html() for table in tables)]
     body = "\n".join(parts)
     # An icon of nothing, so that no browser asks for one.
-    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title><link rel="icon" href="data:,"><style>{_STYLE}</style>'
+    icon = '<link rel="icon" href="data:,">'
+    head = f'<meta charset="utf-8"><title>{html.escape(title)}</title>{icon}<style>{_STYLE}</style>'
     return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n</body></html>\n'

@@ -6,8 +6,8 @@ from typing import Any
 
 __all__ = ["GROUPS", "grouped"]
 
-#: In the order in which they are stacked. "exchange" is handing bytes over and waiting for others'; "partition" finds out
-#: which rows go where and puts them together; "compute" is the kernels; "rest" is what no phase counts.
+#: In the order in which they are stacked. "exchange" is handing bytes over and waiting for others'; "partition" finds
+#: out which rows go where and puts them together; "compute" is the kernels; "rest" is what no phase counts.
 GROUPS = ("partition", "exchange", "compute", "rest")
 
 _EXCHANGE = frozenset({"shuffle.send", "shuffle.wait", "broadcast", "gather", "allgather"})

@@ -146,8 +146,8 @@ def best(
 def _table(name: str, title: str, found: Iterable[Choice], currency: str, notes: list[str]) -> Table:
     table = Table(
         name, title,
-        ["workers", "of", "memory", "vCPU", "seconds", "partition", "exchange", "compute", "rest", "start", f"{currency}",
-         "needs"],
+        ["workers", "of", "memory", "vCPU", "seconds", "partition", "exchange", "compute", "rest", "start",
+         currency, "needs"],
         notes=notes, labels=0,
     )  # fmt: skip
     for one in found:

@@ -31,8 +31,9 @@ SAMPLED = 64
 
 
 class Plan(TypedDict):
-    """What a rank is to do. `rows` are of each side: a rank's (weak) or all (strong), of `columns` integers; keys are below `unique`
-    times the rows of all ranks. `out` is where rank 0 writes, unless ``WEFT_RESULTS`` says so. `tags` go into each line."""
+    """What a rank is to do. `rows` are of each side: a rank's (weak) or all (strong), of `columns` integers; keys are
+    below `unique` times the rows of all ranks. `out` is where rank 0 writes, unless ``WEFT_RESULTS`` says so. `tags` go
+    into each line."""
 
     operation: str
     algorithm: str

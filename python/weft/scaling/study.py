@@ -1,7 +1,7 @@
 """A scaling study: which cells it has, where they lie, and which are done.
 
-A cell is one run of one operation on one world: its file ``cells/NAME.jsonl`` appears whole, by a rename, so that what is
-there is done, and a study that was killed goes on at the cell that it was in.
+A cell is one run of one operation on one world: its file ``cells/NAME.jsonl`` appears whole, by a rename, so that what
+is there is done, and a study that was killed goes on at the cell that it was in.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["ALGORITHMS", "OPERATIONS", "SCALINGS", "Cell", "Settings", "Study", "StudyFolder"]
+__all__ = ["ALGORITHMS", "LAUNCHERS", "OPERATIONS", "SCALINGS", "Cell", "Settings", "Study", "StudyFolder"]
 
 OPERATIONS = ("join", "sort", "groupby", "shuffle")
 SCALINGS = ("weak", "strong")
+LAUNCHERS = ("local", "mpirun", "slurm", "lambda", "ecs")
 #: Of the join; the other operations have one, named "default".
 ALGORITHMS = ("sort", "hash", "auto")
 
