@@ -106,7 +106,7 @@ def phases(what: str, series: Sequence[Series]) -> Table:
         f"phases-{_name(what)}",
         f"Phases, {what}",
         ["infrastructure", "ranks", *(f"{group}, s" for group in GROUPS), "communication"],
-        notes=["The ranks' mean. Exchange: handing bytes over and waiting for other ranks' (also for a core, where they "
+        notes=["The ranks' mean. Exchange: handing bytes over and waiting for others' (also for a core, where they "
                "share those); communication: its share."],
     )  # fmt: skip
     for one in series:

@@ -2,8 +2,8 @@
 
 What is played is `exchange::Shuffle`'s: each rank cuts its table into batches, partitions one after another, and sends
 a block of each to every other rank, beginning with the next one; at most so many bytes are under way to one peer, else
-it waits; a last, short block ends each stream. A rank's line takes one block after another out, in the order in which they
-were given to it, and one after another in, as they arrive; between two lines lies the latency.
+it waits; a last, short block ends each stream. A rank's line takes one block after another out, in the order in which
+they were given to it, and one after another in, as they arrive; between two lines lies the latency.
 """
 
 from __future__ import annotations
