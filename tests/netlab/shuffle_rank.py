@@ -19,7 +19,6 @@ def main() -> None:
         data = np.random.default_rng(env.rank).integers(0, rows * env.world_size, size=(rows, 2))
         frame = weft.DataFrame(data, columns=["col0", "col1"], env=env)
         seconds = []
-        before = env.stats()
         for _ in range(iterations):
             env.barrier()
             begin = time.perf_counter()

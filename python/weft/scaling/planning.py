@@ -18,6 +18,8 @@ __all__ = ["Asked", "Choice", "best", "choices", "draw", "frontier", "frontier_t
 
 #: vCPUs that a function has at most.
 MOST_VCPUS = 6.0
+#: As AWS counts.
+MB = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ class Choice:
 
     @property
     def fits(self) -> bool:
-        return self.prediction.memory <= self.memory * 1e6
+        return self.prediction.memory <= self.memory * MB
 
     @property
     def name(self) -> str:
@@ -112,7 +114,7 @@ def choices(model: Model, asked: Asked, prices: Prices) -> list[Choice]:
         found += [_lambda(model, asked, prices, workers, memory) for memory in asked.memories]
         for cpus, (least, most, step) in FARGATE.items():
             one = _tasks(model, asked, prices, workers, "fargate", cpus, least)
-            need = math.ceil(one.prediction.memory / 1e6)
+            need = math.ceil(one.prediction.memory / MB)
             if need > least:
                 memory = min(most, least + math.ceil((need - least) / step) * step)
                 one = _tasks(model, asked, prices, workers, "fargate", cpus, memory)
@@ -155,7 +157,7 @@ def _table(name: str, title: str, found: Iterable[Choice], currency: str, notes:
         table.add(
             f"{one.workers}", one.kind, f"{one.memory} MB", f"{one.vcpus:.2f}", f"{one.seconds:.3f}",
             f"{by.partition:.3f}", f"{by.exchange:.3f}", f"{by.compute:.3f}", f"{by.rest:.3f}", f"{one.start:.3f}",
-            f"{one.price:.6f}", f"{by.memory / 1e6:.0f} MB",
+            f"{one.price:.6f}", f"{by.memory / MB:.0f} MB",
         )  # fmt: skip
     return table
 
