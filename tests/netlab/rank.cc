@@ -1,10 +1,11 @@
 // One rank of a job in the NAT lab: joins by the environment as weft.init does, exchanges bytes with every other rank,
 // checks each of them, and says what it saw in one line of JSON.
 //
-//   netlab_rank [--bytes N] [--hold SECONDS] [--flow SECONDS] [--idle SECONDS]
+//   netlab_rank [--bytes N] [--hold SECONDS] [--flow SECONDS] [--idle SECONDS] [--stream BYTES]
 //
-// Each prints "linked" after the exchange. --hold: goes through barriers for so long. --flow: exchanges again and again
-// for so long. --idle: does nothing for so long, and exchanges once more.
+// --stream: rank 0 sends so many bytes to rank 1 in messages of N, and both say how many went in a second.
+// Each of the others prints "linked" after the exchange. --hold: goes through barriers for so long. --flow: exchanges
+// again and again for so long. --idle: does nothing for so long, and exchanges once more.
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -92,6 +93,27 @@ arrow::Status GoOn(weft::Communicator& world, size_t bytes, double hold, double 
   return Exchange(world, bytes);
 }
 
+/// Bytes a second from rank 0 to rank 1, with a few messages under way; from the first to the word that all are there.
+arrow::Result<double> Stream(weft::Communicator& world, size_t bytes, size_t total) {
+  constexpr size_t kUnderWay = 8;
+  std::vector<std::string> blocks(kUnderWay, std::string(bytes, 'x'));
+  std::vector<weft::RequestPtr> requests(kUnderWay);
+  const size_t messages = total / bytes;
+  ARROW_RETURN_NOT_OK(world.Barrier());
+  const auto begin = std::chrono::steady_clock::now();
+  for (size_t i = 0; i < messages + kUnderWay; ++i) {
+    weft::RequestPtr& request = requests[i % kUnderWay];
+    if (request != nullptr) ARROW_RETURN_NOT_OK(request->Wait());
+    request = nullptr;
+    if (i >= messages) continue;
+    const auto block = std::as_writable_bytes(std::span(blocks[i % kUnderWay]));
+    ARROW_ASSIGN_OR_RAISE(request, world.rank() == 0 ? world.Isend(1, 8, {block}) : world.Irecv(0, 8, {block}));
+  }
+  ARROW_RETURN_NOT_OK(world.Barrier());
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  return static_cast<double>(messages * bytes) / took.count();
+}
+
 std::string Describe(const arrow::Status& status, double seconds) {
   const auto now = std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
   std::string text = "{\"ok\": false, \"at\": " + std::to_string(now) + ", \"seconds\": " + std::to_string(seconds) +
@@ -102,9 +124,10 @@ std::string Describe(const arrow::Status& status, double seconds) {
   return text + "}";
 }
 
-std::string Describe(weft::Session& session, weft::Communicator& world) {
+std::string Describe(weft::Session& session, weft::Communicator& world, double bytes_per_second) {
   std::string text = "{\"ok\": true, \"rank\": " + std::to_string(world.rank()) +
-                     ", \"open_seconds\": " + std::to_string(session.statistics().open_seconds) + ", \"links\": [";
+                     ", \"open_seconds\": " + std::to_string(session.statistics().open_seconds) +
+                     ", \"bytes_per_second\": " + std::to_string(bytes_per_second) + ", \"links\": [";
   bool first = true;
   for (const weft::LinkInfo& link : world.links()) {
     if (link.peer == world.rank()) continue;
@@ -125,11 +148,13 @@ int main(int argc, char** argv) {
   double hold = 0;
   double flow = 0;
   double idle = 0;
+  size_t stream = 0;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (std::strcmp(argv[i], "--bytes") == 0) bytes = static_cast<size_t>(std::atoll(argv[i + 1]));
     if (std::strcmp(argv[i], "--hold") == 0) hold = std::atof(argv[i + 1]);
     if (std::strcmp(argv[i], "--flow") == 0) flow = std::atof(argv[i + 1]);
     if (std::strcmp(argv[i], "--idle") == 0) idle = std::atof(argv[i + 1]);
+    if (std::strcmp(argv[i], "--stream") == 0) stream = static_cast<size_t>(std::atoll(argv[i + 1]));
   }
   weft::SessionOptions options;
   options.backend = "tcp";
@@ -161,11 +186,13 @@ int main(int argc, char** argv) {
     std::fflush(stdout);
     status = GoOn(world, bytes, hold, flow, idle);
   }
+  double bytes_per_second = 0;
+  if (status.ok() && stream > 0) status = Stream(world, bytes, stream).Value(&bytes_per_second);
   if (!status.ok()) {
     std::printf("%s\n", Describe(status, seconds()).c_str());
     return 1;
   }
-  std::printf("%s\n", Describe(**session, world).c_str());
+  std::printf("%s\n", Describe(**session, world, bytes_per_second).c_str());
   status = (*session)->Close();
   return status.ok() ? 0 : 1;
 }

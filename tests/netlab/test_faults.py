@@ -82,8 +82,9 @@ def test_while_connecting(victim):
     try_all(victim, wait(2), WEFT_RELAY_AFTER="20", WEFT_CONNECT_TIMEOUT="60")
 
 
-def test_while_linked():
-    try_all(2, wait_for_links, [str(RANK), "--hold", "60"], WEFT_RELAY_AFTER="0.1")
+@pytest.mark.parametrize("victim", [0, 2])
+def test_while_linked(victim):
+    try_all(victim, wait_for_links, [str(RANK), "--hold", "60"], WEFT_RELAY_AFTER="0.1")
 
 
 def test_in_the_handshake():

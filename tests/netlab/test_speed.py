@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import re
 import secrets
+import statistics
 import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from conftest import SOAK
 from lab import RANK, SERVER, Lab, Site
+
+PUNCHER = Path(__file__).with_name("puncher.py")
 
 
 def after_go(text: str, what: str) -> list[float]:
@@ -69,3 +74,46 @@ def test_64_ranks_on_one_host(capsys):
         print(f"\n64 ranks on one host: linked after {times[len(times) // 2]:.0f} to {times[-1]:.0f} ms")
     assert len(times) == 64 * 63
     assert times[-1] < 30_000
+
+
+@pytest.mark.skipif(not SOAK, reason="figures, not checks: WEFT_SOAK=1")
+@pytest.mark.parametrize("kind", ["cone", "symmetric"])
+def test_bytes_a_second_beside_plain_sockets(kind, capsys):
+    """One way between two ranks behind NATs, in turn: a plain punched socket, Weft in the clear, Weft by TLS.
+
+    Behind symmetric NATs no plain socket gets through: by the relay, beside the punched path of the other kind.
+    """
+    total, rates = 4 << 30, {"plain": [], "off": [], "on": []}
+    off = "off-even-relayed" if kind == "symmetric" else "off"
+    with Lab([kind, kind]) as lab:
+        for _ in range(3):
+            if kind == "cone":
+                server = lab.start(lab.public, [sys.executable, str(PUNCHER), "serve", "5000"], stdout=subprocess.PIPE)
+                assert server.stdout is not None and server.stdout.readline() == "ready\n"
+                punched = [
+                    lab.start(
+                        worker.namespace,
+                        [sys.executable, str(PUNCHER), "punch", lab.server_address, "5000", what, str(total)],
+                        stdout=subprocess.PIPE,
+                    )
+                    for worker, what in zip(lab.workers, ("send", "receive"), strict=True)
+                ]
+                rates["plain"].append(float(punched[0].communicate(timeout=120)[0]))
+                punched[1].communicate(timeout=120)
+                server.kill()
+                server.wait()
+            for encryption in ("off", "on"):
+                command = [str(RANK), "--bytes", str(1 << 20), "--stream", str(total)]
+                outcomes = lab.run(command, WEFT_ENCRYPTION=off if encryption == "off" else "on")
+                assert {outcome.link(1 - outcome.rank)["path"] for outcome in outcomes} == {
+                    "punched" if kind == "cone" else "relay"
+                }
+                rates[encryption].append(outcomes[0].said["bytes_per_second"])
+    with capsys.disabled():
+        print(
+            f"\n{kind}: " + ", ".join(f"{name} {statistics.median(r) / 1e9:.2f} GB/s" for name, r in rates.items() if r)
+        )
+        if rates["plain"]:
+            ratio = statistics.median(rates["off"]) / statistics.median(rates["plain"])
+            print(f"in the clear {ratio:.0%} of the plain socket")
+    assert all(rate > 0 for found in rates.values() for rate in found)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from weft.ecs.price import TaskPlan, task_cost
@@ -192,8 +191,10 @@ class Handle(StoredJob):
 
     def tasks(self) -> list[dict[str, Any]]:
         """The tasks of this epoch, as ECS describes them; one that ECS has forgotten has stopped."""
+        return self._describe(self.record["tasks"])
+
+    def _describe(self, arns: list[str]) -> list[dict[str, Any]]:
         found: dict[str, dict[str, Any]] = {}
-        arns: list[str] = self.record["tasks"]
         for begin in range(0, len(arns), DESCRIBE_BATCH):
             batch = arns[begin : begin + DESCRIBE_BATCH]
             answer = client("ecs").describe_tasks(cluster=self.how["cluster"], tasks=batch)
@@ -201,21 +202,22 @@ class Handle(StoredJob):
         gone = {"lastStatus": "STOPPED", "stoppedReason": "ECS knows it no more"}
         return [found.get(arn, {"taskArn": arn, **gone}) for arn in arns]
 
-    def _all_running(self) -> Iterator[str]:
+    def _all_running(self) -> list[str]:
         """ARNs of all tasks of the job that have not been stopped, also of those that no record has."""
         ecs = client("ecs")
         pages = ecs.get_paginator("list_tasks").paginate(cluster=self.how["cluster"], startedBy=_started_by(self.job))
         listed = {arn for page in pages for arn in page["taskArns"]}
         listed |= {task["taskArn"] for task in self.tasks() if task["lastStatus"] != "STOPPED"}
-        yield from sorted(listed)
+        return sorted(listed)
 
     def stop_tasks(self, reason: str) -> None:
         """Stops what runs, and waits until it has stopped."""
         ecs = client("ecs")
-        for arn in self._all_running():
+        running = self._all_running()
+        for arn in running:
             ecs.stop_task(cluster=self.how["cluster"], task=arn, reason=reason)
         until = time.monotonic() + STOP_SECONDS
-        while any(task["lastStatus"] != "STOPPED" for task in self.tasks()):
+        while any(task["lastStatus"] != "STOPPED" for task in self._describe(running)):
             if time.monotonic() > until:
                 raise RuntimeError(f"tasks of the job {self.job} have not stopped after {STOP_SECONDS:g} s")
             time.sleep(0.2)

@@ -226,7 +226,12 @@ def _patch() -> None:
     def run_task(self: Any, cluster: str, definition: str, *rest: Any, **named: Any) -> list[Any]:
         models: list[Any] = original_run(self, cluster, definition, *rest, **named)
         host = _hosts.get(cluster.rpartition("/")[2])
-        return models if host is None else host.add(models, self.describe_task_definition(definition))
+        if host is None:
+            return models
+        taken = host.add(models, self.describe_task_definition(definition))
+        for model in models[len(taken) :]:
+            del self.tasks[host.cluster][model.task_arn]
+        return taken
 
     def stop_task(self: Any, cluster: str, task: str, reason: str) -> Any:
         host = _hosts.get(cluster.rpartition("/")[2])

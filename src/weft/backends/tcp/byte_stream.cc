@@ -28,9 +28,14 @@ IoResult FromReturn(ssize_t moved, bool reading) {
   return {.kind = IoResult::Kind::kFailed, .error = errno};
 }
 
+/// Unsent bytes that the kernel takes. Megabytes in its queue leave the caches before they are sent, which costs a third
+/// of the bandwidth between processes of one host, and a heartbeat or an abort would wait behind them.
+constexpr int kUnsent = 64 << 10;
+
 void SetUp(int socket) {
   const int one = 1;
   ::setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+  ::setsockopt(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsent, sizeof(kUnsent));
   ::fcntl(socket, F_SETFL, ::fcntl(socket, F_GETFL) | O_NONBLOCK);
 }
 
