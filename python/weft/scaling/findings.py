@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -50,7 +51,7 @@ def experiments(series: Sequence[Series]) -> dict[str, list[Series]]:
 
 
 def _name(what: str) -> str:
-    return "".join(letter if letter.isalnum() else "-" for letter in what).replace("--", "-").strip("-")
+    return "-".join(re.findall("[A-Za-z0-9]+", what))
 
 
 def times(what: str, series: Sequence[Series]) -> Table:
@@ -135,7 +136,8 @@ def links(series: Sequence[Series]) -> Table:
     for (name, _), points in sorted(places.items()):
         opened = [seconds for point in points for seconds in point.open_seconds]
         for path, count in points[0].links.items():
-            lengths = [seconds for point in points for seconds in point.link_seconds.get(path, ())]
+            # A library that makes its links itself does not say how long that took.
+            lengths = [seconds for point in points for seconds in point.link_seconds.get(path, ()) if seconds > 0]
             table.add(
                 name, _world(points[0]), path, f"{count}",
                 f"{statistics.median(lengths):.4f}" if lengths else "", f"{max(lengths):.4f}" if lengths else "",

@@ -121,7 +121,7 @@ class Model:
         cores = self._constants["cores"]
         if many is None or cores < 2:
             return 0.0
-        return min(1.0, max(0.0, (1 - many["seconds"] / one["seconds"]) / (1 - 1 / cores)))
+        return float(min(1.0, max(0.0, (1 - many["seconds"] / one["seconds"]) / (1 - 1 / cores))))
 
     def _overhead(self, measured: dict[str, Any], world: int, place: Place) -> float:
         """What more ranks than were measured together cost, whatever the rows."""

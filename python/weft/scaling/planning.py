@@ -119,8 +119,8 @@ def choices(model: Model, asked: Asked, prices: Prices) -> list[Choice]:
                 memory = min(most, least + math.ceil((need - least) / step) * step)
                 one = _tasks(model, asked, prices, workers, "fargate", cpus, memory)
             found.append(one)
-        cpus, memory = prices.values["ec2_instance_vcpus"], int(prices.values["ec2_instance_gb"] * 1024)
-        found.append(_tasks(model, asked, prices, workers, "ec2", cpus, memory))
+        vcpus, whole = prices.values["ec2_instance_vcpus"], int(prices.values["ec2_instance_gb"] * 1024)
+        found.append(_tasks(model, asked, prices, workers, "ec2", vcpus, whole))
     return found
 
 

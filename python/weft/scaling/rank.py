@@ -65,8 +65,9 @@ def sides(plan: Plan, rank: int, world: int) -> list[np.ndarray[Any, Any]]:
 def operation(plan: Plan, frames: list[weft.DataFrame]) -> Callable[[], weft.DataFrame]:
     """What is timed."""
     first, last = frames[0], frames[-1]
+    algorithm: Any = plan["algorithm"]
     calls: dict[str, Callable[[], weft.DataFrame]] = {
-        "join": lambda: first.merge(last, on=["col0"], algorithm=plan["algorithm"]),
+        "join": lambda: first.merge(last, on=["col0"], algorithm=algorithm),
         "sort": lambda: first.sort_values("col0"),
         "groupby": lambda: first.groupby("col0").agg({"col1": "sum"}),
         "shuffle": lambda: first.repartition(by="col0"),
@@ -199,7 +200,7 @@ def about(env: weft.Env, plan: Plan, start_seconds: float) -> dict[str, Any]:
     paths = Counter(str(link["path"]) for link in links)
     return {
         **plan["tags"],
-        **{name: plan[name] for name in ("operation", "algorithm", "scaling", "rows", "columns", "unique", "seed")},  # type: ignore[literal-required]
+        **{name: plan[name] for name in ("operation", "algorithm", "scaling", "rows", "columns", "unique", "seed")},
         "rank": env.rank,
         "world_size": env.world_size,
         "backend": env.backend,
