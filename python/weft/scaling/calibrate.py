@@ -22,10 +22,16 @@ from weft.scaling.rank import machine, versions
 from weft.scaling.study import Cell, Settings
 from weft.starting import start_command
 
-__all__ = ["Calibration", "run"]
+__all__ = ["MEASURED", "Calibration", "run"]
 
-#: Operations and, of the join, algorithms.
-MEASURED = (("join", "sort"), ("join", "hash"), ("sort", "default"), ("groupby", "default"), ("shuffle", "default"))
+#: By the names that a plan has: operations and, of the join, algorithms.
+MEASURED = {
+    "join sort": ("join", "sort"),
+    "join hash": ("join", "hash"),
+    "sort": ("sort", "default"),
+    "groupby": ("groupby", "default"),
+    "shuffle": ("shuffle", "default"),
+}
 #: Columns of wide rows.
 WIDE = 8
 #: Rows of what is so small that only its fixed costs count.
@@ -34,8 +40,9 @@ SMALL = 1000
 
 @dataclass
 class Calibration:
-    """`rows` are a rank's, of each side. `backend`: over which the ranks talk."""
+    """`operations` are names in `MEASURED`; `rows` are a rank's, of each side. `backend`: over which ranks talk."""
 
+    operations: Sequence[str] = tuple(MEASURED)
     rows: Sequence[int] = (1 << 17, 1 << 19, 1 << 21)
     iterations: int = 3
     backend: str = "tcp"
@@ -61,14 +68,13 @@ def _cell(what: tuple[str, str], world: int, plan: Settings, backend: str) -> di
     }
 
 
-def _operation(what: tuple[str, str], options: Calibration, cores: int) -> dict[str, Any]:
+def _operation(name: str, options: Calibration, cores: int) -> dict[str, Any]:
     plan = Settings(0, 2, options.unique, 1, options.iterations, 1)
-    name = what[0] if what[1] == "default" else " ".join(what)
 
     def cell(world: int, rows: int, columns: int = 2, threads: int = 1) -> dict[str, float]:
         print(f"weft bench: {name}, {world} ranks, {rows} rows of {columns} columns, {threads} threads",
               file=sys.stderr, flush=True)  # fmt: skip
-        return _cell(what, world, replace(plan, rows=rows, columns=columns, threads=threads), options.backend)
+        return _cell(MEASURED[name], world, replace(plan, rows=rows, columns=columns, threads=threads), options.backend)
 
     middle, most = options.rows[len(options.rows) // 2], options.rows[-1]
     together = max(2, cores)
@@ -104,9 +110,7 @@ def run(options: Calibration, out: Path) -> dict[str, Any]:
         "cores": cores,
         "together": max(2, cores),
         "links": _links(options.backend),
-        "operations": {
-            what[0] if what[1] == "default" else " ".join(what): _operation(what, options, cores) for what in MEASURED
-        },
+        "operations": {name: _operation(name, options, cores) for name in options.operations},
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")

@@ -78,16 +78,20 @@ def _memory(options: argparse.Namespace) -> int:
 
 
 def _calibrate(options: argparse.Namespace) -> int:
-    from weft.scaling.calibrate import Calibration, run
+    from weft.scaling.calibrate import MEASURED, Calibration, run
     from weft.scaling.model import Model, errors, median_error
     from weft.scaling.study import StudyFolder
     from weft.scaling.summary import summarize
     from weft.scaling.tables import DAGGER, Table
 
+    for name in options.operations or ():
+        if name not in MEASURED:
+            raise ValueError(f"--operations: {name!r} is none of {', '.join(MEASURED)}")
     if sorted(options.rows) != options.rows or len(options.rows) < 2:
         raise ValueError("--rows: at least two numbers, small to large")
     if options.check is None or not options.out.exists():
-        run(Calibration(options.rows, options.iterations, options.backend), options.out)
+        wanted = Calibration(options.operations or tuple(MEASURED), options.rows, options.iterations, options.backend)
+        run(wanted, options.out)
         print(f"calibration: {options.out}")
     if options.check is None:
         return 0

@@ -226,6 +226,9 @@ def add_bench_parsers(bench: Any) -> None:
         "study's runs, which it was not fitted to.",
     )
     calibrate.add_argument(
+        "--operations", type=_many(str), metavar="O,O", help="default: 'join sort,join hash,sort,groupby,shuffle'"
+    )
+    calibrate.add_argument(
         "--rows",
         type=_many(_count),
         default=[1 << 17, 1 << 19, 1 << 21],
