@@ -45,7 +45,7 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     (folder / "cells").mkdir()
     lines = [
-        record(world, rank, iteration, 8 / world + iteration * 0.3, scaling="strong", asked_backend=backend,
+        record(world, rank, iteration, (8 / world + iteration * 0.3) * (1 + 0.6 * (backend == "mpi")), scaling="strong", asked_backend=backend,
                machine={"boot": "a", "cores": 2, "cpu": "x", "memory": 1 << 34, "platform": "p"})
         for backend in ("tcp", "mpi") for world in (1, 2, 4) for rank in range(world) for iteration in range(3)
     ]  # fmt: skip

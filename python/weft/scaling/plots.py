@@ -86,7 +86,7 @@ def _line(axis: Any, one: Series, number: int, value: Callable[[int], tuple[floa
 def _explain(figure: Any, series: Sequence[Series]) -> None:
     if any(point.oversubscribed for one in series for point in one.points.values()):
         text = f"{DAGGER} hollow: more threads of ranks than cores of their host"
-        figure.text(0.5, -0.02, text, ha="center", fontsize=8)
+        figure.text(0.5, 0.95, text, ha="center", va="bottom", fontsize=7)
 
 
 def _worlds(series: Sequence[Series]) -> list[int]:
