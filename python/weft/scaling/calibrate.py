@@ -17,6 +17,7 @@ from typing import Any
 
 from weft import settings
 from weft.scaling.launching import Launching, start_ranks
+from weft.scaling.model import SMALL
 from weft.scaling.phases import GROUPS, grouped
 from weft.scaling.rank import machine, versions
 from weft.scaling.study import Cell, Settings
@@ -34,8 +35,6 @@ MEASURED = {
 }
 #: Columns of wide rows.
 WIDE = 8
-#: Rows of what is so small that only its fixed costs count.
-SMALL = 1000
 
 
 @dataclass
@@ -50,7 +49,7 @@ class Calibration:
 
 
 def _cell(what: tuple[str, str], world: int, plan: Settings, backend: str) -> dict[str, float]:
-    """One cell's figures: means over ranks and iterations; the time is the slowest rank's."""
+    """One cell's figures: medians over ranks and iterations; the time is the slowest rank's."""
     cell = Cell(what[0], what[1], "weak", "local", backend, world, 0)
     lines = [line for line in Launching(plan).run(cell) if not line["warmup"]]
     groups = [grouped(line) for line in lines]
@@ -60,9 +59,9 @@ def _cell(what: tuple[str, str], world: int, plan: Settings, backend: str) -> di
     return {
         "rows": plan.rows,
         "row_bytes": lines[0]["row_bytes"],
-        "seconds": statistics.fmean(max(times) for times in by_iteration.values()),
-        **{name: statistics.fmean(group[name] for group in groups) for name in GROUPS},
-        "cpu_seconds": statistics.fmean(line["cpu_user"] + line["cpu_system"] for line in lines),
+        "seconds": statistics.median(max(times) for times in by_iteration.values()),
+        **{name: statistics.median(group[name] for group in groups) for name in GROUPS},
+        "cpu_seconds": statistics.median(line["cpu_user"] + line["cpu_system"] for line in lines),
         "bytes": statistics.fmean(line["bytes_sent"] for line in lines),
         "peak_rss": max(line["peak_rss"] for line in lines),
     }

@@ -196,7 +196,7 @@ def _simulate(options: argparse.Namespace) -> int:
     table = Table(
         "simulation",
         "The shuffle, played",
-        ["ranks", "rows a rank", "seconds", "first rank", "bound of the line", "messages"],
+        ["ranks", "rows a rank", "seconds", "first rank", "bound of the line", "events"],
         labels=0,
     )
     for world in (world for world in steps(*options.workers) if world > 1):

@@ -22,8 +22,10 @@ from typing import Any
 
 from weft.scaling.summary import Series
 
-__all__ = ["Model", "Place", "Prediction", "errors", "median_error"]
+__all__ = ["SMALL", "Model", "Place", "Prediction", "errors", "median_error"]
 
+#: Rows of what is so small that only its fixed costs count, in a calibration.
+SMALL = 1000
 #: Small collectives in one operator: agreements on schema and errors, samples, counts.
 COLLECTIVES = 6
 
@@ -106,6 +108,13 @@ class Model:
             raise ValueError(f"operation {operation!r} was not calibrated; there are {', '.join(self.operations)}")
         return found
 
+    def saw(self, operation: str, rows: float, world: int) -> bool:
+        """Whether the model was fitted to just this."""
+        measured = self._of(operation)
+        if str(world) in measured["small"] and rows in {point["rows"] for point in measured["together"]} | {SMALL}:
+            return True
+        return world == 1 and rows in {point["rows"] for point in measured["alone"]}
+
     @staticmethod
     def _width(wide: dict[str, float], points: Sequence[dict[str, float]], key: str, row_bytes: float) -> float:
         """What rows of another width take, against those of the narrow ones that were measured; linear."""
@@ -172,14 +181,18 @@ class Model:
 
 
 def errors(model: Model, series: Iterable[Series], cores: int) -> list[tuple[Series, int, float, float]]:
-    """Of runs on this host that the model was not fitted to: series, world, measured and predicted seconds."""
+    """Of runs on this host that the model was not fitted to (another world, or other rows): series, world, measured and
+    predicted seconds."""
     found = []
     for one in series:
         operation = one.operation if one.algorithm == "default" else f"{one.operation} {one.algorithm}"
         if operation not in model.operations:
             continue
         for world, point in one.points.items():
-            predicted = model.predict(operation, point.rows / world, point.row_bytes, world, Place(cores=cores))
+            rows = point.rows / world
+            if model.saw(operation, rows, world):
+                continue
+            predicted = model.predict(operation, rows, point.row_bytes, world, Place(cores=cores))
             found.append((one, world, point.mean, predicted.seconds))
     return found
 
