@@ -106,7 +106,10 @@ def test_moments(servers, data):
         )
     )
     n = data.draw(st.sampled_from([0, 1, 3]))
-    same_as_pandas(data, servers, code, [table], convert=as_double, tolerance=1e-9, skipna=skipna, n=n)
+    # Of a frame with bools pandas reckons skew and kurt from a rounded mean: of numbers near 1e9 it is off by 3e-7 there,
+    # and Series.skew, below, is not.
+    tolerance = 1e-6 if "skew" in code or "kurt" in code else 1e-9
+    same_as_pandas(data, servers, code, [table], convert=as_double, tolerance=tolerance, skipna=skipna, n=n)
 
 
 @covers("Series.sum", "different: floats are summed in double", axis="same", skipna="same", min_count="same")

@@ -115,7 +115,7 @@ class Transport {
 
   /// Says goodbye and frees all resources; waits for peers at most until `deadline`. Operations under way complete with
   /// kCancelled. A peer that closes while this rank waits for it is kPeerLost here. Idempotent; the destructor does it
-  /// with no wait.
+  /// with no wait, but that after a failure the peers may be given half a second to take the abort.
   virtual arrow::Status Close(Deadline deadline) = 0;
 
   /// One entry a peer, this rank included, by rank.

@@ -28,8 +28,8 @@ IoResult FromReturn(ssize_t moved, bool reading) {
   return {.kind = IoResult::Kind::kFailed, .error = errno};
 }
 
-/// Unsent bytes that the kernel takes. Megabytes in its queue leave the caches before they are sent, which costs a third
-/// of the bandwidth between processes of one host, and a heartbeat or an abort would wait behind them.
+/// Unsent bytes that the kernel takes. Megabytes in its queue leave the caches before they are sent, which costs a
+/// third of the bandwidth between processes of one host, and a heartbeat or an abort would wait behind them.
 constexpr int kUnsent = 64 << 10;
 
 void SetUp(int socket) {

@@ -69,7 +69,8 @@ class Link {
 
   void QueueHeartbeat(std::string_view text);
   /// Drops all that is queued and completes all operations with `status`. Where `abort` is given, tells the peer. After
-  /// this nothing that the peer does is an error.
+  /// this nothing that the peer does is an error, and the stream's sending half is shut once all is written: a peer
+  /// that has failed too does the same, so the stream's end says that it has read the abort.
   void Fail(const arrow::Status& status, const std::string* abort);
   /// Completes all operations with `status`, sends what was promised, and says goodbye. After this nothing that the
   /// peer does is an error.
@@ -86,8 +87,6 @@ class Link {
   bool open() const { return stream_ != nullptr; }
   /// All that this rank has to say has been taken by the peer, or there is no one left to take it.
   bool settled() const;
-  /// Nothing is left to be written.
-  bool quiet() const;
   /// Broken, or made again and not yet known to work.
   bool troubled() const { return broken_ || (held_ && !ended_); }
   Clock::time_point last_heard() const { return last_heard_; }
@@ -95,6 +94,9 @@ class Link {
   const LinkInfo& info() const { return info_; }
   /// An error about this link, with the facts of the operation that waits for it.
   arrow::Status Error(CommunicationFailure failure, const std::string& message) const;
+  /// Reads and drops what comes to a link that has failed; at the stream's end the link has ended. Unread bytes would
+  /// turn its close into a reset, and what the peer has not taken yet, the abort, would be lost.
+  void Drain();
   /// Shuts the stream down and closes it.
   void Disconnect();
 
@@ -200,6 +202,8 @@ class Link {
   bool ended_ = false;
   bool write_failed_ = false;
   bool leaving_ = false;
+  bool failed_ = false;
+  bool shut_ = false;                      // the stream's sending half
   std::optional<std::string> abort_text_;  // of a link that has failed: what the peer is to be told
 
   // Breaking and going on.

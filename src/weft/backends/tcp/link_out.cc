@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "weft/backends/tcp/link.h"
 #include "weft/base/communication_error.h"
@@ -100,12 +101,12 @@ void Link::QueueHeartbeat(std::string_view text) {
   QueueText(FrameType::kHeartbeat, kFlagAsk, clock, text);
 }
 
-bool Link::quiet() const {
-  if (!wire_.empty() || (broken_ && abort_text_)) return false;
-  return ended() || broken_ || write_failed_ || !stream_->pending();
+bool Link::settled() const {
+  if (ended()) return true;
+  if (failed_) return write_failed_ || (broken_ && !abort_text_);
+  const bool written = wire_.empty() && (broken_ || write_failed_ || !stream_->pending());
+  return written && (kept_.empty() || peer_left_);
 }
-
-bool Link::settled() const { return ended() || (quiet() && (kept_.empty() || peer_left_)); }
 
 /// Queues pieces of long messages, in turn, and answers and acknowledgements that nothing else carries.
 void Link::FillWire() {
@@ -193,6 +194,7 @@ arrow::Status Link::Flush() {
     budget -= result.bytes;
   }
   blocked_ = stream_->pending();
+  if (failed_ && !blocked_ && !std::exchange(shut_, true)) stream_->ShutdownWrite();
   return arrow::Status::OK();
 }
 
@@ -260,6 +262,7 @@ void Link::CompleteAll(const arrow::Status& status) {
 void Link::Fail(const arrow::Status& status, const std::string* abort) {
   // A frame that is half written must be finished before anything else makes sense to the peer, and a stream begins
   // with its RESUME.
+  failed_ = true;
   OutFrameRef begun;
   if (!wire_.empty()) {
     OutFrame& first = *wire_.front();
@@ -295,14 +298,20 @@ void Link::Cancel(const OperationRef& operation, const arrow::Status& status) {
   context_->ledger.Complete(*operation, status, operation->moved);
 }
 
+void Link::Drain() {
+  const iovec sink = {context_->stage.data(), context_->stage.size()};
+  for (int64_t read = 0; read < kReadBudget && !ended_;) {
+    const IoResult result = ReadFrom(stream_->descriptor(), {&sink, 1});
+    if (result.kind == IoResult::Kind::kWouldBlock) return;
+    ended_ = result.kind != IoResult::Kind::kMoved;
+    read += result.bytes;
+  }
+}
+
 void Link::Disconnect() {
   if (stream_ == nullptr) return;
-  stream_->ShutdownWrite();
-  stream_->Allow(kReadBudget);
-  // Unread bytes would turn the close into a reset, which may overtake what was written.
-  iovec sink = {context_->stage.data(), context_->stage.size()};
-  for (int reads = 0; reads < 64 && stream_->Read({&sink, 1}).kind == IoResult::Kind::kMoved; ++reads) {
-  }
+  if (!shut_) stream_->ShutdownWrite();
+  Drain();
   stream_ = nullptr;
   ended_ = true;
   blocked_ = false;

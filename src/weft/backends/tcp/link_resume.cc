@@ -80,7 +80,7 @@ arrow::Status Link::Resume(std::unique_ptr<ByteStream> stream, const LinkInfo& i
   }
   DropStream();
   stream_ = std::move(stream);
-  broken_ = ended_ = write_failed_ = blocked_ = answer_due_ = false;
+  broken_ = ended_ = write_failed_ = blocked_ = answer_due_ = shut_ = false;
   held_ = resume_awaited_ = true;
   heard_ = false;
   suspected_at_.reset();

@@ -49,11 +49,8 @@ void TcpTransport::Handle(std::span<const epoll_event> events) {
     const bool broken = (event.events & (EPOLLHUP | EPOLLERR)) != 0;
     arrow::Status status;
     if (!failure_.ok()) {
-      if (broken) {
-        link.Disconnect();
-      } else {
-        status = link.Flush();
-      }
+      if (broken || (event.events & EPOLLIN) != 0) link.Drain();
+      if (!link.ended()) status = link.Flush();
     } else {
       if (broken || (event.events & EPOLLIN) != 0) status = link.OnReadable();
       if (status.ok() && (event.events & EPOLLOUT) != 0) status = link.Flush();
@@ -82,7 +79,7 @@ void TcpTransport::UpdateInterest(Slot& slot) {
     slot.link->Disconnect();
     return;
   }
-  uint32_t interest = failure_.ok() ? uint32_t{EPOLLIN} : 0;
+  uint32_t interest = EPOLLIN;
   if (slot.link->blocked()) interest |= EPOLLOUT;
   if (interest == slot.interest) return;
   epoll_event event = {};

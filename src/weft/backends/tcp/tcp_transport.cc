@@ -289,7 +289,8 @@ arrow::Status TcpTransport::Close(Deadline deadline) {
         if (slot.link != nullptr) slot.link->Leave(status);
       }
     } else {
-      deadline = Earlier(deadline, Deadline::After(kAbortLinger));
+      // Also from a destructor, which gives no time: without it peers would see this rank go and not learn why.
+      deadline = Deadline::After(kDrainWithin);
     }
   }
   WaitForPeers(lock, deadline);
@@ -309,9 +310,7 @@ arrow::Status TcpTransport::Close(Deadline deadline) {
 }
 
 void TcpTransport::WaitForPeers(Lock& lock, Deadline deadline) {
-  const auto settled = [this](const Slot& slot) {
-    return slot.link == nullptr || (failure_.ok() ? slot.link->settled() : slot.link->quiet());
-  };
+  const auto settled = [this](const Slot& slot) { return slot.link == nullptr || slot.link->settled(); };
   driver_present_ = true;
   epoll_event events[64];
   FlushAll();

@@ -21,6 +21,8 @@ inline constexpr Duration kSpin = std::chrono::microseconds(50);
 /// alone less than the five in which a killed one must be.
 inline constexpr Duration kSilentFor = std::chrono::seconds(3);
 inline constexpr Duration kRemakeWithin = std::chrono::seconds(4);
+/// How long a rank that failed waits for its peers to take its abort and end their streams.
+inline constexpr Duration kDrainWithin = std::chrono::milliseconds(500);
 /// How long a peer may take to show that it still has a link which it seems to have lost.
 inline constexpr Duration kSignOfLifeWithin = std::chrono::seconds(1);
 /// An answer that rules a link out stands when no other candidate has made one meanwhile.
