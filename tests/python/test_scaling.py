@@ -7,13 +7,13 @@ import json
 import math
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from weft.scaling import findings
@@ -93,15 +93,17 @@ def test_a_second_call_adds_nothing(made):
 def test_a_killed_study_goes_on_where_it_was(tmp_path):
     out = tmp_path / "out"
     options = study(out, "--runs", 3, "--rows", "1e5")
-    process = subprocess.Popen(
-        command(*options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True
-    )
+    process = subprocess.Popen(command(*options), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     end = time.monotonic() + HANG
     while not (cells := list((out / "cells").glob("[!.]*.jsonl")) if (out / "cells").exists() else []):
         assert process.poll() is None and time.monotonic() < end
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
+    started = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
     process.communicate()
+    # Neither its ranks nor what has started them are left: they would disturb the next study.
+    _, alive = psutil.wait_procs(started, timeout=20)
+    assert not alive
     cells = list((out / "cells").glob("[!.]*.jsonl"))
     assert 0 < len(cells) < 6
     before = {path: (path.stat().st_mtime_ns, path.read_text()) for path in cells}

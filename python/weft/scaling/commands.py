@@ -44,8 +44,8 @@ def _refuse_unused(options: argparse.Namespace, given: dict[str, Any]) -> None:
     for name in given:
         if not any(name in taken for taken in takes.values()):
             raise ValueError(f"--{name.replace('_', '-')} is for none of --launcher {','.join(options.launcher)}")
-    if options.local_stack and "lambda" not in options.launcher:
-        raise ValueError("--local-stack is for --launcher lambda")
+    if options.local_stack and not {"lambda", "ecs"} & set(options.launcher):
+        raise ValueError("--local-stack is for --launcher lambda and ecs")
     if options.local_stack and "stack" in given:
         raise ValueError("--local-stack makes a stack of its own: leave --stack out")
 

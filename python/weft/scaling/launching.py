@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from weft import _core
+from weft.launcher import die_with_parent
 from weft.scaling import rank as rank_script
 from weft.scaling.study import Cell, Settings
 from weft.starting import MPI_ENVIRONMENT, mpirun, start_command
@@ -130,6 +131,7 @@ def start_ranks(
     """Runs `program` by a command of ranks on this host to its end; each of its lines goes to `said`. CellFailed where
     it ends badly or not within `limit` seconds; nothing of it is left then."""
     environment = {**os.environ, **MPI_ENVIRONMENT, **variables}
+    parent = os.getpid()
     process = subprocess.Popen(
         [*command, *program],
         stdin=subprocess.DEVNULL,
@@ -138,6 +140,8 @@ def start_ranks(
         text=True,
         errors="replace",
         env=environment,
+        # Ranks of a study that was killed would disturb the next one.
+        preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
     )
     late = threading.Timer(limit, process.terminate)
     late.start()
@@ -179,12 +183,14 @@ def why_not(launcher: str, backend: str) -> str | None:
 
 
 @contextmanager
-def local_stack(**parameters: Any) -> Iterator[None]:
-    """Functions, S3 and a state machine on this machine stand for AWS meanwhile, for this process."""
+def local_stack(tasks: bool) -> Iterator[None]:
+    """Functions, S3 and a state machine on this machine stand for AWS meanwhile, for this process; with `tasks` also a
+    cluster of ECS."""
     from weft.serverless.local_stack import LocalStack
 
     folder = Path(tempfile.mkdtemp(prefix="weft-study-stack-"))
     before = dict(os.environ)
+    parameters = {"WorkerImageUri": "000000000000.dkr.ecr.us-east-1.amazonaws.com/weft-worker:local"} if tasks else {}
     try:
         with LocalStack(folder / "stack", **parameters) as stack:
             os.environ.update(stack.environment)

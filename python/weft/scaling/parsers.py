@@ -145,9 +145,7 @@ def _scaling_parser(bench: Any) -> None:
     )
     scaling.add_argument("--out", type=Path, required=True, metavar="DIR", help="the study's folder")
     jobs = scaling.add_argument_group("lambda, ecs, slurm: as `weft submit` has them")
-    jobs.add_argument(
-        "--local-stack", action="store_true", help="lambda: functions, S3 and state machine on this machine"
-    )
+    jobs.add_argument("--local-stack", action="store_true", help="lambda, ecs: S3, functions and tasks on this machine")
     jobs.add_argument("--stack", metavar="NAME", help="of functions and tasks")
     jobs.add_argument("--prices", metavar="FILE", help="another price list (WEFT_PRICES)")
     jobs.add_argument("--memory", type=int, metavar="MB", help="ecs, slurm: of a rank")

@@ -96,8 +96,9 @@ def run(study: Study, out: Path, *, options: dict[str, Any], stack: bool = False
         bar = Bar(len(cells), stream, len(cells) - len(todo))
         bar.say(f"{len(cells)} cells in {out}, {len(cells) - len(todo)} done before")
         with contextlib.ExitStack() as open_things:
-            if stack and any(cell.launcher in ("lambda", "ecs") for cell in todo):
-                open_things.enter_context(local_stack())
+            asked = {cell.launcher for cell in todo}
+            if stack and asked & {"lambda", "ecs"}:
+                open_things.enter_context(local_stack("ecs" in asked))
             good = _run_all(todo, Launching(study.settings, options), folder, bar)
     bar.say(f"`weft bench report {out}` makes tables, plots and a page of it")
     return 0 if good else 1
