@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 import os
@@ -18,6 +19,7 @@ import pytest
 
 from weft.scaling import findings
 from weft.scaling.phases import GROUPS, grouped
+from weft.scaling.running import Bar
 from weft.scaling.summary import paper, ratio, summarize
 from weft.scaling.tables import DAGGER, Table
 
@@ -298,3 +300,19 @@ def test_phases_belong_to_one_group():
     one = {"seconds": 2.0, "phases": {"shuffle.wait": {"seconds": 0.5}, "shuffle.partition": {"seconds": 0.25},
                                       "join.match": {"seconds": 1.0}}}  # fmt: skip
     assert grouped(one) == dict(zip(GROUPS, (0.25, 0.5, 1.0, 0.25), strict=True))
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_bar_on_a_terminal_and_lines_elsewhere():
+    terminal, plain = Terminal(), io.StringIO()
+    for stream in (terminal, plain):
+        bar = Bar(4, stream, 1)
+        bar.at("second iteration 1")
+        bar.step("second: done")
+    assert "[#######.......................] 1/4  second iteration 1" in terminal.getvalue()
+    assert terminal.getvalue().endswith(" left\n") and "\r" in terminal.getvalue()
+    assert re.fullmatch(r"2/4 second: done, \d+ s left\n", plain.getvalue())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -41,7 +40,7 @@ def _available() -> int:
     return 0
 
 
-def _sweep(group: Path | None, parent: int | None = None) -> None:
+def _sweep(group: Path | None) -> None:
     """Takes away the groups of ranks that have ended."""
     for folder in group.glob("weft-*-*") if group is not None else ():
         try:
@@ -120,7 +119,7 @@ def run(options: Memory, out: Path) -> int:
         "machine": machine(), "versions": versions(),
     }  # fmt: skip
     out.mkdir(parents=True, exist_ok=True)
-    (out / "memory.json").write_text(json.dumps(value, indent=1) + os.linesep, encoding="utf-8")
+    (out / "memory.json").write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     from weft.scaling.micro_findings import micro_tables
 
     for table in micro_tables("memory", value):
