@@ -190,7 +190,9 @@ def local_stack(tasks: bool) -> Iterator[None]:
 
     folder = Path(tempfile.mkdtemp(prefix="weft-study-stack-"))
     before = dict(os.environ)
-    parameters = {"WorkerImageUri": "000000000000.dkr.ecr.us-east-1.amazonaws.com/weft-worker:local"} if tasks else {}
+    parameters: dict[str, Any] = (
+        {"WorkerImageUri": "000000000000.dkr.ecr.us-east-1.amazonaws.com/weft-worker:local"} if tasks else {}
+    )
     try:
         with LocalStack(folder / "stack", **parameters) as stack:
             os.environ.update(stack.environment)
