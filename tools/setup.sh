@@ -27,6 +27,8 @@ if [ "$what" = all ]; then
   packages+=(libhiredis-dev redis-server openssl openssh-client openssh-server)
   # A Slurm of the tests' own.
   packages+=(slurm-wlm munge)
+  # A browser that opens the scaling study's report; Ubuntu has it as a snap alone.
+  ! grep -q '^ID=debian' /etc/os-release || packages+=(chromium)
   requirements+=(tools/requirements-all.txt)
   command -v npm >/dev/null || packages+=(nodejs npm)
 fi

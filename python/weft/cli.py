@@ -1,5 +1,6 @@
-"""The command line: ``weft run``, ``weft rendezvous``, ``weft doctor``, ``weft bench``, ``weft --version``, and what
-`weft.serverless.commands` adds: ``weft submit``, ``status``, ``logs``, ``cancel``, ``deploy``."""
+"""The command line: ``weft run``, ``weft rendezvous``, ``weft doctor``, ``weft bench``, ``weft --version``; what
+`weft.scaling.commands` adds: more of ``weft bench``, ``weft plan``; and `weft.serverless.commands`: ``weft submit``,
+``status``, ``logs``, ``cancel``, ``deploy``."""
 
 from __future__ import annotations
 
@@ -38,6 +39,7 @@ def _numbers(one: Callable[[str], Any]) -> Callable[[str], list[Any]]:
 
 def _parser() -> argparse.ArgumentParser:
     from weft import __version__, rendezvous_command
+    from weft.scaling import parsers as scaling
     from weft.serverless import commands as serverless
 
     parser = argparse.ArgumentParser(prog="weft", description="One dataframe woven from many workers.")
@@ -87,6 +89,8 @@ def _parser() -> argparse.ArgumentParser:
     collectives.add_argument("--seconds", type=float, metavar="S", help="for one collective at one size (default 0.5)")
     collectives.add_argument("--quick", action="store_true", help="2 ranks, three sizes, little time: a smoke test")
     collectives.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")
+    scaling.add_bench_parsers(bench)
+    scaling.add_plan_parser(commands)
 
     doctor = commands.add_parser("doctor", help="what is built, what this host is, whether two ranks can talk")
     doctor.add_argument(
@@ -141,7 +145,7 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
         return 2
 
 
-def _bench(options: argparse.Namespace) -> int:
+def _collectives(options: argparse.Namespace) -> int:
     from weft.bench import Collectives, collectives
     from weft.bench_ranks import COLLECTIVES
 
@@ -182,7 +186,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         return rendezvous_command.run(options)
     if options.command == "bench":
-        return _bench(options)
+        from weft.scaling import commands as scaling
+
+        return scaling.run_bench(options) if options.bench in scaling.BENCH else _collectives(options)
+    if options.command == "plan":
+        from weft.scaling import commands as scaling
+
+        return scaling.run_plan(options)
     if options.command in serverless.COMMANDS:
         return serverless.run(options, for_script)
     from weft.doctor import peers, report

@@ -20,7 +20,7 @@ from conftest import SOAK
 from lambda_emulator import EMULATOR
 from paper_join import joined_rows
 
-from weft.serverless.local_stack import free_port
+from weft.serverless.local_s3 import free_port
 
 ROOT = Path(__file__).parents[2]
 WORK = ROOT / "build/images"

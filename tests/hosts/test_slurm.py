@@ -311,6 +311,23 @@ def test_what_is_refused(weft, arguments, words):
     assert not weft.job("no").exists()
 
 
+def test_a_scaling_study(weft):
+    """Cells of `weft bench scaling` as jobs of the cluster."""
+    options = ["--rows", 2000, "--world-sizes", "2,4", "--runs", 1, "--iterations", 1, "--nodes", 2]
+    done = weft("bench", "scaling", "--launcher", "slurm", "--backend", "tcp,mpi", *options, "--out", "study")
+    assert done.code == 0, f"{done}\n{weft.tails()}"
+    for world in (2, 4):
+        for backend in ("tcp", "mpi"):
+            file = weft.folder / f"study/cells/join-sort-weak-slurm-{backend}-{world:04d}-0.jsonl"
+            lines = [json.loads(line) for line in file.read_text().splitlines()]
+            timed = [line for line in lines if not line["warmup"]]
+            assert [line["rank"] for line in timed] == list(range(world))
+            assert {line["backend"] for line in lines} == {backend}
+            assert {line["machine"]["node"] for line in lines} and sum(
+                line["rows_in"] for line in timed
+            ) == 4000 * world
+
+
 def test_where_there_is_no_slurm(tmp_path):
     command = [sys.executable, "-m", "weft.cli", "submit", str(JOIN), "--launcher", "slurm"]
     environment = {**os.environ, "PATH": "/nonexistent", "WEFT_HOME": str(tmp_path)}

@@ -262,6 +262,13 @@ class Lab:
     def limit(self, site: int, bytes_per_second: int) -> None:
         ns.nft(self.nat(site), nat.rate(bytes_per_second))
 
+    def shape(self, site: int, bytes_per_second: int) -> None:
+        """A site's line takes so much each way, and what comes faster waits for up to a second, in the kernel. On the
+        bridge alone: the switch has rates of its own."""
+        how = f"root tbf rate {bytes_per_second * 8}bit burst 64kb latency 1s".split()
+        for namespace, device in ((self.nat(site), "wan"), (self.public, f"site{site}")):
+            ns.run(["tc", "-n", namespace, "qdisc", "replace", "dev", device, *how])
+
     def black_hole(self, site: int, after: int) -> None:
         """Connections between this site's workers and those of others die after so many bytes."""
         ns.nft(self.nat(site), nat.black_hole(after, self.server_address, "ip6" if self.ipv6 else "ip"))

@@ -18,7 +18,7 @@ import pytest
 from lambda_emulator import EMULATOR
 
 from weft.serverless.function_host import Function, FunctionError, FunctionHost, Place
-from weft.serverless.local_stack import free_port
+from weft.serverless.local_s3 import free_port
 
 pytest.importorskip("awslambdaric")
 

@@ -61,6 +61,9 @@ class JobStore:
     def put(self, name: str, data: bytes) -> None:
         self._s3.put_object(Bucket=self.bucket, Key=self.key(name), Body=data)
 
+    def delete(self, name: str) -> None:
+        self._s3.delete_object(Bucket=self.bucket, Key=self.key(name))
+
     def put_new(self, name: str, data: bytes) -> bool:
         """Puts an object that is not there yet, in one conditional request. False where another's is there. `data` must
         differ from all that others would put: an answer that was lost is made up for by looking at what is there."""

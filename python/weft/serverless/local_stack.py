@@ -14,11 +14,9 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -26,27 +24,12 @@ from typing import Any
 
 from weft import _core
 from weft.ecs.local_tasks import TaskHost
-from weft.launcher import die_with_parent
 from weft.serverless import local_step_functions, template
 from weft.serverless.function_host import FunctionHost, Invocation, Place
+from weft.serverless.local_s3 import LocalS3, free_port
 from weft.serverless.local_template import LocalTemplate
 
-__all__ = ["LocalStack", "find_gateway", "main", "run"]
-
-
-def find_gateway() -> str:
-    """The S3 server's binary: ``WEFT_VERSITYGW``, the one that ``tools/setup.sh all`` makes, or the PATH's."""
-    places = [os.environ.get("WEFT_VERSITYGW"), str(Path(__file__).parents[3] / "build/tools/versitygw")]
-    for place in (*places, shutil.which("versitygw")):
-        if place and os.access(place, os.X_OK):
-            return place
-    raise FileNotFoundError("there is no versitygw: `make setup` installs it, or name it by WEFT_VERSITYGW")
-
-
-def free_port(address: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+__all__ = ["LocalStack", "main", "run"]
 
 
 class LocalStack:
@@ -74,16 +57,16 @@ class LocalStack:
         **parameters: Any,
     ) -> None:
         self.folder, self.address = folder, address
-        self._gateway: subprocess.Popen[bytes] | None = None
+        self._s3: LocalS3 | None = None
         self._moto: Any = None
         self._rendezvous: _core.RendezvousServer | None = None
         self.host: FunctionHost | None = None
         self.task_host: TaskHost | None = None
         self._rendezvous_key = secrets.token_hex(32)
-        self._access, self._secret = secrets.token_hex(10), secrets.token_hex(20)
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            s3_port = self._start_s3()
+            self._s3 = LocalS3(folder, address)
+            s3_port = self._s3.port
             self.s3_url = f"http://{address}:{s3_front(s3_port) if s3_front else s3_port}"
             functions = folder / "functions"
             functions.mkdir()
@@ -102,50 +85,25 @@ class LocalStack:
     @property
     def environment(self) -> dict[str, str]:
         """What a process needs to use this stack in place of AWS."""
+        assert self._s3 is not None
         return {
+            **self._s3.credentials,
             "AWS_ENDPOINT_URL": self.aws_url,
             "AWS_ENDPOINT_URL_S3": self.s3_url,
-            "AWS_ACCESS_KEY_ID": self._access,
-            "AWS_SECRET_ACCESS_KEY": self._secret,
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_REGION": "us-east-1",
-            "AWS_EC2_METADATA_DISABLED": "true",
             "WEFT_STACK": str(self.folder / "stack.json"),
         }
 
     def client(self, service: str) -> Any:
         import boto3
 
+        assert self._s3 is not None
         return boto3.client(
             service,
             region_name="us-east-1",
             endpoint_url=self.s3_url if service == "s3" else self.aws_url,
-            aws_access_key_id=self._access,
-            aws_secret_access_key=self._secret,
+            aws_access_key_id=self._s3.access,
+            aws_secret_access_key=self._s3.secret,
         )
-
-    def _start_s3(self) -> int:
-        data = self.folder / "s3"
-        data.mkdir()
-        port, parent = free_port(self.address), os.getpid()
-        with (self.folder / "s3.log").open("wb") as sink:
-            self._gateway = subprocess.Popen(
-                [find_gateway(), "--port", f"{self.address}:{port}", "--region", "us-east-1", "posix", str(data)],
-                stdin=subprocess.DEVNULL,
-                stdout=sink,
-                stderr=sink,
-                env={"PATH": os.environ["PATH"], "ROOT_ACCESS_KEY": self._access, "ROOT_SECRET_KEY": self._secret},
-                start_new_session=True,
-                preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
-            )
-        end = time.monotonic() + 60
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex((self.address, port)) == 0:
-                    return port
-            if self._gateway.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"the S3 server did not start: {(self.folder / 's3.log').read_text()[-2000:]}")
-            time.sleep(0.05)
 
     def start_rendezvous(self) -> None:
         self._rendezvous = _core.RendezvousServer.start(self.address, self.rendezvous_port, self._rendezvous_key, False)
@@ -191,9 +149,8 @@ class LocalStack:
         if self._moto is not None:
             self._moto.stop()
         self.stop_rendezvous()
-        if self._gateway is not None:
-            self._gateway.kill()
-            self._gateway.wait()
+        if self._s3 is not None:
+            self._s3.close()
 
     def __enter__(self) -> LocalStack:
         return self

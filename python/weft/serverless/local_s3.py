@@ -1,0 +1,95 @@
+"""An S3 server of one's own on this host: versitygw over a folder."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+from weft.launcher import die_with_parent
+
+__all__ = ["LocalS3", "find_gateway", "free_port"]
+
+
+def find_gateway() -> str:
+    """The S3 server's binary: ``WEFT_VERSITYGW``, the one that ``tools/setup.sh all`` makes, or the PATH's."""
+    places = [os.environ.get("WEFT_VERSITYGW"), str(Path(__file__).parents[3] / "build/tools/versitygw")]
+    for place in (*places, shutil.which("versitygw")):
+        if place and os.access(place, os.X_OK):
+            return place
+    raise FileNotFoundError("there is no versitygw: `make setup` installs it, or name it by WEFT_VERSITYGW")
+
+
+def free_port(address: str) -> int:
+    with socket.socket() as probe:
+        probe.bind((address, 0))
+        return int(probe.getsockname()[1])
+
+
+class LocalS3:
+    """Up when it is made, ended by `close`. What it holds lies in `folder`/s3."""
+
+    def __init__(self, folder: Path, address: str = "127.0.0.1") -> None:
+        self.address, self.port = address, free_port(address)
+        self.access, self.secret = secrets.token_hex(10), secrets.token_hex(20)
+        data = folder / "s3"
+        data.mkdir(parents=True)
+        parent = os.getpid()
+        with (folder / "s3.log").open("wb") as sink:
+            self._process = subprocess.Popen(
+                [find_gateway(), "--port", f"{address}:{self.port}", "--region", "us-east-1", "posix", str(data)],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                env={"PATH": os.environ["PATH"], "ROOT_ACCESS_KEY": self.access, "ROOT_SECRET_KEY": self.secret},
+                start_new_session=True,
+                preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
+            )
+        try:
+            self._wait(folder / "s3.log")
+        except BaseException:
+            self.close()
+            raise
+
+    def _wait(self, log: Path) -> None:
+        end = time.monotonic() + 60
+        while True:
+            with socket.socket() as probe:
+                if probe.connect_ex((self.address, self.port)) == 0:
+                    return
+            if self._process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"the S3 server did not start: {log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        """AWS' variables for whoever uses this server."""
+        return {
+            "AWS_ACCESS_KEY_ID": self.access,
+            "AWS_SECRET_ACCESS_KEY": self.secret,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process needs to use this server in place of AWS' S3."""
+        return {**self.credentials, "AWS_ENDPOINT_URL_S3": f"http://{self.address}:{self.port}"}
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+    def __enter__(self) -> LocalS3:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
