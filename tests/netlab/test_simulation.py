@@ -20,8 +20,8 @@ RATE, LATENCY = 2_000_000, 0.0005
 
 @pytest.mark.parametrize("ranks", [4, 8, 16] if SOAK else [4, 8])
 def test_what_is_played_takes_what_it_takes(ranks, capsys):
-    # Blocks of up to 240 KB. Longer messages are asked for first, and two ranks that have some for each other then send
-    # one after another: the word that the other may send waits behind what is being sent (docs/status.md).
+    # Blocks of up to 240 KB. Longer messages are asked for first, which takes up to twice as long where two ranks have
+    # some for each other, and is not played (docs/status.md).
     rows = 15_360 * ranks if ranks < 8 else 524_288 // ranks
     with Lab(["none"] * ranks) as lab:
         for site in range(ranks):

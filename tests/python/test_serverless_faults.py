@@ -260,7 +260,7 @@ def test_time_runs_out(tmp_path):
             os.kill(os.getppid(), signal.SIGSTOP)
             time.sleep(600)
         import weft
-        weft.init(connect_timeout=5).barrier()
+        weft.init(connect_timeout=15).barrier()
         """
         result = jobs.run(stop, 2)
         assert result["epoch"] == 1
