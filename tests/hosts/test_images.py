@@ -200,6 +200,7 @@ def test_the_papers_event_under_the_emulator(containers, tmp_path):
         summary = s3.get_object(Bucket=bucket, Key="results/sum.csv")["Body"].read().decode().splitlines()
         column = summary[0].split(",").index("tot_l")
         assert {int(line.split(",")[column]) for line in summary[1:]} == {joined_rows(2, 3000, "strong")}
+        containers.close()  # the stack's end looks for processes that are left
 
 
 # -- Apptainer -------------------------------------------------------------------------------------------------------
