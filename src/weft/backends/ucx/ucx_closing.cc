@@ -34,6 +34,13 @@ arrow::Status UcxTransport::Close(Deadline deadline) {
   lock.unlock();
   if (io_.joinable()) io_.join();
   lock.lock();
+  const auto has_endpoint = [](const Peer& it) { return it.endpoint != nullptr || it.second != nullptr; };
+  if (!linked_ && (!accepted_.empty() || std::any_of(peers_.begin(), peers_.end(), has_endpoint))) {
+    // UCX 1.13 ends the process where an endpoint is closed whose wire-up messages still wait. So worker and context
+    // are left to the process' end; nothing drives them any more, and none of their callbacks runs.
+    if (listener_ != nullptr) ucp_listener_destroy(std::exchange(listener_, nullptr));
+    library_.Forget();
+  }
   if (library_.worker() != nullptr) CloseEndpoints();
   // UCX runs the callbacks of what is still under way, and touches no memory afterwards.
   library_.Destroy();

@@ -53,6 +53,7 @@ arrow::Result<std::unique_ptr<Transport>> UcxTransport::Make(const BackendContex
   Membership& membership = *context.membership;
   std::unique_ptr<UcxTransport> transport(new UcxTransport(membership.rank(), membership.world_size()));
   ARROW_RETURN_NOT_OK(transport->Link(context));
+  transport->linked_ = true;
   ARROW_RETURN_NOT_OK(transport->StartIo());
   return transport;
 }

@@ -153,6 +153,7 @@ class UcxTransport : public Transport {
   Duration spin_time_ = kSpin;
   int busy_ = 0;  // UCX's refusals to sleep in a row
   arrow::Status failure_;
+  bool linked_ = false;
   bool closing_ = false;
   bool closed_ = false;
   bool stop_ = false;
