@@ -79,10 +79,12 @@ Numbers Block(int rank, int round, size_t size) {
 ConstBytes In(const Numbers& numbers) { return std::as_bytes(std::span(numbers)); }
 MutableBytes Out(Numbers& numbers) { return std::as_writable_bytes(std::span(numbers)); }
 
-/// Returns when both of two ranks have their link, and both know: what one of them does next cannot overtake the meeting.
+/// Returns when both of two ranks have their link, and both know: what one of them does next cannot overtake the
+/// meeting.
 arrow::Status Meet(Transport& transport, Rank rank, std::barrier<>& both) {
   std::string go(2, ' ');
-  const arrow::Status status = AwaitAll(transport, {Recv(transport, 1 - rank, 9, go), Send(transport, 1 - rank, 9, "go")});
+  const arrow::Status status =
+      AwaitAll(transport, {Recv(transport, 1 - rank, 9, go), Send(transport, 1 - rank, 9, "go")});
   both.arrive_and_wait();
   return status;
 }
