@@ -173,7 +173,11 @@ Status ValidateArrayData(const ArrayData& array, bool with_dictionary) {
     return Status::Invalid("length ", array.length, " and offset ", array.offset, " of an array");
   }
   if (array.buffers.empty()) return Status::Invalid("an array has no buffers");
-  if (type.id() == Type::NA) return Status::OK();
+  if (type.id() == Type::NA) {
+    const int64_t claimed = array.null_count.load();
+    if (claimed == array.length || claimed == arrow::kUnknownNullCount) return Status::OK();
+    return Status::Invalid(claimed, " nulls in an array of ", array.length, " nulls");
+  }
   ARROW_RETURN_NOT_OK(CheckNulls(array));
   switch (type.id()) {
     case Type::STRING:
