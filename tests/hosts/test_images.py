@@ -51,6 +51,7 @@ class Containers:
 
     def __init__(self) -> None:
         self.names: list[str] = []
+        self.started: list[subprocess.Popen[str]] = []
 
     def command(self, image: str, *arguments: str, options=(), **variables: str) -> list[str]:
         name = f"weft-{os.getpid()}-{secrets.token_hex(4)}"
@@ -62,9 +63,12 @@ class Containers:
         return [*head, *given, *options, f"localhost/weft-{image}", *arguments]
 
     def start(self, *arguments, **more) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            self.command(*arguments, **more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        self.started.append(
+            subprocess.Popen(
+                self.command(*arguments, **more), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
         )
+        return self.started[-1]
 
     def run(self, *arguments, **more) -> str:
         done = subprocess.run(self.command(*arguments, **more), capture_output=True, text=True, timeout=300)
@@ -74,6 +78,8 @@ class Containers:
     def close(self) -> None:
         for name in self.names:
             subprocess.run([*PODMAN, "rm", "--force", "--ignore", "--time", "1", name], capture_output=True)
+        for process in self.started:
+            process.wait(timeout=60)
 
 
 @pytest.fixture
