@@ -338,4 +338,4 @@ def test_where_there_is_no_slurm(tmp_path):
 @pytest.mark.skipif(not SOAK, reason="more than a minute: WEFT_SOAK=1")
 def test_a_time_limit(weft):
     done = weft.submit(WORK, "--job", "long", "--time-limit", "1", "--follow", ok=False)
-    assert done.code == 1 and "Slurm.Timeout: the job ran into its time limit" in done.err
+    assert done.code == 1 and "Slurm.Timeout\nthe job ran into its time limit" in done.err
