@@ -7,9 +7,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 __all__ = ["main"]
 
@@ -25,16 +24,6 @@ def _bytes(text: str) -> int:
     from weft.settings import parse_bytes
 
     return parse_bytes(text)
-
-
-def _numbers(one: Callable[[str], Any]) -> Callable[[str], list[Any]]:
-    def many(text: str) -> list[Any]:
-        try:
-            return [one(item) for item in text.split(",")]
-        except ValueError as problem:
-            raise argparse.ArgumentTypeError(str(problem)) from None
-
-    return many
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -82,10 +71,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Times each collective on each backend that is built, beside OpenMPI (mpirun and mpi4py) and plain "
         "sockets, and prints one table: median, deviation, bandwidth, and ratios of time to the yardsticks'.",
     )
-    collectives.add_argument("--ranks", type=_numbers(_positive), metavar="N,N", help="worlds (default 2,4,8,16)")
-    collectives.add_argument("--sizes", type=_numbers(_bytes), metavar="B,B", help="bytes a block (default 8 to 64MiB)")
-    collectives.add_argument("--collectives", type=_numbers(str), metavar="C,C", help="default: all")
-    collectives.add_argument("--contenders", type=_numbers(str), metavar="C,C", help="default: all that can be run")
+    collectives.add_argument("--ranks", type=scaling.many(_positive), metavar="N,N", help="worlds (default 2,4,8,16)")
+    collectives.add_argument(
+        "--sizes", type=scaling.many(_bytes), metavar="B,B", help="bytes a block (default 8 to 64MiB)"
+    )
+    collectives.add_argument("--collectives", type=scaling.many(str), metavar="C,C", help="default: all")
+    collectives.add_argument("--contenders", type=scaling.many(str), metavar="C,C", help="default: all that can be run")
     collectives.add_argument("--seconds", type=float, metavar="S", help="for one collective at one size (default 0.5)")
     collectives.add_argument("--quick", action="store_true", help="2 ranks, three sizes, little time: a smoke test")
     collectives.add_argument("--json", type=Path, metavar="FILE", help="write the results there, too")

@@ -9,11 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from weft.dtypes import family
+from weft.frequencies import NANOSECONDS
 from weft.lowering import Lowering, Term, rule
 
 __all__: list[str] = []
-
-_NANOSECONDS = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1, "D": 86_400_000_000_000}
 
 
 def _moment(term: Term) -> Term:
@@ -125,7 +124,7 @@ def _strftime(low: Lowering, terms: tuple[Term, ...], text: str) -> Term:
         # Moments without a zone have no name or offset of one.
         text = re.sub(r"(%%)|%[zZ]", lambda found: found.group(1) or "", text)
     # Arrow's seconds carry their fraction, so whole ones are given; %f is put between the parts.
-    seconds = low.cast(_floored(moment, _NANOSECONDS["s"]), pa.timestamp("s", moment.type.tz))
+    seconds = low.cast(_floored(moment, NANOSECONDS["s"]), pa.timestamp("s", moment.type.tz))
     pieces = re.split(r"(%%|%f)", text)
     parts: list[Term] = []
     written = ""
@@ -150,7 +149,7 @@ def _strftime(low: Lowering, terms: tuple[Term, ...], text: str) -> Term:
 def _multiples(term: Term, how: str, nanoseconds: int) -> Term:
     """Counts of a unit, rounded to multiples of a time."""
     low = term.lowering
-    unit = _NANOSECONDS[term.type.unit]
+    unit = NANOSECONDS[term.type.unit]
     if nanoseconds <= unit and unit % nanoseconds == 0:
         return term
     if nanoseconds % unit:
@@ -222,10 +221,10 @@ def _as_unit(low: Lowering, terms: tuple[Term, ...], unit: str) -> Term:
     (term,) = terms
     low.fallible = True
     if term.family == "span":
-        whole = _multiples(term, "floor", _NANOSECONDS[unit])
+        whole = _multiples(term, "floor", NANOSECONDS[unit])
         return low.cast(whole, pa.duration(unit))
     moment = _moment(term)
-    return low.cast(_floored(moment, _NANOSECONDS[unit]), pa.timestamp(unit, moment.type.tz))
+    return low.cast(_floored(moment, NANOSECONDS[unit]), pa.timestamp(unit, moment.type.tz))
 
 
 # -- durations -------------------------------------------------------------------------------------------------------
@@ -242,7 +241,7 @@ def _span(term: Term) -> Term:
 @rule("dt.total_seconds")
 def _total_seconds(low: Lowering, terms: tuple[Term, ...], _: Any) -> Term:
     span = _span(terms[0])
-    per_second = float(_NANOSECONDS["s"] // _NANOSECONDS[span.type.unit])
+    per_second = float(NANOSECONDS["s"] // NANOSECONDS[span.type.unit])
     return low.call("divide", low.cast(_count(span), pa.float64()), low.constant(per_second), type=pa.float64())
 
 
@@ -251,11 +250,11 @@ def _span_part(low: Lowering, terms: tuple[Term, ...], detail: tuple[str | None,
     """What is left of a duration beyond one unit, in whole numbers of another."""
     within, unit = detail
     span = _span(terms[0])
-    own = _NANOSECONDS[span.type.unit]
+    own = NANOSECONDS[span.type.unit]
     count = _count(span)
     if within is not None:
-        count = _divided("modulo", count, max(1, _NANOSECONDS[within] // own))
-    target = _NANOSECONDS[unit]
+        count = _divided("modulo", count, max(1, NANOSECONDS[within] // own))
+    target = NANOSECONDS[unit]
     if target >= own:
         return _divided("floor_divide", count, target // own)
     return low.call("multiply", count, low.constant(own // target), type=pa.int64())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from weft.arguments import refuse
 from weft.computed import Computed
+from weft.frequencies import NANOSECONDS
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
@@ -14,17 +15,6 @@ if TYPE_CHECKING:
 __all__ = ["Datetimes"]
 
 T = TypeVar("T", bound=Computed)
-
-#: Nanoseconds of pandas' fixed frequencies.
-_FREQUENCIES = {
-    "D": 86_400_000_000_000,
-    "h": 3_600_000_000_000,
-    "min": 60_000_000_000,
-    "s": 1_000_000_000,
-    "ms": 1_000_000,
-    "us": 1_000,
-    "ns": 1,
-}
 
 
 class Datetimes(Generic[T]):
@@ -207,15 +197,15 @@ class Datetimes(Generic[T]):
             nonexistent=(nonexistent, "raise", "tz_convert('UTC') first"),
         )
         found = re.fullmatch(r"(\d*)([A-Za-z]+)", freq) if isinstance(freq, str) else None
-        if found is None or found.group(2) not in _FREQUENCIES or found.group(1) == "0":
+        if found is None or found.group(2) not in NANOSECONDS or found.group(1) == "0":
             raise ValueError(
-                f"dt.{how}: freq={freq!r} is not taken; it is a number and one of {', '.join(_FREQUENCIES)}"
+                f"dt.{how}: freq={freq!r} is not taken; it is a number and one of {', '.join(NANOSECONDS)}"
             )
-        return self._make("rounded", (how, int(found.group(1) or 1) * _FREQUENCIES[found.group(2)]))
+        return self._make("rounded", (how, int(found.group(1) or 1) * NANOSECONDS[found.group(2)]))
 
     def normalize(self) -> T:
         """Midnight of the day."""
-        return self._make("rounded", ("floor", _FREQUENCIES["D"]))
+        return self._make("rounded", ("floor", NANOSECONDS["D"]))
 
     # -- time zones and units ------------------------------------------------------------------------------------
 

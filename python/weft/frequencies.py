@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     import numpy
     import pyarrow as pa
 
-__all__ = ["Calendar", "calendar_of", "length_of", "units_of"]
+__all__ = ["NANOSECONDS", "Calendar", "calendar_of", "length_of", "units_of"]
 
+#: Of the fixed frequencies, and of the units of columns of times, by their names in pandas and Arrow.
 NANOSECONDS = {
-    "W": 7 * 86_400_000_000_000,
     "D": 86_400_000_000_000,
     "h": 3_600_000_000_000,
     "min": 60_000_000_000,
@@ -55,7 +55,7 @@ def _length_of_text(text: str) -> int | None:
     text = text.rstrip()
     while at < len(text):
         part = _PART.match(text, at)
-        if part is None or part.group(2) not in NANOSECONDS or part.group(2) == "W":
+        if part is None or part.group(2) not in NANOSECONDS:
             return None
         number = part.group(1) or "1"
         if "." in number:

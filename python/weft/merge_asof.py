@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from weft import _core
 from weft.arguments import choose_env, find, find_all, one_of, place
+from weft.frequencies import NANOSECONDS
 from weft.merge import as_frame, suffix_pair
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from weft.series import Series
 
 __all__ = ["merge_asof"]
-
-_NANOSECONDS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 
 
 def merge_asof(
@@ -180,7 +179,7 @@ def _tolerance(tolerance: Any, type: Any, where: str) -> tuple[int | None, float
         elif pa.types.is_date64(type):
             unit = 10**6
         else:
-            unit = _NANOSECONDS[type.unit]
+            unit = NANOSECONDS[type.unit]
         whole: int | None = nanos // unit
         floating: float | None = None
     elif pa.types.is_floating(type):

@@ -6,7 +6,7 @@ import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from weft.arguments import refuse
-from weft.frequencies import Calendar, calendar_of, length_of, units_of
+from weft.frequencies import NANOSECONDS, Calendar, calendar_of, length_of, units_of
 
 if TYPE_CHECKING:
     import numpy
@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Grid", "ResampleOptions"]
 
-_DAY = 86_400_000_000_000
 _ORIGINS = ("epoch", "start", "start_day", "end", "end_day")
 
 
@@ -79,7 +78,7 @@ class Grid:
 
     def __init__(self, options: ResampleOptions, type: pa.DataType, least: int, greatest: int) -> None:
         self.options = options
-        per_day = _DAY // {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}[type.unit]
+        per_day = NANOSECONDS["D"] // NANOSECONDS[type.unit]
         self._right = options.closed == "right"
         if options.calendar is not None:
             self._lay_calendar(options.calendar, per_day, least, greatest)

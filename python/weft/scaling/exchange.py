@@ -7,11 +7,9 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,15 +20,13 @@ from weft.launcher import die_with_parent
 from weft.scaling.launching import start_ranks
 from weft.scaling.rank import machine, versions
 from weft.serverless.aws import client, split_uri
-from weft.serverless.local_s3 import LocalS3, free_port
+from weft.serverless.local_s3 import LocalS3, free_port, wait_until_up
 from weft.serverless.plan import Prices
 from weft.starting import start_command
 
 __all__ = ["MEDIA", "Exchange", "price", "run"]
 
 MEDIA = ("direct", "s3", "redis")
-#: Seconds within which a server of ours is up.
-UP = 60.0
 
 
 @dataclass
@@ -64,14 +60,7 @@ def _redis() -> Iterator[str]:
         preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
     )
     try:
-        end = time.monotonic() + UP
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            if process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError("redis-server did not start")
-            time.sleep(0.02)
+        wait_until_up(process, "127.0.0.1", port, lambda: "redis-server did not start")
         yield f"redis://127.0.0.1:{port}/0"
     finally:
         process.kill()

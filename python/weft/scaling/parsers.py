@@ -10,10 +10,12 @@ from typing import Any
 
 from weft import settings
 
-__all__ = ["add_bench_parsers", "add_plan_parser"]
+__all__ = ["add_bench_parsers", "add_plan_parser", "many"]
 
 
-def _many(one: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+def many(one: Callable[[str], Any]) -> Callable[[str], list[Any]]:
+    """For argparse: values with commas between them, each read by `one`."""
+
     def parse(text: str) -> list[Any]:
         try:
             return [one(item) for item in text.split(",")]
@@ -94,21 +96,21 @@ def _scaling_parser(bench: Any) -> None:
     )
     scaling.add_argument(
         "--operation",
-        type=_many(_among(OPERATIONS)),
+        type=many(_among(OPERATIONS)),
         default=["join"],
         metavar="O,O",
         help="join (default), sort, groupby, shuffle",
     )
     scaling.add_argument(
         "--algorithm",
-        type=_many(_among(ALGORITHMS)),
+        type=many(_among(ALGORITHMS)),
         default=["sort"],
         metavar="A,A",
         help="of the join: sort (default), hash, auto",
     )
     scaling.add_argument(
         "--scaling",
-        type=_many(_among(SCALINGS)),
+        type=many(_among(SCALINGS)),
         default=["weak"],
         metavar="S,S",
         help="weak (default): rows a rank; strong: rows in all",
@@ -127,7 +129,7 @@ def _scaling_parser(bench: Any) -> None:
         help="keys are below this share of all rows (default 0.9)",
     )
     scaling.add_argument(
-        "--world-sizes", type=_many(_count), default=[1, 2, 4, 8], metavar="N,N", help="default 1,2,4,8"
+        "--world-sizes", type=many(_count), default=[1, 2, 4, 8], metavar="N,N", help="default 1,2,4,8"
     )
     scaling.add_argument("--iterations", type=_single(_count), default=10, metavar="N", help="of a run (default 10)")
     scaling.add_argument(
@@ -135,10 +137,10 @@ def _scaling_parser(bench: Any) -> None:
     )
     scaling.add_argument("--runs", type=_single(_count), default=4, metavar="N", help="of each world (default 4)")
     scaling.add_argument("--threads", type=_single(_count), default=1, metavar="T", help="of a rank (default 1)")
-    scaling.add_argument("--backend", type=_many(str), default=["tcp"], metavar="B,B", help="default tcp")
+    scaling.add_argument("--backend", type=many(str), default=["tcp"], metavar="B,B", help="default tcp")
     scaling.add_argument(
         "--launcher",
-        type=_many(_among(LAUNCHERS)),
+        type=many(_among(LAUNCHERS)),
         default=["local"],
         metavar="L,L",
         help=f"{', '.join(LAUNCHERS)} (default local)",
@@ -174,20 +176,20 @@ def add_bench_parsers(bench: Any) -> None:
         description="Times all-to-alls of blocks and shuffles of tables, directly and through stores, and says what "
         "each costs. Servers are started here unless they are named.",
     )
-    exchange.add_argument("--ranks", type=_many(_count), default=[2, 4, 8], metavar="N,N", help="default 2,4,8")
+    exchange.add_argument("--ranks", type=many(_count), default=[2, 4, 8], metavar="N,N", help="default 2,4,8")
     exchange.add_argument(
         "--sizes",
-        type=_many(settings.parse_bytes),
+        type=many(settings.parse_bytes),
         default=[1 << 10, 1 << 16, 1 << 20],
         metavar="B,B",
         help="bytes from each rank to each other one",
     )
     exchange.add_argument(
-        "--rows", type=_many(_count), default=[100_000], metavar="N,N", help="of a rank, in a table that is shuffled"
+        "--rows", type=many(_count), default=[100_000], metavar="N,N", help="of a rank, in a table that is shuffled"
     )
     exchange.add_argument(
         "--through",
-        type=_many(_among(("direct", "s3", "redis"))),
+        type=many(_among(("direct", "s3", "redis"))),
         default=["direct", "s3", "redis"],
         metavar="M,M",
         help="default: all three",
@@ -208,12 +210,12 @@ def add_bench_parsers(bench: Any) -> None:
     )
     memory.add_argument(
         "--bounds",
-        type=_many(settings.parse_bytes),
+        type=many(settings.parse_bytes),
         default=[1_700_000_000, 3 * 10**9, 6 * 10**9, 10**10],
         metavar="B,B",
         help="default 1.7GB,3GB,6GB,10GB",
     )
-    memory.add_argument("--algorithm", type=_many(_among(("sort", "hash"))), default=["sort", "hash"], metavar="A,A")
+    memory.add_argument("--algorithm", type=many(_among(("sort", "hash"))), default=["sort", "hash"], metavar="A,A")
     memory.add_argument("--ranks", type=_single(_count), default=2, metavar="N", help="default 2")
     memory.add_argument("--out", type=Path, required=True, metavar="DIR", help="memory.json goes there")
 
@@ -224,11 +226,11 @@ def add_bench_parsers(bench: Any) -> None:
         "study's runs, which it was not fitted to.",
     )
     calibrate.add_argument(
-        "--operations", type=_many(str), metavar="O,O", help="default: 'join sort,join hash,sort,groupby,shuffle'"
+        "--operations", type=many(str), metavar="O,O", help="default: 'join sort,join hash,sort,groupby,shuffle'"
     )
     calibrate.add_argument(
         "--rows",
-        type=_many(_count),
+        type=many(_count),
         default=[1 << 17, 1 << 19, 1 << 21],
         metavar="N,N",
         help="of a rank, small to large",

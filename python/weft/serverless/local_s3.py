@@ -8,12 +8,13 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
 from weft.launcher import die_with_parent
 
-__all__ = ["LocalS3", "find_gateway", "free_port"]
+__all__ = ["LocalS3", "find_gateway", "free_port", "wait_until_up"]
 
 
 def find_gateway() -> str:
@@ -29,6 +30,18 @@ def free_port(address: str) -> int:
     with socket.socket() as probe:
         probe.bind((address, 0))
         return int(probe.getsockname()[1])
+
+
+def wait_until_up(process: subprocess.Popen[bytes], address: str, port: int, trouble: Callable[[], str]) -> None:
+    """Waits until the server answers on its port; RuntimeError with `trouble()` when it ends, or after a minute."""
+    end = time.monotonic() + 60
+    while True:
+        with socket.socket() as probe:
+            if probe.connect_ex((address, port)) == 0:
+                return
+        if process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError(trouble())
+        time.sleep(0.05)
 
 
 class LocalS3:
@@ -51,20 +64,13 @@ class LocalS3:
                 preexec_fn=lambda: die_with_parent(parent),  # noqa: PLW1509
             )
         try:
-            self._wait(folder / "s3.log")
+            log = folder / "s3.log"
+            wait_until_up(
+                self._process, address, self.port, lambda: f"the S3 server did not start: {log.read_text()[-2000:]}"
+            )
         except BaseException:
             self.close()
             raise
-
-    def _wait(self, log: Path) -> None:
-        end = time.monotonic() + 60
-        while True:
-            with socket.socket() as probe:
-                if probe.connect_ex((self.address, self.port)) == 0:
-                    return
-            if self._process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"the S3 server did not start: {log.read_text()[-2000:]}")
-            time.sleep(0.05)
 
     @property
     def credentials(self) -> dict[str, str]:
