@@ -1,12 +1,9 @@
 #include "weft/distributed/ewm.h"
 
 #include <algorithm>
-#include <cstring>
 #include <span>
-#include <string>
 #include <utility>
 
-#include "weft/base/types.h"
 #include "weft/distributed/shuffle_return.h"
 #include "weft/exchange/exchange.h"
 #include "weft/table/columns.h"
@@ -33,20 +30,12 @@ arrow::Result<TablePtr> Ewm(Communicator& communicator, const TablePtr& table, c
   if (communicator.world_size() == 1) return kernels::Ewm(*table, options, {}, context);
   auto spans = kernels::SpansOfEwm(*table, options, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, spans.status(), "ewm"));
-  ARROW_ASSIGN_OR_RAISE(
-      const auto all,
-      exchange::AllgatherBytes(communicator, AsText(std::as_bytes(std::span<const kernels::EwmSpan>(*spans)))));
+  ARROW_ASSIGN_OR_RAISE(const auto all,
+                        exchange::AllgatherValues(communicator, std::span<const kernels::EwmSpan>(*spans), "ewm"));
   std::vector<kernels::EwmState> before(options.columns.size());
-  for (Rank rank = 0; rank < communicator.rank(); ++rank) {
-    const std::string& bytes = all[static_cast<size_t>(rank)];
-    if (bytes.size() != before.size() * sizeof(kernels::EwmSpan)) {
-      return arrow::Status::Invalid("ewm: rank ", rank, " sent ", bytes.size(), " bytes of states");
-    }
-    for (size_t c = 0; c < before.size(); ++c) {
-      kernels::EwmSpan span;
-      std::memcpy(&span, bytes.data() + c * sizeof(span), sizeof(span));
-      before[c] = kernels::Advance(before[c], span, options);
-    }
+  for (size_t i = 0; i < before.size() * static_cast<size_t>(communicator.rank()); ++i) {
+    kernels::EwmState& state = before[i % before.size()];
+    state = kernels::Advance(state, all[i], options);
   }
   auto made = kernels::Ewm(*table, options, before, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, made.status(), "ewm"));

@@ -1,13 +1,11 @@
 #include "weft/distributed/window.h"
 
 #include <algorithm>
-#include <cstring>
 #include <numeric>
 #include <span>
 #include <string>
 #include <utility>
 
-#include "weft/base/types.h"
 #include "weft/distributed/shuffle_return.h"
 #include "weft/exchange/exchange.h"
 #include "weft/table/columns.h"
@@ -66,19 +64,6 @@ struct Span {
   int64_t rises = 1;
   int64_t falls = 1;
 };
-
-arrow::Result<std::vector<Span>> ShareSpans(Communicator& communicator, const Span& own) {
-  ARROW_ASSIGN_OR_RAISE(const auto all,
-                        exchange::AllgatherBytes(communicator, AsText(std::as_bytes(std::span<const Span>(&own, 1)))));
-  std::vector<Span> spans(all.size());
-  for (size_t r = 0; r < all.size(); ++r) {
-    if (all[r].size() != sizeof(Span)) {
-      return arrow::Status::Invalid("rolling: rank ", r, " sent ", all[r].size(), " bytes about its rows");
-    }
-    std::memcpy(&spans[r], all[r].data(), sizeof(Span));
-  }
-  return spans;
-}
 
 /// Whether times fall along the rows of all ranks; Status::Invalid where they neither fall nor rise. The same on all
 /// ranks.
@@ -193,20 +178,11 @@ arrow::Result<TablePtr> WindowOfTotals(Communicator& communicator, const TablePt
   using kernels::WindowTotals;
   auto totals = kernels::TotalsOfWindow(*table, options, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, totals.status(), "expanding"));
-  ARROW_ASSIGN_OR_RAISE(
-      const auto all,
-      exchange::AllgatherBytes(communicator, AsText(std::as_bytes(std::span<const WindowTotals>(*totals)))));
+  ARROW_ASSIGN_OR_RAISE(const auto all,
+                        exchange::AllgatherValues(communicator, std::span<const WindowTotals>(*totals), "expanding"));
   std::vector<WindowTotals> before(options.aggregates.size());
-  for (Rank rank = 0; rank < communicator.rank(); ++rank) {
-    const std::string& bytes = all[static_cast<size_t>(rank)];
-    if (bytes.size() != before.size() * sizeof(WindowTotals)) {
-      return arrow::Status::Invalid("expanding: rank ", rank, " sent ", bytes.size(), " bytes of totals");
-    }
-    for (size_t a = 0; a < before.size(); ++a) {
-      WindowTotals other;
-      std::memcpy(static_cast<void*>(&other), bytes.data() + a * sizeof(other), sizeof(other));
-      before[a].Merge(other);
-    }
+  for (size_t i = 0; i < before.size() * static_cast<size_t>(communicator.rank()); ++i) {
+    before[i % before.size()].Merge(all[i]);
   }
   auto made = kernels::Window(table, options, 0, table->num_rows(), before, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, made.status(), "expanding"));
@@ -230,7 +206,7 @@ arrow::Result<WindowRows> FetchWindowRows(Communicator& communicator, const Tabl
     times = *std::move(found);
     own = SpanOf(times.span());
   }
-  ARROW_ASSIGN_OR_RAISE(auto spans, ShareSpans(communicator, own));
+  ARROW_ASSIGN_OR_RAISE(auto spans, exchange::AllgatherValues(communicator, std::span<const Span>(&own, 1), "rolling"));
   if (frame.kind != WindowKind::kTime) {
     return SendSlices(communicator, table, SlicesOfRows(spans, frame, rank), context);
   }

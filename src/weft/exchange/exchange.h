@@ -10,13 +10,17 @@
 #include <arrow/table.h>
 
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "weft/base/context.h"
+#include "weft/base/types.h"
 #include "weft/communicator/communicator.h"
 
 namespace weft::exchange {
@@ -77,6 +81,23 @@ arrow::Result<std::shared_ptr<arrow::Table>> Broadcast(Communicator& communicato
 
 /// Small byte strings, any length a rank: all of them on all ranks, by rank.
 arrow::Result<std::vector<std::string>> AllgatherBytes(Communicator& communicator, std::string_view bytes);
+
+/// The values of all ranks, by rank: each has as many as this one, else Status::Invalid, which names the rank.
+template <typename T>
+arrow::Result<std::vector<T>> AllgatherValues(Communicator& communicator, std::span<const T> own,
+                                              std::string_view operation) {
+  static_assert(std::is_trivially_copyable_v<T>);
+  ARROW_ASSIGN_OR_RAISE(const auto all, AllgatherBytes(communicator, AsText(std::as_bytes(own))));
+  std::vector<T> values(all.size() * own.size());
+  for (size_t rank = 0; rank < all.size(); ++rank) {
+    if (all[rank].size() != own.size_bytes()) {
+      return arrow::Status::Invalid(operation, ": rank ", rank, " sent ", all[rank].size(), " bytes in the place of ",
+                                    own.size_bytes());
+    }
+    std::memcpy(static_cast<void*>(values.data() + rank * own.size()), all[rank].data(), own.size_bytes());
+  }
+  return values;
+}
 
 /// The numbers of rows of all ranks, by rank.
 arrow::Result<std::vector<int64_t>> AllgatherCounts(Communicator& communicator, int64_t rows);
