@@ -94,7 +94,7 @@ class CSVWriteOptions:
         """Whether they are called otherwise than the table's."""
         return self._names is not None
 
-    def names_for(self, columns: Sequence[str]) -> bool | list[str]:
+    def _names_for(self, columns: Sequence[str]) -> bool | list[str]:
         """The header of a table of these columns."""
         if self._names is None:
             return True

@@ -124,7 +124,7 @@ class Tabular:
         frame.to_csv(
             path,
             sep=csv_write_options.delimiter(),
-            header=csv_write_options.names_for(frame.columns),
+            header=csv_write_options._names_for(frame.columns),
             index=bool(frame.index_names),
             overwrite=True,
         )
