@@ -209,7 +209,9 @@ def print_table(results: dict[str, dict[str, list[float]]]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Weft and its peers in one run.")
-    parser.add_argument("--work", nargs="+", choices=[*KINDS, *SCALED], default=["join"], help=", ".join([*KINDS, *SCALED]))
+    parser.add_argument(
+        "--work", nargs="+", choices=[*KINDS, *SCALED], default=["join"], help=", ".join([*KINDS, *SCALED])
+    )
     parser.add_argument("--rows", type=int, default=4_500_000, help="rows (a side, of joins); default 4.5 million")
     parser.add_argument("--scale", type=float, default=1.0, help="scale factor of tpch; default 1")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of every engine")

@@ -60,9 +60,7 @@ def q3(t: dict[str, Lazy]) -> Lazy:
         t["customer"]
         .filter(col("c_mktsegment") == "BUILDING")
         .join(t["orders"].filter(col("o_orderdate") < date(1995, 3, 15)), left_on="c_custkey", right_on="o_custkey")
-        .join(
-            t["lineitem"].filter(col("l_shipdate") > date(1995, 3, 15)), left_on="o_orderkey", right_on="l_orderkey"
-        )
+        .join(t["lineitem"].filter(col("l_shipdate") > date(1995, 3, 15)), left_on="o_orderkey", right_on="l_orderkey")
         .group_by("o_orderkey", "o_orderdate", "o_shippriority")
         .agg(REVENUE.sum())
         .select(col("o_orderkey").alias("l_orderkey"), "revenue", "o_orderdate", "o_shippriority")
@@ -284,7 +282,9 @@ def q18(t: dict[str, Lazy]) -> Lazy:
         t["orders"]
         .join(sums.filter(col("sum_quantity") > 300), left_on="o_orderkey", right_on="l_orderkey")
         .join(t["customer"], left_on="o_custkey", right_on="c_custkey")
-        .select("c_name", col("o_custkey").alias("c_custkey"), "o_orderkey", "o_orderdate", "o_totalprice", "sum_quantity")
+        .select(
+            "c_name", col("o_custkey").alias("c_custkey"), "o_orderkey", "o_orderdate", "o_totalprice", "sum_quantity"
+        )
         .sort("o_totalprice", "o_orderdate", "o_orderkey", descending=[True, False, False])
         .head(100)
     )

@@ -23,7 +23,9 @@ def q12(orders: DataFrame, lineitem: DataFrame) -> DataFrame:
     lines = lines.merge(orders[["o_orderkey", "o_orderpriority"]], left_on="l_orderkey", right_on="o_orderkey")
     high = col("o_orderpriority").isin(["1-URGENT", "2-HIGH"])
     lines = lines.select("l_shipmode", high=high, low=~high)
-    return lines.groupby("l_shipmode", as_index=False).agg(high_line_count=("high", "sum"), low_line_count=("low", "sum"))
+    return lines.groupby("l_shipmode", as_index=False).agg(
+        high_line_count=("high", "sum"), low_line_count=("low", "sum")
+    )
 
 
 def q13(customer: DataFrame, orders: DataFrame) -> DataFrame:

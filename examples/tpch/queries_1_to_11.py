@@ -17,7 +17,9 @@ REVENUE = col("l_extendedprice") * (1 - col("l_discount"))
 def nations_of(nation: DataFrame, region: DataFrame, name: str) -> DataFrame:
     """The nations of a region."""
     found = region.filter(col("r_name") == name)
-    return nation.merge(found, left_on="n_regionkey", right_on="r_regionkey", how="left_semi")[["n_nationkey", "n_name"]]
+    return nation.merge(found, left_on="n_regionkey", right_on="r_regionkey", how="left_semi")[
+        ["n_nationkey", "n_name"]
+    ]
 
 
 def q1(lineitem: DataFrame) -> DataFrame:
@@ -122,7 +124,9 @@ def q7(
     """What France and Germany sold to each other, by year."""
     two = nation[["n_nationkey", "n_name"]].filter(col("n_name").isin(["FRANCE", "GERMANY"]))
     sellers = supplier[["s_suppkey", "s_nationkey"]]
-    sellers = sellers.merge(two.rename(columns={"n_nationkey": "s_nationkey", "n_name": "supp_nation"}), on="s_nationkey")
+    sellers = sellers.merge(
+        two.rename(columns={"n_nationkey": "s_nationkey", "n_name": "supp_nation"}), on="s_nationkey"
+    )
     buyers = customer[["c_custkey", "c_nationkey"]]
     buyers = buyers.merge(two.rename(columns={"n_nationkey": "c_nationkey", "n_name": "cust_nation"}), on="c_nationkey")
     lines = lineitem[["l_orderkey", "l_suppkey", "l_extendedprice", "l_discount", "l_shipdate"]]

@@ -49,9 +49,7 @@ def chosen(text: str) -> list[int]:
     return numbers
 
 
-def run(
-    env: weft.Env, data: Path, numbers: Iterable[int], repeat: int, show: bool, output: Path | None
-) -> None:
+def run(env: weft.Env, data: Path, numbers: Iterable[int], repeat: int, show: bool, output: Path | None) -> None:
     wanted = {name for number in numbers for name in tables_of(number)}
     tables = read_tables(data, env, sorted(wanted | {"supplier"}))
     scale = scale_of(tables)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 #: Weak or strong scaling of a join over MPI, with timers.
-JOIN_OVER_MPI = '''
+JOIN_OVER_MPI = """
 import argparse
 import time
 
@@ -72,10 +72,10 @@ if __name__ == "__main__":
     parser.add_argument("-u", dest="unique", type=float, default=0.9)
     parser.add_argument("-s", dest="scaling", type=str, default="w", choices=["s", "w"])
     cylon_join(vars(parser.parse_args()))
-'''
+"""
 
 #: The same over links that a rendezvous server pairs, sums by the communicator of the context.
-JOIN_OVER_FMI = '''
+JOIN_OVER_FMI = """
 import os
 import sys
 
@@ -104,10 +104,10 @@ tot_l = communicator.allreduce(len(df3), ReduceOp.SUM)
 longest = communicator.allreduce(float(env.rank), ReduceOp.MAX)
 print("###", env.rank, env.world_size, tot_l, longest, flush=True)
 env.finalize()
-'''
+"""
 
 #: Operators over all ranks; each rank writes its part of each result into the folder that it is given.
-OPERATORS = '''
+OPERATORS = """
 import sys
 
 import pandas as pd
@@ -156,4 +156,4 @@ print("rows", env.rank, even.row_count, tb1.sum("a").to_pydict()["a"][0], tb1.ma
 assert tb1.distributed_equals(tb1) and df1.equals(df1, env=env)
 assert tb1.shuffle(["k"]).context.get_world_size() == env.world_size
 env.finalize()
-'''
+"""

@@ -1,4 +1,4 @@
-"""`DataFrame`: pycylon's frame, whose methods run over all ranks where they are given ``env=``; and `read_csv`, `concat`."""
+"""`DataFrame`, whose methods run over all ranks where they are given ``env=``; `read_csv` and `concat`."""
 
 from __future__ import annotations
 
@@ -129,7 +129,9 @@ class DataFrame(Tabular):
 
     # -- this rank's rows, or with env= all ranks' ---------------------------------------------------------------
 
-    def sort_values(self, by: Any, ascending: Any = True, env: CylonEnv | None = None, **sort_options: Any) -> DataFrame:
+    def sort_values(
+        self, by: Any, ascending: Any = True, env: CylonEnv | None = None, **sort_options: Any
+    ) -> DataFrame:
         """Rows ordered by columns, by name or position; `sort_options` as in `SortOptions`."""
         SortOptions(**sort_options)
         context = env_of("sort_values", env)
@@ -158,7 +160,7 @@ class DataFrame(Tabular):
         left_on, right_on = (left_on, right_on) if on is None else (on, on)
         left_keys = list(self._frame.index_names) if left_index else left_on
         right_keys = list(right._frame.index_names) if right_index else right_on
-        if not left_keys and left_keys != 0 or not right_keys and right_keys != 0:
+        if left_keys in (None, []) or right_keys in (None, []):
             raise ValueError("merge: name the keys: on, left_on and right_on, or left_index and right_index")
         more = {"sort": sort, "indicator": indicator, "validate": validate}
         return self._merged(right, left_keys, right_keys, how, algorithm, suffixes, more, env, "merge")
@@ -176,7 +178,7 @@ class DataFrame(Tabular):
     ) -> DataFrame:
         """Joins columns of this frame (`on`; default: its index) with the other's index. Columns as in `merge`."""
         keys = list(self._frame.index_names) if on is None else on
-        if not keys and keys != 0:
+        if keys in (None, []):
             raise ValueError("join: name the columns of this frame by on, or give it an index")
         labels = list(other._frame.index_names)
         if not labels:
@@ -267,8 +269,8 @@ class GroupByDataFrame:
         self._type = groupby_type
 
     def agg(self, dic: Mapping[Any, Any]) -> DataFrame:
-        """A dict of columns to aggregations, one or a list: sum, count, min, max, mean, var, std, nunique, quantile (the
-        median)."""
+        """A dict of columns to aggregations, one or a list: sum, count, min, max, mean, var, std, nunique, and quantile,
+        which is the median."""
         frame = self._df._over(self._df._context)
         plan = aggregations(self._df, dic, self._type)
         return self._df._of(frame.groupby(self._by, as_index=False, sort=False).agg(**plan))

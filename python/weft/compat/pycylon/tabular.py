@@ -132,9 +132,9 @@ class Tabular:
     # -- choosing ------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Self:
-        """``t[2:5]`` rows by position, ``t[3]`` one row, ``t["a"]`` and ``t[["a", "b"]]`` columns, ``t[mask]`` the rows for
-        which a table of one column of truth values is true, or, of as many columns, the values; ``t[a:b, env]`` rows of
-        the whole, which is collective."""
+        """``t[2:5]`` rows by position, ``t[3]`` one row, ``t["a"]`` and ``t[["a", "b"]]`` columns, ``t[mask]`` the rows
+        for which a table of one column of truth values is true, or, of as many columns, the values; ``t[a:b, env]`` rows
+        of the whole, which is collective."""
         if isinstance(key, tuple):
             rows, env = key
             if not isinstance(rows, slice):
@@ -243,7 +243,9 @@ class Tabular:
         """Where the value is one of `values`; a dict has a list a column, a table its columns' values."""
         if skip_null is not True:
             refuse("isin", skip_null=(skip_null, "a missing value among the values stands for all missing ones"))
-        wanted = {name: list(column) for name, column in values.to_dict().items()} if isinstance(values, Tabular) else values
+        wanted = (
+            {name: list(column) for name, column in values.to_dict().items()} if isinstance(values, Tabular) else values
+        )
         return self._of(self._frame.isin(wanted))
 
     def applymap(self, func: Any, na_action: str | None = None) -> Self:
@@ -315,7 +317,9 @@ def joined(
     left, right = left.reset_index(), right.reset_index()
     names = (left.columns, right.columns)
     both = set(names[0]) & set(names[1])
-    final = [prefix + name if name in both else name for prefix, side in zip(prefixes, names, strict=True) for name in side]
+    final = [
+        prefix + name if name in both else name for prefix, side in zip(prefixes, names, strict=True) for name in side
+    ]
     if len(set(final)) != len(final):
         twice = sorted({name for name in final if final.count(name) > 1})
         raise ValueError(f"join: the result would have columns twice: {twice}; give other suffixes or rename")
