@@ -269,8 +269,8 @@ class GroupByDataFrame:
         self._type = groupby_type
 
     def agg(self, dic: Mapping[Any, Any]) -> DataFrame:
-        """A dict of columns to aggregations, one or a list: sum, count, min, max, mean, var, std, nunique, and quantile,
-        which is the median."""
+        """A dict of columns to aggregations, one or a list: sum, count, min, max, mean, var, std, nunique;
+        quantile, which is the median."""
         frame = self._df._over(self._df._context)
         plan = aggregations(self._df, dic, self._type)
         return self._df._of(frame.groupby(self._by, as_index=False, sort=False).agg(**plan))

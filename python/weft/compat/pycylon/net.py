@@ -232,8 +232,8 @@ class UCXRedisOOBContext(_RedisContext):
 
 
 class UCXConfig(CommConfig):
-    """UCX, whose ranks meet over MPI (`comm` of mpi4py), at a Redis server (a `UCXRedisOOBContext`), or, without one, as
-    their launcher says."""
+    """UCX, whose ranks meet over MPI (`comm` of mpi4py), at a Redis server (a `UCXRedisOOBContext`), or else as their
+    launcher says."""
 
     _type = CommType.UCX
 

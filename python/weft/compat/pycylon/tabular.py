@@ -133,8 +133,8 @@ class Tabular:
 
     def __getitem__(self, key: Any) -> Self:
         """``t[2:5]`` rows by position, ``t[3]`` one row, ``t["a"]`` and ``t[["a", "b"]]`` columns, ``t[mask]`` the rows
-        for which a table of one column of truth values is true, or, of as many columns, the values; ``t[a:b, env]`` rows
-        of the whole, which is collective."""
+        for which a table of one column of truth values is true, or, of as many columns, the values; ``t[a:b, env]``
+        rows of the whole, which is collective."""
         if isinstance(key, tuple):
             rows, env = key
             if not isinstance(rows, slice):
