@@ -26,7 +26,7 @@ def generate(folder: Path, scale: float) -> None:
     if program is None:
         raise RuntimeError("tpchgen-cli is not installed: pip install tpchgen-cli")
     folder.mkdir(parents=True, exist_ok=True)
-    command = [program, "-s", f"{scale:g}", "--format=parquet", f"--output-dir={folder}"]
+    command = [program, "parquet", "-s", f"{scale:g}", "--output-dir", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"tpchgen-cli failed with exit code {done.returncode}: {done.stderr.strip()}")

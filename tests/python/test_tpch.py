@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import subprocess
@@ -15,7 +16,8 @@ import pyarrow.parquet as pq
 import pytest
 import tpch_sql
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "tpch"
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "tpch"
 TABLES = ("customer", "lineitem", "nation", "orders", "part", "partsupp", "region", "supplier")
 SCALE = 1.0 if os.environ.get("WEFT_SOAK") else 0.1
 
@@ -67,6 +69,19 @@ def test_queries(launch, data, expected, ranks):
         if not agree:
             wrong.append((number, found[:3], rows[:3]))
     assert not wrong
+
+
+def test_the_peers_agree(tmp_path):
+    """Polars' expressions, and DuckDB and DataFusion on doubles, answer what Weft does."""
+    command = [sys.executable, str(ROOT / "benchmarks" / "peers.py"), "--work", "tpch", "--scale", "0.01"]
+    command += ["--repeat", "1", "--threads", "2", "--json"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert list(found) == [f"tpch {number}" for number in range(1, 23)]
+    assert all({"weft", "duckdb", "polars", "datafusion"} <= set(seconds) for seconds in found.values())
 
 
 def test_chosen_queries(launch, data):
