@@ -46,6 +46,8 @@ def _as(name: str, source: ModuleType) -> ModuleType:
     made.__dict__.update({key: getattr(source, key) for key in source.__all__})
     made.__dict__["__all__"] = list(source.__all__)
     made.__path__ = []
+    if hasattr(source, "__getattr__"):
+        made.__dict__["__getattr__"] = source.__getattr__
     return made
 
 

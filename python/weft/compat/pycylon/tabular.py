@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import weft
+from weft.arguments import find_all
 from weft.compat.pycylon.context import CylonContext
 from weft.compat.pycylon.refusing import refuse
 
@@ -58,8 +59,8 @@ class Tabular:
 
     def _names(self, columns: Any) -> list[str]:
         """Columns by name or position, one or a list."""
-        listed = list(columns) if isinstance(columns, list | tuple) else [columns]
-        return self._frame.iloc[0:0][[*listed]].columns
+        names = self._frame.table.column_names
+        return [names[i] for i in find_all(self._frame, columns, "columns", index_too=False)]
 
     # -- what it is ----------------------------------------------------------------------------------------------
 
