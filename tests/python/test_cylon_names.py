@@ -182,6 +182,7 @@ FMI = {
         (lambda df, tb: df + df[["p"]], "columns"),
         (lambda df, tb: cn.concat([df], axis=1), "axis"),
         (lambda df, tb: cn.concat([1]), "DataFrames"),
+        (lambda df, tb: cn.read_csv("x.csv", ignore_emptylines=False), "ignore_emptylines"),
         (lambda df, tb: tb.repartition([4], [1]), "receive_build_rank_order"),
         (lambda df, tb: tb.astype("int64", safe=False), "safe"),
         (lambda df, tb: tb.dropna(axis=2), "axis"),

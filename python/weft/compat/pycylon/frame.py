@@ -329,8 +329,8 @@ def read_csv(
     context = env_of("read_csv", env)
     options = CSVReadOptions().use_threads(use_threads).block_size(block_size).with_delimiter(sep)
     options.skip_rows(skiprows).slice(slice)
-    if ignore_emptylines:
-        options.ignore_emptylines()
+    if ignore_emptylines is not True:
+        refuse("read_csv", ignore_emptylines=(ignore_emptylines, "lines without anything are no rows"))
     if na_values is not None:
         options.na_values(list(na_values))
     if names is not None:

@@ -17,7 +17,7 @@ class CSVReadOptions:
     """How CSV is read; each method returns the options."""
 
     def __init__(self) -> None:
-        self._options: dict[str, Any] = {"skip_blank_lines": False}
+        self._options: dict[str, Any] = {}
         self._slice = False
 
     def use_threads(self, use_thread: bool) -> CSVReadOptions:
@@ -41,8 +41,7 @@ class CSVReadOptions:
         return self
 
     def ignore_emptylines(self) -> CSVReadOptions:
-        """Lines without anything are no rows."""
-        self._options["skip_blank_lines"] = True
+        """Lines without anything are no rows, which they are not in any case."""
         return self
 
     def use_cols(self, cols: Sequence[str]) -> CSVReadOptions:

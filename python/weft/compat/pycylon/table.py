@@ -381,7 +381,7 @@ class Table(Tabular):
         value, or (``how="all"``) no other."""
         if axis not in (0, 1):
             raise ValueError(f"dropna: axis={axis!r} is neither 0 nor 1")
-        made = self._frame.dropna(axis=1 - axis, how=how)  # type: ignore[arg-type]
+        made = self._frame.dropna(axis=1 - axis, how=how)
         if inplace:
             self._frame = made
             return None
