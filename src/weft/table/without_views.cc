@@ -1,6 +1,6 @@
 #include "weft/table/without_views.h"
 
-#include <arrow/compute/api_scalar.h>
+#include <arrow/compute/cast.h>
 #include <arrow/compute/exec.h>
 
 #include <utility>
