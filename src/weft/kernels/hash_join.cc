@@ -27,6 +27,10 @@ namespace {
 constexpr int64_t kPartitionRows = 8192;
 /// A build side up to this size is not partitioned.
 constexpr int64_t kUnpartitionedRows = 2 * kPartitionRows;
+/// Nor is a larger one, up to this size, where so many times as many rows probe: to move those costs more than reading a
+/// table that is in a farther cache.
+constexpr int64_t kMostUnpartitionedRows = int64_t{1} << 18;
+constexpr int64_t kManyProbes = 16;
 /// Probing rows a task where nothing is partitioned.
 constexpr int64_t kProbeRows = int64_t{1} << 16;
 /// A partition with more probing rows than this, and than a share of all, has a key (or few) with very many rows; its
@@ -176,8 +180,10 @@ arrow::Status HashJoiner::Prepare(const std::shared_ptr<arrow::Table>& left,
 
 int HashJoiner::ChoosePartitionBits() {
   if (tuning_.partition_bits >= 0) return std::min(tuning_.partition_bits, kMaxPartitionBits);
-  const int64_t build_rows = side(BuildSide(sides_[0]->rows(), sides_[1]->rows()))->rows();
+  const Side build = BuildSide(sides_[0]->rows(), sides_[1]->rows());
+  const int64_t build_rows = side(build)->rows();
   if (build_rows <= kUnpartitionedRows) return 0;
+  if (build_rows <= kMostUnpartitionedRows && side(Other(build))->rows() / build_rows >= kManyProbes) return 0;
   const auto partitions = static_cast<uint64_t>((build_rows + kPartitionRows - 1) / kPartitionRows);
   return std::min(static_cast<int>(std::bit_width(partitions - 1)), kMaxPartitionBits);
 }
