@@ -99,9 +99,9 @@ def q19(lineitem: DataFrame, part: DataFrame) -> float:
     """Revenue from three kinds of parts that were sent by air and delivered in person."""
     lines = lineitem[["l_partkey", "l_quantity", "l_extendedprice", "l_discount", "l_shipmode", "l_shipinstruct"]]
     lines = lines.filter(
-        (col("l_quantity") <= 30)
+        (col("l_shipinstruct") == "DELIVER IN PERSON")
         & col("l_shipmode").isin(["AIR", "AIR REG"])
-        & (col("l_shipinstruct") == "DELIVER IN PERSON")
+        & (col("l_quantity") <= 30)
     )
     parts = part[["p_partkey", "p_brand", "p_size", "p_container"]]
     parts = parts.filter((col("p_size") <= 15) & col("p_brand").isin(["Brand#12", "Brand#23", "Brand#34"]))
