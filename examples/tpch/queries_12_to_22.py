@@ -97,16 +97,11 @@ def q18(customer: DataFrame, orders: DataFrame, lineitem: DataFrame) -> DataFram
 
 def q19(lineitem: DataFrame, part: DataFrame) -> float:
     """Revenue from three kinds of parts that were sent by air and delivered in person."""
-    lines = lineitem[["l_partkey", "l_quantity", "l_extendedprice", "l_discount", "l_shipmode", "l_shipinstruct"]]
-    lines = lines.filter(
-        (col("l_shipinstruct") == "DELIVER IN PERSON")
-        & col("l_shipmode").isin(["AIR", "AIR REG"])
-        & (col("l_quantity") <= 30)
-    )
     parts = part[["p_partkey", "p_brand", "p_size", "p_container"]]
     parts = parts.filter((col("p_size") <= 15) & col("p_brand").isin(["Brand#12", "Brand#23", "Brand#34"]))
-    lines = lines[["l_partkey", "l_quantity", "l_extendedprice", "l_discount"]]
+    lines = lineitem[["l_partkey", "l_quantity", "l_extendedprice", "l_discount", "l_shipmode", "l_shipinstruct"]]
     lines = lines.merge(parts, left_on="l_partkey", right_on="p_partkey")
+    lines = lines.filter((col("l_shipinstruct") == "DELIVER IN PERSON") & col("l_shipmode").isin(["AIR", "AIR REG"]))
 
     def kind(brand: str, size: str, packages: str, least: int, largest: int) -> Expression:
         containers = [f"{size} {package}" for package in packages.split()]
@@ -150,8 +145,7 @@ def q21(supplier: DataFrame, lineitem: DataFrame, orders: DataFrame, nation: Dat
     is_late = col("l_receiptdate") > col("l_commitdate")
     lines = lineitem[["l_orderkey", "l_suppkey", "l_commitdate", "l_receiptdate"]]
     # Late lines of theirs, of orders that are done.
-    late = lines.filter(is_late)[["l_orderkey", "l_suppkey"]]
-    late = late.merge(sellers[["s_suppkey", "s_name"]], left_on="l_suppkey", right_on="s_suppkey")
+    late = lines.merge(sellers[["s_suppkey", "s_name"]], left_on="l_suppkey", right_on="s_suppkey").filter(is_late)
     done = orders[["o_orderkey", "o_orderstatus"]].filter(col("o_orderstatus") == "F")
     late = late.merge(done, left_on="l_orderkey", right_on="o_orderkey", how="left_semi")[["l_orderkey", "s_name"]]
     # How many suppliers those orders have, and how many were late.

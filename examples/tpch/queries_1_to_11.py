@@ -72,10 +72,11 @@ def q3(customer: DataFrame, orders: DataFrame, lineitem: DataFrame) -> DataFrame
 
 def q4(orders: DataFrame, lineitem: DataFrame) -> DataFrame:
     """Orders of a quarter of which a line came too late, by priority."""
-    late = lineitem[["l_orderkey", "l_commitdate", "l_receiptdate"]]
-    late = late.filter(col("l_commitdate") < col("l_receiptdate"))
     ordered = orders[["o_orderkey", "o_orderdate", "o_orderpriority"]]
     ordered = ordered.filter((col("o_orderdate") >= date(1993, 7, 1)) & (col("o_orderdate") < date(1993, 10, 1)))
+    lines = lineitem[["l_orderkey", "l_commitdate", "l_receiptdate"]]
+    lines = lines.merge(ordered, left_on="l_orderkey", right_on="o_orderkey", how="left_semi")
+    late = lines.filter(col("l_commitdate") < col("l_receiptdate"))
     ordered = ordered.merge(late, left_on="o_orderkey", right_on="l_orderkey", how="left_semi")
     return ordered.groupby("o_orderpriority", as_index=False).agg(order_count=("o_orderkey", "size"))
 
@@ -130,8 +131,8 @@ def q7(
     buyers = customer[["c_custkey", "c_nationkey"]]
     buyers = buyers.merge(two.rename(columns={"n_nationkey": "c_nationkey", "n_name": "cust_nation"}), on="c_nationkey")
     lines = lineitem[["l_orderkey", "l_suppkey", "l_extendedprice", "l_discount", "l_shipdate"]]
-    lines = lines.filter((col("l_shipdate") >= date(1995, 1, 1)) & (col("l_shipdate") <= date(1996, 12, 31)))
     lines = lines.merge(sellers, left_on="l_suppkey", right_on="s_suppkey")
+    lines = lines.filter((col("l_shipdate") >= date(1995, 1, 1)) & (col("l_shipdate") <= date(1996, 12, 31)))
     ordered = orders[["o_orderkey", "o_custkey"]].merge(buyers, left_on="o_custkey", right_on="c_custkey")
     lines = lines.merge(ordered[["o_orderkey", "cust_nation"]], left_on="l_orderkey", right_on="o_orderkey")
     lines = lines.filter(col("supp_nation") != col("cust_nation"))
