@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -95,12 +96,14 @@ class Lab:
         self._names: list[str] = []
         self._processes: list[subprocess.Popen[str]] = []
         self._folder = tempfile.TemporaryDirectory(prefix="weft-netlab-")
+        self._host = ExitStack()
 
     # -- building ------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Lab:
         try:
             ns.sweep()
+            self._host.enter_context(ns.many_neighbours())
             self._build()
         except BaseException:
             self.close()
@@ -405,4 +408,5 @@ class Lab:
         there = set(ns.run(["ip", "netns", "list"]).split())
         ns.remove([name for name in self._names if name in there])
         self._names = []
+        self._host.close()
         self._folder.cleanup()
