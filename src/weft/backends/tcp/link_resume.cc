@@ -12,6 +12,8 @@ namespace {
 
 /// So many streams in a row may break before they carry anything of what waits.
 constexpr int kMostInVain = 64;
+/// One that became silent, which takes 3 s to be known, counts as so many: the fourth in a row is the last.
+constexpr int kSilentWeighs = 21;
 /// The same of those over which not even an answer came, which takes 3 s each to be known.
 constexpr int kMostSilent = 1;
 
@@ -29,6 +31,7 @@ arrow::Status Link::Break(const std::string& how, bool silent) {
     return status;
   }
   silent_streams_ = silent && !heard_ ? silent_streams_ + 1 : 0;
+  broke_silently_ = silent;
   if (silent_streams_ > kMostSilent) {
     return Lost(how + " The link was made again " + std::to_string(silent_streams_) +
                 " times, and nothing came over it");
@@ -112,13 +115,14 @@ arrow::Status Link::TakeResume() {
     return ProtocolError("has frames of this rank on a link that is new");
   }
   held_ = false;
+  // So that the peer hears of this rank even where the new stream dies of what the peer sends at once.
+  acknowledge_now_ = true;
   const arrow::Status status = kept_.Rewind(frame_.acknowledgement, frame_.size, next_sequence_);
   if (!status.ok()) return Lost("cannot go on where its link broke: it " + status.message());
   if (carried_ || frame_.size > carried_part_ || kept_.empty()) {
     in_vain_ = 0;
-  } else if (++in_vain_ > kMostInVain) {
-    return Lost(how_broken_ + "; the link was made again " + std::to_string(kMostInVain) +
-                " times, and carried nothing");
+  } else if ((in_vain_ += broke_silently_ ? kSilentWeighs : 1) > kMostInVain) {
+    return Lost(how_broken_ + "; the link was made again and again, and carried nothing");
   }
   carried_ = false;
   carried_part_ = frame_.size;
