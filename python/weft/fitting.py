@@ -1,4 +1,4 @@
-"""`Fitted`: what is learned of a frame's columns over all ranks and then done to frames, in the manner of scikit-learn."""
+"""`Fitted`: what is learned of columns over all ranks and then done to frames, in the manner of scikit-learn."""
 
 from __future__ import annotations
 

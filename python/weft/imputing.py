@@ -60,9 +60,7 @@ class SimpleImputer(Fitted):
     ) -> None:
         refuse("SimpleImputer", copy=(copy, True, "frames do not change: use the result"))
         if not (missing_values is None or (isinstance(missing_values, float) and math.isnan(missing_values))):
-            raise ValueError(
-                f"SimpleImputer: missing_values={missing_values!r} is not taken; missing is null or NaN: replace it first"
-            )
+            raise ValueError(f"SimpleImputer: missing_values={missing_values!r} is not taken; missing is null or NaN")
         self.missing_values = missing_values
         self.strategy = strategy
         self.fill_value = fill_value
@@ -92,9 +90,9 @@ class SimpleImputer(Fitted):
         else:
             found = [self._constant(where, name, kind) for name, kind in X.dtypes.items()]
         self._empty = [count == 0 for count in counts]
-        shown = [math.nan if empty and not self.keep_empty_features else one for one, empty in zip(found, self._empty)]
-        if self.keep_empty_features and self.strategy != "constant":
-            shown = [0 if empty else one for one, empty in zip(shown, self._empty, strict=True)]
+        of_empty: Any = 0 if self.keep_empty_features else math.nan
+        kept = self.keep_empty_features and self.strategy == "constant"
+        shown = [of_empty if empty and not kept else one for one, empty in zip(found, self._empty, strict=True)]
         plain = all(isinstance(one, int | float) for one in shown)
         self.statistics_ = numpy.array(shown, dtype=numpy.float64 if plain else object)
         self._fillers = shown
@@ -135,9 +133,7 @@ class SimpleImputer(Fitted):
         import numpy
 
         names = super().get_feature_names_out(input_features)
-        kept = [
-            name for name, empty in zip(names, self._empty, strict=True) if self.keep_empty_features or not empty
-        ]
+        kept = [name for name, empty in zip(names, self._empty, strict=True) if self.keep_empty_features or not empty]
         return numpy.array([*kept, *(f"missingindicator_{name}" for name in self.indicator_features_)], dtype=object)
 
 

@@ -107,8 +107,14 @@ class OrdinalEncoder(Fitted):
                     numbers = pc.if_else(unknown, float(self.unknown_value), numbers)
                 elif pc.any(unknown).as_py():
                     first = plain.filter(unknown)[0].as_py()
-                    raise ValueError(f"{place(env)}{self._called('transform')}: column {name!r} has the unknown value {first!r}")
-                filler = pa.scalar(None, pa.float64()) if math.isnan(self.encoded_missing_value) else float(self.encoded_missing_value)
+                    raise ValueError(
+                        f"{place(env)}{self._called('transform')}: column {name!r} has the unknown value {first!r}"
+                    )
+                filler = (
+                    pa.scalar(None, pa.float64())
+                    if math.isnan(self.encoded_missing_value)
+                    else float(self.encoded_missing_value)
+                )
                 made[name] = pc.if_else(missing, filler, numbers).cast(kind)
             return made, None
 

@@ -127,9 +127,7 @@ class MinMaxScaler(_Scaler):
         Rows.
     """
 
-    def __init__(
-        self, feature_range: tuple[float, float] = (0, 1), *, copy: bool = True, clip: bool = False
-    ) -> None:
+    def __init__(self, feature_range: tuple[float, float] = (0, 1), *, copy: bool = True, clip: bool = False) -> None:
         refuse("MinMaxScaler", copy=(copy, True, _UNCHANGING))
         self.feature_range = feature_range
         self.copy = copy
@@ -159,7 +157,9 @@ class MinMaxScaler(_Scaler):
         try:
             least, greatest = (float(end) for end in self.feature_range)
         except (TypeError, ValueError):
-            raise ValueError(f"{where}MinMaxScaler: feature_range={self.feature_range!r} is no pair of numbers") from None
+            raise ValueError(
+                f"{where}MinMaxScaler: feature_range={self.feature_range!r} is no pair of numbers"
+            ) from None
         if not least < greatest:
             raise ValueError(f"{where}MinMaxScaler: feature_range={self.feature_range!r} does not rise")
         return least, greatest

@@ -107,7 +107,9 @@ def _sizes(where: str, rows: int, test_size: Any, train_size: Any) -> tuple[int,
     if train_size is None:
         train = rows - test
     if train + test > rows:
-        raise ValueError(f"{where}: {train} rows for training and {test} for testing are more than the {rows} there are")
+        raise ValueError(
+            f"{where}: {train} rows for training and {test} for testing are more than the {rows} there are"
+        )
     if train == 0:
         raise ValueError(f"{where}: of {rows} rows none would be left for training (test_size={test_size!r})")
     return train, test
@@ -140,7 +142,9 @@ def _roles(where: str, frame: DataFrame, stratify: Any, seed: int, train: int, t
         raise ValueError(f"{where}: stratify={value!r} is there once; each part needs one")
     for what, rows in (("train", train), ("test", test)):
         if rows < len(counts):
-            raise ValueError(f"{where}: {rows} rows of the {what} part are fewer than the {len(counts)} values of stratify")
+            raise ValueError(
+                f"{where}: {rows} rows of the {what} part are fewer than the {len(counts)} values of stratify"
+            )
     for_train = _shares(counts, train)
     left = [count - taken for count, taken in zip(counts, for_train, strict=True)]
     for_test = _shares(left, test)

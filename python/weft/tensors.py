@@ -1,7 +1,7 @@
 """Columns as arrays and tensors of other libraries: NumPy, PyTorch, TensorFlow, whatever takes DLPack.
 
-All of it is this rank's rows and runs no collective. A column of integers or floats without nulls that lies in one chunk
-is shared, not copied; so whoever gets it must not write to it.
+All of it is this rank's rows and runs no collective. A column of integers or floats without nulls that lies in one
+chunk is shared, not copied; so whoever gets it must not write to it.
 """
 
 from __future__ import annotations
@@ -231,7 +231,9 @@ def torch_tensor(values: Any, operation: str) -> Any:
         return torch.utils.dlpack.from_dlpack(values.__dlpack__())
     except RuntimeError as problem:
         kind = values.type if isinstance(values, pa.Array) else values.dtype
-        raise TypeError(f"{operation}: PyTorch {torch.__version__} takes no {kind} ({problem}); astype it first") from None
+        raise TypeError(
+            f"{operation}: PyTorch {torch.__version__} takes no {kind} ({problem}); astype it first"
+        ) from None
 
 
 def tensorflow_tensor(values: pa.Array, operation: str) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from weft import tensors
-from weft.arguments import place
 from weft.computed import ABSENT
 from weft.output import Output
 
