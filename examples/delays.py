@@ -1,4 +1,4 @@
-"""What examples/train_torch.py and examples/infer_torch.py share: flights, what is done to their columns, the network."""
+"""What examples/train_torch.py and examples/infer_torch.py share: flights, their preparation, the network."""
 
 from pathlib import Path
 

