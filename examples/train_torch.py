@@ -16,6 +16,7 @@ import torch
 from delays import NAMES, NUMBERS, Delay, Preparation, read_flights
 
 import weft
+from weft.batches import Batches
 from weft.learn import train_test_split
 
 
@@ -38,7 +39,7 @@ def learn(env: weft.Env, model: Delay, optimizer: torch.optim.Optimizer, x: torc
     return float(summed[-2] / rows)
 
 
-def error(env: weft.Env, model: Delay, batches: weft.batches.Batches) -> float:
+def error(env: weft.Env, model: Delay, batches: Batches) -> float:
     """The root of the mean squared error over all ranks' batches."""
     summed = np.zeros(2)
     with torch.no_grad():
@@ -65,7 +66,7 @@ def main() -> None:
         model = Delay(len(NUMBERS), prepare.sizes)
         optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
 
-        def batches(rows: weft.DataFrame, shuffle: bool) -> weft.batches.Batches:
+        def batches(rows: weft.DataFrame, shuffle: bool) -> Batches:
             chosen = prepare(rows)[[*NUMBERS, *NAMES, "arr_delay"]].astype("float64")
             size = options.rows // env.world_size
             return chosen.batches(size, label="arr_delay", shuffle=shuffle, seed=1, dtype="float64")

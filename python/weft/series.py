@@ -137,11 +137,12 @@ class Series(SeriesReshaping, SeriesReductions):
         bools = pa.types.is_boolean(values.type)
         if copy is False and (bools or self.to_arrow().num_chunks != 1):
             raise BufferError("the values are bools or lie in several chunks; without a copy they are no one array")
-        version = (0, 8) if max_version is None else max_version
-        plain: Any = values.to_numpy(zero_copy_only=False).copy() if bools else values
-        capsule: object = plain.__dlpack__(
-            stream=stream, max_version=version, dl_device=dl_device, copy=None if bools else copy
-        )
+        if bools:
+            # To whom only old capsules are known, NumPy gives none of what is read-only.
+            more = {} if max_version is None else {"max_version": max_version, "dl_device": dl_device}
+            return values.to_numpy(zero_copy_only=False).copy().__dlpack__(stream=stream, **more)
+        version = tensors.LEGACY if max_version is None else max_version
+        capsule: object = values.__dlpack__(stream=stream, max_version=version, dl_device=dl_device, copy=copy)
         return capsule
 
     def __dlpack_device__(self) -> tuple[int, int]:

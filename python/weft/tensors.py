@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from weft.rows import Rows
 
 __all__ = [
+    "LEGACY",
     "as_numpy",
     "check_numbers",
     "filled_type",
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 #: The last version of DLPack whose capsules every library takes.
-_LEGACY = (0, 8)
+LEGACY = (0, 8)
 
 #: What TensorFlow's kernels may expect of a tensor's address.
 _ALIGNMENT = 64
@@ -227,7 +228,7 @@ def torch_tensor(values: Any, operation: str) -> Any:
         return torch.utils.dlpack.from_dlpack(plain.astype("uint8").__dlpack__()).to(torch.bool)
     try:
         if isinstance(values, pa.Array):
-            return torch.utils.dlpack.from_dlpack(values.__dlpack__(max_version=_LEGACY))
+            return torch.utils.dlpack.from_dlpack(values.__dlpack__(max_version=LEGACY))
         return torch.utils.dlpack.from_dlpack(values.__dlpack__())
     except RuntimeError as problem:
         kind = values.type if isinstance(values, pa.Array) else values.dtype
@@ -245,5 +246,5 @@ def tensorflow_tensor(values: pa.Array, operation: str) -> Any:
     plain = values.to_numpy(zero_copy_only=False)
     aligned = plain.ctypes.data % _ALIGNMENT == 0
     if len(values) and aligned and not pa.types.is_boolean(values.type):
-        return tensorflow.experimental.dlpack.from_dlpack(values.__dlpack__(max_version=_LEGACY))
+        return tensorflow.experimental.dlpack.from_dlpack(values.__dlpack__(max_version=LEGACY))
     return tensorflow.constant(plain)

@@ -198,6 +198,15 @@ with weft.init() as env:
     )
 
 
+def test_the_page(launch, tmp_path):
+    """What docs/models.md shows runs."""
+    page = (EXAMPLES.parent / "docs" / "models.md").read_text()
+    blocks = [block.partition("```")[0] for block in page.split("```python\n")[1:]]
+    assert len(blocks) == 3
+    for block in blocks:
+        launch.ok(block, ranks=1, hang=LONG, **(with_torch(tmp_path) if "to_torch" in block else {}))
+
+
 # -- examples --------------------------------------------------------------------------------------------------------
 
 
