@@ -134,6 +134,8 @@ def filled_type(kind: pa.DataType, na_value: Any) -> pa.DataType:
     """The type of a column in which `na_value` stands for what is missing, whether anything is or not."""
     if na_value is ABSENT or (family(kind) == "bool" and isinstance(na_value, bool)):
         return kind
+    if not isinstance(na_value, int | float):
+        raise TypeError("it is no number")
     return numeric_type(kind, na_value)
 
 
