@@ -12,7 +12,7 @@ NUMBERS = ["dep_delay", "distance", "hour", "month", "wind_speed", "precip", "vi
 NAMES = ["carrier", "origin", "dest"]
 
 
-class Delay(torch.nn.Module):
+class Delay(torch.nn.Module):  # type: ignore[misc]
     """Numbers, and a vector learned for each name, to minutes. In doubles ranks may add up in any order, and agree."""
 
     def __init__(self, numbers: int, sizes: list[int]) -> None:

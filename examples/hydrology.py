@@ -15,6 +15,7 @@ next week is as this one.
 import argparse
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -30,7 +31,7 @@ LAGS = [1, 2, 3]
 # -- the data --------------------------------------------------------------------------------------------------------
 
 
-def attributes_of(gauge: int, rng: np.random.Generator) -> dict[str, object]:
+def attributes_of(gauge: int, rng: np.random.Generator) -> dict[str, Any]:
     """What does not change, under the names of CAMELS."""
     return {
         "gauge_id": f"{gauge:08d}",
@@ -42,7 +43,7 @@ def attributes_of(gauge: int, rng: np.random.Generator) -> dict[str, object]:
     }
 
 
-def weather_of(about: dict[str, float], days: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def weather_of(about: dict[str, Any], days: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Millimetres of rain and snow, and degrees, by day."""
     season = np.cos(2 * np.pi * (np.arange(days) - 200) / 365.25)
     warm = 14 - about["elev_mean"] * 0.0065 + 11 * season
@@ -58,7 +59,7 @@ def weather_of(about: dict[str, float], days: int, rng: np.random.Generator) -> 
     return np.where(wet, amount, 0.0), warm + noise
 
 
-def flow_of(about: dict[str, float], rain: np.ndarray, degrees: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def flow_of(about: dict[str, Any], rain: np.ndarray, degrees: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Millimetres a day that leave the catchment."""
     capacity = 60 + 120 * about["frac_forest"]
     fast = 0.25 + 0.4 * about["slope_mean"] / 150
@@ -128,9 +129,11 @@ def weekly(days: weft.DataFrame) -> weft.DataFrame:
     def weeks(gauge: weft.DataFrame) -> weft.DataFrame:
         # A frame of one gauge, whose rows are all on this rank.
         made = gauge.sort_values("date").resample("7D", on="date", origin="epoch")
-        return made.agg({"prcp": "sum", "snow": "sum", "warmth": "mean", "runoff": "mean"})
+        found: weft.DataFrame = made.agg({"prcp": "sum", "snow": "sum", "warmth": "mean", "runoff": "mean"})
+        return found
 
-    return days.groupby("gauge_id").apply(weeks).reset_index()
+    by_gauge: weft.DataFrame = days.groupby("gauge_id").apply(weeks).reset_index()
+    return by_gauge
 
 
 def features(weeks: weft.DataFrame) -> tuple[weft.DataFrame, list[str]]:

@@ -17,7 +17,7 @@ import weft
 
 def score(model: Delay, flights: weft.DataFrame, rows: int = 65536) -> np.ndarray:
     """The model's answers for this rank's rows, a block at a time. No rank waits for another."""
-    made = [np.empty(0)]
+    made: list[np.ndarray] = [np.empty(0)]
     with torch.no_grad():
         for begin in range(0, len(flights), rows):
             block = flights.local().slice(begin, rows)

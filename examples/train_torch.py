@@ -69,7 +69,8 @@ def main() -> None:
         def batches(rows: weft.DataFrame, shuffle: bool) -> Batches:
             chosen = prepare(rows)[[*NUMBERS, *NAMES, "arr_delay"]].astype("float64")
             size = options.rows // env.world_size
-            return chosen.batches(size, label="arr_delay", shuffle=shuffle, seed=1, dtype="float64")
+            made: Batches = chosen.batches(size, label="arr_delay", shuffle=shuffle, seed=1, dtype="float64")
+            return made
 
         for_training, for_testing = batches(train, True), batches(test, False)
         for number in range(options.epochs):

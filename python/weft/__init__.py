@@ -8,6 +8,9 @@
 Start the same script on several ranks with ``weft run -n 4 script.py``.
 """
 
+from weft import loading  # noqa: F401
+
+# isort: split
 from weft import _core, learn
 from weft.concat import concat
 from weft.csv_files import read_csv

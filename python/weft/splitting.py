@@ -135,6 +135,7 @@ def _roles(where: str, frame: DataFrame, stratify: Any, seed: int, train: int, t
         labels = frame.reset_index()[[name]] if name in frame.index_names else frame[[name]].reset_index(drop=True)
     labels = labels.rename(columns={labels.columns[0]: "label"}).shuffle(seed)
     sizes = labels.groupby("label", dropna=False, as_index=False).size()
+    assert isinstance(sizes, DataFrame)
     every = sizes.allgather().sort_values("label").to_arrow()
     counts = every.column("size").to_pylist()
     if min(counts) < 2:
