@@ -8,7 +8,7 @@
 Start the same script on several ranks with ``weft run -n 4 script.py``.
 """
 
-from weft import loading  # noqa: F401
+from weft import _allocator, loading  # noqa: F401  (the allocator first)
 
 # isort: split
 from weft import _core, learn
