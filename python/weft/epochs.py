@@ -11,7 +11,6 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from weft import tensors
-from weft.reducing import is_number
 
 if TYPE_CHECKING:
     import numpy
@@ -52,7 +51,9 @@ class Form:
         self.na_value = na_value
         self.names = frame.table.column_names
         #: Of Arrow, of the table's columns, `na_value` in place of what is missing.
-        self.kinds = [tensors.filled_type(kind, na_value) if is_number(kind) else kind for kind in frame.schema.types]
+        self.kinds = list(frame.schema.types)
+        for position in (*features, *labels):
+            self.kinds[position] = tensors.filled_type(self.kinds[position], na_value)
 
     def arrays(self, rows: DataFrame) -> Any:
         """Some rows as a batch of NumPy arrays. Those of one column may be shared, and are read-only then."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,11 @@ def with_torch(folder: Path) -> dict[str, str]:
     """The environment of a script that imports PyTorch."""
     if importlib.util.find_spec("torch") is not None:
         return {}
-    if not (DEBIAN / "torch" / "__init__.py").exists():
-        pytest.skip("PyTorch is not installed: apt-get install python3-torch")
+    version = f"cpython-{sys.version_info.major}{sys.version_info.minor}"
+    if not list((DEBIAN / "torch").glob(f"_C.{version}-*.so")):
+        pytest.skip(
+            f"PyTorch for this Python is not installed: apt-get install python3-torch, which is Debian's {version}"
+        )
     links = folder / "debian"
     if not links.exists():
         links.mkdir()
