@@ -23,9 +23,7 @@ def with_torch(folder: Path) -> dict[str, str]:
         return {}
     version = f"cpython-{sys.version_info.major}{sys.version_info.minor}"
     if not list((DEBIAN / "torch").glob(f"_C.{version}-*.so")):
-        pytest.skip(
-            f"PyTorch for this Python is not installed: apt-get install python3-torch, which is Debian's {version}"
-        )
+        pytest.skip(f"there is no PyTorch for {version}: apt-get install python3-torch")
     links = folder / "debian"
     if not links.exists():
         links.mkdir()
