@@ -163,6 +163,7 @@ class Linker {
   void AskForAll();
   void StartDials();
   Clock::time_point NextTry(Clock::time_point latest) const;
+  bool DirectMoves(Rank peer, Clock::time_point now) const;
   void DialHost(Rank peer, size_t route);
   void DialPunch(Rank peer);
   void DialRelay(Rank peer);
