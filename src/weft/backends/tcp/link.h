@@ -215,8 +215,9 @@ class Link {
   bool resume_awaited_ = true;  // the peer has not sent it yet
   int in_vain_ = 0;             // streams in a row that carried nothing of what waited, silent ones several times
   bool broke_silently_ = false;
-  bool heard_ = true;       // more than RESUME has come over this stream
-  int silent_streams_ = 0;  // in a row, over which no more than RESUME came
+  bool heard_ = true;       // more than RESUME and its answer has come over this stream
+  bool answered_ = true;    // the peer has answered this side's RESUME
+  int silent_streams_ = 0;  // in a row, over which no more than that came; unanswered ones count twice
   bool carried_ = true;     // something was acknowledged on this stream
   /// Acknowledgement and size of the peer's RESUME, until its next frame.
   std::optional<std::pair<uint64_t, uint64_t>> peer_has_;

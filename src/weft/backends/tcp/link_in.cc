@@ -178,8 +178,11 @@ arrow::Status Link::BeginFrame(const std::byte* head) {
     return ProtocolError(resume_awaited_ ? "did not say first what it has" : "said again what it has");
   }
   if (resume_awaited_) return TakeResume();
-  heard_ = true;
-  if (peer_has_) ARROW_RETURN_NOT_OK(GoOn());
+  if (peer_has_) {
+    ARROW_RETURN_NOT_OK(GoOn());
+  } else {
+    heard_ = true;
+  }
   if (peer_left_) return ProtocolError("sent a frame after its goodbye");
   if (IsNumbered(frame_.type)) {
     if (frame_.sequence > received_sequence_ + 1 || frame_.sequence == 0) {

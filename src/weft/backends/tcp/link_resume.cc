@@ -14,8 +14,12 @@ namespace {
 constexpr int kMostInVain = 64;
 /// One that became silent, which takes 3 s to be known, counts as so many: the fourth in a row is the last.
 constexpr int kSilentWeighs = 21;
-/// The same of those over which not even an answer came, which takes 3 s each to be known.
-constexpr int kMostSilent = 1;
+/// Bytes of a frame that such a stream must have carried to count for something.
+constexpr uint64_t kLeastBeforeSilence = 64 << 10;
+/// The same of those over which nothing came, which takes 3 s each to be known; one over which not even RESUME was
+/// answered counts twice.
+constexpr int kMostSilent = 3;
+constexpr int kUnansweredWeighs = 2;
 
 }  // namespace
 
@@ -30,11 +34,10 @@ arrow::Status Link::Break(const std::string& how, bool silent) {
     blocked_ = false;
     return status;
   }
-  silent_streams_ = silent && !heard_ ? silent_streams_ + 1 : 0;
+  silent_streams_ = silent && !heard_ ? silent_streams_ + (answered_ ? 1 : kUnansweredWeighs) : 0;
   broke_silently_ = silent;
   if (silent_streams_ > kMostSilent) {
-    return Lost(how + " The link was made again " + std::to_string(silent_streams_) +
-                " times, and nothing came over it");
+    return Lost(how + " The link was made again and again, and nothing came over it");
   }
   WEFT_LOG(kInfo,
            "the link to rank " << info_.peer << " broke, and is to be made again: rank " << info_.peer << " " << how);
@@ -86,7 +89,7 @@ arrow::Status Link::Resume(std::unique_ptr<ByteStream> stream, const LinkInfo& i
   broken_ = ended_ = write_failed_ = blocked_ = answer_due_ = shut_ = false;
   held_ = resume_awaited_ = true;
   peer_has_.reset();
-  heard_ = false;
+  heard_ = answered_ = false;
   suspected_at_.reset();
   last_heard_ = last_written_ = Clock::now();
   info_.path = info.path;
@@ -125,10 +128,15 @@ arrow::Status Link::TakeResume() {
 /// After the first frame behind the peer's RESUME: numbered frames may go, those first that the peer lacks.
 arrow::Status Link::GoOn() {
   const auto [acknowledgement, part] = *std::exchange(peer_has_, std::nullopt);
+  answered_ = true;
   held_ = false;
   const arrow::Status status = kept_.Rewind(acknowledgement, part, next_sequence_);
   if (!status.ok()) return Lost("cannot go on where its link broke: it " + status.message());
-  if (carried_ || part > carried_part_ || kept_.empty()) {
+  // What trickles through a path that swallows the rest would take for ever.
+  const uint64_t least = broke_silently_ ? kLeastBeforeSilence : 1;
+  const bool carried = carried_ || part >= carried_part_ + least;
+  if (carried) silent_streams_ = 0;
+  if (carried || kept_.empty()) {
     in_vain_ = 0;
   } else if ((in_vain_ += broke_silently_ ? kSilentWeighs : 1) > kMostInVain) {
     return Lost(how_broken_ + "; the link was made again and again, and carried nothing");
