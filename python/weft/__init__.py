@@ -16,6 +16,7 @@ from weft.env import Env, init
 from weft.errors import (
     AuthenticationFailed,
     CommunicatorError,
+    HandOver,
     MemoryLimitExceeded,
     PeerLost,
     Superseded,
@@ -40,6 +41,7 @@ __all__ = [
     "DataFrame",
     "Env",
     "Expression",
+    "HandOver",
     "MemoryLimitExceeded",
     "PeerLost",
     "Series",

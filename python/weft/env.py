@@ -6,13 +6,17 @@ import functools
 import itertools
 import json
 import operator
+import os
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from weft import _core, launchers, lifetime, messages, progress, settings
+from weft.errors import HandOver
 
 if TYPE_CHECKING:
+    from weft.checkpoints.keeper import Checkpoint, Keeper
+    from weft.checkpoints.stage import Stage
     from weft.frame import DataFrame
 
 __all__ = ["Env", "ReduceOp", "init"]
@@ -49,6 +53,7 @@ _REDUCIBLE = {
 }
 
 _serials = itertools.count()
+_NO_CHECKPOINTS = {"saved": 0, "published": 0, "bytes": 0, "write_seconds": 0.0, "wait_seconds": 0.0}
 
 
 def init(
@@ -72,6 +77,7 @@ def init(
     advertise: str | None = None,
     trace: str | None = None,
     check_collectives: bool | None = None,
+    checkpoint_dir: str | os.PathLike[str] | None = None,
     comm: Any = None,
 ) -> Env:
     """Makes this process a rank of a job. Collective over the job's ranks.
@@ -123,6 +129,10 @@ def init(
         A file for a trace of all ranks in the Chrome trace format, written when the env is closed.
     check_collectives
         Check before each collective that all ranks call the same one.
+    checkpoint_dir
+        A folder, on a file system that all ranks see, or ``s3://bucket/key``, for `Env.checkpoint` and `Env.stage`: below
+        it each job has one of its name, so a job needs one that a later attempt has, too. From their first use on
+        SIGTERM asks this rank to hand over (docs/checkpoints.md).
     comm
         A communicator of mpi4py whose ranks are to be the world, for ``backend="mpi"`` (the default then) or
         ``store="mpi"``. It is copied, and stays the caller's.
@@ -147,6 +157,12 @@ def init(
         world_size=settings.number("world_size", world_size, -1, 1),
     )
     place = launchers.implied(given, within, handle != 0)
+    checkpoints = settings.text("checkpoint_dir", None if checkpoint_dir is None else os.fspath(checkpoint_dir))
+    if checkpoints and not place.job:
+        raise ValueError(
+            "weft.init: checkpoint_dir= needs the job's name, by which a later attempt finds its checkpoints: give job= "
+            "or WEFT_JOB, or start the ranks with `weft run --restarts N`"
+        )
     session = _core.Session.open(
         backend=place.backend,
         store=place.store,
@@ -169,7 +185,7 @@ def init(
         check_collectives=settings.truth("check_collectives", check_collectives, False),
         native_communicator=handle,
     )
-    return Env(session, root=True)
+    return Env(session, root=True, checkpoints=checkpoints)
 
 
 class Env:
@@ -183,7 +199,7 @@ class Env:
     the other ranks, which then fail with an error that names this rank.
     """
 
-    def __init__(self, session: _core.Session, *, root: bool = False) -> None:
+    def __init__(self, session: _core.Session, *, root: bool = False, checkpoints: str = "") -> None:
         self._session: _core.Session | None = session
         self._rank = session.rank
         self._world_size = session.world_size
@@ -191,6 +207,11 @@ class Env:
         self._epoch = session.epoch
         self._opened_here = root
         self.serial = next(_serials)
+        self._keeper: Keeper | None = None
+        if checkpoints:
+            from weft.checkpoints.keeper import Keeper as KeeperClass
+
+            self._keeper = KeeperClass(self, checkpoints)
         lifetime.watch(self, root)
         if root:
             progress.watch(self)
@@ -247,9 +268,13 @@ class Env:
         """What this rank has done so far.
 
         ``bytes_sent``, ``bytes_received``, ``memory_bytes``, ``memory_peak_bytes``, ``open_seconds``, and ``phases``:
-        for each ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``.
+        for each ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``. ``checkpoints``: how
+        many were ``saved``, and on rank 0 ``published`` (valid); this rank's ``bytes``, the ``write_seconds`` of the
+        thread behind it, and the ``wait_seconds`` for which the script waited.
         """
-        return self.session.stats()
+        found = self.session.stats()
+        found["checkpoints"] = self._keeper.statistics() if self._keeper is not None else _NO_CHECKPOINTS.copy()
+        return found
 
     def links(self) -> list[dict[str, Any]]:
         """One dict a peer: ``peer``, ``path`` (``"host"``, ``"punched"``, ``"relay"``; ``"self"`` for this rank),
@@ -263,20 +288,32 @@ class Env:
     # -- leaving -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Leaves in good order. Collective, but a rank that does not come costs no more than five seconds.
-        Idempotent."""
+        """Leaves in good order, with the job done: its checkpoints are removed. Collective, but a rank that does not come
+        costs no more than five seconds. Idempotent."""
+        self.leave(ended_well=True)
+
+    def leave(self, ended_well: bool) -> None:
+        """As `close`; unless the job has `ended_well` its checkpoints stay. Not for users."""
         if self._session is not None and self._opened_here:
             progress.tell(self)
         session, self._session = self._session, None
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.stop()
         if session is not None:
             session.close()
+        if keeper is not None and ended_well and self._rank == 0:
+            keeper.forget()
 
     def abort(self, cause: str) -> None:
         """Tells the other ranks that this one failed and why; their operations fail with an error that says so. Not
         collective. The env is closed after it."""
         session, self._session = self._session, None
+        keeper, self._keeper = self._keeper, None
         if session is not None:
             session.abort(cause)
+        if keeper is not None:
+            keeper.stop()
 
     def __enter__(self) -> Env:
         return self
@@ -286,6 +323,8 @@ class Env:
     ) -> None:
         if kind is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self.close()
+        elif isinstance(error, HandOver):
+            self.leave(ended_well=False)
         else:
             self.abort(f"{kind.__name__}: {error}")
 
@@ -298,6 +337,78 @@ class Env:
         Collective."""
         made = self.session.split(color, key)
         return None if made is None else Env(made)
+
+    # -- checkpoints ---------------------------------------------------------------------------------------------
+
+    def _kept(self, operation: str) -> Keeper:
+        if self._keeper is not None:
+            return self._keeper
+        if self._session is not None and not self._opened_here:
+            raise ValueError(f"{operation}: checkpoints are kept by the env that weft.init has made, not by this one")
+        _ = self.session
+        raise ValueError(
+            f"{operation}: there is no folder for checkpoints: give weft.init(checkpoint_dir=...), WEFT_CHECKPOINT_DIR, "
+            "or `weft run --checkpoint-dir`"
+        )
+
+    def checkpoint(self, name: str, *frames: Any, state: Any = None, wait: bool = False) -> None:
+        """Saves frames and a value, for `restore` by a later attempt at this job. Collective.
+
+        A thread writes while the script goes on; the checkpoint is valid as soon as all ranks have written. What went
+        wrong is raised, on all ranks, by the next call that has to do with checkpoints. The last two of a name are
+        kept.
+
+        Parameters
+        ----------
+        name
+            1 to 100 of ``[A-Za-z0-9._-]``.
+        frames
+            Frames and Series that are bound to this env.
+        state
+            A JSON value, the same on all ranks.
+        wait
+            Return when it is valid.
+
+        Raises
+        ------
+        HandOver
+            This attempt is to end; the checkpoint is valid.
+        OSError
+            An earlier checkpoint could not be written.
+        Superseded
+            A later attempt at the job has written checkpoints.
+        """
+        keeper = self._kept("checkpoint")
+        keeper.save("checkpoint", name, {str(i): frame for i, frame in enumerate(frames)}, state, wait)
+
+    def restore(self, name: str) -> Checkpoint | None:
+        """The last checkpoint of this name that is whole: its ``frames``, bound to this env, and its ``state``; None
+        where there is none. Collective. On a world of another size the rows are shared out evenly; their order stays.
+        One that is damaged is passed over, with a warning that says why."""
+        from weft.checkpoints.keeper import Checkpoint
+
+        found = self._kept("restore").restore("checkpoint", name)
+        return None if found is None else Checkpoint(name, list(found[1].values()), found[0].state, found[0].epoch)
+
+    def stage(self, name: str) -> Stage:
+        """A part of the script that is run once a job, by whichever attempt comes so far.
+
+        >>> with env.stage("joined") as s:
+        ...     if s.todo:
+        ...         s.flights = flights.merge(planes, on="tailnum")
+        >>> s.flights.groupby("carrier").agg({"seats": "sum"}).show()
+
+        What is set on `s` in the block (frames and Series bound to this env, JSON values that are the same on all ranks)
+        is saved at its end, as by `checkpoint`, and is there at once where an earlier attempt has finished the stage:
+        then `s.todo` is False. Collective where the block begins and ends. Names differ.
+        """
+        return self._kept("stage").stage(name)
+
+    def boundary(self, operation: str) -> None:
+        """A place at which the ranks may agree to hand over: where an operator over all ranks begins. Collective. Not
+        for users."""
+        if self._keeper is not None:
+            self._keeper.boundary(operation)
 
     # -- collectives ---------------------------------------------------------------------------------------------
 
