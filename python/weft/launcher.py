@@ -22,13 +22,13 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 from weft import settings
 from weft.errors import HANDOVER_CODE
 from weft.hosts import HostLink, HostShare, own_address
 
-__all__ = ["GRACE", "Attempt", "Launch", "Warden", "children_of", "die_with_parent", "kill_group", "run"]
+__all__ = ["GRACE", "HANDOVER_GRACE", "Launch", "Warden", "children_of", "die_with_parent", "kill_group", "run"]
 
 #: Seconds that the other ranks have, after the first failure, to fail by themselves with an error of their own.
 FAIL_BY_THEMSELVES = 2.0
@@ -188,21 +188,6 @@ def describe_code(code: int) -> str:
         return f"signal {-code} ({signal.Signals(-code).name})"
     except ValueError:
         return f"signal {-code}"
-
-
-class Attempt(Protocol):
-    """How an epoch has ended."""
-
-    lost_hosts: set[str]
-
-    @property
-    def signalled(self) -> bool: ...
-    @property
-    def handed_over(self) -> bool: ...
-    @property
-    def saved(self) -> int: ...
-    @property
-    def may_try_again(self) -> bool: ...
 
 
 class _Run:

@@ -6,14 +6,29 @@ import dataclasses
 import os
 import re
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from weft.hosts import HostShare, share_out
 
 if TYPE_CHECKING:
-    from weft.launcher import Attempt, Launch
+    from weft.launcher import Launch
 
-__all__ = ["Restarts"]
+__all__ = ["Attempt", "Restarts"]
+
+
+class Attempt(Protocol):
+    """How an epoch has ended."""
+
+    lost_hosts: set[str]
+
+    @property
+    def signalled(self) -> bool: ...
+    @property
+    def handed_over(self) -> bool: ...
+    @property
+    def saved(self) -> int: ...
+    @property
+    def may_try_again(self) -> bool: ...
 
 
 class Restarts:

@@ -71,6 +71,19 @@ def test_a_time_limit_that_is_too_short(tmp_path, limit, stages, seconds, least)
         jobs.idle()
 
 
+def test_a_limit_in_the_middle_of_a_long_operator(tmp_path):
+    """Nothing can be agreed on there: the ranks are ended, and the next epoch begins at the last stage."""
+    script = WORK.replace("frame.sort_values(", "time.sleep(float(os.environ['SECONDS'])), frame.sort_values(")
+    with jobs_on(tmp_path / "stack", Timeout=20) as jobs:
+        bucket = jobs.stack.outputs["Bucket"]
+        variables = {"STAGES": "3", "SECONDS": "9"}
+        result = jobs.run(
+            script, 2, hang=600.0, environment=variables, output=f"s3://{bucket}/long", job="long", max_epochs=1
+        )
+        assert result["epoch"] >= 1 and jobs.file(result, "rows", 0).endswith(b" 4000")
+        jobs.idle()
+
+
 def test_a_stage_that_never_fits(tmp_path):
     """No progress is no hand-over: the attempts are counted, and the cause says what to do."""
     with jobs_on(tmp_path / "stack", Timeout=12) as jobs:

@@ -45,11 +45,8 @@ class Verdict:
 
 
 def may_retry(report: dict[str, Any]) -> bool:
-    if report["state"] in ("refused", "cancelled"):
+    if report["state"] in ("out_of_time", "refused", "cancelled"):
         return False
-    if report["state"] == "out_of_time":
-        # With checkpoints the next epoch comes further.
-        return bool(report.get("progress"))
     if report["state"] != "failed":
         return True
     kind = str(report.get("error", "")).partition(":")[0]
@@ -90,10 +87,7 @@ def judge(
             report = {**report, "state": "lost", "error": f"its {process} went silent {now - report['time']:.0f} s ago"}
         found.append(report)
     progress = any(report.get("checkpoints") for report in found)
-    found = [{**report, "progress": progress} for report in found]
     states = {report["state"] for report in found}
-    if states == {"handover"} and progress:
-        return Verdict("handover", "Weft.HandOver", _describe(found[0]))
     if states == {"handover", "running"} and not map_error:
         return Verdict("wait")
     bad = [report for report in found if report["state"] not in ("done", "running", "missing")]
@@ -115,7 +109,12 @@ def judge(
     others = [f"rank {report['rank']} {report['state']}" for report in bad[1:9]]
     if others:
         cause += f"\nalso: {', '.join(others)}" + (f" and {len(bad) - 9} more" if len(bad) > 9 else "")
-    retry = all(may_retry(report) for report in bad if _own(report))
+    own = [report for report in bad if _own(report)]
+    in_order = bool(own) and all(report["state"] in ("handover", "out_of_time") for report in own)
+    if in_order and progress and not missing:
+        # Also where an operator took longer than there was time: the next epoch begins where this one had come to.
+        return Verdict("handover", "Weft.HandOver", cause)
+    retry = all(may_retry(report) for report in own)
     if retry and epoch + 1 < max_epochs:
         return Verdict("retry", "Weft.EpochFailed", cause)
     if retry and max_epochs > 1:
