@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import secrets
+import sys
 from typing import TYPE_CHECKING, Protocol
 
 from weft.hosts import HostShare, share_out
@@ -36,8 +37,9 @@ class Restarts:
 
     def __init__(self, launch: Launch) -> None:
         self.launch = launch
-        self._where = launch.checkpoint_dir or os.environ.get("WEFT_CHECKPOINT_DIR") or ""
-        given = launch.environment.get("WEFT_JOB") or os.environ.get("WEFT_JOB")
+        known = {**os.environ, **launch.environment}
+        self._where = launch.checkpoint_dir or known.get("WEFT_CHECKPOINT_DIR") or ""
+        given = known.get("WEFT_JOB")
         self._job = given or f"run-{secrets.token_hex(8)}"
         self._left = launch.restarts
         self._epoch = self._first_epoch(bool(given))
@@ -49,9 +51,9 @@ class Restarts:
             return int(given)
         if not (named and self._where):
             return 0
-        from weft.checkpoints.folder import open_folder
+        from weft.checkpoints.folder import job_folder
 
-        files = open_folder(self._where).below(self._job).all_files()
+        files = job_folder(self._where, self._job).all_files()
         matches = [re.fullmatch(r".*/(?:part|done)-e([0-9]+)-[^/]*", name) for name in files]
         return max((int(match[1]) for match in matches if match is not None), default=-1) + 1
 
@@ -103,6 +105,9 @@ class Restarts:
     def _forget(self) -> None:
         """A script that did not close its env has left its checkpoints, and the job is done."""
         if self._where:
-            from weft.checkpoints.folder import open_folder
+            from weft.checkpoints.folder import job_folder
 
-            open_folder(self._where).below(self._job).remove()
+            try:
+                job_folder(self._where, self._job).remove()
+            except OSError as problem:
+                print(f"weft run: the checkpoints of job {self._job} are left: {problem}", file=sys.stderr)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from weft.launcher import children_of
+
 SOAK = bool(os.environ.get("WEFT_SOAK"))
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples/checkpointed_join.py"
@@ -238,6 +240,19 @@ def test_the_example(launch):
     assert done.err == ""
 
 
+def ranks_of(launcher: int) -> list[int]:
+    """The ranks' process ids; the launcher's warden has the launcher's own command line."""
+    found = []
+    for pid in children_of(launcher):
+        try:
+            line = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"checkpointed_join" in line and b"weft.cli" not in line:
+            found.append(pid)
+    return found
+
+
 @pytest.mark.skipif(not SOAK, reason="a hundred kills take minutes: WEFT_SOAK=1")
 def test_kills_at_any_time(tmp_path, wait_for):
     """Ranks of the example are killed at random moments, also while they start; the rows are those of a quiet run."""
@@ -255,17 +270,12 @@ def test_kills_at_any_time(tmp_path, wait_for):
         )  # fmt: skip
         for _ in range(chance.randrange(1, 4)):
             time.sleep(chance.uniform(0.3, 3.0))
-            ranks = [
-                int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-                if b"checkpointed_join" in Path(f"/proc/{pid}/cmdline").read_bytes()
-            ] if process.poll() is None else []  # fmt: skip
-            if ranks:
+            if ranks := ranks_of(process.pid):
                 try:
                     os.kill(chance.choice(ranks), chance.choice([signal.SIGKILL, signal.SIGTERM]))
                 except ProcessLookupError:
                     pass
         done = launches.finish(process, begin, 300)
-        # SIGTERM before the first stage ends a rank, as a failure that is not tried again would.
         assert done.code == 0, f"turn {turn}: {done.text}"
         found = pd.read_parquet(folder / "joined").reset_index()[["group", "a", "b", "key"]]
         found = found.sort_values("group", ignore_index=True)

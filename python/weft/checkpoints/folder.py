@@ -12,10 +12,11 @@ import os
 import secrets
 from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from weft import committing
 
-__all__ = ["Folder", "Sink", "open_folder"]
+__all__ = ["Folder", "Sink", "job_folder", "open_folder"]
 
 
 class Sink(Protocol):
@@ -171,6 +172,13 @@ class Folder:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def job_folder(place: str, job: str) -> Folder:
+    """Where the checkpoints of a job lie, below `place`."""
+    # A job may have any name; a folder's has no slashes, and does not lead upwards.
+    name = quote(job, safe="")
+    return open_folder(place).below(name if name.strip(".") else name.replace(".", "%2E"))
 
 
 def open_folder(place: str) -> Folder:

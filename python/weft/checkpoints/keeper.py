@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -17,7 +18,7 @@ from weft import _core
 from weft.agreement import agreed
 from weft.arguments import place
 from weft.checkpoints import reading, writing
-from weft.checkpoints.folder import Folder, open_folder
+from weft.checkpoints.folder import Folder, job_folder
 from weft.checkpoints.handover import Watch
 from weft.checkpoints.manifest import Manifest, parse
 from weft.checkpoints.stage import Stage
@@ -92,15 +93,18 @@ class Keeper:
         }  # fmt: skip
 
     def _of(self, kind: str, name: str) -> Folder:
-        self._watch = self._watch or Watch()
         if self._folder is None:
-            self._folder = open_folder(self._where).below(self._env.job)
+            self._folder = job_folder(self._where, self._env.job)
         return self._folder.below(f"{kind}-{name}")
 
-    def _check_name(self, what: str, name: Any) -> str:
+    def _begin(self, what: str, name: Any) -> None:
+        """From the first use on this rank can be asked to hand over."""
+        self._watch = self._watch or Watch()
+        self._check_name(what, name)
+
+    def _check_name(self, what: str, name: Any) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ValueError(f"{place(self._env)}{what}: a name is 1 to 100 of [A-Za-z0-9._-], not {name!r}")
-        return name
 
     def _agreed(self, operation: str, make: Callable[[], tuple[T, Any]]) -> tuple[T, list[Any]]:
         begin = time.monotonic()
@@ -126,7 +130,7 @@ class Keeper:
                 f"{where}: {key} {belongs}: a checkpoint holds frames over all ranks of its env; .bind(env) binds one"
             )
         frame: DataFrame = value if isinstance(value, DataFrame) else value.to_frame()
-        schema = pa.schema(frame.table).serialize().to_pybytes().hex()
+        schema = pa.schema(frame.table).remove_metadata().serialize().to_pybytes().hex()
         return Content(key, isinstance(value, Series), tuple(frame.index_names), schema, frame.table)
 
     def _state(self, what: str, state: Any) -> str:
@@ -142,22 +146,26 @@ class Keeper:
         what = f"{kind} {name!r}"
 
         def prepare() -> tuple[tuple[Folder, list[Content], str], dict[str, Any]]:
-            self._check_name(kind, name)
+            self._begin(kind, name)
             contents = [self._content(what, key, value) for key, value in frames.items()]
             text = self._state(what, state)
             folder = self._of(kind, name)
             # What was begun before is in memory until it is written.
             self._writer.wait_written()
-            heads = [[c.key, c.series, list(c.index), c.schema] for c in contents]
-            told = {"token": self._token, "kind": kind, "name": name, "frames": heads, "state": text}
-            return (folder, contents, text), {**told, "stop": self._reason()}
+            heads = json.dumps([[c.key, c.series, list(c.index), c.schema] for c in contents])
+            shown = "; ".join(f"{c.key}: {', '.join(c.table.column_names)}" for c in contents)
+            told = {
+                "call": f"{kind} {name}", "frames": _short(shown), "state": _short(text), "token": self._token,
+                "sums": [_sum(f"{kind} {name}"), _sum(heads), _sum(text)], "stop": self._reason(),
+            }  # fmt: skip
+            return (folder, contents, text), told
 
         (folder, contents, text), told = self._agreed(what, prepare)
-        for field, way in (("name", "the name"), ("kind", "the call"), ("frames", "frames"), ("state", "the state")):
+        for i, field in enumerate(("call", "frames", "state")):
             for rank, one in enumerate(told):
-                if one[field] != told[0][field]:
+                if one["sums"][i] != told[0]["sums"][i]:
                     raise ValueError(
-                        f"{what}: ranks 0 and {rank} differ in {way}: {_short(told[0][field])} and {_short(one[field])}"
+                        f"{what}: ranks 0 and {rank} differ in {field}, or their types: {told[0][field]} and {one[field]}"
                     )
         number = self._numbers[f"{kind}-{name}"] = self._numbers.get(f"{kind}-{name}", 0) + 1
         env = self._env
@@ -193,10 +201,11 @@ class Keeper:
         """The last checkpoint that is whole, and its frames; None where there is none."""
         what = f"restore {kind} {name!r}"
         env = self._env
+        if self._saved:
+            self.finish(what)
 
         def prepare() -> tuple[Folder, dict[str, Any]]:
-            self._check_name(kind, name)
-            self._writer.wait_written()
+            self._begin(kind, name)
             return self._of(kind, name), {"kind": kind, "name": name, "stop": self._reason()}
 
         folder, told = self._agreed(what, prepare)
@@ -311,9 +320,14 @@ class Keeper:
         self._writer.stop()
 
     def forget(self) -> None:
-        """Removes the job's checkpoints. By one rank, when all have left."""
-        if self._watch is not None:
-            open_folder(self._where).below(self._env.job).remove()
+        """Removes the job's checkpoints. By one rank, when all have left: what goes wrong is no error of the job any
+        more."""
+        if self._watch is None:
+            return
+        try:
+            job_folder(self._where, self._env.job).remove()
+        except OSError as problem:
+            warnings.warn(f"the checkpoints of job {self._env.job} are left: {problem}", RuntimeWarning, stacklevel=3)
 
 
 def _is_json(value: Any) -> bool:
@@ -325,9 +339,12 @@ def _is_json(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
-def _short(value: Any) -> str:
-    text = json.dumps(value)
+def _short(text: str) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
+
+
+def _sum(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _report(env: Env, text: str, saved: int) -> None:

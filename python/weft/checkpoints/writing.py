@@ -253,7 +253,7 @@ class Writer:
 def _is_old(name: str, save: Save) -> bool:
     """Whether a part, or a rank's word about it, is of an attempt before this one, or of a checkpoint of this one that
     was valid before or is now."""
-    kind, _, rest = name.partition("-e")
+    kind, _, rest = name.lstrip(".").partition("-e")
     epoch, _, rest = rest.partition("-")
     token, _, rest = rest.partition("-")
     number = rest.partition("-")[0]
