@@ -50,8 +50,8 @@ def main() -> None:
     if env.rank == 0:
         megabytes = size / options.turns / options.steps / 1e6
         print(
-            f"{env.world_size} ranks, {options.steps} steps, {megabytes:.0f} MB a checkpoint: without {plain:.2f} s, with "
-            f"{saved:.2f} s (+{100 * (saved / plain - 1):.1f} %), waited {waited:.2f} s, written at "
+            f"{env.world_size} ranks, {options.steps} steps, {megabytes:.0f} MB a checkpoint: without {plain:.2f} s, "
+            f"with {saved:.2f} s (+{100 * (saved / plain - 1):.1f} %), waited {waited:.2f} s, written at "
             f"{size / seconds / 1e6:.0f} MB/s a rank"
         )
     env.close()

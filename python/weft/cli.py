@@ -71,7 +71,10 @@ def _parser() -> argparse.ArgumentParser:
         "--restarts", type=_count, default=0, metavar="N", help="start a job that failed again, N times at most"
     )
     run.add_argument(
-        "--restart-world-size", type=_positive, metavar="M", help="with so many ranks (default: as before, or as are left)"
+        "--restart-world-size",
+        type=_positive,
+        metavar="M",
+        help="with so many ranks (default: as before, or as are left)",
     )
     run.add_argument("-m", dest="module", action="store_true", help="run a module instead of a script")
     run.add_argument("program", nargs=argparse.REMAINDER, help="script or module, and its arguments")

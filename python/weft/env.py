@@ -129,8 +129,8 @@ def init(
     check_collectives
         Check before each collective that all ranks call the same one.
     checkpoint_dir
-        A folder, on a file system that all ranks see, or ``s3://bucket/key``, for `Env.checkpoint` and `Env.stage`: below
-        it each job has one of its name, so a job needs one that a later attempt has, too. From their first use on
+        A folder, on a file system that all ranks see, or ``s3://bucket/key``, for `Env.checkpoint` and `Env.stage`:
+        below it each job has one of its name, so a job needs one that a later attempt has, too. From their first use on
         SIGTERM asks this rank to hand over (docs/checkpoints.md).
     comm
         A communicator of mpi4py whose ranks are to be the world, for ``backend="mpi"`` (the default then) or
@@ -159,8 +159,8 @@ def init(
     checkpoints = settings.text("checkpoint_dir", None if checkpoint_dir is None else os.fspath(checkpoint_dir))
     if checkpoints and not place.job:
         raise ValueError(
-            "weft.init: checkpoint_dir= needs the job's name, by which a later attempt finds its checkpoints: give job= "
-            "or WEFT_JOB, or start the ranks with `weft run --restarts N`"
+            "weft.init: checkpoint_dir= needs the job's name, by which a later attempt finds its checkpoints: give "
+            "job= or WEFT_JOB, or start the ranks with `weft run --restarts N`"
         )
     session = _core.Session.open(
         backend=place.backend,
@@ -287,8 +287,8 @@ class Env(Checkpointing):
     # -- leaving -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Leaves in good order, with the job done: its checkpoints are removed. Collective, but a rank that does not come
-        costs no more than five seconds. Idempotent."""
+        """Leaves in good order, with the job done: its checkpoints are removed. Collective, but a rank that does not
+        come costs no more than five seconds. Idempotent."""
         self.leave(ended_well=True)
 
     def leave(self, ended_well: bool) -> None:

@@ -7,8 +7,8 @@ What is defined here is what Python has no class for.
 from __future__ import annotations
 
 __all__ = [
-    "AuthenticationFailed",
     "HANDOVER_CODE",
+    "AuthenticationFailed",
     "CommunicatorError",
     "HandOver",
     "MemoryLimitExceeded",

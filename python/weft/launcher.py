@@ -496,7 +496,9 @@ class _Run:
         if self._signals:
             number = self._signals[0]
             if self.handed_over:
-                _say(f"ended by signal {number} ({signal.Signals(number).name}), after the ranks had saved what they had")
+                _say(
+                    f"ended by signal {number} ({signal.Signals(number).name}), after the ranks had saved what they had"
+                )
                 return HANDOVER_CODE
             _say(f"ended by signal {number} ({signal.Signals(number).name})")
             return 128 + number

@@ -53,7 +53,10 @@ class Restarts:
             return 0
         from weft.checkpoints.folder import job_folder
 
-        files = job_folder(self._where, self._job).all_files()
+        try:
+            files = job_folder(self._where, self._job).all_files()
+        except OSError as problem:
+            raise ValueError(f"the folder for checkpoints cannot be read: {problem}") from None
         matches = [re.fullmatch(r".*/(?:part|done)-e([0-9]+)-[^/]*", name) for name in files]
         return max((int(match[1]) for match in matches if match is not None), default=-1) + 1
 

@@ -47,7 +47,7 @@ EVERY_TYPE = pa.table(
     {
         "i": pa.array([1, None, 3], pa.int8()),
         "u": pa.array([1, 2, 1 << 63], pa.uint64()),
-        "f": pa.array([0.5, float("nan"), None], pa.float32()),
+        "f": pa.array([0.5, float("-inf"), None], pa.float32()),
         "b": pa.array([True, None, False]),
         "s": ["a", None, "ä" * 50],
         "ls": pa.array(["x", "y", None], pa.large_string()),
@@ -218,7 +218,10 @@ def test_the_last_two_are_kept(env, tmp_path):
     while len(files(folder)) > 4:
         assert time.monotonic() < end, files(folder)
         time.sleep(0.01)
-    assert [name for name in files(folder) if name.startswith("m")] == ["manifest-00000005.json", "manifest-00000006.json"]
+    assert [name for name in files(folder) if name.startswith("m")] == [
+        "manifest-00000005.json",
+        "manifest-00000006.json",
+    ]
     assert env.restore("loop").state == 5
     assert env.stats()["checkpoints"]["published"] == 6
 
@@ -318,9 +321,7 @@ DAMAGE = {
     "the manifest cut": (lambda folder, last: cut(last["manifest"]), "it is cut"),
     "the manifest empty": (lambda folder, last: last["manifest"].write_bytes(b""), "it is cut"),
     "another's manifest": (
-        lambda folder, last: last["manifest"].write_bytes(
-            Manifest("stage", "x", 0, "t", 1, None, ()).format()
-        ),
+        lambda folder, last: last["manifest"].write_bytes(Manifest("stage", "x", 0, "t", 1, None, ()).format()),
         "it is of 'stage'",
     ),
 }
@@ -346,7 +347,10 @@ def test_a_damaged_one_is_passed_over(env, tmp_path, case):
     # It does not count among the two that are kept.
     env.checkpoint("x", weft.DataFrame({"a": [9]}, env=env), state=9, wait=True)
     env = again(env, tmp_path)
-    assert [name for name in files(folder) if name.startswith("m")] == ["manifest-00000002.json", "manifest-00000004.json"]
+    assert [name for name in files(folder) if name.startswith("m")] == [
+        "manifest-00000002.json",
+        "manifest-00000004.json",
+    ]
     for manifest in folder.glob("manifest-*"):
         cut(manifest)
     with warnings.catch_warnings(record=True) as told:
@@ -386,7 +390,25 @@ def test_manifests_damaged_by_the_hundred():
             pass
 
 
-STRANGE = [None, True, -1, 0, 1 << 70, 1.5, "", "x", "../x", "part-/../x", "\0", [], [1], {}, {"a": 1}, "ab" * 33, "part-a b"]
+STRANGE = [
+    None,
+    True,
+    -1,
+    0,
+    1 << 70,
+    1.5,
+    "",
+    "x",
+    "../x",
+    "part-/../x",
+    "\0",
+    [],
+    [1],
+    {},
+    {"a": 1},
+    "ab" * 33,
+    "part-a b",
+]
 
 
 def test_manifests_of_another_shape_with_the_right_checksum():
@@ -412,7 +434,9 @@ def test_manifests_of_another_shape_with_the_right_checksum():
                 changed = strange
             line = json.dumps(changed).encode()
             try:
-                found = manifests.parse(line + b"\n" + hashlib.sha256(line).hexdigest().encode() + b"\n", "checkpoint", "x")
+                found = manifests.parse(
+                    line + b"\n" + hashlib.sha256(line).hexdigest().encode() + b"\n", "checkpoint", "x"
+                )
             except ValueError:
                 refused += 1
                 continue
@@ -515,8 +539,8 @@ def test_ranks_that_differ(launch):
 
 
 def test_a_folder_that_cannot_be_written(launch):
-    (launch.folder / "kept").mkdir()
-    (launch.folder / "kept" / "blocked").write_text("a file, where the job's folder would be")
+    (launch.folder / "kept" / "blocked").mkdir(parents=True)
+    (launch.folder / "kept" / "blocked" / "checkpoint-a").write_text("a file, where the folder would be")
     done = launch(
         """
         import weft
@@ -533,7 +557,7 @@ def test_a_folder_that_cannot_be_written(launch):
         options=["--checkpoint-dir", "kept"],
         WEFT_JOB="blocked",
     )
-    assert done.code == 1 and done.out.count("told:") == 2 and "kept/blocked" in done.out, done.text
+    assert done.code == 1 and done.out.count("told:") == 2 and "kept/blocked/checkpoint-a" in done.out, done.text
 
 
 #: Steps without end; every checkpoint's rows and state belong together.

@@ -83,21 +83,20 @@ def epochs(text: str) -> dict[int, int]:
 
 
 @pytest.mark.parametrize(
-    ("stage", "size"), [(2, None), (0, None), (3, 2)] if not SOAK else [(s, n) for s in range(4) for n in (None, 1, 2, 4)]
+    ("stage", "size"),
+    [(2, None), (0, None), (3, 2)] if not SOAK else [(s, n) for s in range(4) for n in (None, 1, 2, 4)],
 )
 def test_a_killed_rank(launch, stage, size):
     more = [] if size is None else ["--restart-world-size", str(size)]
-    done = launch.ok(
-        STAGES, 3, arguments=["kill", "1", str(stage)], options=[*KEPT, "--restarts", "2", *more]
-    )
+    done = launch.ok(STAGES, 3, arguments=["kill", "1", str(stage)], options=[*KEPT, "--restarts", "2", *more])
     check(launch.folder)
     assert epochs(done.out) == {0: 3, 1: size or 3}
     assert "epoch 0 failed, 1 more restarts; epoch 1 starts with" in done.err
     # What was finished before is not run again, but for the stage whose manifest was not there yet.
     counts = {name: done.out.count(f"run {name}") for name in ("joined", "1", "2", "3")}
     late = ["joined", "1", "2", "3"][stage:]
-    for name in counts:
-        assert counts[name] >= 3 and (name in late or stage == 0 or counts[name] <= 3 + (size or 3)), counts
+    for name, count in counts.items():
+        assert count >= 3 and (name in late or count <= 3 + (size or 3)), counts
     if stage == 3:
         assert counts["joined"] == 3, counts
 
@@ -134,7 +133,9 @@ def test_the_programs_own_failure_is_not_tried_again(launch, what, code):
     assert done.code == code and set(epochs(done.out)) == {0}, done.text
 
 
-@pytest.mark.parametrize(("stage", "size"), [(1, None), (2, 3)] if not SOAK else [(s, n) for s in range(4) for n in (None, 1, 3)])
+@pytest.mark.parametrize(
+    ("stage", "size"), [(1, None), (2, 3)] if not SOAK else [(s, n) for s in range(4) for n in (None, 1, 3)]
+)
 def test_sigterm_hands_over(launch, stage, size):
     """One rank's host is preempted: all ranks end at the next boundary, and the next epoch goes on; no restart is spent."""
     more = [] if size is None else ["--restart-world-size", str(size)]
@@ -236,7 +237,9 @@ def expected_example(rows: int) -> pd.DataFrame:
 def test_the_example(launch):
     done = launch.ok(EXAMPLE, 2, arguments=["--rows", "20000"], options=[*KEPT, "--restarts", "1"])
     found = pd.read_parquet(launch.folder / "joined").reset_index()[["group", "a", "b", "key"]]
-    pd.testing.assert_frame_equal(found.sort_values("group", ignore_index=True), expected_example(20000), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        found.sort_values("group", ignore_index=True), expected_example(20000), check_dtype=False
+    )
     assert done.err == ""
 
 

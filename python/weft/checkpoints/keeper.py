@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -165,7 +166,7 @@ class Keeper:
             for rank, one in enumerate(told):
                 if one["sums"][i] != told[0]["sums"][i]:
                     raise ValueError(
-                        f"{what}: ranks 0 and {rank} differ in {field}, or their types: {told[0][field]} and {one[field]}"
+                        f"{what}: ranks 0 and {rank} differ in {field} or types: {told[0][field]} and {one[field]}"
                     )
         number = self._numbers[f"{kind}-{name}"] = self._numbers.get(f"{kind}-{name}", 0) + 1
         env = self._env
@@ -227,18 +228,18 @@ class Keeper:
             if chosen[0] is None:
                 return None
             made = parse(chosen[0].encode(), kind, name)
-
-            def read() -> tuple[dict[str, Any], str]:
-                try:
-                    return {f.key: self._frame(folder, f) for f in made.frames}, ""
-                except reading.Damaged as problem:
-                    return {}, str(problem)
-
-            frames, causes = self._agreed(what, read)
+            frames, causes = self._agreed(what, functools.partial(self._read, folder, made))
             if not any(causes):
                 return made, frames
             if env.rank == 0:
                 self._pass_over(folder, what, number, next(filter(None, causes)))
+
+    def _read(self, folder: Folder, made: Manifest) -> tuple[dict[str, Any], str]:
+        """This rank's part of the frames by key, or why there is none."""
+        try:
+            return {entry.key: self._frame(folder, entry) for entry in made.frames}, ""
+        except reading.Damaged as problem:
+            return {}, str(problem)
 
     def _frame(self, folder: Folder, entry: Any) -> DataFrame | Series:
         from weft.frame import DataFrame

@@ -28,8 +28,8 @@ class Checkpointing:
         if self._session is None:
             raise ValueError(f"{operation}: rank {self._rank}: this env is closed")
         raise ValueError(
-            f"{operation}: there is no folder for checkpoints: give weft.init(checkpoint_dir=...), WEFT_CHECKPOINT_DIR, "
-            "or `weft run --checkpoint-dir`"
+            f"{operation}: there is no folder for checkpoints: give weft.init(checkpoint_dir=...), "
+            "WEFT_CHECKPOINT_DIR, or `weft run --checkpoint-dir`"
         )
 
     def checkpoint(self, name: str, *frames: Any, state: Any = None, wait: bool = False) -> None:
@@ -79,9 +79,9 @@ class Checkpointing:
         ...         s.flights = flights.merge(planes, on="tailnum")
         >>> s.flights.groupby("carrier").agg({"seats": "sum"}).show()
 
-        What is set on `s` in the block (frames and Series bound to this env, JSON values that are the same on all ranks)
-        is saved at its end, as by `checkpoint`, and is there at once where an earlier attempt has finished the stage:
-        then `s.todo` is False. Collective where the block begins and ends. Names differ.
+        What is set on `s` in the block (frames and Series bound to this env, JSON values that are the same on all
+        ranks) is saved at its end, as by `checkpoint`, and is there at once where an earlier attempt has finished the
+        stage: then `s.todo` is False. Collective where the block begins and ends. Names differ.
         """
         return self._kept("stage").stage(name)
 

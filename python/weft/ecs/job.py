@@ -276,8 +276,8 @@ class Handle(StoredJob):
         return status | {"cost": sum(parts.values()), "currency": prices.currency}
 
     def look(self) -> dict[str, Any]:
-        """Also stops the other tasks when a rank has failed, and starts the next epoch where that makes sense or the ranks
-        have handed over."""
+        """Also stops the other tasks when a rank has failed, and starts the next epoch where that makes sense or the
+        ranks have handed over."""
         status = self.status()
         if status["state"] in GOING and status["next"] in ("retry", "failed"):
             self._broken_at = self._broken_at or time.monotonic()

@@ -19,7 +19,8 @@ _PROGRAM_ERRORS = {
 }  # fmt: skip
 #: How the reports of ranks are ordered when one of them is to stand for all.
 _ORDER = {
-    "failed": 0, "out_of_time": 0, "refused": 0, "lost": 1, "cancelled": 2, "superseded": 3, "missing": 4, "handover": 5,
+    "failed": 0, "out_of_time": 0, "refused": 0, "lost": 1, "cancelled": 2, "superseded": 3, "missing": 4,
+    "handover": 5,
 }  # fmt: skip
 
 
@@ -36,8 +37,8 @@ def billed_seconds(reports: Iterable[dict[str, Any] | None], now: float) -> floa
 
 @dataclass
 class Verdict:
-    """What comes next: ``done``, ``wait`` (for ranks that still run), ``handover`` (the next epoch at once), ``retry`` or
-    ``failed``, and why."""
+    """What comes next: ``done``, ``wait`` (for ranks that still run), ``handover`` (the next epoch at once), ``retry``
+    or ``failed``, and why."""
 
     next: str
     error: str = ""

@@ -168,9 +168,7 @@ class Rank:
 
     def watch(self, limit: float) -> script_process.Watch:
         margin = min(20.0, 0.2 * limit)
-        return script_process.Watch(
-            self.remaining, margin, lambda: "out_of_time", lambda: self._stop, interval=0.5
-        )
+        return script_process.Watch(self.remaining, margin, lambda: "out_of_time", lambda: self._stop, interval=0.5)
 
     def put_results(self, folder: Path) -> list[dict[str, Any]]:
         files, size = [], 0
@@ -248,7 +246,8 @@ class Rank:
 
 
 def run_rank(value: Any, context: Any) -> dict[str, Any]:
-    """Returns ``{"rank", "state": "done" | "handover" | "superseded" | "cancelled"}``; any other end raises `RankFailed`."""
+    """Returns ``{"rank", "state": "done" | "handover" | "superseded" | "cancelled"}``; any other end raises
+    `RankFailed`."""
     event = RankEvent.from_json(value)
     secret = job_secret(event.job.secret, event.job.job)
     verify(event.job, secret)
