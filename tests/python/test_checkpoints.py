@@ -630,7 +630,9 @@ def s3(tmp_path_factory):
 def test_other_worlds_on_s3(launch, s3, before, after):
     where = f"s3://weft/worlds-{before}-{after}"
     check_worlds(launch, before, after, where, **s3.environment)
-    assert "Contents" not in s3.client.list_objects_v2(Bucket="weft", Prefix=f"worlds-{before}-{after}/")
+    left = s3.client.list_objects_v2(Bucket="weft", Prefix=f"worlds-{before}-{after}/").get("Contents", [])
+    # Arrow marks folders by empty objects.
+    assert all(item["Key"].endswith("/") and item["Size"] == 0 for item in left), left
 
 
 def test_damage_and_fencing_on_s3(s3, tmp_path, monkeypatch):

@@ -152,13 +152,7 @@ class Folder:
 
     def remove(self) -> None:
         """Removes the folder with all that is in it, if it is there."""
-        if self._local:
-            with contextlib.suppress(FileNotFoundError):
-                self._fs.delete_dir(self.path)
-            return
-        # An object store has no folders of its own to look for.
-        self.delete(self.all_files())
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(FileNotFoundError):
             self._fs.delete_dir(self.path)
 
     def _make(self) -> None:
