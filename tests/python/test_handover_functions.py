@@ -84,6 +84,7 @@ def test_a_limit_in_the_middle_of_a_long_operator(tmp_path):
         jobs.idle()
 
 
+@pytest.mark.skipif(not SOAK, reason="a minute and more: WEFT_SOAK=1")
 def test_a_stage_that_never_fits(tmp_path):
     """No progress is no hand-over: the attempts are counted, and the cause says what to do."""
     with jobs_on(tmp_path / "stack", Timeout=12) as jobs:
@@ -95,6 +96,7 @@ def test_a_stage_that_never_fits(tmp_path):
         jobs.idle()
 
 
+@pytest.mark.skipif(not SOAK, reason="a minute and more: WEFT_SOAK=1")
 def test_killed_and_restored(tmp_path):
     """A function that is killed costs an attempt; the next one begins where the checkpoints end."""
     script = WORK.replace(
