@@ -267,10 +267,11 @@ def test_a_job_that_hands_over_is_requeued(weft, cluster, bootstrap):
     weft.submit(HANDS_OVER, "--bootstrap", bootstrap, "--job", "over", "--sbatch=--requeue")
     log = weft.job("over") / "ranks/rank-00000.log"
     weft.wait("epoch 0 has handed over", lambda: log.exists() and "hands over at" in log.read_text())
-    weft.wait("the job waits or runs again", lambda: "(Slurm job" in weft("status", "over").out)
+    queued = ["squeue", "-h", "--name=over", "-o", "%T"]
+    weft.wait("the job waits again", lambda: cluster.run(queued).stdout.strip() == "PENDING")
     # Slurm lets a requeued job wait for two minutes.
-    cluster.run(["scontrol", "update", "JobName=over", "StartTime=now"], check=False)
-    weft.wait("the job has ended", lambda: "over: done" in weft("status", "over").out, 200)
+    cluster.run(["scontrol", "update", "JobName=over", "StartTime=now"])
+    weft.wait("the job has ended", lambda: "over: done" in weft("status", "over").out)
     words = log.read_text()
     assert [words.count(f"run {number} in epoch 0") for number in range(3)] == [1, 1, 0]
     assert "run 2 in epoch 1" in words and "run 0 in epoch 1" not in words and "sum [0]" in words
