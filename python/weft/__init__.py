@@ -8,7 +8,7 @@
 Start the same script on several ranks with ``weft run -n 4 script.py``.
 """
 
-from weft import _core
+from weft import _allocator, _core  # noqa: F401  (the allocator first)
 from weft.concat import concat
 from weft.csv_files import read_csv
 from weft.encoding import cut, factorize, get_dummies, qcut
