@@ -179,6 +179,7 @@ arrow::Status Link::BeginFrame(const std::byte* head) {
   }
   if (resume_awaited_) return TakeResume();
   heard_ = true;
+  if (peer_has_) ARROW_RETURN_NOT_OK(GoOn());
   if (peer_left_) return ProtocolError("sent a frame after its goodbye");
   if (IsNumbered(frame_.type)) {
     if (frame_.sequence > received_sequence_ + 1 || frame_.sequence == 0) {
