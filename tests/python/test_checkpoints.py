@@ -277,6 +277,31 @@ def test_an_old_epoch_whose_thread_is_late(env, tmp_path, monkeypatch):
     new.leave(ended_well=False)
 
 
+def test_an_old_epoch_whose_files_were_removed(env, tmp_path, monkeypatch):
+    """It would look for them for ever."""
+    new, go = open_env(tmp_path / "kept", epoch=1), threading.Event()
+    real = writing.Writer._others
+
+    def slow(self, save):
+        assert save.epoch == 1 or go.wait(30)
+        return real(self, save)
+
+    monkeypatch.setattr(writing.Writer, "_others", slow)
+    env.checkpoint("x", state="late")
+    env._keeper._writer.wait_written()
+    for _ in range(2):
+        new.checkpoint("x", state="new", wait=True)
+    folder = tmp_path / "kept" / "job" / "checkpoint-x"
+    end = time.monotonic() + 10
+    while any("-e000000-" in name for name in files(folder)):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    go.set()
+    with pytest.raises(weft.Superseded):
+        env.restore("x")
+    new.leave(ended_well=False)
+
+
 def test_two_that_publish_the_same_number(tmp_path):
     """One conditional write decides, on this host's file system."""
     from weft.checkpoints.folder import open_folder

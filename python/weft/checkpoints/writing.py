@@ -200,12 +200,18 @@ class Writer:
             there = save.folder.files()
             if all(name in there for name in wanted):
                 break
+            # A newer attempt removes what older ones have left, and then they never come.
+            _numbers(save)
             if self._stop.wait(pause):
                 raise _Stopped
             pause = min(2 * pause, LOOK_MOST)
         found = []
         for name in wanted:
-            told = json.loads(bytes(save.folder.read(name)))
+            try:
+                told = json.loads(bytes(save.folder.read(name)))
+            except FileNotFoundError:
+                _numbers(save)
+                raise
             found.append([Part.from_json(part) for part in told["parts"]])
         return found
 
@@ -219,11 +225,7 @@ class Writer:
         )  # fmt: skip
         body = made.format()
         while True:
-            known = last_manifests(save.folder, save.kind, save.name)
-            for number, other in known:
-                if other is not None and other.epoch > save.epoch:
-                    raise superseded(save.folder, number, other, save.epoch)
-            number = 1 + max((number for number, _ in known), default=0)
+            number = 1 + max(_numbers(save), default=0)
             if save.folder.put_new(manifests.file_name(number), body):
                 break
             if self._stop.is_set():
@@ -248,6 +250,15 @@ class Writer:
             save.folder.delete(name for name in there if name not in named and _is_old(name, save))
         except (OSError, ValueError):
             pass
+
+
+def _numbers(save: Save) -> list[int]:
+    """Numbers of the last manifests. Superseded where a higher epoch has put one."""
+    known = last_manifests(save.folder, save.kind, save.name)
+    for number, other in known:
+        if other is not None and other.epoch > save.epoch:
+            raise superseded(save.folder, number, other, save.epoch)
+    return [number for number, _ in known]
 
 
 def _is_old(name: str, save: Save) -> bool:
