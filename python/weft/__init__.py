@@ -19,6 +19,7 @@ from weft.env import Env, init
 from weft.errors import (
     AuthenticationFailed,
     CommunicatorError,
+    HandOver,
     MemoryLimitExceeded,
     PeerLost,
     Superseded,
@@ -43,6 +44,7 @@ __all__ = [
     "DataFrame",
     "Env",
     "Expression",
+    "HandOver",
     "MemoryLimitExceeded",
     "PeerLost",
     "Series",

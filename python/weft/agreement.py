@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from weft import errors
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -46,8 +48,10 @@ def agreed(env: Env | None, operation: str, make: Callable[[], tuple[T, Any]]) -
 
 
 def _kind(name: str) -> type[Exception]:
-    """The builtin exception of that name; RuntimeError for others."""
-    found = getattr(builtins, name, None)
+    """The builtin exception of that name, or Weft's; RuntimeError for others."""
+    found = getattr(builtins, name, None) or getattr(errors, name, None)
+    if name == "OSError":
+        return OSError
     if isinstance(found, type) and issubclass(found, Exception) and not issubclass(found, UnicodeError | OSError):
         return found
     return RuntimeError

@@ -20,6 +20,13 @@ def _positive(text: str) -> int:
     return value
 
 
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is below 0")
+    return value
+
+
 def _bytes(text: str) -> int:
     from weft.settings import parse_bytes
 
@@ -38,8 +45,8 @@ def _parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run",
         help="start a script on several ranks of this host or of others",
-        usage="weft run [-n N] [--hosts A,B:SLOTS] [--threads T] [--backend B] [--tag-output] "
-        "(script.py | -m module) [argument ...]",
+        usage="weft run [-n N] [--hosts A,B:SLOTS] [--threads T] [--backend B] [--tag-output] [--checkpoint-dir D] "
+        "[--restarts N] [--restart-world-size M] (script.py | -m module) [argument ...]",
         description="Starts a script as the ranks of a job, with a rendezvous server inside. The first rank that fails "
         "ends the others.",
     )
@@ -59,6 +66,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--threads", type=_positive, metavar="T", help="threads a rank (default: cores / N, at least 1)")
     run.add_argument("--backend", metavar="B", help="how ranks talk (default: tcp for more than one)")
     run.add_argument("--tag-output", action="store_true", help="lead each line by its rank")
+    run.add_argument("--checkpoint-dir", metavar="D", help="for checkpoints and stages (WEFT_CHECKPOINT_DIR)")
+    run.add_argument(
+        "--restarts", type=_count, default=0, metavar="N", help="start a job that failed again, N times at most"
+    )
+    run.add_argument(
+        "--restart-world-size",
+        type=_positive,
+        metavar="M",
+        help="with so many ranks (default: as before, or as are left)",
+    )
     run.add_argument("-m", dest="module", action="store_true", help="run a module instead of a script")
     run.add_argument("program", nargs=argparse.REMAINDER, help="script or module, and its arguments")
 
@@ -129,6 +146,9 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
                 threads=options.threads,
                 backend=options.backend,
                 tag_output=options.tag_output,
+                checkpoint_dir=options.checkpoint_dir,
+                restarts=options.restarts,
+                restart_ranks=options.restart_world_size,
             )
         )
     except ValueError as problem:

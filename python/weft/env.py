@@ -6,11 +6,14 @@ import functools
 import itertools
 import json
 import operator
+import os
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from weft import _core, launchers, lifetime, messages, progress, settings
+from weft.checkpoints.methods import Checkpointing
+from weft.errors import HandOver
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
@@ -49,6 +52,7 @@ _REDUCIBLE = {
 }
 
 _serials = itertools.count()
+_NO_CHECKPOINTS = {"saved": 0, "published": 0, "bytes": 0, "write_seconds": 0.0, "wait_seconds": 0.0}
 
 
 def init(
@@ -72,6 +76,7 @@ def init(
     advertise: str | None = None,
     trace: str | None = None,
     check_collectives: bool | None = None,
+    checkpoint_dir: str | os.PathLike[str] | None = None,
     comm: Any = None,
 ) -> Env:
     """Makes this process a rank of a job. Collective over the job's ranks.
@@ -123,6 +128,10 @@ def init(
         A file for a trace of all ranks in the Chrome trace format, written when the env is closed.
     check_collectives
         Check before each collective that all ranks call the same one.
+    checkpoint_dir
+        A folder, on a file system that all ranks see, or ``s3://bucket/key``, for `Env.checkpoint` and `Env.stage`:
+        below it each job has one of its name, so a job needs one that a later attempt has, too. From their first use on
+        SIGTERM asks this rank to hand over (docs/checkpoints.md).
     comm
         A communicator of mpi4py whose ranks are to be the world, for ``backend="mpi"`` (the default then) or
         ``store="mpi"``. It is copied, and stays the caller's.
@@ -147,6 +156,12 @@ def init(
         world_size=settings.number("world_size", world_size, -1, 1),
     )
     place = launchers.implied(given, within, handle != 0)
+    checkpoints = settings.text("checkpoint_dir", None if checkpoint_dir is None else os.fspath(checkpoint_dir))
+    if checkpoints and not place.job:
+        raise ValueError(
+            "weft.init: checkpoint_dir= needs the job's name, by which a later attempt finds its checkpoints: give "
+            "job= or WEFT_JOB, or start the ranks with `weft run --restarts N`"
+        )
     session = _core.Session.open(
         backend=place.backend,
         store=place.store,
@@ -169,10 +184,10 @@ def init(
         check_collectives=settings.truth("check_collectives", check_collectives, False),
         native_communicator=handle,
     )
-    return Env(session, root=True)
+    return Env(session, root=True, checkpoints=checkpoints)
 
 
-class Env:
+class Env(Checkpointing):
     """One rank's place in a world of ranks. Made by `weft.init`, `dup` and `split`, not by hand.
 
     Methods marked *collective* must be called by all ranks, in the same order. Ranks that call different ones get a
@@ -183,7 +198,7 @@ class Env:
     the other ranks, which then fail with an error that names this rank.
     """
 
-    def __init__(self, session: _core.Session, *, root: bool = False) -> None:
+    def __init__(self, session: _core.Session, *, root: bool = False, checkpoints: str = "") -> None:
         self._session: _core.Session | None = session
         self._rank = session.rank
         self._world_size = session.world_size
@@ -191,6 +206,11 @@ class Env:
         self._epoch = session.epoch
         self._opened_here = root
         self.serial = next(_serials)
+        self._keeper = None
+        if checkpoints:
+            from weft.checkpoints.keeper import Keeper
+
+            self._keeper = Keeper(self, checkpoints)
         lifetime.watch(self, root)
         if root:
             progress.watch(self)
@@ -247,9 +267,13 @@ class Env:
         """What this rank has done so far.
 
         ``bytes_sent``, ``bytes_received``, ``memory_bytes``, ``memory_peak_bytes``, ``open_seconds``, and ``phases``:
-        for each ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``.
+        for each ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``. ``checkpoints``: how
+        many were ``saved``, and on rank 0 ``published`` (valid); this rank's ``bytes``, the ``write_seconds`` of the
+        thread behind it, and the ``wait_seconds`` for which the script waited.
         """
-        return self.session.stats()
+        found = self.session.stats()
+        found["checkpoints"] = self._keeper.statistics() if self._keeper is not None else _NO_CHECKPOINTS.copy()
+        return found
 
     def links(self) -> list[dict[str, Any]]:
         """One dict a peer: ``peer``, ``path`` (``"host"``, ``"punched"``, ``"relay"``; ``"self"`` for this rank),
@@ -263,20 +287,32 @@ class Env:
     # -- leaving -------------------------------------------------------------------------------------------------
 
     def close(self) -> None:
-        """Leaves in good order. Collective, but a rank that does not come costs no more than five seconds.
-        Idempotent."""
+        """Leaves in good order, with the job done: its checkpoints are removed. Collective, but a rank that does not
+        come costs no more than five seconds. Idempotent."""
+        self.leave(ended_well=True)
+
+    def leave(self, ended_well: bool) -> None:
+        """As `close`; unless the job has `ended_well` its checkpoints stay. Not for users."""
         if self._session is not None and self._opened_here:
             progress.tell(self)
         session, self._session = self._session, None
+        keeper, self._keeper = self._keeper, None
+        if keeper is not None:
+            keeper.stop()
         if session is not None:
             session.close()
+        if keeper is not None and ended_well and self._rank == 0:
+            keeper.forget()
 
     def abort(self, cause: str) -> None:
         """Tells the other ranks that this one failed and why; their operations fail with an error that says so. Not
         collective. The env is closed after it."""
         session, self._session = self._session, None
+        keeper, self._keeper = self._keeper, None
         if session is not None:
             session.abort(cause)
+        if keeper is not None:
+            keeper.stop()
 
     def __enter__(self) -> Env:
         return self
@@ -286,6 +322,8 @@ class Env:
     ) -> None:
         if kind is None or (isinstance(error, SystemExit) and error.code in (None, 0)):
             self.close()
+        elif isinstance(error, HandOver):
+            self.leave(ended_well=False)
         else:
             self.abort(f"{kind.__name__}: {error}")
 

@@ -7,13 +7,34 @@ What is defined here is what Python has no class for.
 from __future__ import annotations
 
 __all__ = [
+    "HANDOVER_CODE",
     "AuthenticationFailed",
     "CommunicatorError",
+    "HandOver",
     "MemoryLimitExceeded",
     "PeerLost",
     "Superseded",
     "TimedOut",
 ]
+
+#: Exit code of a rank that has handed over: EX_TEMPFAIL, "try again later".
+HANDOVER_CODE = 75
+
+
+class HandOver(SystemExit):
+    """This attempt at the job ends here, on all ranks, so that the next one goes on from what was saved.
+
+    It is raised where the ranks agreed to end, because one of them got SIGTERM or its time is nearly up. As a
+    `SystemExit` it passes ``except Exception``, and a script that lets it pass ends with `HANDOVER_CODE`, which
+    launchers know: they start the next epoch.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(HANDOVER_CODE)
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class MemoryLimitExceeded(MemoryError):

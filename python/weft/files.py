@@ -48,6 +48,8 @@ class Sources:
         self.session = None if self.env is None else self.env.session
         self.own = isinstance(path, Mapping)
         where = place(self.env)
+        if self.env is not None:
+            self.env.boundary(operation)
         if not self.own:
             self.paths = _listed(path, operation, where)
             if not self.paths:
@@ -178,6 +180,8 @@ def write(
     directory. `metadata` goes into the schema."""
     env = choose_env(operation, None, frame)
     target = one_path(path, env, operation)
+    if env is not None:
+        env.boundary(operation)
     # pandas replaces a file; a directory, which may hold anything, is only replaced when asked to.
     single = env is None and not options.partition_columns
     if target.startswith("s3://"):

@@ -100,6 +100,8 @@ class Aggregates(Groups[Result]):
             self._check_truth(item)
         if any(callable(item.function) for item in plan):
             return keys.finish(run_functions(keys, plan))
+        if keys.env is not None:
+            keys.env.boundary("groupby")
         table = _core.group_by(
             keys.table,
             keys.session,

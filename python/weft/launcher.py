@@ -25,14 +25,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from weft import settings
+from weft.errors import HANDOVER_CODE
 from weft.hosts import HostLink, HostShare, own_address
 
-__all__ = ["GRACE", "Launch", "Warden", "children_of", "die_with_parent", "kill_group", "run"]
+__all__ = ["GRACE", "HANDOVER_GRACE", "Launch", "Warden", "children_of", "die_with_parent", "kill_group", "run"]
 
 #: Seconds that the other ranks have, after the first failure, to fail by themselves with an error of their own.
 FAIL_BY_THEMSELVES = 2.0
-#: Seconds between SIGTERM and SIGKILL.
+#: Seconds between SIGTERM and SIGKILL; and where ranks then save what they have.
 GRACE = 5.0
+HANDOVER_GRACE = 30.0
 #: Lines of a failed rank's output that are shown again.
 LAST_LINES = 20
 #: A line without an end is passed on when it is this long.
@@ -54,6 +56,12 @@ class Launch:
         The address of this host that those reach; by default the one on the way to them.
     log
         A file that gets all that the ranks print, too.
+    checkpoint_dir
+        Where checkpoints go; by default where the environment says, if it does.
+    restarts
+        How often a job that has failed is started again, as its next epoch, where that makes sense.
+    restart_ranks
+        How many ranks it has from then on; by default as many as before, or as the hosts that are left have.
     """
 
     command: Sequence[str]
@@ -67,6 +75,9 @@ class Launch:
     named: Sequence[str] = ()
     listen: str | None = None
     log: Path | None = None
+    checkpoint_dir: str | None = None
+    restarts: int = 0
+    restart_ranks: int | None = None
 
 
 @dataclass
@@ -180,10 +191,15 @@ def describe_code(code: int) -> str:
 
 
 class _Run:
-    """One job from start to end."""
+    """One epoch of a job from start to end.
 
-    def __init__(self, launch: Launch) -> None:
-        self._launch = launch
+    own
+        What the ranks find in their environment about the job: its name and such.
+    """
+
+    def __init__(self, launch: Launch, own: dict[str, str]) -> None:
+        self._launch, self._own = launch, own
+        self.lost_hosts: set[str] = set()
         self._ranks: list[_Rank] = []
         self._links: list[HostLink] = []
         self._selector = selectors.DefaultSelector()
@@ -304,6 +320,7 @@ class _Run:
         lost = [state for state in mine.values() if state.code is None]
         if lost and not self._signals:
             _say(f"the connection to host {link.share.name} ended ({describe_code(link.code)}): its ranks are lost")
+            self.lost_hosts.add(link.share.name)
         for state in lost:
             self._ended(state, link.code or 255)
 
@@ -389,15 +406,22 @@ class _Run:
         """Ends the ranks that are left, gently first."""
         now = time.monotonic()
         if self._asked_at is None:
-            if self._first_failure_at is None or now - self._first_failure_at < FAIL_BY_THEMSELVES:
+            handing_over = all(state.code == HANDOVER_CODE for state in self._failed)
+            patience = HANDOVER_GRACE if handing_over else FAIL_BY_THEMSELVES
+            if self._first_failure_at is None or now - self._first_failure_at < patience:
                 return
             self._forward(signal.SIGTERM)
             # A stopped process takes SIGTERM only when it goes on.
             self._forward(signal.SIGCONT)
             self._asked_at = now
-        elif now - self._asked_at > GRACE and not self._killed:
+        elif now - self._asked_at > self._grace and not self._killed:
             self._forward(signal.SIGKILL)
             self._killed = True
+
+    @property
+    def _grace(self) -> float:
+        """Ranks that were asked to end by somebody else than this process may have something to save."""
+        return HANDOVER_GRACE if self._signals and self._own.get("WEFT_CHECKPOINT_DIR") else GRACE
 
     def _loop(self, warden: Warden) -> None:
         handled = 0
@@ -440,15 +464,49 @@ class _Run:
         unreported = [state for state in self._failed if state.report is None]
         return (own or unreported or self._failed)[0]
 
+    @property
+    def signalled(self) -> bool:
+        """Whether this process was asked to end the job."""
+        return bool(self._signals)
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether the ranks have ended so that the next epoch goes on from what they saved."""
+        codes = [state.code for state in self._ranks]
+        return HANDOVER_CODE in codes and all(code in (0, HANDOVER_CODE) for code in codes)
+
+    @property
+    def saved(self) -> int:
+        """Checkpoints of an epoch that has handed over."""
+        return max((int(state.report.get("saved", 0)) for state in self._ranks if state.report is not None), default=0)
+
+    @property
+    def may_try_again(self) -> bool:
+        """Whether the failure may be one that another attempt does not meet."""
+        from weft.serverless.rank_report import may_retry
+
+        culprit = self._culprit()
+        if culprit is None or culprit.code is None or self.lost_hosts:
+            return bool(self.lost_hosts)
+        error = None if culprit.report is None else str(culprit.report.get("error", ""))
+        return may_retry({"state": "failed", "code": culprit.code, "error": error, "exception": error})
+
     def _summary(self) -> int:
         culprit = self._culprit()
         if self._signals:
             number = self._signals[0]
+            if self.handed_over:
+                _say(
+                    f"ended by signal {number} ({signal.Signals(number).name}), after the ranks had saved what they had"
+                )
+                return HANDOVER_CODE
             _say(f"ended by signal {number} ({signal.Signals(number).name})")
             return 128 + number
         if culprit is None:
             return 0
         assert culprit.code is not None
+        if self.handed_over:
+            return HANDOVER_CODE
         _say(f"rank {culprit.rank} failed first: {describe_code(culprit.code)}")
         others = [f"rank {s.rank}: {describe_code(s.code or 0)}" for s in self._failed if s is not culprit]
         if others:
@@ -473,8 +531,8 @@ class _Run:
             rendezvous = {
                 "WEFT_RENDEZVOUS": server.address,
                 "WEFT_RENDEZVOUS_KEY": key,
-                "WEFT_JOB": os.environ.get("WEFT_JOB") or f"run-{secrets.token_hex(8)}",
                 "WEFT_SECRET": secrets.token_hex(32),
+                **self._own,
             }
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 previous[number] = signal.signal(number, lambda got, _: self._signals.append(got))
@@ -496,6 +554,7 @@ class _Run:
             warden.close()
             if self._log is not None:
                 self._log.close()
+            self._selector.close()
             for number, handler in previous.items():
                 signal.signal(number, handler)
         return self._summary()
@@ -510,6 +569,16 @@ def _parse_report(line: bytes) -> dict[str, Any] | None:
 
 
 def run(launch: Launch) -> int:
-    """Runs a job to its end and returns the exit code: 0, the code of the rank that failed first, or 128 and the
-    number of the signal that ended it."""
-    return _Run(launch).run()
+    """Runs a job to its end, in several epochs where it is to be restarted or hands over, and returns the exit code: 0,
+    the code of the rank that failed first, 128 and the number of the signal that ended it, or `HANDOVER_CODE` where the
+    ranks had saved what they had when a signal ended it."""
+    from weft.restarting import Restarts
+
+    plan = Restarts(launch)
+    while True:
+        attempt = _Run(plan.launch, plan.variables())
+        code = attempt.run()
+        again = plan.after(code, attempt)
+        if again is None:
+            return code
+        _say(again)

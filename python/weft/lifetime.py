@@ -85,6 +85,7 @@ def _close_all() -> None:
         if env.closed:
             continue
         try:
-            env.close()
+            # Whether the script ended well cannot be known here.
+            env.leave(ended_well=False)
         except Exception as error:
             print(f"weft: rank {env.rank}: leaving failed: {error}", file=sys.stderr)

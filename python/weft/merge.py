@@ -407,6 +407,8 @@ def merge_frames(
     """See `DataFrame.merge`."""
     right = as_frame("merge", right)
     chosen = choose_env("merge", env, left, right)
+    if chosen is not None:
+        chosen.boundary("merge")
     where = place(chosen)
     one_of(chosen, "merge", "how", how, HOWS)
     if algorithm is not None:

@@ -70,6 +70,8 @@ class Ordering(Elementwise):
                 f"{place(self._env)}sort_values: ascending={ascending!r} is no truth value or list of such"
             )
         env = choose_env("sort_values", None, self)
+        if env is not None:
+            env.boundary("sort_values")
         session = None if env is None else env.session
         width = self._table.num_columns
         table = self._table
@@ -300,6 +302,8 @@ class Ordering(Elementwise):
         refuse("drop_duplicates", inplace=(inplace, False, "frames do not change: use the result"))
         positions, kept = self._duplicates("drop_duplicates", subset, keep)
         env = choose_env("drop_duplicates", None, self)
+        if env is not None:
+            env.boundary("drop_duplicates")
         session = None if env is None else env.session
         if not positions:
             # Rows of no columns: pandas keeps them all.
@@ -350,6 +354,8 @@ class Ordering(Elementwise):
             Rows that agree in these columns come to one rank, in their order there.
         """
         env = choose_env("repartition", None, self)
+        if env is not None:
+            env.boundary("repartition")
         where = place(self._env)
         if counts is not None and by is not None:
             raise ValueError(f"{where}repartition: give counts or by")

@@ -29,6 +29,7 @@ def _look(env: Env) -> dict[str, Any]:
         "rows": max((phase["rows"] for phase in phases.values()), default=0),
         "bytes": stats["bytes_sent"] + stats["bytes_received"],
         "memory_peak": stats["memory_peak_bytes"],
+        "checkpoints": stats["checkpoints"]["published"],
     }
 
 

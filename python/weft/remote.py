@@ -18,7 +18,7 @@ import time
 from typing import Any
 
 from weft import settings
-from weft.launcher import GRACE, Warden, die_with_parent, kill_group
+from weft.launcher import GRACE, HANDOVER_GRACE, Warden, die_with_parent, kill_group
 
 __all__ = ["SILENCE", "serve"]
 
@@ -35,6 +35,7 @@ class _Ranks:
         self._heard = time.monotonic()
         self._orders: list[bytes] = []
         self._gone = False
+        self._ended_by: float | None = None  # when, after this host's own SIGTERM
         self._wake_read, self._wake_write = os.pipe()
 
     def _send(self, kind: str, rank: int, data: bytes) -> None:
@@ -116,7 +117,8 @@ class _Ranks:
         running = dict(self._processes)
         while running and not self._gone:
             self._pump(0.05)
-            if time.monotonic() - self._heard > SILENCE:
+            now = time.monotonic()
+            if now - self._heard > SILENCE or (self._ended_by is not None and now > self._ended_by):
                 self._gone = True
             for rank, process in list(running.items()):
                 code = process.poll()
@@ -132,11 +134,22 @@ class _Ranks:
                         break
                 self._send("x", rank, b"%d" % code)
 
+    def _preempted(self) -> None:
+        """This host is to go down: ranks that keep checkpoints have a while to hand over."""
+        if not self._job["environment"].get("WEFT_CHECKPOINT_DIR"):
+            self._gone = True
+            return
+        self._ended_by = time.monotonic() + HANDOVER_GRACE
+        for process in self._processes.values():
+            if process.returncode is None:
+                kill_group(process.pid, signal.SIGTERM)
+
     def run(self) -> int:
         os.set_blocking(self._wake_read, False)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
-        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        for number in (signal.SIGHUP, signal.SIGINT):
             signal.signal(number, lambda *_: setattr(self, "_gone", True))
+        signal.signal(signal.SIGTERM, lambda *_: self._preempted())
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         warden = Warden()
         threading.Thread(target=self._listen, daemon=True).start()

@@ -245,6 +245,44 @@ def test_a_rank_that_is_killed(weft):
     assert done.code == 1 and "rank 1 failed: signal 9 (SIGKILL)" in done.err
 
 
+HANDS_OVER = """
+import os, signal, time, weft
+env = weft.init()
+for number in range(3):
+    with env.stage(f"s{number}") as s:
+        if s.todo:
+            print("run", number, "in epoch", env.epoch, flush=True)
+            s.frame = weft.DataFrame({"a": [env.rank]}, env=env)
+            if number == 1 and env.epoch == 0 and env.rank == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+if env.rank == 0:
+    print("sum", s.frame["a"].local().to_list(), flush=True)
+assert s.frame["a"].sum() == 6
+env.close()
+"""
+
+
+@pytest.mark.parametrize("bootstrap", ["rendezvous", *(["file", "mpi"] if SOAK else [])])
+def test_a_job_that_hands_over_is_requeued(weft, cluster, bootstrap):
+    weft.submit(HANDS_OVER, "--bootstrap", bootstrap, "--job", "over", "--sbatch=--requeue")
+    log = weft.job("over") / "ranks/rank-00000.log"
+    weft.wait("epoch 0 has handed over", lambda: log.exists() and "hands over at" in log.read_text())
+    queued = ["squeue", "-h", "--name=over", "-o", "%T"]
+    weft.wait("the job waits again", lambda: cluster.run(queued).stdout.strip() == "PENDING")
+    # Slurm lets a requeued job wait for two minutes.
+    cluster.run(["scontrol", "update", "JobName=over", "StartTime=now"])
+    weft.wait("the job has ended", lambda: "over: done" in weft("status", "over").out)
+    words = log.read_text()
+    assert [words.count(f"run {number} in epoch 0") for number in range(3)] == [1, 1, 0]
+    assert "run 2 in epoch 1" in words and "run 0 in epoch 1" not in words and "sum [0]" in words
+    assert not (weft.job("over") / "checkpoints").exists()
+
+
+def test_a_job_that_may_not_be_requeued_says_so(weft):
+    done = weft.submit(HANDS_OVER, "--job", "stays", "--follow", ok=False)
+    assert done.code == 1 and "was not requeued" in done.err and "sbatch --requeue allows it" in done.err, done
+
+
 def test_ctrl_c(weft, cluster):
     path = weft.folder / "work.py"
     path.write_text(WORK)

@@ -141,6 +141,31 @@ def test_on_ec2_instances(jobs):
     assert all(status == "STOPPED" for status, _ in described(load("crowded")))
 
 
+HANDS_OVER = """
+import os, signal, weft
+env = weft.init()
+for number in range(3):
+    with env.stage(f"s{number}") as s:
+        if s.todo:
+            print("run", number, "in epoch", env.epoch, flush=True)
+            s.frame = weft.DataFrame({"a": [env.rank]}, env=env)
+            if number == 1 and env.epoch == 0 and env.rank == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+print("sum", s.frame["a"].sum(), flush=True)
+env.close()
+"""
+
+
+def test_tasks_that_hand_over(jobs):
+    """As spot tasks do; it is no attempt."""
+    handle = start(jobs, HANDS_OVER, 2, max_epochs=1)
+    result = follow(handle)
+    assert result["epoch"] == 1 and handle.record["handovers"] == 1
+    first = (handle.store.get("epoch-0/rank-00000.log") or b"").decode()
+    assert "run 1 in epoch 0" in first and "hands over at" in first and "run 2" not in first
+    assert handle.logs(0) == "run 2 in epoch 1\nsum 1\n"
+
+
 # -- a task killed in each phase -------------------------------------------------------------------------------------
 
 

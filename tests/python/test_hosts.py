@@ -112,6 +112,37 @@ def test_ranks_on_three_names_of_this_host_join(on_hosts):
         assert f"[{rank}] to stderr" in done.err
 
 
+def test_a_host_that_is_lost(on_hosts):
+    """The next epoch runs on the one that is left, from the last checkpoint."""
+    done = on_hosts.ok(
+        """
+        import os, signal, weft
+        from pathlib import Path
+        env = weft.init()
+        print("epoch", env.epoch, "of", env.world_size, flush=True)
+        with env.stage("first") as s:
+            if s.todo:
+                print("run first", flush=True)
+                s.frame = weft.DataFrame({"a": [env.rank]}, env=env)
+        if env.epoch == 0:
+            env.checkpoint("sure", wait=True)
+            if env.rank == 2:
+                # Its host's connection goes, and with it all that it runs: above the far end is sshd's process.
+                far = int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1])
+                os.kill(far, signal.SIGKILL)
+                os.kill(os.getppid(), signal.SIGKILL)
+        env.barrier()
+        print("rows", s.frame.total_rows(), flush=True)
+        env.close()
+        """,
+        options=["--hosts", "127.0.0.1:2,nicknamed:1", "--threads", "1", "--checkpoint-dir", "kept", "--restarts", "1"],
+    )
+    assert sorted(done.out.splitlines()) == sorted(
+        [*["epoch 0 of 3", "run first"] * 3, *["epoch 1 of 2", "rows 3"] * 2]
+    ), done.text
+    assert "its ranks are lost" in done.err and "epoch 1 starts with 2 ranks" in done.err
+
+
 def test_the_first_failure_ends_all_hosts(on_hosts):
     done = on_hosts(
         """

@@ -150,7 +150,7 @@ def test_variables_of_the_executor_are_not_the_callers(name):
     [
         {},
         {"job": JOB, "rank": 4, "epoch": 0},
-        {"job": JOB, "rank": 0, "epoch": 3},
+        {"job": JOB, "rank": 0, "epoch": 1003},
         {"job": JOB, "rank": True, "epoch": 0},
         [],
         None,

@@ -92,6 +92,25 @@ def test_verdicts():
     assert judge({0: peer, 1: late}, 2, 0, 3, "x").error == "Weft.OutOfTime"
 
 
+def test_verdicts_on_hand_overs():
+    over = {rank: report(rank, "handover", error="HandOver: epoch 0", checkpoints=1 - rank) for rank in range(2)}
+    assert judge(over, 2, 0, 1, "").next == "handover"
+    # One has not ended yet; one was lost on its way out.
+    assert judge({**over, 1: report(1, "running")}, 2, 0, 3, "").next == "wait"
+    assert judge({**over, 1: report(1, "running")}, 2, 0, 3, "States.X").next == "handover"
+    assert judge({**over, 1: None}, 2, 0, 3, "x").next == "retry"
+    # Nothing was saved: an attempt.
+    idle = {rank: {**over[rank], "checkpoints": 0} for rank in over}
+    assert judge(idle, 2, 0, 3, "").next == "retry"
+    found = judge(idle, 2, 2, 3, "")
+    assert found.next == "failed" and "no stage and no checkpoint was finished" in found.cause
+    # Stopped by the limit in the middle of a stage: with checkpoints the next attempt comes further.
+    peer = report(0, "failed", error="PeerLost: rank 1", exception="PeerLost: rank 1", code=1, about_peer=True)
+    late = report(1, "out_of_time", error="stopped", code=-15)
+    assert judge({0: {**peer, "checkpoints": 2}, 1: late}, 2, 0, 1, "x").next == "handover"
+    assert judge({0: {**peer, "checkpoints": 0}, 1: late}, 2, 0, 3, "x").next == "failed"
+
+
 def test_seconds_that_are_billed():
     now = 1000.0
     done = {"state": "done", "seconds": 30.0, "begin": 0.0, "time": 30.0}

@@ -241,10 +241,11 @@ class Handle(StoredJob):
         for told in filter(None, reports.values()):
             if told["state"] == "cancelled" or BECAUSE_OF_ANOTHER in told.get("error", ""):
                 told["about_peer"] = True
-        going = len(ended) < len(tasks)
-        if going and all(report is None or report["state"] in ("done", "running") for report in reports.values()):
+        going, fine = len(ended) < len(tasks), ("done", "running", "handover")
+        if going and all(report is None or report["state"] in fine for report in reports.values()):
             return Verdict("wait")
-        last, most = epoch - self.record.get("first_epoch", 0), self.record["max_epochs"]
+        last = epoch - self.record.get("first_epoch", 0) - self.record.get("handovers", 0)
+        most = self.record["max_epochs"]
         return judge(reports, self.world_size, last, most, "" if going else "all tasks have stopped", process="task")
 
     def status(self) -> dict[str, Any]:
@@ -275,15 +276,20 @@ class Handle(StoredJob):
         return status | {"cost": sum(parts.values()), "currency": prices.currency}
 
     def look(self) -> dict[str, Any]:
-        """Also stops the other tasks when a rank has failed, and starts the next epoch where that makes sense."""
+        """Also stops the other tasks when a rank has failed, and starts the next epoch where that makes sense or the
+        ranks have handed over."""
         status = self.status()
         if status["state"] in GOING and status["next"] in ("retry", "failed"):
             self._broken_at = self._broken_at or time.monotonic()
             if time.monotonic() - self._broken_at > FAIL_BY_THEMSELVES:
                 self.stop_tasks(BECAUSE_OF_ANOTHER)
-        elif status["state"] == "failed" and status["next"] == "retry":
+        elif status["state"] == "failed" and status["next"] in ("retry", "handover"):
             epoch = status["epoch"]
-            time.sleep(min(BACK_OFF_MOST, BACK_OFF << (epoch - self.record["first_epoch"])))
+            if status["next"] == "handover":
+                self.record["handovers"] = self.record.get("handovers", 0) + 1
+            else:
+                failures = epoch - self.record["first_epoch"] - self.record.get("handovers", 0)
+                time.sleep(min(BACK_OFF_MOST, BACK_OFF << failures))
             self.record["spent"] += map(_seconds, self.tasks())
             self.start_epoch(epoch + 1)
             return self.status()

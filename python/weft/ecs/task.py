@@ -49,7 +49,7 @@ def _take(job: Job, epoch: int, secret: str, store: JobStore, task: metadata.Tas
 
 
 def main() -> int:
-    """Runs a rank; 0 where it is done, superseded or cancelled."""
+    """Runs a rank; 0 where it is done, has handed over, or is superseded or cancelled."""
     bucket, prefix = split_uri(os.environ["WEFT_TASK_JOB"], "WEFT_TASK_JOB")
     epoch = int(os.environ["WEFT_TASK_EPOCH"])
     store = JobStore({"bucket": bucket, "prefix": prefix})
@@ -79,7 +79,7 @@ def main() -> int:
         reports = read_reports(store, epoch, job.world_size)
         if judge(reports, job.world_size, epoch, job.max_epochs, "", process="task").next == "done":
             write_result(job, store, epoch, reports)
-    return 0 if report["state"] in ("done", "superseded", "cancelled") else 1
+    return 0 if report["state"] in ("done", "handover", "superseded", "cancelled") else 1
 
 
 if __name__ == "__main__":

@@ -16,9 +16,11 @@ from typing import Any
 
 from weft.serverless.aws import split_uri
 
-__all__ = ["EventError", "Job", "RankEvent", "sign", "verify"]
+__all__ = ["MAX_HANDOVERS", "EventError", "Job", "RankEvent", "sign", "verify"]
 
 VERSION = 1
+#: Epochs that may end by a hand-over, beside the attempts of `Job.max_epochs`.
+MAX_HANDOVERS = 1000
 #: The length that Step Functions allows for an execution's name.
 _JOB = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _HEX = re.compile(r"[0-9a-f]{64}")
@@ -188,7 +190,8 @@ class RankEvent:
         job = Job.from_json(value["job"])
         rank, epoch = value["rank"], value["epoch"]
         _need(type(rank) is int and 0 <= rank < job.world_size, f"'rank' is in [0, {job.world_size}), not {rank!r}")
-        _need(type(epoch) is int and 0 <= epoch < job.max_epochs, f"'epoch' is in [0, {job.max_epochs}), not {epoch!r}")
+        most = job.max_epochs + MAX_HANDOVERS
+        _need(type(epoch) is int and 0 <= epoch < most, f"'epoch' is in [0, {most}), not {epoch!r}")
         return cls(job, rank, epoch)
 
     def to_json(self) -> dict[str, Any]:

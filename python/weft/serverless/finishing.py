@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from weft.serverless.aws import split_uri
-from weft.serverless.event import Job, verify
+from weft.serverless.event import MAX_HANDOVERS, Job, verify
 from weft.serverless.job_store import JobStore, rank_name
 from weft.serverless.rank_report import billed_seconds, judge
 from weft.serverless.secret_store import job_secret
 
-__all__ = ["finish", "read_reports", "write_result"]
+__all__ = ["finish", "handovers", "read_reports", "write_result"]
 
 #: Step Functions takes 32 KiB of a cause.
 CAUSE_BYTES = 24 << 10
@@ -28,6 +28,11 @@ def read_reports(store: JobStore, epoch: int, world_size: int) -> dict[int, dict
     with ThreadPoolExecutor(16) as pool:
         names = [f"{rank_name(epoch, rank)}.json" for rank in range(world_size)]
         return dict(enumerate(pool.map(store.get_json, names)))
+
+
+def handovers(store: JobStore, epoch: int) -> int:
+    """How many epochs before this one have handed over."""
+    return sum(store.exists(f"epoch-{number}/handover.json") for number in range(epoch))
 
 
 def write_result(job: Job, store: JobStore, epoch: int, reports: dict[int, dict[str, Any] | None]) -> dict[str, Any]:
@@ -85,7 +90,8 @@ def finish(event: dict[str, Any], context: Any) -> dict[str, Any]:
     verify(job, job_secret(job.secret, job.job))
     reports = read_reports(store, epoch, job.world_size)
     error = event.get("error") or {}
-    found = judge(reports, job.world_size, epoch, job.max_epochs, str(error.get("Error", "")))
+    earlier = handovers(store, epoch)
+    found = judge(reports, job.world_size, epoch - earlier, job.max_epochs, str(error.get("Error", "")))
     state = {key: value for key, value in event.items() if key != "result"}
     if store.exists("cancelled") and found.next != "done":
         return {**state, "verdict": "failed", "error": "Weft.Cancelled", "cause": f"the job {job.job} was cancelled"}
@@ -93,9 +99,13 @@ def finish(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return {**state, "verdict": "done", "result": write_result(job, store, epoch, reports)}
     if found.next == "wait":
         return {**state, "verdict": "wait", "wait_seconds": PAUSE}
+    if found.next == "handover" and earlier < MAX_HANDOVERS:
+        store.put_json(f"epoch-{epoch}/handover.json", {"cause": found.cause, "time": time.time()})
+        print(f"epoch {epoch} of job {job.job} has handed over: {found.cause}")
+        return {**state, "error": {}, "verdict": "handover", "epoch": epoch + 1}
     if found.next == "retry":
         print(f"epoch {epoch} of job {job.job} failed and is tried again: {found.cause}")
-        wait = min(BACK_OFF_MOST, BACK_OFF << epoch)
+        wait = min(BACK_OFF_MOST, BACK_OFF << (epoch - earlier))
         return {**state, "error": {}, "verdict": "retry", "epoch": epoch + 1, "wait_seconds": wait}
     cause = found.cause.encode()[:CAUSE_BYTES].decode(errors="ignore")
     store.put_json("failure.json", {"epoch": epoch, "error": found.error, "cause": cause, "time": time.time()})

@@ -7,6 +7,8 @@
 {prefix}/epoch-{e}/rank-{r}.claim                        which delivery took the rank: conditional, once
 {prefix}/epoch-{e}/rank-{r}.json                         how it is doing, and in the end its report
 {prefix}/epoch-{e}/rank-{r}.log, rank-{r}/{name}         its output, and the files that it left
+{prefix}/epoch-{e}/handover.json                         it ended so that the next one goes on
+{prefix}/checkpoints/...                                 what the ranks saved
 {prefix}/result.json                                     the result: conditional, once a job
 {prefix}/cancelled                                       asked to end
 ```

@@ -9,7 +9,7 @@ from typing import Any
 
 from weft.serverless import flat, package
 from weft.serverless.aws import client, error_code, split_uri
-from weft.serverless.event import EventError, Job, RankEvent, sign, verify
+from weft.serverless.event import MAX_HANDOVERS, EventError, Job, RankEvent, sign, verify
 from weft.serverless.job_store import JobStore
 from weft.serverless.secret_store import job_secret, plain
 
@@ -158,8 +158,9 @@ def prepare(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """``{"done": true, "result": ...}`` for a job that is done, else where the ranks' events lie."""
     value, epoch = event.get("event", {}), event.get("epoch", 0)
     job = _from_flat(value, str(event.get("execution", ""))) if flat.is_flat(value) else Job.from_json(value)
-    if type(epoch) is not int or not 0 <= epoch < job.max_epochs:
-        raise EventError(f"event: 'epoch' is in [0, {job.max_epochs}), not {epoch!r}")
+    most = job.max_epochs + MAX_HANDOVERS
+    if type(epoch) is not int or not 0 <= epoch < most:
+        raise EventError(f"event: 'epoch' is in [0, {most}), not {epoch!r}")
     verify(job, job_secret(job.secret, job.job))
     store = JobStore(job.storage)
     result = store.get_json("result.json")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["STALE", "Verdict", "billed_seconds", "judge"]
+__all__ = ["STALE", "Verdict", "billed_seconds", "judge", "may_retry"]
 
 #: Seconds after which a rank that was running and says nothing more is lost.
 STALE = 45.0
@@ -18,7 +18,10 @@ _PROGRAM_ERRORS = {
     "TypeError", "ValueError", "ZeroDivisionError",
 }  # fmt: skip
 #: How the reports of ranks are ordered when one of them is to stand for all.
-_ORDER = {"failed": 0, "out_of_time": 0, "refused": 0, "lost": 1, "cancelled": 2, "superseded": 3, "missing": 4}
+_ORDER = {
+    "failed": 0, "out_of_time": 0, "refused": 0, "lost": 1, "cancelled": 2, "superseded": 3, "missing": 4,
+    "handover": 5,
+}  # fmt: skip
 
 
 def billed_seconds(reports: Iterable[dict[str, Any] | None], now: float) -> float:
@@ -34,14 +37,15 @@ def billed_seconds(reports: Iterable[dict[str, Any] | None], now: float) -> floa
 
 @dataclass
 class Verdict:
-    """What comes next: ``done``, ``wait`` (for ranks that still run), ``retry`` or ``failed``, and why."""
+    """What comes next: ``done``, ``wait`` (for ranks that still run), ``handover`` (the next epoch at once), ``retry``
+    or ``failed``, and why."""
 
     next: str
     error: str = ""
     cause: str = ""
 
 
-def _may_retry(report: dict[str, Any]) -> bool:
+def may_retry(report: dict[str, Any]) -> bool:
     if report["state"] in ("out_of_time", "refused", "cancelled"):
         return False
     if report["state"] != "failed":
@@ -71,8 +75,9 @@ def judge(
     map_error: str,
     process: str = "function",
 ) -> Verdict:
-    """`reports` are the ranks' last words by rank, None where there are none; `map_error` is what the state machine
-    said of the map, empty where it succeeded. `process` is what a rank runs in, for people."""
+    """`reports` are the ranks' last words by rank, None where there are none; `epoch` counts the attempts that did not
+    end by a hand-over; `map_error` is what the state machine said of the map, empty where it succeeded. `process` is
+    what a rank runs in, for people."""
     now = time.time()
     found: list[dict[str, Any]] = []
     for rank in range(world_size):
@@ -82,6 +87,10 @@ def judge(
         elif report["state"] == "running" and now - report["time"] > STALE:
             report = {**report, "state": "lost", "error": f"its {process} went silent {now - report['time']:.0f} s ago"}
         found.append(report)
+    progress = any(report.get("checkpoints") for report in found)
+    states = {report["state"] for report in found}
+    if states == {"handover", "running"} and not map_error:
+        return Verdict("wait")
     bad = [report for report in found if report["state"] not in ("done", "running", "missing")]
     running = [report for report in found if report["state"] == "running"]
     missing = [report for report in found if report["state"] == "missing"]
@@ -96,10 +105,17 @@ def judge(
         ] + missing
     bad.sort(key=lambda report: (not _own(report), _ORDER.get(report["state"], 9), report["rank"]))
     cause = _describe(bad[0])
+    if bad[0]["state"] in ("handover", "out_of_time") and not progress:
+        cause = f"no stage and no checkpoint was finished in the time there is: make them shorter\n{cause}"
     others = [f"rank {report['rank']} {report['state']}" for report in bad[1:9]]
     if others:
         cause += f"\nalso: {', '.join(others)}" + (f" and {len(bad) - 9} more" if len(bad) > 9 else "")
-    retry = all(_may_retry(report) for report in bad if _own(report))
+    own = [report for report in bad if _own(report)]
+    in_order = bool(own) and all(report["state"] in ("handover", "out_of_time") for report in own)
+    if in_order and progress and not missing:
+        # Also where an operator took longer than there was time: the next epoch begins where this one had come to.
+        return Verdict("handover", "Weft.HandOver", cause)
+    retry = all(may_retry(report) for report in own)
     if retry and epoch + 1 < max_epochs:
         return Verdict("retry", "Weft.EpochFailed", cause)
     if retry and max_epochs > 1:

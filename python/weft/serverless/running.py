@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 import threading
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from weft.errors import HANDOVER_CODE
 from weft.serverless import package, script_process
 from weft.serverless.event import RankEvent, verify
 from weft.serverless.job_store import JobStore, rank_name
@@ -152,6 +154,7 @@ class Rank:
             "WEFT_RESULTS": str(results),
             "WEFT_PROGRESS_FILE": str(self._progress),
         }
+        variables.setdefault("WEFT_CHECKPOINT_DIR", self.store.uri("checkpoints"))
         for name, uri in (("WEFT_INPUT", job.input), ("WEFT_OUTPUT", job.output)):
             if uri is not None:
                 variables[name] = uri
@@ -163,14 +166,9 @@ class Rank:
             variables[name] = str(path)
         return [str(folder / "package" / job.script), *job.arguments], results, variables
 
-    def watch(self) -> script_process.Watch:
-        left = self.remaining()
-        margin = min(20.0, 0.2 * left)
-
-        def near_limit() -> str:
-            return "out_of_time"
-
-        return script_process.Watch(self.remaining, margin, near_limit, lambda: self._stop, interval=0.5)
+    def watch(self, limit: float) -> script_process.Watch:
+        margin = min(20.0, 0.2 * limit)
+        return script_process.Watch(self.remaining, margin, lambda: "out_of_time", lambda: self._stop, interval=0.5)
 
     def put_results(self, folder: Path) -> list[dict[str, Any]]:
         files, size = [], 0
@@ -216,10 +214,16 @@ class Rank:
         except package.PackageError as problem:
             return self.report("refused", error=str(problem))
         self.state["phase"] = "script"
-        outcome = script_process.run(command, results, variables, self.watch())
+        watch = self.watch(limit)
+        if limit < math.inf:
+            # Ranks that keep checkpoints hand over before they are asked to end.
+            variables["WEFT_DEADLINE"] = f"{time.time() + self.remaining() - watch.margin:.3f}"
+        outcome = script_process.run(command, results, variables, watch)
         self.read_progress()
         self.store.put(f"{self.name}.log", outcome.log)
         last = {"code": outcome.code, "lines": outcome.lines}
+        if outcome.code == HANDOVER_CODE and self.reason_to_stop() is None:
+            return self.report("handover", error=outcome.summary, **last)
         if outcome.stopped == "out_of_time":
             return self.report(
                 "out_of_time",
@@ -242,7 +246,8 @@ class Rank:
 
 
 def run_rank(value: Any, context: Any) -> dict[str, Any]:
-    """Returns ``{"rank", "state": "done" | "superseded" | "cancelled"}``; any other end raises `RankFailed`."""
+    """Returns ``{"rank", "state": "done" | "handover" | "superseded" | "cancelled"}``; any other end raises
+    `RankFailed`."""
     event = RankEvent.from_json(value)
     secret = job_secret(event.job.secret, event.job.job)
     verify(event.job, secret)
@@ -255,7 +260,7 @@ def run_rank(value: Any, context: Any) -> dict[str, Any]:
         return {"rank": event.rank, "epoch": event.epoch, "state": reason}
     report = rank.work()
     state = report["state"]
-    if state in ("done", "superseded", "cancelled"):
+    if state in ("done", "handover", "superseded", "cancelled"):
         return {"rank": event.rank, "epoch": event.epoch, "state": state}
     lines = "\n".join(report.get("lines", ()))
     text = f"rank {event.rank} {state.replace('_', ' ')}: {report['error']}; exit code {report.get('code')}"

@@ -83,9 +83,8 @@ class Watch:
     remaining
         Seconds that the function has left.
     margin
-        A script is asked to end (SIGTERM) when no more than this is left, and half of it later it is killed. A
-        hand-over to a next epoch belongs into `near_limit`, which is called once, at that moment, and says why the
-        script ends.
+        A script is asked to end (SIGTERM) when no more than this is left, and half of it later it is killed.
+        `near_limit` is called once, at that moment, and says why the script ends.
     should_stop
         Called every `interval` seconds; a text ends the script.
     """

@@ -14,6 +14,7 @@ import argparse
 import os
 import re
 import secrets
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,9 +23,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+from weft.errors import HANDOVER_CODE
 from weft.slurm.folder import JobFolder
 
 __all__ = ["main"]
+
+#: Seconds before the job's time limit by which its ranks hand over.
+BEFORE_LIMIT = 15
 
 #: Lines of srun's that go into the cause of a failure.
 COMPLAINTS = 10
@@ -68,6 +73,10 @@ def _own_address() -> str:
         raise ValueError(f"this node, {node}, has no address: {problem.strerror}; name one by --listen") from None
 
 
+def _slurm(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 class _Job:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
@@ -83,14 +92,14 @@ class _Job:
 
     def _meeting(self) -> dict[str, str]:
         """What ranks need to find each other."""
-        if self.options.bootstrap == "mpi":
-            return {"WEFT_BACKEND": "mpi"}
         found = {
             "WEFT_JOB": self.options.name or f"slurm-{self.id}",
             # A job that Slurm starts again is another attempt.
             "WEFT_EPOCH": os.environ.get("SLURM_RESTART_COUNT") or "0",
-            "WEFT_SECRET": secrets.token_hex(32),
         }
+        if self.options.bootstrap == "mpi":
+            return {**found, "WEFT_BACKEND": "mpi"}
+        found["WEFT_SECRET"] = secrets.token_hex(32)
         if self.options.bootstrap == "file":
             self.folder.forget_store()
             self.folder.store.mkdir(mode=0o700)
@@ -108,6 +117,7 @@ class _Job:
         output = self.folder.ranks / "rank-%5t.log"
         return [
             *("srun", f"--mpi={mpi}", "--export=ALL", "--kill-on-bad-exit=1", "--unbuffered", f"--output={output}"),
+            "--open-mode=append",
             *(sys.executable, "-m", "weft.slurm.rank", str(self.folder.path), script, *self.options.arguments),
         ]
 
@@ -120,6 +130,7 @@ class _Job:
     def run(self) -> int:
         self.folder.make()
         (self.folder.path / "end.json").unlink(missing_ok=True)
+        self.folder.forget_reports()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._stop)
         begin = time.time()
@@ -127,14 +138,41 @@ class _Job:
             given = dict(pair.partition("=")[::2] for pair in self.options.env)
             environment = {**os.environ, **given, **self._meeting()}
             environment.setdefault("PYTHONUNBUFFERED", "1")
+            environment.setdefault("WEFT_CHECKPOINT_DIR", str(self.folder.checkpoints))
+            if os.environ.get("SLURM_JOB_END_TIME", "").isdigit():
+                environment.setdefault("WEFT_DEADLINE", str(int(os.environ["SLURM_JOB_END_TIME"]) - BEFORE_LIMIT))
             self._srun = subprocess.Popen(self._command(), env=environment, stderr=subprocess.PIPE)
             code = self._wait()
         finally:
             self.folder.forget_store()
             if self._server is not None:
                 self._server.stop()
+        if code == 0 and self._handed_over():
+            refused = self._requeue()
+            if not refused:
+                return 0
+            code = HANDOVER_CODE
+            self._said.append(f"srun: the ranks have handed over, and the job was not requeued: {refused}")
+        elif code == 0:
+            shutil.rmtree(self.folder.checkpoints, ignore_errors=True)
         self._say_end(code, begin)
         return code if code >= 0 else 128 - code
+
+    def _handed_over(self) -> bool:
+        """Whether the ranks saved what they had and ended, so that the job is started again and goes on."""
+        reports = self.folder.reports(_tasks(os.environ["SLURM_TASKS_PER_NODE"]))
+        return any(report is not None and report["state"] == "handover" for report in reports.values())
+
+    def _requeue(self) -> str:
+        """Asks Slurm to start the job again; why it will not, where it will not. Slurm then ends this script."""
+        number = os.environ["SLURM_JOB_ID"]
+        asked = _slurm("squeue", "--noheader", f"--jobs={number}", "--format=%T")
+        if asked.stdout.strip() != "RUNNING":
+            return f"it is {asked.stdout.strip() or 'gone'}"
+        asked = _slurm("scontrol", "requeue", number)
+        if asked.returncode == 0:
+            return ""
+        return f"{asked.stderr.strip()} (sbatch --requeue allows it)"
 
     def _wait(self) -> int:
         assert self._srun is not None and self._srun.stderr is not None

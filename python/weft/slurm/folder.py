@@ -6,6 +6,7 @@ results/                 rank 0's working directory; the others' are results/ran
 ranks/rank-00000.log     what a rank printed;  ranks/rank-00000.json  how it does, and in the end its report
 batch.log                what the job script and srun printed
 store/                   the file store of ``--bootstrap file``, while the job runs
+checkpoints/             what the ranks saved, where nothing else is said, until the job is done
 end.json                 how it ended
 ```
 """
@@ -31,6 +32,7 @@ class JobFolder:
         self.results = path / "results"
         self.ranks = path / "ranks"
         self.store = path / "store"
+        self.checkpoints = path / "checkpoints"
         self.batch_log = path / "batch.log"
 
     def make(self) -> None:
@@ -46,6 +48,11 @@ class JobFolder:
 
     def report_of(self, rank: int) -> Path:
         return self.ranks / f"rank-{rank:05d}.json"
+
+    def forget_reports(self) -> None:
+        """Of an attempt before this one."""
+        for path in self.ranks.glob("rank-*.json"):
+            path.unlink(missing_ok=True)
 
     def forget_store(self) -> None:
         """Keys are of no use to anybody once the job has ended."""

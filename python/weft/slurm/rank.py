@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from weft import settings
+from weft.errors import HANDOVER_CODE
 from weft.launcher import FAIL_BY_THEMSELVES
 from weft.serverless import script_process
 from weft.slurm.folder import JobFolder
@@ -27,8 +28,9 @@ __all__ = ["main"]
 
 #: Seconds between two signs of life.
 HEARTBEAT = 2.0
-#: Twice the seconds between SIGTERM and SIGKILL for the script; well within Slurm's own KillWait.
-MARGIN = 4.0
+#: Twice the seconds between SIGTERM and SIGKILL for the script, which may have something to save; within Slurm's own
+#: KillWait, as it is by default.
+MARGIN = 40.0
 
 
 def _threads() -> int:
@@ -87,6 +89,11 @@ class _Rank:
         self._ended.set()
         beating.join()
         last = {"code": outcome.code, "lines": outcome.lines, "seconds": outcome.seconds}
+        if outcome.code == HANDOVER_CODE:
+            self.tell(state="handover", error=outcome.summary, **last)
+            self.progress.unlink(missing_ok=True)
+            # srun must not end the others for it.
+            return 0
         # Slurm's SIGTERM reaches the script by itself, too.
         if outcome.code != 0 and self.stopped and not outcome.exception:
             self.tell(state=self.stopped, error=f"it was {self.stopped}", stopped=self.stopped, **last)

@@ -1,0 +1,55 @@
+"""Whether this rank is asked to hand over to the next epoch: by SIGTERM, or because its time is nearly up."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+__all__ = ["Watch"]
+
+#: Seconds that are left, at least, for what is still to be written.
+RESERVE = 1.0
+
+
+class Watch:
+    """From when it is made until `close`. ``WEFT_DEADLINE`` has the seconds since 1970 at which somebody, a launcher or
+    its host, will end this process."""
+
+    def __init__(self) -> None:
+        text = os.environ.get("WEFT_DEADLINE")
+        try:
+            self._deadline = None if not text else float(text)
+        except ValueError:
+            raise ValueError(f"weft.init: WEFT_DEADLINE={text!r} is no number of seconds since 1970") from None
+        self._signalled = False
+        self._installed = False
+        # A handler of the script's own goes first, and only the main thread can have one.
+        ours = threading.current_thread() is threading.main_thread()
+        if ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, self._on_signal)
+            self._installed = True
+
+    def _on_signal(self, _: int, __: Any) -> None:
+        # It may come twice, from Slurm and from who started this process. What ends a script that does not get to a
+        # boundary is SIGKILL.
+        self._signalled = True
+
+    def reason(self, seconds: float = 0.0) -> str:
+        """Why this rank is to hand over; empty where it is not. `seconds`: what was last needed to write a
+        checkpoint."""
+        if self._signalled:
+            return "SIGTERM"
+        if self._deadline is not None:
+            left = self._deadline - time.time()
+            if left < RESERVE + 2 * seconds:
+                return f"its time limit, {max(left, 0.0):.1f} s away"
+        return ""
+
+    def close(self) -> None:
+        """SIGTERM ends the process again."""
+        if self._installed and signal.getsignal(signal.SIGTERM) == self._on_signal:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        self._installed = False
