@@ -132,25 +132,31 @@ class Spill::Pool : public arrow::MemoryPool {
 };
 
 arrow::Result<Spill*> Spill::Make(arrow::MemoryPool* parent, int64_t limit, const std::string& directory) {
-  ARROW_ASSIGN_OR_RAISE(auto space, SpillSpace::Open(directory, limit));
-  return new Spill(parent, limit, std::move(space));
-}
-
-Spill::Spill(arrow::MemoryPool* parent, int64_t limit, std::unique_ptr<SpillSpace> space)
-    : parent_(parent), limit_(limit), space_(std::move(space)) {
-  const Resident now = ReadResident();
-  other_files_bytes_ = now.files;
-  int64_t left = limit - now.all;
+  const int64_t held = ReadResident().all;
+  int64_t left = limit - held;
   if (left < limit / 4) {
-    WEFT_LOG(kWarning, "memory_limit is " << limit << " bytes, of which this process holds " << now.all
+    WEFT_LOG(kWarning, "memory_limit is " << limit << " bytes, of which this process holds " << held
                                           << " before its first operator; it will pass the limit");
     left = limit / 4;
   }
   const auto share = [left](double part) { return static_cast<int64_t>(static_cast<double>(left) * part); };
-  work_bytes_ = share(kWorkShare);
-  tables_ = std::make_unique<Pool>(this, share(kTablesShare));
-  work_ = std::make_unique<Pool>(this, work_bytes_);
+  return Make(parent, limit, {share(kTablesShare), share(kWorkShare)}, directory);
 }
+
+arrow::Result<Spill*> Spill::Make(arrow::MemoryPool* parent, int64_t limit, const Shares& shares,
+                                  const std::string& directory) {
+  ARROW_ASSIGN_OR_RAISE(auto space, SpillSpace::Open(directory, limit));
+  return new Spill(parent, limit, shares, std::move(space));
+}
+
+Spill::Spill(arrow::MemoryPool* parent, int64_t limit, const Shares& shares, std::unique_ptr<SpillSpace> space)
+    : parent_(parent),
+      limit_(limit),
+      space_(std::move(space)),
+      work_bytes_(shares.work),
+      other_files_bytes_(ReadResident().files),
+      tables_(std::make_unique<Pool>(this, shares.tables)),
+      work_(std::make_unique<Pool>(this, shares.work)) {}
 
 arrow::MemoryPool* Spill::tables() { return tables_.get(); }
 arrow::MemoryPool* Spill::work() { return work_.get(); }

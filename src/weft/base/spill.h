@@ -28,6 +28,15 @@ class Spill {
   /// out). Errors as SpillSpace::Open.
   static arrow::Result<Spill*> Make(arrow::MemoryPool* parent, int64_t limit, const std::string& directory);
 
+  /// Bytes of plain memory for each pool.
+  struct Shares {
+    int64_t tables = 0;
+    int64_t work = 0;
+  };
+  /// The same with shares that the caller has chosen.
+  static arrow::Result<Spill*> Make(arrow::MemoryPool* parent, int64_t limit, const Shares& shares,
+                                    const std::string& directory);
+
   arrow::MemoryPool* tables();
   arrow::MemoryPool* work();
   /// What one operator may hold in plain memory while it works.
@@ -52,7 +61,7 @@ class Spill {
   };
   using Regions = std::map<uintptr_t, Region>;
 
-  Spill(arrow::MemoryPool* parent, int64_t limit, std::unique_ptr<SpillSpace> space);
+  Spill(arrow::MemoryPool* parent, int64_t limit, const Shares& shares, std::unique_ptr<SpillSpace> space);
 
   arrow::Result<uint8_t*> MapFile(int64_t length);
   arrow::Result<uint8_t*> AllocateLarge(Pool* pool, int64_t size, bool plain);
@@ -69,9 +78,9 @@ class Spill {
   arrow::MemoryPool* const parent_;
   const int64_t limit_;
   const std::unique_ptr<SpillSpace> space_;
-  int64_t work_bytes_ = 0;
+  const int64_t work_bytes_;
   /// Resident pages of files before there was any of ours.
-  int64_t other_files_bytes_ = 0;
+  const int64_t other_files_bytes_;
   std::unique_ptr<Pool> tables_;
   std::unique_ptr<Pool> work_;
   std::atomic<int64_t> memory_{0};
