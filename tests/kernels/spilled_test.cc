@@ -55,8 +55,8 @@ void ExpectSameJoin(const TablePtr& left, const TablePtr& right, const JoinOptio
   EXPECT_TRUE((*made)->ValidateFull().ok());
   EXPECT_TRUE((*made)->schema()->Equals(*(*expected)->schema(), false));
   EXPECT_EQ((*made)->num_rows(), (*expected)->num_rows());
-  const bool ordered = options.algorithm == JoinAlgorithm::kSort || options.maintain_order ||
-                       options.type == JoinType::kCross;
+  const bool ordered =
+      options.algorithm == JoinAlgorithm::kSort || options.maintain_order || options.type == JoinType::kCross;
   EXPECT_TRUE(ordered ? test::SameRowsInOrder(**made, **expected) : test::SameRows(**made, **expected));
 }
 

@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -162,7 +161,43 @@ def test_four_times_the_limit(launch, tables, tmp_path, job):
 
 
 def test_over_two_ranks(launch, tables, tmp_path):
-    check_job(launch, tables, tmp_path, "join", 2, LIMIT // 3 * 2)
+    check_job(launch, tables, tmp_path, "join", 2, LIMIT // 2)
+
+
+@pytest.fixture
+def control_group() -> Iterator[Path]:
+    """A control group that may use 1.1 times the limit, cached pages of files among it."""
+    for root, name in (
+        (Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"),
+        (Path("/sys/fs/cgroup"), "memory.max"),
+    ):
+        group = root / f"weft_test_{os.getpid()}"
+        try:
+            group.mkdir()
+            (group / name).write_text(str(LIMIT * 11 // 10))
+        except OSError:
+            if group.is_dir():
+                group.rmdir()
+            continue
+        yield group
+        group.rmdir()
+        return
+    pytest.skip("no control group can be made here")
+
+
+@pytest.mark.parametrize("job", ["join", "sort"] if SOAK else ["join"])
+def test_in_a_control_group(tables, tmp_path, control_group, job):
+    """The kernel ends a process that it cannot hold to the limit."""
+    out = tmp_path / "out"
+    join_group = f"open('{control_group}/cgroup.procs', 'w').write('0')\n"
+    done = subprocess.run(
+        [sys.executable, "-c", join_group + textwrap.dedent(RUN), str(tables), job, str(LIMIT), str(out)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "WEFT_SPILL_DIR": str(tmp_path), "WEFT_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the same" in run(CHECK, tables, JOBS[job], out)
 
 
 @pytest.mark.skipif(not SOAK, reason="minutes: WEFT_SOAK=1")

@@ -137,7 +137,5 @@ def test_arguments(tmp_path):
 
 
 def test_the_environment_names_the_directory(tmp_path):
-    done = run(
-        "import weft; weft.init(memory_limit='1GB')", WEFT_SPILL_DIR=str(tmp_path / "missing")
-    )
+    done = run("import weft; weft.init(memory_limit='1GB')", WEFT_SPILL_DIR=str(tmp_path / "missing"))
     assert done.returncode != 0 and "spill_dir" in done.stderr and "missing" in done.stderr, done.stderr

@@ -171,9 +171,9 @@ void Spill::CountMemory(int64_t bytes) {
 arrow::Result<uint8_t*> Spill::MapFile(int64_t length) {
   ARROW_ASSIGN_OR_RAISE(const int file, space_->NewFile());
   const arrow::Status reserved = space_->Reserve(file, 0, length);
-  void* const made = reserved.ok() ? ::mmap(nullptr, static_cast<size_t>(length), PROT_READ | PROT_WRITE, MAP_SHARED,
-                                            file, 0)
-                                   : MAP_FAILED;
+  void* const made = reserved.ok()
+                         ? ::mmap(nullptr, static_cast<size_t>(length), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
+                         : MAP_FAILED;
   const int error = errno;
   ::close(file);
   ARROW_RETURN_NOT_OK(reserved);
@@ -189,8 +189,8 @@ arrow::Result<uint8_t*> Spill::MapFile(int64_t length) {
 arrow::Result<uint8_t*> Spill::AllocateLarge(Pool* pool, int64_t length, bool plain) {
   uint8_t* begin = nullptr;
   if (plain) {
-    void* const made = ::mmap(nullptr, static_cast<size_t>(length), PROT_READ | PROT_WRITE,
-                              MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* const made =
+        ::mmap(nullptr, static_cast<size_t>(length), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (made == MAP_FAILED) return arrow::Status::OutOfMemory(length, " bytes: ", std::strerror(errno));
     begin = static_cast<uint8_t*>(made);
   } else {

@@ -103,8 +103,7 @@ arrow::Status SpillSpace::Read(int file, int64_t offset, void* data, int64_t byt
 }
 
 void SpillSpace::GiveBack(int file, int64_t offset, int64_t bytes) {
-  [[maybe_unused]] const int ignored =
-      ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
+  [[maybe_unused]] const int ignored = ::fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, bytes);
 }
 
 }  // namespace weft

@@ -22,8 +22,8 @@ class SpillSpace {
   /// An empty file, open for reading and writing. The descriptor is the caller's to close.
   arrow::Result<int> NewFile();
 
-  /// Takes the blocks of [offset, offset + bytes) now. A full disk is Status::OutOfMemory, as where memory ends: its text
-  /// begins "MemoryLimitExceeded" and names need, directory and limit.
+  /// Takes the blocks of [offset, offset + bytes) now. A full disk is Status::OutOfMemory, as where memory ends: its
+  /// text begins "MemoryLimitExceeded" and names need, directory and limit.
   arrow::Status Reserve(int file, int64_t offset, int64_t bytes);
 
   /// Writes all of it; a full disk as Reserve.

@@ -413,8 +413,8 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupWhole(const std::shared_ptr<ar
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> GroupPartial(const std::shared_ptr<arrow::Table>& table,
-                                                            const GroupByOptions& options, const Context& context,
-                                                            PoolArray<int64_t>* places) {
+                                                          const GroupByOptions& options, const Context& context,
+                                                          PoolArray<int64_t>* places) {
   ARROW_RETURN_NOT_OK(GroupBySchema(*table->schema(), options).status());
   for (const Aggregation& aggregation : options.aggregations) {
     if (IsMergeable(aggregation.function)) continue;
@@ -435,8 +435,8 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupPartial(const std::shared_ptr<
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> GroupFinal(const std::shared_ptr<arrow::Table>& partials,
-                                                          const arrow::Schema& input, const GroupByOptions& options,
-                                                          const Context& context, PoolArray<int64_t>* places) {
+                                                        const arrow::Schema& input, const GroupByOptions& options,
+                                                        const Context& context, PoolArray<int64_t>* places) {
   ARROW_ASSIGN_OR_RAISE(const auto schema, GroupBySchema(input, options));
   const Plan plan = MakePlan(options);
   const size_t key_count = options.keys.size();

@@ -70,8 +70,8 @@ arrow::Result<TablePtr> WithFirstRows(const TablePtr& rows, const TablePtr& grou
       if (group >= 0 && firsts[group] < 0) firsts[group] = numbers.Value(i);
     }
   }
-  auto column = std::make_shared<arrow::ChunkedArray>(
-      std::make_shared<arrow::Int64Array>(groups->num_rows(), std::move(buffer)));
+  auto column =
+      std::make_shared<arrow::ChunkedArray>(std::make_shared<arrow::Int64Array>(groups->num_rows(), std::move(buffer)));
   return groups->AddColumn(groups->num_columns(), arrow::field(kRowNumber, arrow::int64()), std::move(column));
 }
 
@@ -83,6 +83,7 @@ arrow::Result<TablePtr> GroupParts(table::SpillFile* file, const std::shared_ptr
   std::shared_ptr<arrow::Schema> kept_schema = schema;
   for (int part = 0; part < file->parts(); ++part) {
     ARROW_RETURN_NOT_OK(context.stop.Poll());
+    if (file->rows(part) == 0) continue;
     ARROW_ASSIGN_OR_RAISE(const auto rows, file->Take(part, 0, file->segments(part)));
     PoolArray<int64_t> places;
     ARROW_ASSIGN_OR_RAISE(auto groups, group(rows, options.sort ? nullptr : &places));
@@ -128,9 +129,9 @@ arrow::Result<TablePtr> GroupRowsInParts(const TablePtr& table, const GroupByOpt
   }
   const Context piece = ForPiece(context);
   const int parts = PartsFor(table::TableBytes(*needed), context);
-  ARROW_ASSIGN_OR_RAISE(const auto file,
-                        SpillByKey(numbered, Numbered(BatchesOf(needed), options.first_row, numbered, piece), local.keys,
-                                   options.nan_is_null, parts, 0, context));
+  ARROW_ASSIGN_OR_RAISE(
+      const auto file, SpillByKey(numbered, Numbered(BatchesOf(needed), options.first_row, numbered, piece), local.keys,
+                                  options.nan_is_null, parts, 0, context));
   const GroupPart group = [&](const TablePtr& rows, PoolArray<int64_t>* places) {
     return GroupBy(rows, local, piece, places);
   };

@@ -94,9 +94,8 @@ arrow::Status Joiner::JoinPart(Part left, Part right, int level) {
 arrow::Status Joiner::CutAgain(Part left, Part right, int level) {
   const int parts = PartsFor(left.bytes() + right.bytes(), context_);
   const int64_t rows = left.rows() + right.rows();
-  ARROW_ASSIGN_OR_RAISE(const auto lefts,
-                        SpillByKey(left.file->schema(), BatchesOf(left.file, left.number), options_.left_keys,
-                                   options_.nan_is_null, parts, level, context_));
+  ARROW_ASSIGN_OR_RAISE(const auto lefts, SpillByKey(left.file->schema(), BatchesOf(left.file, left.number),
+                                                     options_.left_keys, options_.nan_is_null, parts, level, context_));
   ARROW_ASSIGN_OR_RAISE(const auto rights,
                         SpillByKey(right.file->schema(), BatchesOf(right.file, right.number), options_.right_keys,
                                    options_.nan_is_null, parts, level, context_));
@@ -127,11 +126,11 @@ arrow::Status Joiner::JoinLarge(Part left, Part right) {
 
 arrow::Status Joiner::InBlocks(Part large, const TablePtr& other, bool large_is_left) {
   const auto count = static_cast<int64_t>(large.segments());
-  const int64_t at_once = std::clamp<int64_t>(WorkPiece(context_) * count / std::max<int64_t>(large.bytes(), 1), 1, count);
+  const int64_t at_once =
+      std::clamp<int64_t>(WorkPiece(context_) * count / std::max<int64_t>(large.bytes(), 1), 1, count);
   for (int64_t begin = 0; begin < count; begin += at_once) {
-    ARROW_ASSIGN_OR_RAISE(const auto block,
-                          large.file->Take(large.number, static_cast<size_t>(begin),
-                                           static_cast<size_t>(std::min(count, begin + at_once))));
+    ARROW_ASSIGN_OR_RAISE(const auto block, large.file->Take(large.number, static_cast<size_t>(begin),
+                                                             static_cast<size_t>(std::min(count, begin + at_once))));
     ARROW_RETURN_NOT_OK(large_is_left ? Add(block, other) : Add(other, block));
   }
   return arrow::Status::OK();
@@ -156,9 +155,13 @@ arrow::Status Joiner::ByRange(const TablePtr& left, const TablePtr& right) {
   const int64_t step = std::max<int64_t>(1, larger->num_rows() / (bytes / WorkPiece(context_) + 1));
   Tables rows;
   for (int64_t row = step; row < larger->num_rows(); row += step) rows.push_back(keys->Slice(row, 1));
-  const TablePtr splitters = table::StackTables(keys->schema(), rows);
-  ARROW_ASSIGN_OR_RAISE(const auto left_ends, FindSplits(*lefts, left_order, *splitters, context_));
-  ARROW_ASSIGN_OR_RAISE(const auto right_ends, FindSplits(*rights, right_order, *splitters, context_));
+  std::vector<SplitRange> left_ends;
+  std::vector<SplitRange> right_ends;
+  if (!rows.empty()) {
+    const TablePtr splitters = table::StackTables(keys->schema(), rows);
+    ARROW_ASSIGN_OR_RAISE(left_ends, FindSplits(*lefts, left_order, *splitters, context_));
+    ARROW_ASSIGN_OR_RAISE(right_ends, FindSplits(*rights, right_order, *splitters, context_));
+  }
   int64_t left_begin = 0;
   int64_t right_begin = 0;
   for (size_t s = 0; s <= left_ends.size(); ++s) {
@@ -166,8 +169,8 @@ arrow::Status Joiner::ByRange(const TablePtr& left, const TablePtr& right) {
     const int64_t left_end = s < left_ends.size() ? left_ends[s].before : lefts->num_rows();
     const int64_t right_end = s < right_ends.size() ? right_ends[s].before : rights->num_rows();
     if (left_end == left_begin && right_end == right_begin) continue;
-    ARROW_RETURN_NOT_OK(Add(lefts->Slice(left_begin, left_end - left_begin),
-                            rights->Slice(right_begin, right_end - right_begin)));
+    ARROW_RETURN_NOT_OK(
+        Add(lefts->Slice(left_begin, left_end - left_begin), rights->Slice(right_begin, right_end - right_begin)));
     left_begin = left_end;
     right_begin = right_end;
   }

@@ -73,8 +73,8 @@ class Merger {
     return arrow::Status::OK();
   }
 
-  /// The rows that can come next whatever is not read yet. The run whose last row at hand is least, and of equal ones the
-  /// first, bounds them: earlier runs give rows up to that key, later ones only rows before it.
+  /// The rows that can come next whatever is not read yet. The run whose last row at hand is least, and of equal ones
+  /// the first, bounds them: earlier runs give rows up to that key, later ones only rows before it.
   arrow::Result<std::vector<TablePtr>> NextPieces() {
     std::vector<size_t> bounding;
     std::vector<TablePtr> last_rows;
@@ -82,7 +82,8 @@ class Merger {
     for (size_t r = 0; r < runs_.size(); ++r) {
       if (runs_[r].block == nullptr || !runs_[r].more()) continue;
       bounding.push_back(r);
-      ARROW_ASSIGN_OR_RAISE(auto last, runs_[r].block->Slice(runs_[r].block->num_rows() - 1, 1)->SelectColumns(key_columns_));
+      ARROW_ASSIGN_OR_RAISE(auto last,
+                            runs_[r].block->Slice(runs_[r].block->num_rows() - 1, 1)->SelectColumns(key_columns_));
       last_rows.push_back(std::move(last));
     }
     size_t bound = runs_.size();
@@ -173,7 +174,8 @@ arrow::Result<TablePtr> SpilledSort(const TablePtr& table, const SortOptions& op
   const int64_t block_rows = std::max<int64_t>(1, slice_rows / (at_once + 1));
   std::vector<std::unique_ptr<table::SpillFile>> files;
   std::vector<Run> runs;
-  ARROW_ASSIGN_OR_RAISE(auto file, table::SpillFile::Make(schema, static_cast<int>(slices), kNoBound, kNoBound, context));
+  ARROW_ASSIGN_OR_RAISE(auto file,
+                        table::SpillFile::Make(schema, static_cast<int>(slices), kNoBound, kNoBound, context));
   for (int64_t slice = 0; slice < slices; ++slice) {
     ARROW_ASSIGN_OR_RAISE(const auto sorted, Sort(table->Slice(slice * slice_rows, slice_rows), options, piece));
     ARROW_RETURN_NOT_OK(WriteRun(*sorted, block_rows, file.get(), static_cast<int>(slice)));

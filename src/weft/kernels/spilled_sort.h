@@ -12,8 +12,8 @@
 
 namespace weft::kernels {
 
-/// Sort by way of the context's spill directory: slices are sorted and written, and then merged block by block (external
-/// merge sort: Knuth, The Art of Computer Programming 3, 5.4).
+/// Sort by way of the context's spill directory: slices are sorted and written, and then merged block by block
+/// (external merge sort: Knuth, The Art of Computer Programming 3, 5.4).
 arrow::Result<std::shared_ptr<arrow::Table>> SpilledSort(const std::shared_ptr<arrow::Table>& table,
                                                          const SortOptions& options, const Context& context);
 

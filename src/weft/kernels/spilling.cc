@@ -16,8 +16,8 @@ constexpr int64_t kSegmentBytes = 1 << 20;
 constexpr int64_t kLeastSegmentBytes = 64 << 10;
 constexpr int64_t kMostParts = 256;
 
-/// Bits that rows of one rank, or of one part of another level, do not share (the finaliser of Steele, Lea, Flood, "Fast
-/// splittable pseudorandom number generators", OOPSLA 2014).
+/// Bits that rows of one rank, or of one part of another level, do not share (the finaliser of Steele, Lea, Flood,
+/// "Fast splittable pseudorandom number generators", OOPSLA 2014).
 uint64_t Mix(uint64_t hash, int level) {
   hash += 0x9e3779b97f4a7c15ULL * static_cast<uint64_t>(level + 1);
   hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -48,8 +48,8 @@ arrow::Result<std::shared_ptr<arrow::Table>> Keep(const arrow::Result<std::share
 
 NextBatch BatchesOf(std::shared_ptr<arrow::Table> table) {
   const int64_t bytes = std::max<int64_t>(table::TableBytes(*table), 1);
-  const double rows = static_cast<double>(table->num_rows()) * static_cast<double>(kBatchBytes) /
-                      static_cast<double>(bytes);
+  const double rows =
+      static_cast<double>(table->num_rows()) * static_cast<double>(kBatchBytes) / static_cast<double>(bytes);
   auto reader = std::make_shared<arrow::TableBatchReader>(std::move(table));
   reader->set_chunksize(static_cast<int64_t>(std::clamp(rows, 1.0, static_cast<double>(int64_t{1} << 24))));
   return [reader]() -> arrow::Result<std::shared_ptr<arrow::RecordBatch>> {
@@ -87,8 +87,8 @@ arrow::Result<std::unique_ptr<table::SpillFile>> SpillByKey(const std::shared_pt
                                                             bool nan_is_null, int parts, int level,
                                                             const Context& context) {
   const Context piece = ForPiece(context);
-  ARROW_ASSIGN_OR_RAISE(auto file, table::SpillFile::Make(schema, parts, kSegmentBytes,
-                                                          context.spill->work_bytes() / 8, context));
+  ARROW_ASSIGN_OR_RAISE(auto file,
+                        table::SpillFile::Make(schema, parts, kSegmentBytes, context.spill->work_bytes() / 8, context));
   std::vector<uint64_t> hashes;
   std::vector<uint32_t> targets;
   for (;;) {

@@ -22,8 +22,8 @@ bool MustSpill(const Context& context, int64_t bytes);
 /// About how many bytes of input are worked on at once: a quarter of what an operator may hold.
 int64_t WorkPiece(const Context& context);
 
-/// The same context for work on one piece: memory from the work pool, and nothing is spilled any more. What does not fit
-/// after all lies on disk, mapped (Spill).
+/// The same context for work on one piece: memory from the work pool, and nothing is spilled any more. What does not
+/// fit after all lies on disk, mapped (Spill).
 Context ForPiece(const Context& context);
 
 /// A piece's result among the tables.

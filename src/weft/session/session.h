@@ -40,7 +40,7 @@ struct SessionOptions {
   int64_t memory_limit = -1;  // bytes
   /// Directory on disk for what passes memory_limit; empty: that is an error.
   std::string spill_dir;
-  int threads = -1;           // default: cores of this process' affinity
+  int threads = -1;  // default: cores of this process' affinity
   std::string encryption = "auto";
   std::string advertise;
   std::string trace_file;

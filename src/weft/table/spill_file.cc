@@ -45,8 +45,9 @@ std::shared_ptr<arrow::Schema> StoredSchema(const arrow::Schema& schema) {
   for (const auto& field : schema.fields()) {
     const bool dictionary = field->type()->id() == arrow::Type::DICTIONARY;
     fields.push_back(
-        dictionary ? field->WithType(arrow::internal::checked_cast<const arrow::DictionaryType&>(*field->type()).index_type())
-                   : field);
+        dictionary
+            ? field->WithType(arrow::internal::checked_cast<const arrow::DictionaryType&>(*field->type()).index_type())
+            : field);
   }
   return arrow::schema(std::move(fields));
 }
@@ -65,8 +66,7 @@ arrow::Result<std::unique_ptr<SpillFile>> SpillFile::Make(std::shared_ptr<arrow:
                                                           int64_t segment_bytes, int64_t held_bytes,
                                                           const Context& context) {
   ARROW_ASSIGN_OR_RAISE(const int file, context.spill->space().NewFile());
-  return std::unique_ptr<SpillFile>(
-      new SpillFile(std::move(schema), parts, segment_bytes, held_bytes, context, file));
+  return std::unique_ptr<SpillFile>(new SpillFile(std::move(schema), parts, segment_bytes, held_bytes, context, file));
 }
 
 SpillFile::SpillFile(std::shared_ptr<arrow::Schema> schema, int parts, int64_t segment_bytes, int64_t held_bytes,
@@ -164,8 +164,9 @@ arrow::Result<std::shared_ptr<arrow::Table>> SpillFile::Take(int part, size_t be
     ARROW_RETURN_NOT_OK(context_.spill->space().Read(file_, segment.offset, buffer->mutable_data(), segment.bytes));
     context_.spill->space().GiveBack(file_, segment.offset, segment.bytes);
     span.AddBytes(segment.bytes);
-    ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::ipc::RecordBatchStreamReader::Open(
-                                                 std::make_shared<arrow::io::BufferReader>(std::move(buffer)), options));
+    ARROW_ASSIGN_OR_RAISE(const auto reader,
+                          arrow::ipc::RecordBatchStreamReader::Open(
+                              std::make_shared<arrow::io::BufferReader>(std::move(buffer)), options));
     ARROW_ASSIGN_OR_RAISE(const auto stored, reader->ToTable());
     span.AddRows(stored->num_rows());
     ARROW_ASSIGN_OR_RAISE(auto table, Restore(*stored, segment));

@@ -14,13 +14,13 @@
 
 namespace weft::table {
 
-/// One nameless file of the context's spill directory; gone when this is. Each part is a list of segments, and a segment
-/// an IPC stream of its own, so that rows of any part can be written as they come. Dictionaries of columns stay in memory,
-/// shared by all segments that refer to them: only indices are written. Not thread-safe.
+/// One nameless file of the context's spill directory; gone when this is. Each part is a list of segments, and a
+/// segment an IPC stream of its own, so that rows of any part can be written as they come. Dictionaries of columns stay
+/// in memory, shared by all segments that refer to them: only indices are written. Not thread-safe.
 class SpillFile {
  public:
-  /// `context.spill` must be there; memory comes from its work pool. `segment_bytes` (uncompressed) is about what a part
-  /// holds in memory before it is written; all parts together hold at most as many bytes as `held_bytes`.
+  /// `context.spill` must be there; memory comes from its work pool. `segment_bytes` (uncompressed) is about what a
+  /// part holds in memory before it is written; all parts together hold at most as many bytes as `held_bytes`.
   static arrow::Result<std::unique_ptr<SpillFile>> Make(std::shared_ptr<arrow::Schema> schema, int parts,
                                                         int64_t segment_bytes, int64_t held_bytes,
                                                         const Context& context);
