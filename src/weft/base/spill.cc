@@ -24,11 +24,13 @@ constexpr int64_t kLargeBytes = 256 << 10;
 constexpr int64_t kSharedBytes = 8 << 20;
 /// How often the resident size is looked at. At 4 GB/s a thread touches 20 MB in it.
 constexpr auto kWatchEvery = std::chrono::milliseconds(5);
+/// And how often at most by threads that allocate: where cores are short, the one that watches may wait for its turn.
+constexpr auto kLookAgain = std::chrono::microseconds(1000);
 /// With fewer pages of files resident there is nothing to win.
 constexpr int64_t kLeastResident = 16 << 20;
 
 /// Shares of what the limit leaves: tables, work; the rest is for pages of files and what no pool counts.
-constexpr double kTablesShare = 0.45;
+constexpr double kTablesShare = 0.4;
 constexpr double kWorkShare = 0.35;
 
 int64_t PageBytes() {
@@ -187,6 +189,7 @@ arrow::Result<uint8_t*> Spill::MapFile(int64_t length) {
 }
 
 arrow::Result<uint8_t*> Spill::AllocateLarge(Pool* pool, int64_t length, bool plain) {
+  RelieveWhenDue();
   uint8_t* begin = nullptr;
   if (plain) {
     void* const made =
@@ -271,18 +274,35 @@ void Spill::StartWatching() {
 void Spill::Watch() {
   for (;;) {
     std::this_thread::sleep_for(kWatchEvery);
-    const std::lock_guard lock(mutex_);
-    if (disk_.load(std::memory_order_relaxed) == 0) {
-      watching_ = false;
-      return;
+    // Mostly without the mutex, which a process that is forked just then would find locked for ever.
+    if (disk_.load(std::memory_order_relaxed) > 0) {
+      Relieve();
+      continue;
     }
-    const Resident now = ReadResident();
-    if (now.all < limit_ - limit_ / 16 || now.files - other_files_bytes_ < kLeastResident) continue;
-    for (const auto& [begin, region] : regions_) {
-      // Safe at any time: the pages belong to the file, and what is touched again is mapped again.
-      if (region.kind != Kind::kPlain) {
-        ::madvise(reinterpret_cast<void*>(begin), static_cast<size_t>(region.length), MADV_DONTNEED);
-      }
+    const std::lock_guard lock(mutex_);
+    if (disk_.load(std::memory_order_relaxed) > 0) continue;
+    watching_ = false;
+    return;
+  }
+}
+
+void Spill::RelieveWhenDue() {
+  if (disk_.load(std::memory_order_relaxed) == 0) return;
+  const int64_t now = std::chrono::steady_clock::now().time_since_epoch() / std::chrono::microseconds(1);
+  int64_t last = last_look_.load(std::memory_order_relaxed);
+  if (now - last > kLookAgain.count() && last_look_.compare_exchange_strong(last, now, std::memory_order_relaxed)) {
+    Relieve();
+  }
+}
+
+void Spill::Relieve() {
+  const Resident now = ReadResident();
+  if (now.all < limit_ - limit_ / 8 || now.files - other_files_bytes_ < kLeastResident) return;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [begin, region] : regions_) {
+    // Safe at any time: the pages belong to the file, and what is touched again is mapped again.
+    if (region.kind != Kind::kPlain) {
+      ::madvise(reinterpret_cast<void*>(begin), static_cast<size_t>(region.length), MADV_DONTNEED);
     }
   }
 }

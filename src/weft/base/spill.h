@@ -74,6 +74,9 @@ class Spill {
   void CountMemory(int64_t bytes);
   void StartWatching();
   void Watch();
+  /// Takes the pages of files out of the page tables where the process is near its limit.
+  void Relieve();
+  void RelieveWhenDue();
 
   arrow::MemoryPool* const parent_;
   const int64_t limit_;
@@ -86,6 +89,8 @@ class Spill {
   std::atomic<int64_t> memory_{0};
   std::atomic<int64_t> memory_peak_{0};
   std::atomic<int64_t> disk_{0};
+  /// Microseconds.
+  std::atomic<int64_t> last_look_{0};
 
   std::mutex mutex_;
   Regions regions_;
