@@ -26,6 +26,8 @@ constexpr int64_t kSharedBytes = 8 << 20;
 constexpr auto kWatchEvery = std::chrono::milliseconds(5);
 /// And how often at most by threads that allocate: where cores are short, the one that watches may wait for its turn.
 constexpr auto kLookAgain = std::chrono::microseconds(1000);
+/// Files that are kept for the next allocation.
+constexpr int64_t kMostSpareBytes = 64 << 20;
 /// With fewer pages of files resident there is nothing to win.
 constexpr int64_t kLeastResident = 16 << 20;
 
@@ -170,7 +172,26 @@ void Spill::CountMemory(int64_t bytes) {
   }
 }
 
-arrow::Result<uint8_t*> Spill::MapFile(int64_t length) {
+arrow::Result<uint8_t*> Spill::MapFile(int64_t* length) {
+  {
+    const std::lock_guard lock(mutex_);
+    const auto spare = spares_.lower_bound(*length);
+    if (spare != spares_.end() && spare->first / 2 <= *length) {
+      *length = spare->first;
+      auto* const begin = reinterpret_cast<uint8_t*>(spare->second);
+      spare_bytes_ -= spare->first;
+      spares_.erase(spare);
+      disk_.fetch_add(*length, std::memory_order_relaxed);
+      return begin;
+    }
+  }
+  auto made = MapNewFile(*length);
+  if (made.ok()) return made;
+  DropSpares();
+  return MapNewFile(*length);
+}
+
+arrow::Result<uint8_t*> Spill::MapNewFile(int64_t length) {
   ARROW_ASSIGN_OR_RAISE(const int file, space_->NewFile());
   const arrow::Status reserved = space_->Reserve(file, 0, length);
   void* const made = reserved.ok()
@@ -197,7 +218,7 @@ arrow::Result<uint8_t*> Spill::AllocateLarge(Pool* pool, int64_t length, bool pl
     if (made == MAP_FAILED) return arrow::Status::OutOfMemory(length, " bytes: ", std::strerror(errno));
     begin = static_cast<uint8_t*>(made);
   } else {
-    ARROW_ASSIGN_OR_RAISE(begin, MapFile(length));
+    ARROW_ASSIGN_OR_RAISE(begin, MapFile(&length));
   }
   const std::lock_guard lock(mutex_);
   regions_[reinterpret_cast<uintptr_t>(begin)] = {length, plain ? Kind::kPlain : Kind::kFile, 1, pool};
@@ -206,24 +227,49 @@ arrow::Result<uint8_t*> Spill::AllocateLarge(Pool* pool, int64_t length, bool pl
 }
 
 arrow::Result<uint8_t*> Spill::AllocateShared(int64_t size, int64_t alignment) {
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   const auto aligned = [&] { return (shared_used_ + alignment - 1) / alignment * alignment; };
   if (shared_begin_ == 0 || aligned() + size > kSharedBytes) {
-    ARROW_ASSIGN_OR_RAISE(uint8_t* const made, MapFile(kSharedBytes));
+    lock.unlock();
+    int64_t length = kSharedBytes;
+    ARROW_ASSIGN_OR_RAISE(uint8_t* const made, MapFile(&length));
+    lock.lock();
     // The one before lives on as long as its allocations do.
     if (const auto before = regions_.find(shared_begin_); before != regions_.end() && before->second.users == 0) {
-      Unmap(before->first, before->second);
+      if (!KeepSpare(before->first, before->second)) Unmap(before->first, before->second);
       regions_.erase(before);
     }
     shared_begin_ = reinterpret_cast<uintptr_t>(made);
     shared_used_ = 0;
-    regions_[shared_begin_] = {kSharedBytes, Kind::kShared, 0, nullptr};
+    regions_[shared_begin_] = {length, Kind::kShared, 0, nullptr};
     StartWatching();
   }
   const int64_t at = aligned();
   shared_used_ = at + size;
   ++regions_[shared_begin_].users;
   return reinterpret_cast<uint8_t*>(shared_begin_) + at;
+}
+
+bool Spill::KeepSpare(uintptr_t begin, const Region& region) {
+  if (region.kind == Kind::kPlain || spare_bytes_ + region.length > kMostSpareBytes) return false;
+  spares_.emplace(region.length, begin);
+  spare_bytes_ += region.length;
+  disk_.fetch_sub(region.length, std::memory_order_relaxed);
+  // Its pages need not be resident meanwhile.
+  ::madvise(reinterpret_cast<void*>(begin), static_cast<size_t>(region.length), MADV_DONTNEED);
+  return true;
+}
+
+void Spill::DropSpares() {
+  std::multimap<int64_t, uintptr_t> dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    dropped.swap(spares_);
+    spare_bytes_ = 0;
+  }
+  for (const auto& [length, begin] : dropped) {
+    ::munmap(reinterpret_cast<void*>(begin), static_cast<size_t>(length));
+  }
 }
 
 Spill::Regions::iterator Spill::Find(const uint8_t* at) {
@@ -248,6 +294,7 @@ bool Spill::FreeRegion(uint8_t* buffer) {
   }
   const auto [begin, gone] = *found;
   regions_.erase(found);
+  if (KeepSpare(begin, gone)) return true;
   lock.unlock();
   Unmap(begin, gone);
   if (gone.kind == Kind::kPlain) gone.pool->Release(gone.length);

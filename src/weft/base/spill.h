@@ -63,7 +63,9 @@ class Spill {
 
   Spill(arrow::MemoryPool* parent, int64_t limit, const Shares& shares, std::unique_ptr<SpillSpace> space);
 
-  arrow::Result<uint8_t*> MapFile(int64_t length);
+  /// A mapped file of at least `*length` bytes, a spare one where there is one; `*length` becomes what it has.
+  arrow::Result<uint8_t*> MapFile(int64_t* length);
+  arrow::Result<uint8_t*> MapNewFile(int64_t length);
   arrow::Result<uint8_t*> AllocateLarge(Pool* pool, int64_t size, bool plain);
   arrow::Result<uint8_t*> AllocateShared(int64_t size, int64_t alignment);
   /// The region that `at` lies in, or the end. With the mutex held.
@@ -71,6 +73,9 @@ class Spill {
   /// False where the memory is not of a region.
   bool FreeRegion(uint8_t* buffer);
   void Unmap(uintptr_t begin, const Region& region);
+  /// Keeps a file that was freed for the next allocation, where few are kept. With the mutex held.
+  bool KeepSpare(uintptr_t begin, const Region& region);
+  void DropSpares();
   void CountMemory(int64_t bytes);
   void StartWatching();
   void Watch();
@@ -98,6 +103,9 @@ class Spill {
   uintptr_t shared_begin_ = 0;
   int64_t shared_used_ = 0;
   bool watching_ = false;
+  /// Files that are free, by length: making one costs more than most operators' work on it.
+  std::multimap<int64_t, uintptr_t> spares_;
+  int64_t spare_bytes_ = 0;
 };
 
 }  // namespace weft

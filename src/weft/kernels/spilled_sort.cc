@@ -142,22 +142,17 @@ arrow::Result<TablePtr> MergeToTable(std::vector<Run> runs, const std::shared_pt
   return table::StackTables(schema, kept);
 }
 
-/// Writes a sorted table as a run of blocks.
-arrow::Status WriteRun(const arrow::Table& sorted, int64_t block_rows, table::SpillFile* file, int part) {
-  for (int64_t begin = 0; begin < sorted.num_rows(); begin += block_rows) {
-    arrow::TableBatchReader reader(sorted.Slice(begin, block_rows));
-    for (;;) {
-      std::shared_ptr<arrow::RecordBatch> batch;
-      ARROW_RETURN_NOT_OK(reader.ReadNext(&batch));
-      if (batch == nullptr) break;
-      ARROW_RETURN_NOT_OK(file->Append(part, std::move(batch)));
-    }
-    ARROW_RETURN_NOT_OK(file->Flush(part));
+/// Writes sorted rows at the end of a run; the file makes blocks of them.
+arrow::Status AddToRun(const arrow::Table& sorted, int64_t block_rows, table::SpillFile* file, int part) {
+  arrow::TableBatchReader reader(sorted);
+  reader.set_chunksize(block_rows);
+  for (;;) {
+    std::shared_ptr<arrow::RecordBatch> batch;
+    ARROW_RETURN_NOT_OK(reader.ReadNext(&batch));
+    if (batch == nullptr) return arrow::Status::OK();
+    ARROW_RETURN_NOT_OK(file->Append(part, std::move(batch)));
   }
-  return arrow::Status::OK();
 }
-
-constexpr int64_t kNoBound = int64_t{1} << 62;
 
 }  // namespace
 
@@ -174,24 +169,27 @@ arrow::Result<TablePtr> SpilledSort(const TablePtr& table, const SortOptions& op
   const int64_t block_rows = std::max<int64_t>(1, slice_rows / (at_once + 1));
   std::vector<std::unique_ptr<table::SpillFile>> files;
   std::vector<Run> runs;
-  ARROW_ASSIGN_OR_RAISE(auto file,
-                        table::SpillFile::Make(schema, static_cast<int>(slices), kNoBound, kNoBound, context));
+  const int64_t block_bytes = block_rows * row_bytes;
+  ARROW_ASSIGN_OR_RAISE(
+      auto file, table::SpillFile::Make(schema, static_cast<int>(slices), block_bytes, 2 * block_bytes, context));
   for (int64_t slice = 0; slice < slices; ++slice) {
     ARROW_ASSIGN_OR_RAISE(const auto sorted, Sort(table->Slice(slice * slice_rows, slice_rows), options, piece));
-    ARROW_RETURN_NOT_OK(WriteRun(*sorted, block_rows, file.get(), static_cast<int>(slice)));
+    ARROW_RETURN_NOT_OK(AddToRun(*sorted, block_rows, file.get(), static_cast<int>(slice)));
+    ARROW_RETURN_NOT_OK(file->Flush(static_cast<int>(slice)));
     runs.push_back(RunOf(file.get(), static_cast<int>(slice)));
   }
   files.push_back(std::move(file));
   while (static_cast<int64_t>(runs.size()) > kFanIn) {
     const auto groups = static_cast<int>((runs.size() + kFanIn - 1) / kFanIn);
-    ARROW_ASSIGN_OR_RAISE(auto merged, table::SpillFile::Make(schema, groups, kNoBound, kNoBound, context));
+    ARROW_ASSIGN_OR_RAISE(auto merged, table::SpillFile::Make(schema, groups, block_bytes, 2 * block_bytes, context));
     std::vector<Run> longer;
     for (int group = 0; group < groups; ++group) {
       const auto begin = static_cast<std::ptrdiff_t>(group) * kFanIn;
       const auto end = std::min<std::ptrdiff_t>(begin + kFanIn, static_cast<std::ptrdiff_t>(runs.size()));
       Merger merger({runs.begin() + begin, runs.begin() + end}, options, piece);
       ARROW_RETURN_NOT_OK(
-          merger.Merge([&](const TablePtr& block) { return WriteRun(*block, block_rows, merged.get(), group); }));
+          merger.Merge([&](const TablePtr& rows) { return AddToRun(*rows, block_rows, merged.get(), group); }));
+      ARROW_RETURN_NOT_OK(merged->Flush(group));
       longer.push_back(RunOf(merged.get(), group));
     }
     runs = std::move(longer);

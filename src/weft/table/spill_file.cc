@@ -20,14 +20,19 @@ namespace {
 /// Chunks of a copied table are put together up to this.
 constexpr int64_t kChunkBytes = 16 << 20;
 
+/// Of a dictionary array its indices.
 int64_t ArrayBytes(const arrow::Array& array) {
+  if (array.type_id() == arrow::Type::DICTIONARY) {
+    return ArrayBytes(*arrow::internal::checked_cast<const arrow::DictionaryArray&>(array).indices());
+  }
   const auto bytes = arrow::util::ReferencedBufferSize(array);
   return bytes.ok() ? *bytes : arrow::util::TotalBufferSize(array);
 }
 
 int64_t BatchBytes(const arrow::RecordBatch& batch) {
-  const auto bytes = arrow::util::ReferencedBufferSize(batch);
-  return bytes.ok() ? *bytes : arrow::util::TotalBufferSize(batch);
+  int64_t bytes = 0;
+  for (const auto& column : batch.columns()) bytes += ArrayBytes(*column);
+  return bytes;
 }
 
 /// One array of new memory; dictionaries are copied too.
@@ -191,8 +196,11 @@ arrow::Result<std::shared_ptr<arrow::Table>> SpillFile::Restore(const arrow::Tab
 }
 
 int64_t TableBytes(const arrow::Table& table) {
-  const auto bytes = arrow::util::ReferencedBufferSize(table);
-  return bytes.ok() ? *bytes : arrow::util::TotalBufferSize(table);
+  int64_t bytes = 0;
+  for (const auto& column : table.columns()) {
+    for (const auto& chunk : column->chunks()) bytes += ArrayBytes(*chunk);
+  }
+  return bytes;
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> CopyTable(const arrow::Table& table, arrow::MemoryPool* pool) {

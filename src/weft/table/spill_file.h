@@ -80,7 +80,7 @@ class SpillFile {
   std::vector<Part> parts_;
 };
 
-/// About what a table's columns take in memory: slices count for their own rows alone.
+/// About what a table's columns take in memory: slices count for their own rows alone, dictionaries do not.
 int64_t TableBytes(const arrow::Table& table);
 
 /// A copy of all rows in memory of `pool`, in fewer and larger chunks.
