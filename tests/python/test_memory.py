@@ -61,10 +61,9 @@ RUN = """
     import weft
     folder, job, limit, out = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 
-    def status(name):
-        for line in open("/proc/self/status"):
-            if line.startswith(name + ":"):
-                return int(line.split()[1]) * 1024
+    def status():
+        fields = dict(line.split(":", 1) for line in open("/proc/self/status"))
+        return {name: int(fields[name].split()[0]) * 1024 for name in ("VmHWM", "VmRSS", "RssAnon", "RssFile", "RssShmem")}
 
     def work(env):
         left = weft.read_parquet(folder + "/left.parquet", env=env)
@@ -82,11 +81,11 @@ RUN = """
         return left.groupby("g", as_index=False).agg(s=("left_v", "sum"), n=("left_v", "size"))
 
     def main():
-        ends, plain = threading.Event(), [0]
+        ends, most = threading.Event(), [status()]
 
         def watch():
             while not ends.wait(0.002):
-                plain[0] = max(plain[0], status("RssAnon"))
+                most[0] = max(most[0], status(), key=lambda seen: seen["VmRSS"])
 
         watching = threading.Thread(target=watch)
         with weft.init(memory_limit=limit) as env:
@@ -98,7 +97,7 @@ RUN = """
                 ends.set()
                 watching.join()
         names = {"spilled": "spilled_bytes", "disk": "disk_bytes", "memory": "memory_peak_bytes"}
-        print(json.dumps({"peak": status("VmHWM"), "plain": plain[0], **{k: facts[v] for k, v in names.items()}}))
+        print(json.dumps({"peak": status()["VmHWM"], "most": most[0], **{k: facts[v] for k, v in names.items()}}))
 
     main()
 """
@@ -170,7 +169,7 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int],
 def check_job(launch: Any, folder: Path, tmp_path: Path, job: str, ranks: int) -> None:
     spill, out = tmp_path / "spill", tmp_path / "out"
     spill.mkdir()
-    done = launch.ok(RUN, ranks=ranks, arguments=[folder, job, LIMIT, out], hang=900, WEFT_SPILL_DIR=str(spill))
+    done = launch.ok(RUN, ranks=ranks, arguments=[str(folder), job, str(LIMIT), str(out)], hang=900, WEFT_SPILL_DIR=str(spill))
     facts = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
     assert len(facts) == ranks
     print(job, ranks, f"{done.seconds:.1f} s", *facts)

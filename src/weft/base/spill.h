@@ -43,6 +43,10 @@ class Spill {
   int64_t work_bytes() const { return work_bytes_; }
   SpillSpace& space() { return *space_; }
 
+  /// Looks after the resident size now; costs next to nothing when it was looked at within the last millisecond. For
+  /// those who read tables piece by piece without allocating: whoever allocates does it by that.
+  void KeepWithin();
+
   /// Plain memory in use, and the most that ever was.
   int64_t memory_bytes() const { return memory_.load(std::memory_order_relaxed); }
   int64_t memory_peak_bytes() const { return memory_peak_.load(std::memory_order_relaxed); }
@@ -79,9 +83,8 @@ class Spill {
   void CountMemory(int64_t bytes);
   void StartWatching();
   void Watch();
-  /// Takes the pages of files out of the page tables where the process is near its limit.
-  void Relieve();
-  void RelieveWhenDue();
+  /// Takes the pages of files out of the page tables where the process is at its limit; true where it is near.
+  bool Relieve();
 
   arrow::MemoryPool* const parent_;
   const int64_t limit_;

@@ -86,6 +86,7 @@ class ShuffleRun {
       if (!streams_.error().ok()) return arrow::Status::OK();
       *local = context_.stop.Poll();
       if (!local->ok()) return arrow::Status::OK();
+      if (context_.spill != nullptr) context_.spill->KeepWithin();
       const int64_t first_row = source_.position();
       BatchPtr batch = source_.Next();
       if (batch == nullptr) return arrow::Status::OK();

@@ -4,6 +4,7 @@
 #include <functional>
 #include <utility>
 
+#include "weft/base/spill.h"
 #include "weft/kernels/spilling.h"
 #include "weft/table/spill_file.h"
 
@@ -43,8 +44,12 @@ using Sink = std::function<arrow::Status(const TablePtr&)>;
 /// Merges runs: rows with equal keys come by run, then by row.
 class Merger {
  public:
-  Merger(std::vector<Run> runs, const SortOptions& options, const Context& piece)
-      : runs_(std::move(runs)), options_(options), piece_(piece), key_options_(options) {
+  Merger(std::vector<Run> runs, const SortOptions& options, const Context& context)
+      : runs_(std::move(runs)),
+        options_(options),
+        spill_(context.spill),
+        piece_(ForPiece(context)),
+        key_options_(options) {
     for (size_t k = 0; k < options_.keys.size(); ++k) {
       key_columns_.push_back(options_.keys[k].column);
       key_options_.keys[k].column = static_cast<int>(k);
@@ -54,6 +59,7 @@ class Merger {
   arrow::Status Merge(const Sink& sink) {
     for (;;) {
       ARROW_RETURN_NOT_OK(piece_.stop.Poll());
+      spill_->KeepWithin();
       ARROW_RETURN_NOT_OK(Fill());
       ARROW_ASSIGN_OR_RAISE(const auto pieces, NextPieces());
       if (pieces.empty()) return arrow::Status::OK();
@@ -110,7 +116,8 @@ class Merger {
 
   std::vector<Run> runs_;
   const SortOptions& options_;
-  const Context& piece_;
+  Spill* const spill_;
+  const Context piece_;
   /// The keys as columns of their own.
   SortOptions key_options_;
   std::vector<int> key_columns_;
@@ -120,7 +127,6 @@ class Merger {
 arrow::Result<TablePtr> MergeToTable(std::vector<Run> runs, const std::shared_ptr<arrow::Schema>& schema,
                                      const SortOptions& options, const Context& context) {
   const TraceSpan span(context.tracer, "sort.merge");
-  const Context piece = ForPiece(context);
   std::vector<TablePtr> kept;
   std::vector<TablePtr> held;
   int64_t held_bytes = 0;
@@ -132,7 +138,7 @@ arrow::Result<TablePtr> MergeToTable(std::vector<Run> runs, const std::shared_pt
     held_bytes = 0;
     return arrow::Status::OK();
   };
-  Merger merger(std::move(runs), options, piece);
+  Merger merger(std::move(runs), options, context);
   ARROW_RETURN_NOT_OK(merger.Merge([&](const TablePtr& merged) {
     held.push_back(merged);
     held_bytes += table::TableBytes(*merged);
@@ -186,7 +192,7 @@ arrow::Result<TablePtr> SpilledSort(const TablePtr& table, const SortOptions& op
     for (int group = 0; group < groups; ++group) {
       const auto begin = static_cast<std::ptrdiff_t>(group) * kFanIn;
       const auto end = std::min<std::ptrdiff_t>(begin + kFanIn, static_cast<std::ptrdiff_t>(runs.size()));
-      Merger merger({runs.begin() + begin, runs.begin() + end}, options, piece);
+      Merger merger({runs.begin() + begin, runs.begin() + end}, options, context);
       ARROW_RETURN_NOT_OK(
           merger.Merge([&](const TablePtr& rows) { return AddToRun(*rows, block_rows, merged.get(), group); }));
       ARROW_RETURN_NOT_OK(merged->Flush(group));
