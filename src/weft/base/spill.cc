@@ -22,6 +22,7 @@ namespace {
 constexpr int64_t kLargeBytes = 256 << 10;
 /// A mapping for small allocations.
 constexpr int64_t kSharedBytes = 8 << 20;
+constexpr int64_t kCopyBytes = 4 << 20;
 /// How often the resident size is looked at: far from the limit, and near it. Pages that are in the kernel's cache come
 /// back at more than 10 GB/s.
 constexpr auto kWatchEvery = std::chrono::milliseconds(5);
@@ -100,8 +101,11 @@ class Spill::Pool : public arrow::MemoryPool {
     if (new_size <= old_size && new_size >= kLargeBytes && new_size >= old_size / 2) return arrow::Status::OK();
     uint8_t* made = nullptr;
     ARROW_RETURN_NOT_OK(Allocate(new_size, alignment, &made));
-    if (const int64_t kept = std::min(old_size, new_size); kept > 0) {
-      std::memcpy(made, *ptr, static_cast<size_t>(kept));
+    // Piece by piece, since both may be mapped files.
+    const int64_t kept = std::min(old_size, new_size);
+    for (int64_t at = 0; at < kept; at += kCopyBytes) {
+      std::memcpy(made + at, *ptr + at, static_cast<size_t>(std::min(kCopyBytes, kept - at)));
+      spill_->KeepWithin();
     }
     Free(*ptr, old_size, alignment);
     *ptr = made;
