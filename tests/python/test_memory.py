@@ -169,7 +169,9 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int],
 def check_job(launch: Any, folder: Path, tmp_path: Path, job: str, ranks: int) -> None:
     spill, out = tmp_path / "spill", tmp_path / "out"
     spill.mkdir()
-    done = launch.ok(RUN, ranks=ranks, arguments=[str(folder), job, str(LIMIT), str(out)], hang=900, WEFT_SPILL_DIR=str(spill))
+    done = launch.ok(
+        RUN, ranks=ranks, arguments=[str(folder), job, str(LIMIT), str(out)], hang=900, WEFT_SPILL_DIR=str(spill)
+    )
     facts = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
     assert len(facts) == ranks
     print(job, ranks, f"{done.seconds:.1f} s", *facts)
