@@ -4,7 +4,8 @@
     python benchmarks/peers.py --work join sort groupby joins --rows 10000000 --ranks 2
 
 ``join``: two tables of two int64 columns, keys uniform below 0.9 N, joined on one, all columns made. ``sort``: by an
-int64 key, another column along. ``groupby``, ``joins``: the H2O questions (h2o.py). Every engine has the same number of
+int64 key, another column along. ``groupby``, ``joins``: the H2O questions (h2o.py). ``tpch``: the 22 queries of TPC-H
+at ``--scale`` (tpch.py; the others have ``--rows``). Every engine has the same number of
 threads, starts from tables in its own form in memory, and ends when all columns of the result are in memory in its own
 form. One warm-up, whose results must agree, then the median of the repeats. ``--ranks`` adds Weft by ``weft run -n``
 with the threads shared out, each rank holding its share of the rows.
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import h2o
+import tpch
 from engines import ENGINES, Engine, Summary, Tables, Work, limit_threads, summarize
 
 # Where a worker under `weft run` puts its line.
@@ -84,6 +86,12 @@ KINDS: dict[str, Callable[[int], list[Work]]] = {
     "groupby": h2o.groupby_works,
     "joins": h2o.join_works,
 }
+#: By scale, not by rows.
+SCALED: dict[str, Callable[[float], list[Work]]] = {"tpch": tpch.tpch_works}
+
+
+def works(kinds: list[str], rows: int, scale: float) -> list[Work]:
+    return [work for kind in kinds for work in (SCALED[kind](scale) if kind in SCALED else KINDS[kind](rows))]
 
 
 def timed(ask: Callable[[], Any], repeat: int) -> list[float]:
@@ -117,43 +125,44 @@ def measure(work: Work, engines: list[Engine], repeat: int) -> dict[str, list[fl
     return found
 
 
-def run_worker(kinds: list[str], rows: int, repeat: int) -> None:
+def run_worker(asked: list[Work], repeat: int) -> None:
     """One rank of `weft run`: works on its share of every table; rank 0 prints the times of the slowest rank."""
     import weft
 
     env = weft.init()
-    for kind in kinds:
-        for work in KINDS[kind](rows):
-            frames = {}
-            for name, table in work.tables().items():
-                begin, end = (table.num_rows * rank // env.world_size for rank in (env.rank, env.rank + 1))
-                frames[name] = weft.DataFrame(table.slice(begin, end - begin), env=env)
-            assert work.weft is not None
-            seconds = []
-            for _ in range(repeat + 1):
-                gc.collect()
-                env.barrier()
-                begin_time = time.perf_counter()
-                made = work.weft(frames)
-                env.barrier()
-                seconds.append(float(env.allreduce(time.perf_counter() - begin_time, "max")))
-                whole = summarize(made.to_arrow()) if len(seconds) == 1 else None
-                del made
-                if whole is not None:
-                    count = int(env.allreduce(whole.rows, "sum"))
-            if env.rank == 0:
-                line = {"work": work.name, "seconds": seconds[1:], "rows": count}
-                print(MARK + json.dumps(line), flush=True)
+    for work in asked:
+        frames = {}
+        for name, table in work.tables().items():
+            begin, end = (table.num_rows * rank // env.world_size for rank in (env.rank, env.rank + 1))
+            frames[name] = weft.DataFrame(table.slice(begin, end - begin), env=env)
+        assert work.weft is not None
+        seconds = []
+        for _ in range(repeat + 1):
+            gc.collect()
+            env.barrier()
+            begin_time = time.perf_counter()
+            made = work.weft(frames)
+            env.barrier()
+            seconds.append(float(env.allreduce(time.perf_counter() - begin_time, "max")))
+            whole = summarize(made.to_arrow()) if len(seconds) == 1 else None
+            del made
+            if whole is not None:
+                count = int(env.allreduce(whole.rows, "sum"))
+        if env.rank == 0:
+            line = {"work": work.name, "seconds": seconds[1:], "rows": count}
+            print(MARK + json.dumps(line), flush=True)
     env.close()
 
 
-def run_ranks(ranks: int, kinds: list[str], rows: int, threads: int, repeat: int) -> dict[str, list[float]]:
+def run_ranks(options: argparse.Namespace) -> dict[str, list[float]]:
     """Seconds by name of the work, by `weft run -n ranks` with the threads shared out."""
+    ranks, threads = options.ranks, options.threads
     found = shutil.which("weft", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
     entry = "import sys; from weft.cli import main; sys.exit(main())"
     command = [found] if found else [sys.executable, "-c", entry]
     command += ["run", "-n", str(ranks), "--threads", str(max(1, threads // ranks)), str(Path(__file__).resolve())]
-    command += ["--worker", "--rows", str(rows), "--repeat", str(repeat), "--work", *kinds]
+    command += ["--worker", "--rows", str(options.rows), "--scale", str(options.scale)]
+    command += ["--repeat", str(options.repeat), "--work", *options.work]
     done = subprocess.run(command, capture_output=True, text=True, timeout=3600, check=False)
     if done.returncode != 0:
         raise SystemExit(f"weft run failed with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
@@ -189,13 +198,22 @@ def print_table(results: dict[str, dict[str, list[float]]]) -> None:
             name: statistics.geometric_mean([ratio for ratio in values if not math.isnan(ratio)] or [math.nan])
             for name, values in products.items()
         }
+        everywhere = [name for name in engines if all(name in found for found in results.values())]
+        of_engine = {
+            name: statistics.geometric_mean(statistics.median(found[name]) for found in results.values())
+            for name in everywhere
+        }
+        print("geometric mean of the seconds: " + ", ".join(f"{name} {mean:.4f}" for name, mean in of_engine.items()))
         print("geometric mean of the ratios: " + ", ".join(f"{name} {mean:.2f}" for name, mean in means.items()))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Weft and its peers in one run.")
-    parser.add_argument("--work", nargs="+", choices=list(KINDS), default=["join"], help=", ".join(KINDS))
+    parser.add_argument(
+        "--work", nargs="+", choices=[*KINDS, *SCALED], default=["join"], help=", ".join([*KINDS, *SCALED])
+    )
     parser.add_argument("--rows", type=int, default=4_500_000, help="rows (a side, of joins); default 4.5 million")
+    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of tpch; default 1")
     parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of every engine")
     parser.add_argument("--repeat", type=int, default=5, help="timed runs after the warm-up")
     parser.add_argument("--ranks", type=int, default=1, help="also run Weft by `weft run -n RANKS`, threads shared out")
@@ -206,7 +224,7 @@ def main() -> None:
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
-        run_worker(options.work, options.rows, options.repeat)
+        run_worker(works(options.work, options.rows, options.scale), options.repeat)
         return
 
     limit_threads(options.threads)
@@ -216,17 +234,17 @@ def main() -> None:
             engines.append(ENGINES[name](options.threads))
         except ImportError as error:
             print(f"{name}: left out, {error}", file=sys.stderr)
-    results = {
-        work.name: measure(work, engines, options.repeat) for kind in options.work for work in KINDS[kind](options.rows)
-    }
+    asked = works(options.work, options.rows, options.scale)
+    results = {work.name: measure(work, engines, options.repeat) for work in asked}
     if options.ranks > 1:
-        times = run_ranks(options.ranks, options.work, options.rows, options.threads, options.repeat)
+        times = run_ranks(options)
         for name, seconds in times.items():
             results[name][f"weft, {options.ranks} ranks"] = seconds
     if options.json:
         print(json.dumps(results))
     else:
-        print(f"{options.rows:,} rows, {options.threads} threads, medians of {options.repeat} in seconds")
+        size = f"{options.rows:,} rows" if set(options.work) <= set(KINDS) else f"scale {options.scale:g}"
+        print(f"{size}, {options.threads} threads, medians of {options.repeat} in seconds")
         print_table(results)
 
 

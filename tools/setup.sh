@@ -25,6 +25,8 @@ if [ "$what" = all ]; then
   packages+=(libgtest-dev libbenchmark-dev clang libclang-rt-dev git pkg-config libopenmpi-dev openmpi-bin libucx-dev libgloo-dev libfabric-dev)
   # Stores and hosts: the Redis store and what its tests start, and an sshd of the tests' own.
   packages+=(libhiredis-dev redis-server openssl openssh-client openssh-server)
+  # PyTorch: PyPI's comes with gigabytes for GPUs. What it is needed for is skipped where there is none.
+  ! grep -q '^ID=debian' /etc/os-release || packages+=(python3-torch)
   # A Slurm of the tests' own.
   packages+=(slurm-wlm munge)
   # A browser that opens the scaling study's report; Ubuntu has it as a snap alone.

@@ -8,7 +8,10 @@
 Start the same script on several ranks with ``weft run -n 4 script.py``.
 """
 
-from weft import _core
+from weft import _allocator, loading  # noqa: F401  (the allocator first)
+
+# isort: split
+from weft import _core, learn
 from weft.concat import concat
 from weft.csv_files import read_csv
 from weft.encoding import cut, factorize, get_dummies, qcut
@@ -53,6 +56,7 @@ __all__ = [
     "factorize",
     "get_dummies",
     "init",
+    "learn",
     "lit",
     "merge",
     "merge_asof",

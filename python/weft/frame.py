@@ -1,7 +1,7 @@
 """`DataFrame`: rows on this rank, or one table over all ranks.
 
 Its methods are in the layers below it, a topic a file: `Rows`, `Indexing`, `Elementwise`, `Ordering`, `Reductions`,
-`Combining`, `Output`.
+`Combining`, `Output`, `ToModels`.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from weft.arguments import find_all, refuse
-from weft.output import Output
 from weft.rows import Columns
+from weft.to_models import ToModels
 
 if TYPE_CHECKING:
     from weft.groupby import GroupBy
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["DataFrame"]
 
 
-class DataFrame(Output):
+class DataFrame(ToModels):
     """A table of named columns of Arrow types.
 
     A frame made with ``env=`` is *bound*: its rows are this rank's part of one table over all ranks of the env, rank

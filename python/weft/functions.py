@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from weft.frame import DataFrame
     from weft.rows import Rows
 
-__all__ = ["apply_columns", "apply_rows", "map_values"]
+__all__ = ["apply_columns", "apply_rows", "map_values", "with_columns"]
 
 
 def map_values(frame: Rows, func: Any, na_action: str | None, kwargs: dict[str, Any]) -> DataFrame:
@@ -31,7 +31,7 @@ def map_values(frame: Rows, func: Any, na_action: str | None, kwargs: dict[str, 
     values = _values(frame)
     env = choose_env("map", None, frame)
     columns = columns_of(lambda: [[function(value) for value in column] for column in values], env, "map")
-    return _with_columns(frame, dict(zip(frame.columns, columns, strict=True)), "map")
+    return with_columns(frame, dict(zip(frame.columns, columns, strict=True)), "map")
 
 
 def _values(frame: Rows) -> list[list[Any]]:
@@ -39,7 +39,7 @@ def _values(frame: Rows) -> list[list[Any]]:
     return [python_values(column) for column in frame.to_arrow().columns[hidden:]]
 
 
-def _with_columns(frame: Rows, columns: Mapping[str, Any], operation: str) -> DataFrame:
+def with_columns(frame: Rows, columns: Mapping[str, Any], operation: str) -> DataFrame:
     """A frame of the same rows and index, of other columns."""
     operands = Operands(frame, operation)
     if not columns:
@@ -96,10 +96,10 @@ def apply_rows(
         raise TypeError(f"{place(frame.env)}apply: the function gives rows of different labels on different ranks")
     if not shapes or shapes[0] is None:
         column = columns_of(lambda: [results], env, "apply")[0]
-        return Series(_with_columns(frame, {"0": column}, "apply"))
+        return Series(with_columns(frame, {"0": column}, "apply"))
     names: list[str] = shapes[0]
     columns = columns_of(lambda: [[row[name] for row in results] for name in names], env, "apply")
-    return _with_columns(frame, dict(zip(names, columns, strict=True)), "apply")
+    return with_columns(frame, dict(zip(names, columns, strict=True)), "apply")
 
 
 class _Labelled(dict[str, Any]):

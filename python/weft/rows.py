@@ -302,7 +302,13 @@ class Rows:
 
     def to_numpy(self, dtype: Any = None, copy: bool = False, na_value: Any = _NO_VALUE) -> numpy.ndarray[Any, Any]:
         """This rank's rows as an array of shape (rows, columns), without the index, of the type that holds all
-        columns; or of `dtype`, with `na_value` for what is missing."""
+        columns; or of `dtype`, with `na_value` for what is missing. One column of integers, floats or times without
+        nulls, in one chunk, is shared with the array, which then is read-only, unless `copy` says otherwise."""
+        from weft.tensors import frame_as_numpy
+
+        shared = frame_as_numpy(self, dtype) if na_value is _NO_VALUE else None
+        if shared is not None:
+            return shared.copy() if copy and not shared.flags.owndata else shared
         more = {} if na_value is _NO_VALUE else {"na_value": na_value}
         frame = self._same.reset_index(drop=True).to_pandas()
         values: numpy.ndarray[Any, Any] = frame.to_numpy(dtype=dtype, copy=copy, **more)

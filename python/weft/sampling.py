@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from weft.frame import DataFrame
 
-__all__ = ["sample"]
+__all__ = ["random_bits", "sample"]
 
 _GOLDEN = 0x9E3779B97F4A7C15
 
@@ -58,7 +58,7 @@ def _mix(x: Any) -> Any:
     return x ^ (x >> numpy.uint64(31))
 
 
-def _random_bits(seed: int, first: int, count: int) -> numpy.ndarray[Any, Any]:
+def random_bits(seed: int, first: int, count: int) -> numpy.ndarray[Any, Any]:
     """64 random bits for each of the numbers first ... first + count - 1."""
     import numpy
 
@@ -96,7 +96,7 @@ def _weighted(frame: DataFrame, column: int, rows: int, replace: bool, seed: int
     # The rows with the least exponential times: Efraimidis, Spirakis, "Weighted random sampling with a reservoir",
     # IPL 2006.
     chosen = numpy.flatnonzero(values > 0)
-    bits = _random_bits(seed, first, len(values))[chosen]
+    bits = random_bits(seed, first, len(values))[chosen]
     times = -numpy.log((bits >> numpy.uint64(11)).astype(numpy.float64) * 2.0**-53 + 2.0**-54) / values[chosen]
     candidates = _core.Table.from_stream(pa.table({"t": times, "r": chosen + first}))
     least = _core.top(candidates, session, keys=[0, 1], ascending=[True, True], rows=rows, keep="first")
@@ -120,7 +120,7 @@ def _weighted_again(frame: DataFrame, weights: numpy.ndarray[Any, Any], rows: in
     for begin in range(0, rows, 1 << 20):
         # Every rank draws all, and keeps those that fall on its own rows.
         count = min(1 << 20, rows - begin)
-        draws = _below(_random_bits(seed, begin, count), whole) - before
+        draws = _below(random_bits(seed, begin, count), whole) - before
         here = numpy.flatnonzero((draws >= 0) & (draws < own))
         places.append(here + begin)
         found.append(numpy.searchsorted(sums, draws[here], side="right") + first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from weft import tensors
 from weft.arguments import refuse
 from weft.computed import ABSENT
 from weft.series_reductions import SeriesReductions
@@ -104,10 +105,64 @@ class Series(SeriesReshaping, SeriesReductions):
     tolist = to_list
 
     def to_numpy(self, dtype: Any = None, copy: bool = False, na_value: Any = ABSENT) -> numpy.ndarray[Any, Any]:
-        """This rank's values as NumPy has them; or of `dtype`, with `na_value` for what is missing."""
+        """This rank's values as NumPy has them; or of `dtype`, with `na_value` for what is missing.
+
+        Integers, floats and times without nulls that lie in one chunk are shared with the array, which then is
+        read-only, unless `copy` says otherwise; several chunks are copied into one.
+        """
+        shared = tensors.as_numpy(self.to_arrow()) if na_value is ABSENT else None
+        if shared is not None:
+            made = shared if dtype is None else shared.astype(dtype, copy=False)
+            return made.copy() if copy and made is shared else made
         more = {} if na_value is ABSENT else {"na_value": na_value}
         values: numpy.ndarray[Any, Any] = self.to_pandas().to_numpy(dtype=dtype, copy=copy, **more)
         return values
+
+    #: NumPy leaves ``array * series`` to the Series.
+    __array_ufunc__ = None
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray[Any, Any]:
+        """As `to_numpy`; with ``copy=False`` a ValueError where that takes a copy."""
+        return tensors.view(self._frame, dtype) if copy is False else self.to_numpy(dtype=dtype, copy=bool(copy))
+
+    def __dlpack__(
+        self, *, stream: Any = None, max_version: Any = None, dl_device: Any = None, copy: bool | None = None
+    ) -> object:
+        """This rank's values for ``from_dlpack`` of NumPy, PyTorch and others. Shared, so not to be written to, where
+        they are integers or floats without nulls in one chunk; several chunks are copied into one, and bools to bytes.
+        TypeError and ValueError as of `to_torch`; BufferError where ``copy=False`` would need a copy."""
+        import pyarrow as pa
+
+        values = tensors.numbers(self._frame, len(self._frame.index_names), "__dlpack__")
+        bools = pa.types.is_boolean(values.type)
+        if copy is False and (bools or self.to_arrow().num_chunks != 1):
+            raise BufferError("the values are bools or lie in several chunks; without a copy they are no one array")
+        if bools:
+            # To whom only old capsules are known, NumPy gives none of what is read-only.
+            more = {} if max_version is None else {"max_version": max_version, "dl_device": dl_device}
+            return values.to_numpy(zero_copy_only=False).copy().__dlpack__(stream=stream, **more)
+        version = tensors.LEGACY if max_version is None else max_version
+        capsule: object = values.__dlpack__(stream=stream, max_version=version, dl_device=dl_device, copy=copy)
+        return capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The CPU."""
+        return (1, 0)
+
+    def to_torch(self, dtype: Any = None, *, na_value: Any = ABSENT) -> Any:
+        """This rank's values as a tensor of PyTorch. It shares their memory where they are integers or floats without
+        nulls in one chunk and `dtype` is theirs, so do not write to it (``.clone()`` may be written to). Several chunks
+        are copied into one, and bools are copied. Arguments and errors are those of `DataFrame.to_torch`."""
+        values = tensors.numbers(self._frame, len(self._frame.index_names), "to_torch", na_value)
+        made = tensors.torch_tensor(values, "to_torch")
+        return made if dtype is None else made.to(tensors.torch_dtype(dtype, "to_torch"))
+
+    def to_tensorflow(self, dtype: Any = None, *, na_value: Any = ABSENT) -> Any:
+        """This rank's values as a tensor of TensorFlow. It shares their memory where `to_torch` does and they begin at
+        a multiple of 64 bytes, which TensorFlow's kernels may count on: not every slice does."""
+        values = tensors.numbers(self._frame, len(self._frame.index_names), "to_tensorflow", na_value)
+        made = tensors.tensorflow_tensor(values, "to_tensorflow")
+        return made if dtype is None else tensors.needed("tensorflow", "TensorFlow", "to_tensorflow").cast(made, dtype)
 
     def to_pandas(self) -> pandas.Series[Any]:
         """This rank's values, with the index, as pandas has them."""

@@ -141,6 +141,30 @@ TEST(TcpLinking, ARankThatDiesBeforeItsLinksIsLost) {
   }
 }
 
+/// A rank waits for those that have others to link with, longer than for one that is silent.
+TEST(TcpLinking, ALinkThatTakesLongHoldsNobodyForLost) {
+  for (const char* encryption : {"auto", "on"}) {
+    WorldOptions options;
+    options.encryption = [encryption](Rank) { return encryption; };
+    const auto opens = Clock::now() + seconds(6);
+    const auto store = std::make_shared<HostileStore>(TestStore(options.job), [opens](Piece& piece) {
+      if (piece.IsOf(1, 2) && Clock::now() < opens) piece.cut = true;
+    });
+    options.store = [&](Rank) { return store; };
+    RunWorld(
+        3,
+        [&](Transport& t) {
+          if (t.rank() == 0) {
+            EXPECT_LT(Clock::now(), opens);
+          }
+          PingAll(t);
+          EXPECT_GE(Clock::now(), opens);
+          for (const LinkInfo& link : t.links()) EXPECT_EQ(link.remade, 0) << t.rank() << " to " << link.peer;
+        },
+        options);
+  }
+}
+
 TEST(TcpLinking, OptionsAreChecked) {
   const std::string job = FreshJob();
   JobIdentity identity;

@@ -29,12 +29,14 @@ class MemoryStream : public ServerStream {
 
   void Read(asio::mutable_buffer into, Done done) override {
     Require(read_done_ == nullptr);
+    if (closed_) return Refuse(std::move(done));
     into_ = into;
     read_done_ = std::move(done);
     Serve();
   }
   void Write(std::vector<asio::const_buffer> from, Done done) override {
-    Require(write_done_ == nullptr && !closed_);
+    Require(write_done_ == nullptr);
+    if (closed_) return Refuse(std::move(done));
     write_done_ = std::move(done);
     written_ = 0;
     for (const auto& piece : from) {
@@ -71,6 +73,9 @@ class MemoryStream : public ServerStream {
   bool stalled = false;
 
  private:
+  void Refuse(Done done) {
+    later_->push_back([done = std::move(done)] { done(asio::error::bad_descriptor, 0); });
+  }
   void Serve() {
     if (read_done_ == nullptr || (heard_.empty() && !ended_)) return;
     const size_t size = std::min(heard_.size(), into_.size());

@@ -60,6 +60,28 @@ TEST(Filter, ManyBatchesAndScalars) {
   EXPECT_EQ(Filter(table, ac::literal(false), Threads(2)).ValueOrDie()->num_rows(), 0);
 }
 
+TEST(Filter, ConditionsOneAfterTheOther) {
+  // Few rows are left before conditions on texts, and in some batches none.
+  for (const double nulls : {0.0, 0.3}) {
+    const auto table = RandomTable(SchemaOf({arrow::int32(), arrow::utf8(), arrow::int32()}),
+                                   {.rows = 300000, .null_share = nulls, .cardinality = 1000});
+    const auto is_text = ac::call("greater", {ac::field_ref("c1"), ac::literal("M")});
+    for (const auto& first : {Less("c0", -1500000000), Less("c0", 0), Less("c0", 2000000000)}) {
+      const auto all = ac::call(
+          "and_kleene", {ac::call("and", {first, is_text}), ac::call("and_kleene", {Less("c2", 500000000), is_text})});
+      const auto found = Filter(table, all, Threads(2)).ValueOrDie();
+      auto expected = table;
+      for (const auto& one : {first, is_text, Less("c2", 500000000)}) {
+        expected = Filter(expected, one, Threads(1)).ValueOrDie();
+      }
+      ASSERT_TRUE(found->ValidateFull().ok());
+      EXPECT_TRUE(found->Equals(*expected));
+    }
+    const auto none = Filter(table, ac::and_(ac::literal(false), is_text), Threads(2)).ValueOrDie();
+    EXPECT_EQ(none->num_rows(), 0);
+  }
+}
+
 TEST(Filter, SaysWhatIsWrong) {
   const auto table = RandomTable(SchemaOf({arrow::int32(), arrow::utf8()}), {.rows = 10});
   auto status = Filter(table, Less("c7", 0), {}).status();

@@ -390,6 +390,59 @@ TEST(Join, OneKeyHasEverything) {
   EXPECT_EQ(product->num_rows(), 6000000);
 }
 
+/// Rows, and of each column the sum and the number of missing values.
+std::vector<int64_t> Digest(const arrow::Table& table) {
+  std::vector<int64_t> out{table.num_rows()};
+  for (const auto& column : table.columns()) {
+    int64_t sum = 0;
+    for (const auto& chunk : column->chunks()) {
+      const auto& values = static_cast<const arrow::Int64Array&>(*chunk);
+      for (int64_t i = 0; i < values.length(); ++i) sum += values.IsNull(i) ? 0 : values.Value(i);
+    }
+    out.push_back(sum);
+    out.push_back(column->null_count());
+  }
+  return out;
+}
+
+TEST(Join, VeryManyRowsProbe) {
+  // 20,000 rows against 330,000, which are not partitioned then: different keys close together, far apart, and keys
+  // that are there twice. And 300 rows, whose keys lie farther apart than their number allows but not than the probes'
+  // does.
+  test::Random random(9);
+  for (const auto& [rows, spread, twice] : {std::tuple<int64_t, int64_t, bool>{20000, 3, false},
+                                            {20000, 1000003, false},
+                                            {20000, 3, true},
+                                            {300, 100, false},
+                                            {300, 1000003, false}}) {
+    std::vector<int64_t> keys;
+    std::vector<int64_t> values;
+    for (int64_t i = 0; i < rows; ++i) {
+      keys.push_back((twice ? i / 2 : i) * spread);
+      values.push_back(i);
+    }
+    std::vector<int64_t> probing;
+    std::vector<int64_t> numbers;
+    for (int64_t i = 0; i < 330000; ++i) {
+      probing.push_back(random.Below(2 * rows) * (i % 3 == 0 ? 1 : spread) - 5);
+      numbers.push_back(i);
+    }
+    const auto small = Ints({keys, values}, "ks");
+    const auto large = Ints({probing, numbers}, "kl");
+    for (const JoinType type : kTypes) {
+      const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = type};
+      HashJoinTuning partitioned;
+      partitioned.partition_bits = 3;
+      for (const auto& [left, right] : {std::pair{large, small}, std::pair{small, large}}) {
+        const auto found = Join(left, right, options, Threads(2)).ValueOrDie();
+        const auto expected = HashJoin(left, right, options, partitioned, Threads(2)).ValueOrDie();
+        ASSERT_TRUE(found->ValidateFull().ok());
+        EXPECT_EQ(Digest(*found), Digest(*expected)) << static_cast<int>(type) << " " << rows << " " << spread;
+      }
+    }
+  }
+}
+
 TEST(Join, LargerTablesInManyPartitions) {
   for (const double nulls : {0.0, 0.2}) {
     auto options = Sized(20000, 1);

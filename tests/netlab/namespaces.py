@@ -49,6 +49,26 @@ def sysctl(namespace: str, **values: object) -> None:
     run(["ip", "netns", "exec", namespace, "sysctl", "-q", "-w", *pairs])
 
 
+#: Neighbours that the kernel keeps in one table for all namespaces together: 64 NATs in one network have 4,032, and
+#: what does not fit is lost (1,024 by default).
+NEIGHBOURS = 32768
+
+
+@contextmanager
+def many_neighbours() -> Iterator[None]:
+    """Room for the neighbours of large labs; the host's setting is as before afterwards."""
+    limits = [Path(f"/proc/sys/net/{family}/neigh/default/gc_thresh{n}") for family in ("ipv4", "ipv6") for n in (3, 2)]
+    before = [(limit, int(limit.read_text())) for limit in limits if limit.exists()]
+    raised = [(limit, value) for limit, value in before if value < NEIGHBOURS]
+    try:
+        for limit, _ in raised:
+            limit.write_text(str(NEIGHBOURS))
+        yield
+    finally:
+        for limit, value in reversed(raised):
+            limit.write_text(str(value))
+
+
 def start(namespace: str, command: Sequence[str], **options: object) -> subprocess.Popen[str]:
     """Starts a process in a namespace; it dies with this one."""
     parent = os.getpid()

@@ -57,6 +57,30 @@ def test_hive_directories_that_pyarrow_wrote(servers: Servers, tmp_path: Path, r
     assert sorted_rows(outcome.table, names) == sorted_rows(table, names)
 
 
+@pytest.mark.parametrize("reader", ["parquet", "feather"])
+def test_columns_of_views_become_plain(servers: Servers, tmp_path: Path, reader: str) -> None:
+    """Generators and other engines write text as string_view, which operators do not know."""
+    texts = ["a", None, "a text of more than twelve bytes", "a"]
+    table = pa.table({"t": pa.array(texts, pa.string_view()), "b": pa.array([b"x", b"", None, b"y"], pa.binary_view())})
+    path = str(tmp_path / "views")
+    if reader == "parquet":
+        table = table.append_column("l", pa.array([["a", None], [], None, texts], pa.list_(pa.string_view())))
+        pq.write_table(table, path)
+    else:
+        with pa.OSFile(path, "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+            writer.write_table(table)
+    plain = {"t": pa.string(), "b": pa.binary(), "l": pa.list_(pa.string())}
+    read = "weft.read_parquet(path, env=env)" if reader == "parquet" else "weft.read_ipc(path, env=env)"
+    for ranks in (1, 3):
+        outcome = on_ranks(servers, ranks, read, path=path)
+        assert outcome.table.schema.types == [plain[name] for name in table.column_names]
+        assert outcome.table.to_pylist() == table.to_pylist()
+        code = f"{read}.filter(col('t') == 'a').groupby('t', as_index=False).agg(n=('t', 'size'))"
+        assert on_ranks(servers, ranks, code, path=path).table.to_pylist() == [{"t": "a", "n": 2}]
+        code = read.replace("env=env", "filters=col('t') == 'a', env=env")
+        assert on_ranks(servers, ranks, code, path=path).table.num_rows == 2
+
+
 @covers("DataFrame.to_parquet", "different: a bound frame is a directory of parts", partition_cols="same")
 @pytest.mark.parametrize("ranks", [None, 1, 3])
 @pytest.mark.parametrize("metadata_file", [False, True])

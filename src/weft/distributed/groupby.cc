@@ -81,15 +81,19 @@ arrow::Result<std::shared_ptr<arrow::Table>> TakeHeavyGroups(Communicator& commu
                                                              const kernels::GroupByOptions& options,
                                                              const Context& context) {
   if (!CanGroupHeavy(*(*table)->schema(), options)) return nullptr;
-  ARROW_ASSIGN_OR_RAISE(const auto estimate,
-                        EstimateKeys(communicator, *table, options.keys, options.nan_is_null, "groupby", context));
-  // With few rows there is nothing to spread.
-  constexpr double kLeastRows = 4096;
-  const double least = std::max(kLeastRows, estimate.rows / communicator.world_size() / kHeavyPart);
-  std::unordered_set<uint64_t> heavy;
-  for (const auto& [key, rows] : estimate.by_key) {
-    if (rows > least) heavy.insert(key);
-  }
+  const auto rule = [&](const std::vector<KeyEstimate>& estimates) {
+    // With few rows there is nothing to spread.
+    constexpr double kLeastRows = 4096;
+    const double least = std::max(kLeastRows, estimates[0].rows / communicator.world_size() / kHeavyPart);
+    std::vector<HashSet> heavy(1);
+    for (const auto& [key, rows] : estimates[0].by_key) {
+      if (rows > least) heavy[0].insert(key);
+    }
+    return heavy;
+  };
+  ARROW_ASSIGN_OR_RAISE(const auto chosen, ChooseHeavyKeys(communicator, {{*table, options.keys}}, options.nan_is_null,
+                                                           "groupby", rule, context));
+  const HashSet& heavy = chosen[0];
   if (heavy.empty()) return nullptr;
   auto parts = SeparateKeys(*table, options.keys, options.nan_is_null, heavy, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, parts.status(), "groupby"));

@@ -5,7 +5,7 @@
 #include <arrow/table.h>
 
 #include <cstdint>
-#include <map>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <unordered_set>
@@ -23,18 +23,32 @@ constexpr double kHeavyPart = 4;
 /// How many rows keys have on all ranks, from samples.
 struct KeyEstimate {
   double rows = 0;
-  /// By hash of the key (table::HashRows); keys that no sample has are not there.
-  std::map<uint64_t, double> by_key;
+  /// Hashes of keys (table::HashRows), rising, and rows of them; keys that no sample has are not there.
+  std::vector<std::pair<uint64_t, double>> by_key;
+
+  /// 0 for a key that no sample has.
+  double RowsOf(uint64_t key) const;
 };
 
-/// Collective, one small exchange (at most 1024 hashes a rank). The same on every rank.
-arrow::Result<KeyEstimate> EstimateKeys(Communicator& communicator, const std::shared_ptr<arrow::Table>& table,
-                                        const std::vector<int>& keys, bool nan_is_null, std::string_view operation,
-                                        const Context& context);
+/// A table whose heavy keys are looked for.
+struct KeyedTable {
+  std::shared_ptr<arrow::Table> table;
+  std::vector<int> keys;
+};
+
+using HashSet = std::unordered_set<uint64_t>;
+/// Hashes of the keys that are heavy, a set for each estimate (one a table, in their order).
+using HeavyKeyRule = std::function<std::vector<HashSet>(const std::vector<KeyEstimate>& estimates)>;
+
+/// Collective: at most 256 hashes a rank and table go to rank 0, which alone applies the rule; what it chose comes
+/// back, a set for each table, the same on every rank.
+arrow::Result<std::vector<HashSet>> ChooseHeavyKeys(Communicator& communicator, const std::vector<KeyedTable>& tables,
+                                                    bool nan_is_null, std::string_view operation,
+                                                    const HeavyKeyRule& rule, const Context& context);
 
 /// Local: the rows whose key's hash is among `chosen`, and the others, both in their order.
 arrow::Result<std::pair<std::shared_ptr<arrow::Table>, std::shared_ptr<arrow::Table>>> SeparateKeys(
-    const std::shared_ptr<arrow::Table>& table, const std::vector<int>& keys, bool nan_is_null,
-    const std::unordered_set<uint64_t>& chosen, const Context& context);
+    const std::shared_ptr<arrow::Table>& table, const std::vector<int>& keys, bool nan_is_null, const HashSet& chosen,
+    const Context& context);
 
 }  // namespace weft::distributed

@@ -1,7 +1,6 @@
 #include "weft/distributed/join_shuffle.h"
 
 #include <span>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -18,41 +17,38 @@ using kernels::JoinType;
 
 /// Hashes of keys whose rows are dealt out, by the side that has the many rows.
 struct HeavyKeys {
-  std::unordered_set<uint64_t> left;
-  std::unordered_set<uint64_t> right;
-  bool empty() const { return left.empty() && right.empty(); }
+  HashSet left;
+  HashSet right;
 };
 
 arrow::Result<HeavyKeys> FindHeavyKeys(Communicator& communicator, const TablePtr& left, const TablePtr& right,
                                        const JoinOptions& options, const Context& context) {
-  HeavyKeys heavy;
-  if (options.type == JoinType::kOuter) return heavy;
-  ARROW_ASSIGN_OR_RAISE(auto left_keys,
-                        EstimateKeys(communicator, left, options.left_keys, options.nan_is_null, "join", context));
-  ARROW_ASSIGN_OR_RAISE(auto right_keys,
-                        EstimateKeys(communicator, right, options.right_keys, options.nan_is_null, "join", context));
-  const double least = (left_keys.rows + right_keys.rows) / communicator.world_size() / kHeavyPart;
-  const auto rows_of = [](const KeyEstimate& side, uint64_t key) {
-    const auto found = side.by_key.find(key);
-    return found == side.by_key.end() ? 0.0 : found->second;
+  if (options.type == JoinType::kOuter) return HeavyKeys{};
+  const auto rule = [&](const std::vector<KeyEstimate>& sides) {
+    const double least = (sides[0].rows + sides[1].rows) / communicator.world_size() / kHeavyPart;
+    std::vector<HashSet> heavy(2);
+    if (options.type != JoinType::kRight) {
+      for (const auto& [key, rows] : sides[0].by_key) {
+        if (rows <= least) continue;
+        if (options.type != JoinType::kInner || rows >= sides[1].RowsOf(key)) heavy[0].insert(key);
+      }
+    }
+    if (options.type == JoinType::kInner || options.type == JoinType::kRight) {
+      for (const auto& [key, rows] : sides[1].by_key) {
+        if (rows > least && !heavy[0].contains(key)) heavy[1].insert(key);
+      }
+    }
+    return heavy;
   };
-  if (options.type != JoinType::kRight) {
-    for (const auto& [key, rows] : left_keys.by_key) {
-      const bool larger = options.type != JoinType::kInner || rows >= rows_of(right_keys, key);
-      if (rows > least && larger) heavy.left.insert(key);
-    }
-  }
-  if (options.type == JoinType::kInner || options.type == JoinType::kRight) {
-    for (const auto& [key, rows] : right_keys.by_key) {
-      if (rows > least && !heavy.left.contains(key)) heavy.right.insert(key);
-    }
-  }
-  return heavy;
+  ARROW_ASSIGN_OR_RAISE(auto heavy,
+                        ChooseHeavyKeys(communicator, {{left, options.left_keys}, {right, options.right_keys}},
+                                        options.nan_is_null, "join", rule, context));
+  return HeavyKeys{std::move(heavy[0]), std::move(heavy[1])};
 }
 
 /// By hash, but those of `dealt` out one by one, beginning with rank `first`.
-exchange::Partitioner ByHashOrDealt(std::vector<int> keys, bool nan_is_null, const std::unordered_set<uint64_t>& dealt,
-                                    uint32_t ranks, uint32_t first) {
+exchange::Partitioner ByHashOrDealt(std::vector<int> keys, bool nan_is_null, const HashSet& dealt, uint32_t ranks,
+                                    uint32_t first) {
   return [keys = std::move(keys), nan_is_null, &dealt, ranks, next = first](
              const arrow::RecordBatch& batch, int64_t /*first_row*/, std::span<uint32_t> targets) mutable {
     std::vector<uint64_t> hashes(static_cast<size_t>(batch.num_rows()));
@@ -70,8 +66,7 @@ exchange::Partitioner ByHashOrDealt(std::vector<int> keys, bool nan_is_null, con
 }
 
 arrow::Status ShuffleSide(Communicator& communicator, const std::vector<int>& keys, bool nan_is_null,
-                          const std::unordered_set<uint64_t>& dealt, const std::unordered_set<uint64_t>& copied,
-                          const Context& context, TablePtr* table) {
+                          const HashSet& dealt, const HashSet& copied, const Context& context, TablePtr* table) {
   TablePtr everywhere;
   if (!copied.empty()) {
     auto parts = SeparateKeys(*table, keys, nan_is_null, copied, context);

@@ -79,7 +79,9 @@ arrow::Result<TablePtr> ChooseSplitters(Communicator& communicator, const std::v
   };
   auto sample = sample_all();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, sample.status(), "sample"));
-  ARROW_ASSIGN_OR_RAISE(auto all_samples, exchange::Allgather(communicator, *std::move(sample), context));
+  // One rank sorts the samples: their number grows with the square of the ranks, to all ranks they would be a cube.
+  constexpr Rank kRoot = 0;
+  ARROW_ASSIGN_OR_RAISE(auto all_samples, exchange::Gather(communicator, *std::move(sample), kRoot, context));
 
   const auto choose = [&]() -> arrow::Result<TablePtr> {
     ARROW_ASSIGN_OR_RAISE(auto sorted, kernels::Sort(all_samples, SampleOrder(parts.front().options), context));
@@ -89,9 +91,10 @@ arrow::Result<TablePtr> ChooseSplitters(Communicator& communicator, const std::v
     }
     return kernels::GatherRows(sorted, rows, context);
   };
-  auto splitters = choose();
+  arrow::Result<TablePtr> splitters = TablePtr();
+  if (communicator.rank() == kRoot) splitters = choose();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, splitters.status(), "sample"));
-  return splitters;
+  return exchange::Broadcast(communicator, *std::move(splitters), kRoot, context);
 }
 
 }  // namespace weft::distributed

@@ -12,6 +12,7 @@
 #include "weft/io/read.h"
 #include "weft/io/row_filter.h"
 #include "weft/table/columns.h"
+#include "weft/table/without_views.h"
 
 namespace weft::io {
 namespace {
@@ -154,7 +155,6 @@ Result<TablePtr> ReadIpc(const std::vector<DataFile>& files, const ReadOptions& 
     opened.push_back(std::move(one));
     ARROW_RETURN_NOT_OK(CheckSame(opened.back(), opened.front()));
   }
-  const auto& schema = opened.front().schema;
   const auto world = static_cast<Part::Wide>(options.world_size);
   const auto rank = static_cast<Part::Wide>(options.rank);
   const Part part{total * rank / world, total * (rank + 1) / world};
@@ -166,7 +166,9 @@ Result<TablePtr> ReadIpc(const std::vector<DataFile>& files, const ReadOptions& 
     ARROW_RETURN_NOT_OK(NoThrow(file.path, [&] { return ReadFile(file, before, part, ipc, context, &batches); }));
     before += static_cast<Part::Wide>(std::max<int64_t>(file.size, 1));
   }
-  ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::FromRecordBatches(schema, batches));
+  ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::FromRecordBatches(opened.front().schema, batches));
+  ARROW_ASSIGN_OR_RAISE(table, table::WithoutViews(table, context));
+  const auto schema = table->schema();
   std::vector<std::string> names = schema->field_names();
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());

@@ -18,6 +18,7 @@
 #include "weft/io/glob.h"
 #include "weft/io/input_file.h"
 #include "weft/io/location.h"
+#include "weft/table/without_views.h"
 
 namespace weft::io {
 namespace {
@@ -72,6 +73,7 @@ Result<ParquetFile> ParquetFile::Open(const std::string& path, const Context& co
     made.metadata_ = reader->parquet_reader()->metadata();
     ARROW_RETURN_NOT_OK(reader->GetSchema(&made.schema_));
     for (const auto& field : reader->manifest().schema_fields) CollectLeaves(field, &made.leaves_.emplace_back());
+    made.schema_ = table::WithoutViews(made.schema_);
     if (static_cast<int>(made.leaves_.size()) != made.schema_->num_fields()) {
       return Status::IOError("its two schemas differ");
     }
@@ -170,7 +172,7 @@ Result<std::shared_ptr<arrow::Table>> ParquetFile::Read(int row_group, std::span
     auto chosen = arrow::Table::Make(arrow::schema(std::move(fields)), std::move(data), rows(row_group));
     // What a damaged file decodes to must not harm later operators.
     ARROW_RETURN_NOT_OK(chosen->ValidateFull());
-    return chosen;
+    return table::WithoutViews(chosen, context);
   };
   auto table = NoThrow<std::shared_ptr<arrow::Table>>(read);
   if (!table.ok()) {

@@ -5,6 +5,7 @@
 #include <arrow/compute/api_vector.h>
 #include <arrow/compute/exec.h>
 #include <arrow/table.h>
+#include <arrow/type_traits.h>
 
 #include <utility>
 
@@ -98,6 +99,59 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Select(const std::shared_ptr<
   return kept.record_batch();
 }
 
+/// One of the conditions that all must be true.
+struct Condition {
+  Expression expression;
+  /// It, or a later one, reads texts or lists.
+  bool dear = false;
+};
+
+/// The conditions in their order, so that later ones need not be evaluated for rows for which an earlier one is false.
+void AddConditions(const arrow::Schema& schema, const Expression& expression, std::vector<Condition>* conditions) {
+  const auto* call = expression.call();
+  if (call != nullptr && (call->function_name == "and" || call->function_name == "and_kleene")) {
+    for (const Expression& argument : call->arguments) AddConditions(schema, argument, conditions);
+    return;
+  }
+  bool dear = false;
+  for (const arrow::FieldRef& field : arrow::compute::FieldsInExpression(expression)) {
+    const auto found = field.GetOneOrNone(schema);
+    dear = dear || !found.ok() || *found == nullptr || !arrow::is_fixed_width(*(*found)->type());
+  }
+  conditions->push_back({expression, dear});
+  if (!dear) return;
+  for (Condition& earlier : *conditions) earlier.dear = true;
+}
+
+/// Whether so few rows are left that the conditions to come are worth evaluating for those alone, which copies them.
+bool AreFew(const arrow::Datum& mask, int64_t rows, bool dear) {
+  if (!mask.is_array()) return false;
+  return static_cast<const arrow::BooleanArray&>(*mask.make_array()).true_count() <= rows / (dear ? 3 : 32);
+}
+
+/// The rows of a batch for which all conditions are true; nullptr for none.
+arrow::Result<std::shared_ptr<arrow::RecordBatch>> Choose(std::shared_ptr<arrow::RecordBatch> batch,
+                                                          const std::vector<Condition>& conditions,
+                                                          const Context& context) {
+  arrow::compute::ExecContext exec(context.pool);
+  exec.set_use_threads(false);
+  arrow::Datum mask;
+  for (const auto& [condition, dear] : conditions) {
+    if (mask.kind() != arrow::Datum::NONE && AreFew(mask, batch->num_rows(), dear)) {
+      ARROW_ASSIGN_OR_RAISE(batch, Select(batch, mask, context));
+      if (batch == nullptr) return batch;
+      mask = arrow::Datum();
+    }
+    ARROW_ASSIGN_OR_RAISE(auto holds, Evaluate(condition, *batch, "filter", context));
+    if (mask.kind() == arrow::Datum::NONE) {
+      mask = std::move(holds);
+    } else {
+      ARROW_ASSIGN_OR_RAISE(mask, arrow::compute::CallFunction("and_kleene", {mask, holds}, &exec));
+    }
+  }
+  return Select(batch, mask, context);
+}
+
 }  // namespace
 
 arrow::Result<std::shared_ptr<arrow::Table>> Filter(const std::shared_ptr<arrow::Table>& table,
@@ -109,11 +163,12 @@ arrow::Result<std::shared_ptr<arrow::Table>> Filter(const std::shared_ptr<arrow:
   }
   TraceSpan span(context.tracer, "filter");
   span.AddRows(table->num_rows());
+  std::vector<Condition> conditions;
+  AddConditions(*table->schema(), bound, &conditions);
   ARROW_ASSIGN_OR_RAISE(auto batches, Batches(*table));
   ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(batches.size()), [&](int64_t b) -> arrow::Status {
     auto& batch = batches[static_cast<size_t>(b)];
-    ARROW_ASSIGN_OR_RAISE(const auto mask, Evaluate(bound, *batch, "filter", context));
-    ARROW_ASSIGN_OR_RAISE(batch, Select(batch, mask, context));
+    ARROW_ASSIGN_OR_RAISE(batch, Choose(std::move(batch), conditions, context));
     return arrow::Status::OK();
   }));
   std::erase(batches, nullptr);

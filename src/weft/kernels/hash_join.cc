@@ -27,6 +27,10 @@ namespace {
 constexpr int64_t kPartitionRows = 8192;
 /// A build side up to this size is not partitioned.
 constexpr int64_t kUnpartitionedRows = 2 * kPartitionRows;
+/// Nor is a larger one, up to this size, where so many times as many rows probe: to move those costs more than reading
+/// a table that is in a farther cache.
+constexpr int64_t kMostUnpartitionedRows = int64_t{1} << 18;
+constexpr int64_t kManyProbes = 16;
 /// Probing rows a task where nothing is partitioned.
 constexpr int64_t kProbeRows = int64_t{1} << 16;
 /// A partition with more probing rows than this, and than a share of all, has a key (or few) with very many rows; its
@@ -111,6 +115,8 @@ class HashJoiner {
   /// the probing side, and inner joins.
   bool CanLookUp(const JoinTable& table, Side build, const ViewPair& views, const Worker& worker) const;
   arrow::Status LookUp(const JoinTable& table, Side build, const ViewPair& views, Worker* worker, ChunkList* out);
+  /// The same for joins that choose rows of the left.
+  arrow::Status ChooseByLookUp(const JoinTable& table, const ViewPair& views, Worker* worker);
   /// Marks the left rows that have a match in the table of right rows.
   arrow::Status MarkMatched(const JoinTable& table, const ViewPair& views, Marks* marks, Worker* worker);
   std::vector<KeyPair> KeysToCompare(const ViewPair& views) const;
@@ -176,8 +182,10 @@ arrow::Status HashJoiner::Prepare(const std::shared_ptr<arrow::Table>& left,
 
 int HashJoiner::ChoosePartitionBits() {
   if (tuning_.partition_bits >= 0) return std::min(tuning_.partition_bits, kMaxPartitionBits);
-  const int64_t build_rows = side(BuildSide(sides_[0]->rows(), sides_[1]->rows()))->rows();
+  const Side build = BuildSide(sides_[0]->rows(), sides_[1]->rows());
+  const int64_t build_rows = side(build)->rows();
   if (build_rows <= kUnpartitionedRows) return 0;
+  if (build_rows <= kMostUnpartitionedRows && side(Other(build))->rows() / build_rows >= kManyProbes) return 0;
   const auto partitions = static_cast<uint64_t>((build_rows + kPartitionRows - 1) / kPartitionRows);
   return std::min(static_cast<int>(std::bit_width(partitions - 1)), kMaxPartitionBits);
 }
@@ -263,8 +271,26 @@ arrow::Status HashJoiner::AddAlone(Side kept, const Marks& marks, bool marked, c
 }
 
 bool HashJoiner::CanLookUp(const JoinTable& table, Side build, const ViewPair& views, const Worker& worker) const {
-  return exact_ && table.unique() && !Keeps(build) && !ChoosesLeftRows(options_.type) &&
-         views.side(Other(build)).rows <= worker.pairs.room();
+  return exact_ && table.unique() && !Keeps(build) && views.side(Other(build)).rows <= worker.pairs.room();
+}
+
+arrow::Status HashJoiner::ChooseByLookUp(const JoinTable& table, const ViewPair& views, Worker* worker) {
+  PairBuffer& pairs = worker->pairs;
+  ARROW_RETURN_NOT_OK(pairs.Open());
+  uint32_t* const rows = pairs.open(Side::kLeft);
+  uint32_t* const found = pairs.open(Side::kRight);
+  const auto n = static_cast<uint32_t>(views.left.rows);
+  table.Find(views.left.words(), n, found);
+  const bool wanted = options_.type == JoinType::kLeftSemi;
+  uint32_t kept = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    rows[kept] = i;
+    kept += static_cast<uint32_t>((found[i] != JoinTable::kNone) == wanted);
+  }
+  std::fill_n(found, kept, kNoRow);
+  if (kept > 0) pairs.SetPadded(Side::kRight);
+  pairs.Add(kept);
+  return arrow::Status::OK();
 }
 
 arrow::Status HashJoiner::LookUp(const JoinTable& table, Side build, const ViewPair& views, Worker* worker,
@@ -299,7 +325,10 @@ arrow::Status HashJoiner::ProbeRows(const JoinTable& table, Side build, const Vi
                                     Worker* worker, ChunkList* out) {
   const Side probe = Other(build);
   const bool has_built = views.side(build).rows > 0;
-  if (has_built && CanLookUp(table, build, views, *worker)) return LookUp(table, build, views, worker, out);
+  if (has_built && CanLookUp(table, build, views, *worker)) {
+    return ChoosesLeftRows(options_.type) ? ChooseByLookUp(table, views, worker)
+                                          : LookUp(table, build, views, worker, out);
+  }
   Marks* const marks = Marked(probe) ? &worker->marks(probe) : nullptr;
   if (marks != nullptr) ARROW_RETURN_NOT_OK(marks->Reset(views.side(probe).rows));
   if (ChoosesLeftRows(options_.type)) {
@@ -416,7 +445,8 @@ arrow::Status HashJoiner::JoinWhole() {
   ARROW_ASSIGN_OR_RAISE(const RangeView built, ViewRange(side(build), 0, side(build)->rows(), context_.pool));
   JoinTable table(context_.pool);
   if (built.view.rows > 0 && built.view.words() != nullptr) {
-    ARROW_RETURN_NOT_OK(table.BuildWhole(built.view.words(), static_cast<uint32_t>(built.view.rows)));
+    ARROW_RETURN_NOT_OK(
+        table.BuildWhole(built.view.words(), static_cast<uint32_t>(built.view.rows), side(probe)->rows()));
   } else {
     ARROW_RETURN_NOT_OK(table.Build(built.view.words(), static_cast<uint32_t>(built.view.rows), 0));
   }

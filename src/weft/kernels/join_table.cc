@@ -47,10 +47,12 @@ arrow::Status JoinTable::Build(const uint64_t* words, uint32_t n, int bits) {
   return has_large_ ? SortLargeBuckets(buckets) : arrow::Status::OK();
 }
 
-arrow::Result<bool> JoinTable::BuildPlaces(const uint64_t* words, uint32_t n) {
+arrow::Result<bool> JoinTable::BuildPlaces(const uint64_t* words, uint32_t n, int64_t probes) {
   const auto [least, most] = std::minmax_element(words, words + n);
   const uint64_t range = *most - *least;
-  if (range >= uint64_t{n} * 8 + 4096) return false;
+  // Clearing a place costs less than a probe, and few megabytes stay in a cache.
+  const uint64_t by_probes = std::min(static_cast<uint64_t>(probes) / 8, uint64_t{1} << 20);
+  if (range >= std::max(uint64_t{n} * 8 + 4096, by_probes)) return false;
   ARROW_ASSIGN_OR_RAISE(uint32_t* const places, places_.Reserve(static_cast<int64_t>(range) + 2));
   std::fill(places, places + range + 2, kNone);
   for (uint32_t i = 0; i < n; ++i) {
@@ -63,9 +65,9 @@ arrow::Result<bool> JoinTable::BuildPlaces(const uint64_t* words, uint32_t n) {
   return true;
 }
 
-arrow::Status JoinTable::BuildWhole(const uint64_t* words, uint32_t n) {
+arrow::Status JoinTable::BuildWhole(const uint64_t* words, uint32_t n, int64_t probes) {
   range_ = 0;
-  ARROW_ASSIGN_OR_RAISE(const bool placed, BuildPlaces(words, n));
+  ARROW_ASSIGN_OR_RAISE(const bool placed, BuildPlaces(words, n, probes));
   ARROW_RETURN_NOT_OK(Build(words, n, 0));
   unique_ = placed || !has_large_;
   if (placed) return arrow::Status::OK();

@@ -29,8 +29,8 @@ class JoinTable {
   arrow::Status Build(const uint64_t* words, uint32_t n, int bits);
 
   /// The same for a whole side, of at least one row; also finds out whether all words differ. Where they do and lie
-  /// close together, they index the table.
-  arrow::Status BuildWhole(const uint64_t* words, uint32_t n);
+  /// close together, measured by their number and by that of the rows that will probe, they index the table.
+  arrow::Status BuildWhole(const uint64_t* words, uint32_t n, int64_t probes);
 
   /// After BuildWhole: no word is there twice.
   bool unique() const { return unique_; }
@@ -59,7 +59,7 @@ class JoinTable {
   uint32_t Bucket(uint64_t word) const;
   arrow::Status SortLargeBuckets(size_t buckets);
 
-  arrow::Result<bool> BuildPlaces(const uint64_t* words, uint32_t n);
+  arrow::Result<bool> BuildPlaces(const uint64_t* words, uint32_t n, int64_t probes);
 
   bool unique_ = false;
   /// Words from `least_` on have a place each, and one more stands for all others; 0 where there are none.

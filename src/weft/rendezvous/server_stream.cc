@@ -70,12 +70,14 @@ class TlsStream : public ServerStream, public std::enable_shared_from_this<TlsSt
   }
 
   void Read(asio::mutable_buffer into, Done done) override {
+    if (closed_) return Tell(std::move(done), asio::error::bad_descriptor, 0);
     into_ = into;
     read_done_ = std::move(done);
     Go();
   }
 
   void Write(std::vector<asio::const_buffer> from, Done done) override {
+    if (closed_) return Tell(std::move(done), asio::error::bad_descriptor, 0);
     from_ = std::move(from);
     write_done_ = std::move(done);
     Go();

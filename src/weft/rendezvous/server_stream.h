@@ -33,7 +33,7 @@ class ServerStream {
   virtual void CancelRead() = 0;
   /// Says nothing more, after what was written.
   virtual void ShutdownSend() = 0;
-  /// What is under way ends with an error, or without a word.
+  /// What is under way ends with an error, or without a word; what is begun afterwards with an error.
   virtual void Close() = 0;
   /// The peer's address; an error where the connection has ended.
   virtual arrow::Result<Endpoint> Remote() const = 0;

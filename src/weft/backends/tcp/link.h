@@ -170,6 +170,7 @@ class Link {
   arrow::Status TakeAcknowledgement(uint64_t acknowledgement);
   arrow::Status TakeCredit();
   arrow::Status TakeResume();
+  arrow::Status GoOn();
   arrow::Status BeginAgain();
   void KeepHalf();
   void QueueResume();
@@ -212,11 +213,14 @@ class Link {
   std::string how_broken_;
   bool held_ = false;           // numbered frames wait for the peer's RESUME on this stream
   bool resume_awaited_ = true;  // the peer has not sent it yet
-  int in_vain_ = 0;             // streams in a row that carried nothing of what waited
-  bool heard_ = true;           // more than RESUME has come over this stream
-  int silent_streams_ = 0;      // in a row, over which no more than RESUME came
-  bool carried_ = true;         // something was acknowledged on this stream
-  uint64_t carried_part_ = 0;   // of the first frame of this stream, that the peer had before
+  int in_vain_ = 0;             // streams in a row that carried nothing of what waited, silent ones several times
+  bool broke_silently_ = false;
+  bool heard_ = true;       // more than RESUME has come over this stream
+  int silent_streams_ = 0;  // in a row, over which no more than RESUME came
+  bool carried_ = true;     // something was acknowledged on this stream
+  /// Acknowledgement and size of the peer's RESUME, until its next frame.
+  std::optional<std::pair<uint64_t, uint64_t>> peer_has_;
+  uint64_t carried_part_ = 0;  // of the first frame of this stream, that the peer had before
   std::optional<Half> half_;
   std::optional<Clock::time_point> suspected_at_;
 

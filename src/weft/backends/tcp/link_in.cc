@@ -15,6 +15,11 @@ namespace {
 constexpr size_t kMaxSpans = 256;
 constexpr size_t kStagedBytes = 16 << 10;
 
+/// A heartbeat of a peer that has not all its links yet, and so no transport (Linker::SayAlive).
+bool SaysThatItLinks(const FrameHeader& frame) {
+  return frame.type == FrameType::kHeartbeat && frame.flags == 0 && frame.length == 0;
+}
+
 }  // namespace
 
 arrow::Status Link::Recv(OperationRef operation) {
@@ -168,11 +173,13 @@ arrow::Status Link::BeginFrame(const std::byte* head) {
   arrow::Result<FrameHeader> decoded = DecodeHeader(head);
   if (!decoded.ok()) return ProtocolError("sent a bad frame (" + decoded.status().message() + ")");
   frame_ = *decoded;
+  if (resume_awaited_ && !held_ && SaysThatItLinks(frame_)) return arrow::Status::OK();
   if ((frame_.type == FrameType::kResume) != resume_awaited_) {
     return ProtocolError(resume_awaited_ ? "did not say first what it has" : "said again what it has");
   }
   if (resume_awaited_) return TakeResume();
   heard_ = true;
+  if (peer_has_) ARROW_RETURN_NOT_OK(GoOn());
   if (peer_left_) return ProtocolError("sent a frame after its goodbye");
   if (IsNumbered(frame_.type)) {
     if (frame_.sequence > received_sequence_ + 1 || frame_.sequence == 0) {

@@ -12,6 +12,8 @@ namespace {
 
 /// So many streams in a row may break before they carry anything of what waits.
 constexpr int kMostInVain = 64;
+/// One that became silent, which takes 3 s to be known, counts as so many: the fourth in a row is the last.
+constexpr int kSilentWeighs = 21;
 /// The same of those over which not even an answer came, which takes 3 s each to be known.
 constexpr int kMostSilent = 1;
 
@@ -29,6 +31,7 @@ arrow::Status Link::Break(const std::string& how, bool silent) {
     return status;
   }
   silent_streams_ = silent && !heard_ ? silent_streams_ + 1 : 0;
+  broke_silently_ = silent;
   if (silent_streams_ > kMostSilent) {
     return Lost(how + " The link was made again " + std::to_string(silent_streams_) +
                 " times, and nothing came over it");
@@ -82,6 +85,7 @@ arrow::Status Link::Resume(std::unique_ptr<ByteStream> stream, const LinkInfo& i
   stream_ = std::move(stream);
   broken_ = ended_ = write_failed_ = blocked_ = answer_due_ = shut_ = false;
   held_ = resume_awaited_ = true;
+  peer_has_.reset();
   heard_ = false;
   suspected_at_.reset();
   last_heard_ = last_written_ = Clock::now();
@@ -101,7 +105,7 @@ arrow::Status Link::Resume(std::unique_ptr<ByteStream> stream, const LinkInfo& i
 
 void Link::QueueResume() { Queue(FrameType::kResume, 0, 0, half_ ? static_cast<uint64_t>(half_->have) : 0); }
 
-/// The first frame of a stream: from here on numbered frames may go, those first that the peer lacks.
+/// The first frame of a stream.
 arrow::Status Link::TakeResume() {
   resume_awaited_ = false;
   if (abort_text_) return arrow::Status::OK();
@@ -111,18 +115,27 @@ arrow::Status Link::TakeResume() {
     if (frame_.acknowledgement == 0 && frame_.size == 0) return arrow::Status::OK();
     return ProtocolError("has frames of this rank on a link that is new");
   }
+  // What waits goes when the peer has spoken once more: a stream that dies of the first burst, before the peer's word
+  // is through, would look like one over which nothing comes.
+  Queue(FrameType::kAcknowledge, 0, 0, 0);
+  peer_has_ = {frame_.acknowledgement, frame_.size};
+  return arrow::Status::OK();
+}
+
+/// After the first frame behind the peer's RESUME: numbered frames may go, those first that the peer lacks.
+arrow::Status Link::GoOn() {
+  const auto [acknowledgement, part] = *std::exchange(peer_has_, std::nullopt);
   held_ = false;
-  const arrow::Status status = kept_.Rewind(frame_.acknowledgement, frame_.size, next_sequence_);
+  const arrow::Status status = kept_.Rewind(acknowledgement, part, next_sequence_);
   if (!status.ok()) return Lost("cannot go on where its link broke: it " + status.message());
-  if (carried_ || frame_.size > carried_part_ || kept_.empty()) {
+  if (carried_ || part > carried_part_ || kept_.empty()) {
     in_vain_ = 0;
-  } else if (++in_vain_ > kMostInVain) {
-    return Lost(how_broken_ + "; the link was made again " + std::to_string(kMostInVain) +
-                " times, and carried nothing");
+  } else if ((in_vain_ += broke_silently_ ? kSilentWeighs : 1) > kMostInVain) {
+    return Lost(how_broken_ + "; the link was made again and again, and carried nothing");
   }
   carried_ = false;
-  carried_part_ = frame_.size;
-  written_sequence_ = frame_.acknowledgement;
+  carried_part_ = part;
+  written_sequence_ = acknowledgement;
   wire_.insert(wire_.end(), kept_.frames().begin(), kept_.frames().end());
   return arrow::Status::OK();
 }

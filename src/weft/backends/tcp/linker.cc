@@ -1,10 +1,13 @@
 #include "weft/backends/tcp/linker.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <thread>
 #include <utility>
 
+#include "weft/backends/tcp/frame.h"
 #include "weft/backends/tcp/relinker.h"
 #include "weft/backends/tcp/timing.h"
 #include "weft/base/byte_codec.h"
@@ -151,6 +154,7 @@ arrow::Status Linker::LinkAll() {
     }
     TakeNotices();
     ARROW_RETURN_NOT_OK(CheckTrouble());
+    SayAlive(now);
     StartDials();
     const Clock::time_point latest = Clock::now() + options_.deadline.LeftUpTo(kLongestPoll);
     Turn(std::max(NextTry(latest) - Clock::now(), Duration::zero()));
@@ -158,6 +162,21 @@ arrow::Status Linker::LinkAll() {
   // Others of the same pairs that were under way are not needed, and their peers know.
   connections_.clear();
   return arrow::Status::OK();
+}
+
+/// A peer whose own links are complete waits for this rank already, and takes one that is silent for lost.
+void Linker::SayAlive(Clock::time_point now) {
+  if (now - std::max(said_alive_, link_began_) < kHeartbeatEvery) return;
+  said_alive_ = now;
+  HeaderBytes heartbeat = EncodeHeader({.type = FrameType::kHeartbeat});
+  const iovec whole = {heartbeat.data(), heartbeat.size()};
+  for (LinkedPeer& link : links_) {
+    if (link.stream == nullptr) continue;
+    const IoResult result = link.stream->Write(std::span(&whole, 1));
+    // Half a frame would spoil what comes after it: the peer makes the link again.
+    const bool half = result.kind == IoResult::Kind::kMoved && result.bytes != static_cast<int64_t>(whole.iov_len);
+    if (half) link.stream->ShutdownWrite();
+  }
 }
 
 void Linker::Turn(std::optional<Duration> wait) {

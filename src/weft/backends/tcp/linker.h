@@ -147,6 +147,9 @@ class Linker {
   /// Waits for connections, notices and whatever else is polled at most until `wait` is over, and handles them.
   void Turn(std::optional<Duration> wait);
 
+  /// To those that are linked already, each second: this rank lives, and has others to link with.
+  void SayAlive(Clock::time_point now);
+
   // Links again: linker_again.cc.
   void TakeBroken(Rank peer);
   void GiveVerdicts(Relinker& relinker);
@@ -160,6 +163,7 @@ class Linker {
   void AskForAll();
   void StartDials();
   Clock::time_point NextTry(Clock::time_point latest) const;
+  bool DirectMoves(Rank peer, Clock::time_point now) const;
   void DialHost(Rank peer, size_t route);
   void DialPunch(Rank peer);
   void DialRelay(Rank peer);
@@ -200,8 +204,9 @@ class Linker {
   bool nominate_waiting_ = false;
   Relinker* relinker_ = nullptr;  // while serving
   ProcessWatch processes_;
-  std::vector<bool> ended_;  // by peer: its process
-  Clock::time_point spoke_;  // to the server
+  std::vector<bool> ended_;       // by peer: its process
+  Clock::time_point spoke_;       // to the server
+  Clock::time_point said_alive_;  // to linked peers
   std::vector<pollfd> polled_;
   std::list<Connection> connections_;
   std::vector<PeerState> peers_;

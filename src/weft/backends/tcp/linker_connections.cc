@@ -1,4 +1,5 @@
 // The connections of a linker, from the first byte to the link.
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -33,11 +34,10 @@ bool Authenticated(Handshake::State state) {
          state == Handshake::State::kProbing;
 }
 
-/// The other side has closed its end, or the connection is broken.
+/// The other side has closed its end, or the connection is broken; also where bytes that came before are to be read.
 bool HasEnded(int socket) {
-  char byte = 0;
-  const ssize_t got = ::recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR);
+  pollfd one = {socket, POLLRDHUP, 0};
+  return ::poll(&one, 1, 0) > 0 && (one.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
 }
 
 /// Frees the pair of addresses for the next try, and tells the other end at once.

@@ -3,6 +3,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -29,6 +30,11 @@ constexpr int kMostPairings = 1 + 3;
 constexpr Duration kMendWithin = seconds(2);
 /// A link that is made again has less time; a NAT that still holds the old connection does not let go of it by then.
 constexpr Duration kRelayAgainAfter = seconds(1);
+/// The relay is not called while a direct connection is in its handshake or probe and has moved within kMovedWithin: on
+/// busy hosts the relay would only add to what is slow. Not for ever.
+constexpr Duration kMovedWithin = seconds(1);
+constexpr Duration kRelayHeldBack = seconds(8);
+constexpr Duration kRelayLook = milliseconds(100);
 
 }  // namespace
 
@@ -132,8 +138,22 @@ void Linker::StartDials() {
       if (!state.punching) DialPunch(peer);
     }
     if (state.mend_by && now >= *state.mend_by) AfterBroken(peer);
-    if (state.relay_at && !state.relaying && now >= *state.relay_at && !server_lost_) DialRelay(peer);
+    if (!state.relay_at || state.relaying || now < *state.relay_at || server_lost_) continue;
+    if (now - state.go < options_.relay_after + kRelayHeldBack && DirectMoves(peer, now)) {
+      state.relay_at = now + kRelayLook;
+    } else {
+      DialRelay(peer);
+    }
   }
+}
+
+/// A direct connection to the peer is past its connect, and bytes have moved over it lately.
+bool Linker::DirectMoves(Rank peer, Clock::time_point now) const {
+  return std::any_of(connections_.begin(), connections_.end(), [&](const Connection& connection) {
+    const bool direct = connection.way != LinkPath::kRelay && connection.handshake.path() != LinkPath::kRelay;
+    const bool of_peer = connection.dialed == peer || connection.handshake.peer() == peer;
+    return direct && of_peer && !connection.connecting && now - connection.moved < kMovedWithin;
+  });
 }
 
 void Linker::DialHost(Rank peer, size_t route_number) {

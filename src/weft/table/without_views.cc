@@ -1,0 +1,67 @@
+#include "weft/table/without_views.h"
+
+#include <arrow/compute/cast.h>
+#include <arrow/compute/exec.h>
+
+#include <utility>
+
+namespace weft::table {
+namespace {
+
+std::shared_ptr<arrow::Field> Of(const std::shared_ptr<arrow::Field>& field) {
+  return field->WithType(WithoutViews(field->type()));
+}
+
+}  // namespace
+
+std::shared_ptr<arrow::DataType> WithoutViews(const std::shared_ptr<arrow::DataType>& type) {
+  std::shared_ptr<arrow::DataType> plain = type;
+  switch (type->id()) {
+    case arrow::Type::STRING_VIEW:
+      return arrow::utf8();
+    case arrow::Type::BINARY_VIEW:
+      return arrow::binary();
+    case arrow::Type::LIST:
+    case arrow::Type::LIST_VIEW:
+      plain = arrow::list(Of(type->field(0)));
+      break;
+    case arrow::Type::LARGE_LIST:
+    case arrow::Type::LARGE_LIST_VIEW:
+      plain = arrow::large_list(Of(type->field(0)));
+      break;
+    case arrow::Type::STRUCT: {
+      arrow::FieldVector fields;
+      for (const auto& field : type->fields()) fields.push_back(Of(field));
+      plain = arrow::struct_(std::move(fields));
+      break;
+    }
+    default:
+      break;
+  }
+  return plain->Equals(*type) ? type : plain;
+}
+
+std::shared_ptr<arrow::Schema> WithoutViews(const std::shared_ptr<arrow::Schema>& schema) {
+  arrow::FieldVector fields;
+  for (const auto& field : schema->fields()) fields.push_back(Of(field));
+  return arrow::schema(std::move(fields), schema->metadata());
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> WithoutViews(const std::shared_ptr<arrow::Table>& table,
+                                                          const Context& context) {
+  auto schema = WithoutViews(table->schema());
+  if (schema->Equals(*table->schema())) return table;
+  arrow::compute::ExecContext exec(context.pool);
+  exec.set_use_threads(false);
+  auto columns = table->columns();
+  for (int i = 0; i < table->num_columns(); ++i) {
+    const auto& type = schema->field(i)->type();
+    if (type->Equals(*table->field(i)->type())) continue;
+    ARROW_ASSIGN_OR_RAISE(const auto plain,
+                          arrow::compute::Cast(table->column(i), arrow::compute::CastOptions::Safe(type), &exec));
+    columns[static_cast<size_t>(i)] = plain.chunked_array();
+  }
+  return arrow::Table::Make(std::move(schema), std::move(columns), table->num_rows());
+}
+
+}  // namespace weft::table
