@@ -176,9 +176,9 @@ std::shared_ptr<PySession> Open(const std::string& backend, const std::string& s
                                 const std::string& rendezvous_key, const std::string& rendezvous_ca,
                                 const std::string& job, int64_t epoch, const std::string& secret, int rank,
                                 int world_size, double timeout, double connect_timeout, double relay_after,
-                                int64_t memory_limit, int threads, const std::string& encryption,
-                                const std::string& advertise, const std::string& trace_file, bool check_collectives,
-                                uint64_t native_communicator) {
+                                int64_t memory_limit, const std::string& spill_dir, int threads,
+                                const std::string& encryption, const std::string& advertise,
+                                const std::string& trace_file, bool check_collectives, uint64_t native_communicator) {
   SessionOptions options;
   options.backend = backend;
   options.store = store;
@@ -194,6 +194,7 @@ std::shared_ptr<PySession> Open(const std::string& backend, const std::string& s
   options.connect_timeout_seconds = connect_timeout;
   options.relay_after_seconds = relay_after;
   options.memory_limit = memory_limit;
+  options.spill_dir = spill_dir;
   options.threads = threads;
   options.encryption = encryption;
   options.advertise = advertise;
@@ -247,6 +248,8 @@ nb::dict Stats(const PySession& self) {
   found["bytes_received"] = statistics.bytes_received;
   found["memory_bytes"] = statistics.memory_bytes;
   found["memory_peak_bytes"] = statistics.memory_peak_bytes;
+  found["spilled_bytes"] = statistics.spilled_bytes;
+  found["disk_bytes"] = statistics.disk_bytes;
   found["open_seconds"] = statistics.open_seconds;
   return found;
 }
@@ -436,9 +439,9 @@ void BindSession(nb::module_& module) {
       .def_static("open", &Open, nb::kw_only(), nb::arg("backend"), nb::arg("store"), nb::arg("rendezvous"),
                   nb::arg("rendezvous_key"), nb::arg("rendezvous_ca"), nb::arg("job"), nb::arg("epoch"),
                   nb::arg("secret"), nb::arg("rank"), nb::arg("world_size"), nb::arg("timeout"),
-                  nb::arg("connect_timeout"), nb::arg("relay_after"), nb::arg("memory_limit"), nb::arg("threads"),
-                  nb::arg("encryption"), nb::arg("advertise"), nb::arg("trace_file"), nb::arg("check_collectives"),
-                  nb::arg("native_communicator"))
+                  nb::arg("connect_timeout"), nb::arg("relay_after"), nb::arg("memory_limit"), nb::arg("spill_dir"),
+                  nb::arg("threads"), nb::arg("encryption"), nb::arg("advertise"), nb::arg("trace_file"),
+                  nb::arg("check_collectives"), nb::arg("native_communicator"))
       .def_prop_ro("rank", [](const PySession& self) { return self.rank; })
       .def_prop_ro("world_size", [](const PySession& self) { return self.world_size; })
       .def_prop_ro("job", [](const PySession& self) { return self.session->job(); })

@@ -55,6 +55,7 @@ class Session:
         connect_timeout: float,
         relay_after: float,
         memory_limit: int,
+        spill_dir: str,
         threads: int,
         encryption: str,
         advertise: str,

@@ -71,6 +71,7 @@ def init(
     connect_timeout: float | str | None = None,
     relay_after: float | str | None = None,
     memory_limit: int | str | None = None,
+    spill_dir: str | os.PathLike[str] | None = None,
     threads: int | None = None,
     encryption: str | None = None,
     advertise: str | None = None,
@@ -115,7 +116,11 @@ def init(
         Seconds for which two ranks that cannot dial each other are tried directly before their link goes through the
         rendezvous server; 2.
     memory_limit
-        Bytes (or ``"6GB"``) that operators may hold; unbounded by default. Beyond it: `weft.MemoryLimitExceeded`.
+        Bytes (or ``"6GB"``) that operators may hold; unbounded by default. Beyond it: `weft.MemoryLimitExceeded`, or
+        the disk where ``spill_dir`` is given; then it is a limit for the whole process (docs/memory.md).
+    spill_dir
+        A directory on a local disk for what passes ``memory_limit``. Its files have no names, and are gone with this
+        process however it ends. A full disk is `weft.MemoryLimitExceeded`.
     threads
         Threads that one operator may use; default: the cores this process may run on.
     encryption
@@ -177,6 +182,7 @@ def init(
         connect_timeout=within,
         relay_after=settings.seconds("relay_after", relay_after, 2.0),
         memory_limit=settings.size("memory_limit", memory_limit),
+        spill_dir=settings.text("spill_dir", None if spill_dir is None else os.fspath(spill_dir)),
         threads=settings.number("threads", threads, -1, 1),
         encryption=settings.text("encryption", encryption, "auto"),
         advertise=settings.text("advertise", advertise),
@@ -266,10 +272,11 @@ class Env(Checkpointing):
     def stats(self) -> dict[str, Any]:
         """What this rank has done so far.
 
-        ``bytes_sent``, ``bytes_received``, ``memory_bytes``, ``memory_peak_bytes``, ``open_seconds``, and ``phases``:
-        for each ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``. ``checkpoints``: how
-        many were ``saved``, and on rank 0 ``published`` (valid); this rank's ``bytes``, the ``write_seconds`` of the
-        thread behind it, and the ``wait_seconds`` for which the script waited.
+        ``bytes_sent``, ``bytes_received``, ``memory_bytes``, ``memory_peak_bytes``, ``spilled_bytes`` (written to
+        ``spill_dir`` so far), ``disk_bytes`` (of tables that lie there now), ``open_seconds``, and ``phases``: for each
+        ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``. ``checkpoints``: how many were
+        ``saved``, and on rank 0 ``published`` (valid); this rank's ``bytes``, the ``write_seconds`` of the thread
+        behind it, and the ``wait_seconds`` for which the script waited.
         """
         found = self.session.stats()
         found["checkpoints"] = self._keeper.statistics() if self._keeper is not None else _NO_CHECKPOINTS.copy()

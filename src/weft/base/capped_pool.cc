@@ -71,6 +71,16 @@ class CappedPool : public arrow::MemoryPool {
 
 }  // namespace
 
+arrow::Status NameOperator(std::string_view operation, arrow::Status status) {
+  constexpr std::string_view kMarks = "MemoryLimitExceeded: ";
+  const std::string& text = status.message();
+  if (!status.IsOutOfMemory() || !text.starts_with(kMarks)) return status;
+  // What comes first is a number where no operator is named yet.
+  const char next = text.size() > kMarks.size() ? text[kMarks.size()] : ' ';
+  if (next < '0' || next > '9') return status;
+  return status.WithMessage(kMarks, operation, ": ", text.substr(kMarks.size()));
+}
+
 arrow::MemoryPool* MakeCappedPool(arrow::MemoryPool* parent, int64_t limit) { return new CappedPool(parent, limit); }
 
 }  // namespace weft

@@ -2,8 +2,12 @@
 #pragma once
 
 #include <arrow/memory_pool.h>
+#include <arrow/result.h>
+#include <arrow/status.h>
 
 #include <cstdint>
+#include <string_view>
+#include <utility>
 
 namespace weft {
 
@@ -15,5 +19,14 @@ namespace weft {
 /// The pool is never freed: tables made from it may outlive the session that made it. There is one a session with a
 /// limit.
 arrow::MemoryPool* MakeCappedPool(arrow::MemoryPool* parent, int64_t limit);
+
+/// A status that says MemoryLimitExceeded with the operator's name put in, once; any other as it is.
+arrow::Status NameOperator(std::string_view operation, arrow::Status status);
+
+template <typename T>
+arrow::Result<T> NameOperator(std::string_view operation, arrow::Result<T> result) {
+  if (result.ok()) return result;
+  return NameOperator(operation, result.status());
+}
 
 }  // namespace weft

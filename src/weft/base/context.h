@@ -11,6 +11,8 @@
 
 namespace weft {
 
+class Spill;
+
 /// Passed down by const reference; owns nothing. The session makes it; tests use the defaults.
 struct Context {
   /// All memory that grows with the data comes from here, so that `memory_limit` holds.
@@ -21,6 +23,8 @@ struct Context {
   arrow::StopToken stop = arrow::StopToken::Unstoppable();
   /// May be nullptr.
   Tracer* tracer = nullptr;
+  /// Where there is a spill_dir: `pool` is then its tables(), and operators whose inputs do not fit go by way of disk.
+  Spill* spill = nullptr;
 };
 
 /// Runs task(0) ... task(tasks - 1) on up to `context.threads` threads (Arrow's CPU pool and the calling one) and

@@ -1,7 +1,5 @@
 #include "weft/distributed/splitters.h"
 
-#include <arrow/array/builder_primitive.h>
-#include <arrow/compute/api_vector.h>
 #include <arrow/compute/cast.h>
 #include <arrow/compute/exec.h>
 
@@ -10,6 +8,7 @@
 #include <utility>
 
 #include "weft/exchange/exchange.h"
+#include "weft/kernels/gather.h"
 #include "weft/table/columns.h"
 
 namespace weft::distributed {
@@ -20,16 +19,6 @@ using TablePtr = std::shared_ptr<arrow::Table>;
 /// Samples a rank takes of each part, for each rank there is: with s samples a rank and range a share is at most (1 + 1
 /// / s) times the mean.
 constexpr int64_t kSamplesPerRank = 32;
-
-arrow::Result<TablePtr> TakeRows(const TablePtr& table, const std::vector<int64_t>& rows, const Context& context) {
-  arrow::Int64Builder builder(context.pool);
-  ARROW_RETURN_NOT_OK(builder.AppendValues(rows));
-  ARROW_ASSIGN_OR_RAISE(auto indices, builder.Finish());
-  arrow::compute::ExecContext exec(context.pool);
-  ARROW_ASSIGN_OR_RAISE(auto taken,
-                        arrow::compute::Take(table, indices, arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
-  return taken.table();
-}
 
 /// The key columns alone, named by their place, without dictionaries: so that samples of several parts fit together.
 arrow::Result<TablePtr> KeyColumns(const SortedPart& part, const Context& context) {
@@ -51,7 +40,14 @@ arrow::Result<TablePtr> Sample(const SortedPart& part, int64_t step, const Conte
   std::vector<int64_t> rows;
   for (int64_t row = step / 2; row < part.table->num_rows(); row += step) rows.push_back(row);
   SortedPart sampled = part;
-  ARROW_ASSIGN_OR_RAISE(sampled.table, TakeRows(part.table, rows, context));
+  std::vector<int> keys;
+  for (auto& key : sampled.options.keys) {
+    keys.push_back(key.column);
+    key.column = static_cast<int>(keys.size()) - 1;
+  }
+  // Arrow's Take would put all chunks of a column together first.
+  ARROW_ASSIGN_OR_RAISE(sampled.table, part.table->SelectColumns(keys));
+  ARROW_ASSIGN_OR_RAISE(sampled.table, kernels::GatherRows(sampled.table, rows, context));
   return KeyColumns(sampled, context);
 }
 
@@ -93,7 +89,7 @@ arrow::Result<TablePtr> ChooseSplitters(Communicator& communicator, const std::v
     if (sorted->num_rows() > 0) {
       for (int64_t rank = 1; rank < world; ++rank) rows.push_back(rank * sorted->num_rows() / world);
     }
-    return TakeRows(sorted, rows, context);
+    return kernels::GatherRows(sorted, rows, context);
   };
   arrow::Result<TablePtr> splitters = TablePtr();
   if (communicator.rank() == kRoot) splitters = choose();

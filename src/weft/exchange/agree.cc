@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "weft/base/byte_codec.h"
+#include "weft/base/capped_pool.h"
 #include "weft/exchange/exchange.h"
 
 namespace weft::exchange {
@@ -113,7 +114,8 @@ arrow::Status DescribeDifference(Communicator& communicator, const std::string& 
 
 }  // namespace
 
-arrow::Status Agree(Communicator& communicator, const arrow::Status& local, std::string_view /*operation*/) {
+arrow::Status Agree(Communicator& communicator, const arrow::Status& outcome, std::string_view operation) {
+  const arrow::Status local = NameOperator(operation, outcome);
   std::array<uint64_t, 1> ballot = {Ballot(communicator, local)};
   const arrow::Status reduced = AllreduceMin(communicator, &ballot);
   // Where this rank's error is that of the communicator itself, it says more than what follows from it.

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "weft/base/spill.h"
 #include "weft/exchange/block_stream.h"
 #include "weft/exchange/blocks.h"
 #include "weft/exchange/exchange.h"
@@ -30,6 +31,7 @@ arrow::Status SendTable(Streams& streams, std::shared_ptr<arrow::Table> table, c
   while (status.ok() && streams.error().ok()) {
     status = context.stop.Poll();
     if (!status.ok()) break;
+    if (context.spill != nullptr) context.spill->KeepWithin();
     const BatchPtr batch = source.Next();
     if (batch == nullptr) break;
     auto block = (*writer)->Write(batch);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "weft/base/spill.h"
 #include "weft/exchange/block_stream.h"
 #include "weft/exchange/blocks.h"
 #include "weft/exchange/exchange.h"
@@ -12,6 +13,12 @@ namespace {
 
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
 
+Context ForTravelling(const Context& context) {
+  Context made = context;
+  made.pool = context.spill->work();
+  return made;
+}
+
 /// One rank's side of a shuffle.
 class ShuffleRun {
  public:
@@ -20,6 +27,7 @@ class ShuffleRun {
       : communicator_(communicator),
         partitioner_(partitioner),
         context_(context),
+        travelling_(context.spill == nullptr ? context : ForTravelling(context)),
         options_(options),
         source_(std::move(table), options.batch_bytes),
         streams_(communicator, context, "shuffle"),
@@ -78,6 +86,7 @@ class ShuffleRun {
       if (!streams_.error().ok()) return arrow::Status::OK();
       *local = context_.stop.Poll();
       if (!local->ok()) return arrow::Status::OK();
+      if (context_.spill != nullptr) context_.spill->KeepWithin();
       const int64_t first_row = source_.position();
       BatchPtr batch = source_.Next();
       if (batch == nullptr) return arrow::Status::OK();
@@ -85,7 +94,12 @@ class ShuffleRun {
       *local = parts.status();
       if (!local->ok()) return arrow::Status::OK();
       BatchPtr& own = (*parts)[static_cast<size_t>(me_)];
-      if (own->num_rows() > 0) own_.push_back(std::move(own));
+      if (own->num_rows() > 0) {
+        auto kept = Keep(std::move(own));
+        *local = kept.status();
+        if (!local->ok()) return arrow::Status::OK();
+        own_.push_back(*std::move(kept));
+      }
       ARROW_RETURN_NOT_OK(streams_.Poll());
       // Every rank begins with the next one, so that not all send to the same.
       for (int step = 1; step < world_; ++step) {
@@ -94,6 +108,12 @@ class ShuffleRun {
         if (!local->ok()) return arrow::Status::OK();
       }
     }
+  }
+
+  /// Rows that stay: tables have other memory than what travels, where there is a spill directory.
+  arrow::Result<BatchPtr> Keep(BatchPtr own) {
+    if (context_.spill == nullptr) return own;
+    return CopyBatch(*own, context_.pool);
   }
 
   arrow::Result<std::vector<BatchPtr>> Partition(BatchPtr batch, int64_t first_row) {
@@ -112,7 +132,7 @@ class ShuffleRun {
       rising &= before <= target;
       before = target;
     }
-    if (!rising) return table::PartitionBatch(*batch, targets_, world_, context_);
+    if (!rising) return table::PartitionBatch(*batch, targets_, world_, travelling_);
     // The rows of each rank lie together: nothing is copied to send them.
     std::vector<BatchPtr> parts;
     int64_t at = 0;
@@ -179,6 +199,8 @@ class ShuffleRun {
   Communicator& communicator_;
   const Partitioner& partitioner_;
   const Context& context_;
+  /// For rows on their way.
+  const Context travelling_;
   const ShuffleOptions& options_;
   BatchSource source_;
   Streams streams_;

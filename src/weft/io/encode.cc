@@ -16,6 +16,7 @@
 #include <new>
 #include <utility>
 
+#include "weft/base/spill.h"
 #include "weft/io/text_write.h"
 
 namespace weft::io {
@@ -102,6 +103,7 @@ Status WriteParquet(const arrow::Table& table, const WriteOptions& options, cons
     arrow::TableBatchReader reader(*group);
     for (;;) {
       ARROW_RETURN_NOT_OK(context.stop.Poll());
+      if (context.spill != nullptr) context.spill->KeepWithin();
       std::shared_ptr<arrow::RecordBatch> batch;
       ARROW_RETURN_NOT_OK(reader.ReadNext(&batch));
       if (batch == nullptr) break;

@@ -5,13 +5,17 @@
 #include <numeric>
 #include <utility>
 
+#include "weft/base/capped_pool.h"
 #include "weft/kernels/aggregate.h"
 #include "weft/kernels/gather.h"
 #include "weft/kernels/group_results.h"
 #include "weft/kernels/group_runs.h"
 #include "weft/kernels/group_table.h"
 #include "weft/kernels/sort.h"
+#include "weft/kernels/spilled_groupby.h"
+#include "weft/kernels/spilling.h"
 #include "weft/table/columns.h"
+#include "weft/table/spill_file.h"
 
 namespace weft::kernels {
 namespace {
@@ -397,18 +401,20 @@ arrow::Result<std::shared_ptr<arrow::Schema>> GroupBySchema(const arrow::Schema&
   return arrow::schema(std::move(fields));
 }
 
-arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(const std::shared_ptr<arrow::Table>& table,
-                                                     const GroupByOptions& options, const Context& context,
-                                                     PoolArray<int64_t>* places) {
+namespace {
+
+arrow::Result<std::shared_ptr<arrow::Table>> GroupWhole(const std::shared_ptr<arrow::Table>& table,
+                                                        const GroupByOptions& options, const Context& context,
+                                                        PoolArray<int64_t>* places) {
   ARROW_ASSIGN_OR_RAISE(const auto schema, GroupBySchema(*table->schema(), options));
   const Plan plan = MakePlan(options);
   ARROW_ASSIGN_OR_RAISE(const auto aggregated, AggregateInput(*table, options, plan, options.sort, places, context));
   return ResultTable(aggregated, plan, *table->schema(), options, schema, context);
 }
 
-arrow::Result<std::shared_ptr<arrow::Table>> GroupByPartial(const std::shared_ptr<arrow::Table>& table,
-                                                            const GroupByOptions& options, const Context& context,
-                                                            PoolArray<int64_t>* places) {
+arrow::Result<std::shared_ptr<arrow::Table>> GroupPartial(const std::shared_ptr<arrow::Table>& table,
+                                                          const GroupByOptions& options, const Context& context,
+                                                          PoolArray<int64_t>* places) {
   ARROW_RETURN_NOT_OK(GroupBySchema(*table->schema(), options).status());
   for (const Aggregation& aggregation : options.aggregations) {
     if (IsMergeable(aggregation.function)) continue;
@@ -428,9 +434,9 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByPartial(const std::shared_pt
   return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns), aggregated.grouping.groups);
 }
 
-arrow::Result<std::shared_ptr<arrow::Table>> GroupByFinal(const std::shared_ptr<arrow::Table>& partials,
-                                                          const arrow::Schema& input, const GroupByOptions& options,
-                                                          const Context& context, PoolArray<int64_t>* places) {
+arrow::Result<std::shared_ptr<arrow::Table>> GroupFinal(const std::shared_ptr<arrow::Table>& partials,
+                                                        const arrow::Schema& input, const GroupByOptions& options,
+                                                        const Context& context, PoolArray<int64_t>* places) {
   ARROW_ASSIGN_OR_RAISE(const auto schema, GroupBySchema(input, options));
   const Plan plan = MakePlan(options);
   const size_t key_count = options.keys.size();
@@ -463,6 +469,38 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByFinal(const std::shared_ptr<
   ARROW_ASSIGN_OR_RAISE(const auto aggregated,
                         Aggregate(*partials, keys, specs, std::move(inputs), options, options.sort, places, context));
   return ResultTable(aggregated, plan, input, options, schema, context);
+}
+
+}  // namespace
+
+arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(const std::shared_ptr<arrow::Table>& table,
+                                                     const GroupByOptions& options, const Context& context,
+                                                     PoolArray<int64_t>* places) {
+  const bool spills = context.spill != nullptr && places == nullptr;
+  if (spills && MustSpill(context, GroupByBytes(*table, options))) {
+    return NameOperator("groupby", SpilledGroupBy(table, options, context));
+  }
+  return NameOperator("groupby", GroupWhole(table, options, context, places));
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> GroupByPartial(const std::shared_ptr<arrow::Table>& table,
+                                                            const GroupByOptions& options, const Context& context,
+                                                            PoolArray<int64_t>* places) {
+  const bool spills = context.spill != nullptr && places == nullptr;
+  if (spills && MustSpill(context, GroupByBytes(*table, options))) {
+    return NameOperator("groupby", SpilledPartial(table, options, context));
+  }
+  return NameOperator("groupby", GroupPartial(table, options, context, places));
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> GroupByFinal(const std::shared_ptr<arrow::Table>& partials,
+                                                          const arrow::Schema& input, const GroupByOptions& options,
+                                                          const Context& context, PoolArray<int64_t>* places) {
+  const bool spills = context.spill != nullptr && places == nullptr;
+  if (spills && MustSpill(context, table::TableBytes(*partials))) {
+    return NameOperator("groupby", SpilledFinal(partials, input, options, context));
+  }
+  return NameOperator("groupby", GroupFinal(partials, input, options, context, places));
 }
 
 }  // namespace weft::kernels

@@ -6,10 +6,14 @@
 #include <string>
 #include <utility>
 
+#include "weft/base/capped_pool.h"
 #include "weft/kernels/gather.h"
 #include "weft/kernels/key_encoding.h"
 #include "weft/kernels/row_order.h"
+#include "weft/kernels/spilled_sort.h"
+#include "weft/kernels/spilling.h"
 #include "weft/table/columns.h"
+#include "weft/table/spill_file.h"
 
 namespace weft::kernels {
 namespace {
@@ -58,10 +62,16 @@ arrow::Result<std::vector<int64_t>> SortIndices(const arrow::Table& table, const
 
 arrow::Result<std::shared_ptr<arrow::Table>> Sort(const std::shared_ptr<arrow::Table>& table,
                                                   const SortOptions& options, const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(const auto rows, SortedRows(*table, options, context));
-  TraceSpan span(context.tracer, "sort.gather");
-  span.AddRows(table->num_rows());
-  return GatherRows(table, rows.span(), context);
+  if (context.spill != nullptr && MustSpill(context, table::TableBytes(*table))) {
+    return NameOperator("sort", SpilledSort(table, options, context));
+  }
+  const auto sort = [&]() -> arrow::Result<std::shared_ptr<arrow::Table>> {
+    ARROW_ASSIGN_OR_RAISE(const auto rows, SortedRows(*table, options, context));
+    TraceSpan span(context.tracer, "sort.gather");
+    span.AddRows(table->num_rows());
+    return GatherRows(table, rows.span(), context);
+  };
+  return NameOperator("sort", sort());
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> MergeSorted(const std::vector<std::shared_ptr<arrow::Table>>& tables,
@@ -74,6 +84,11 @@ arrow::Result<std::shared_ptr<arrow::Table>> MergeSorted(const std::vector<std::
   }
   if (filled.empty()) return tables[0];
   if (filled.size() == 1) return filled[0];
+  if (context.spill != nullptr) {
+    int64_t bytes = 0;
+    for (const auto& table : filled) bytes += table::TableBytes(*table);
+    if (MustSpill(context, bytes)) return NameOperator("sort", MergeInBlocks(filled, options, context));
+  }
   // One stable sort of all rows: the radix sort does not ask more of a row than a merge of a few runs would.
   ARROW_ASSIGN_OR_RAISE(const auto all, arrow::ConcatenateTables(filled, {}, context.pool));
   return Sort(all, options, context);

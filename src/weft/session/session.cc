@@ -16,6 +16,7 @@
 #include "weft/base/capped_pool.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/logging.h"
+#include "weft/base/spill.h"
 #include "weft/bootstrap/meeting.h"
 #include "weft/communicator/backend.h"
 
@@ -88,6 +89,9 @@ arrow::Status CheckNumbers(const SessionOptions& options) {
   }
   if (options.memory_limit == 0 || options.memory_limit < -1) {
     return arrow::Status::Invalid("memory_limit must be a positive number of bytes, not ", options.memory_limit);
+  }
+  if (!options.spill_dir.empty() && options.memory_limit < 0) {
+    return arrow::Status::Invalid("spill_dir is for what passes memory_limit, and that is not given");
   }
   return arrow::Status::OK();
 }
@@ -178,7 +182,11 @@ arrow::Status SetUpContext(Shared& shared) {
   context.tracer = shared.tracer.get();
   context.stop = shared.stop.token();
   context.threads = options.threads > 0 ? options.threads : CoresOfThisProcess();
-  if (options.memory_limit > 0) {
+  if (!options.spill_dir.empty()) {
+    ARROW_ASSIGN_OR_RAISE(context.spill,
+                          Spill::Make(arrow::default_memory_pool(), options.memory_limit, options.spill_dir));
+    context.pool = context.spill->tables();
+  } else if (options.memory_limit > 0) {
     context.pool = MakeCappedPool(arrow::default_memory_pool(), options.memory_limit);
   }
   // Arrow's own kernels (CSV and Parquet decoding, Take) must keep to the same number of threads.
@@ -369,9 +377,16 @@ Session::Statistics Session::statistics() const {
     statistics.bytes_sent += link.bytes_sent;
     statistics.bytes_received += link.bytes_received;
   }
-  const arrow::MemoryPool* pool = impl_->shared->context.pool;
-  statistics.memory_bytes = pool->bytes_allocated();
-  statistics.memory_peak_bytes = pool->max_memory();
+  if (Spill* const spill = impl_->shared->context.spill; spill != nullptr) {
+    statistics.memory_bytes = spill->memory_bytes();
+    statistics.memory_peak_bytes = spill->memory_peak_bytes();
+    statistics.spilled_bytes = spill->space().bytes_spilled();
+    statistics.disk_bytes = spill->disk_bytes();
+  } else {
+    const arrow::MemoryPool* pool = impl_->shared->context.pool;
+    statistics.memory_bytes = pool->bytes_allocated();
+    statistics.memory_peak_bytes = pool->max_memory();
+  }
   statistics.open_seconds = impl_->shared->open_seconds;
   return statistics;
 }

@@ -38,7 +38,9 @@ struct SessionOptions {
   /// How long two ranks that cannot dial each other are tried directly before their link goes through the server.
   double relay_after_seconds = 2;
   int64_t memory_limit = -1;  // bytes
-  int threads = -1;           // default: cores of this process' affinity
+  /// Directory on disk for what passes memory_limit; empty: that is an error.
+  std::string spill_dir;
+  int threads = -1;  // default: cores of this process' affinity
   std::string encryption = "auto";
   std::string advertise;
   std::string trace_file;
@@ -76,6 +78,9 @@ class Session {
     int64_t bytes_received = 0;
     int64_t memory_bytes = 0;
     int64_t memory_peak_bytes = 0;
+    /// Written to spill_dir or taken there so far, and what lies there now as memory of tables.
+    int64_t spilled_bytes = 0;
+    int64_t disk_bytes = 0;
     double open_seconds = 0;
   };
   Statistics statistics() const;
