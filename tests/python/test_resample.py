@@ -130,7 +130,7 @@ def test_downsample(servers, data):
         end = "['b']"
     if table.num_rows == 0:
         function = "count()"
-        # pandas 3.0 fails where `on` names a column of no rows.
+        # pandas 3.1 fails where `on` names a column of no rows.
         start = start.replace("df.resample", "df.set_index('t').resample").replace(", on='t'", "")
     same_as_pandas(
         data, servers, f"{start}{end}.{function}", [table], convert=as_double, tolerance=1e-9, rule=rule, **more
