@@ -253,6 +253,8 @@ def _with_margins(
     """With a last row, and of new columns a last column, of all rows together."""
     from weft.concat import concat
 
+    if by and not made.columns:
+        return made  # there is no row whose keys are all there
     names = frame.table.column_names
     used = [names[i] for i in (*rows, *by, *chosen)]
     there = Rows._wrap(frame.table, frame.env)[used].dropna()
@@ -277,6 +279,7 @@ def _with_margins(
         wide = made.join(
             all_columns.rename(columns={names[i]: label if single else f"{names[i]}_{label}" for i in chosen}),
             how="left",
+            maintain_order=True,
         )
         order = []
         for i in chosen:
@@ -377,6 +380,8 @@ def _named(series: Sequence[Any], names: Sequence[str] | None, what: str) -> lis
 
 def _shares(made: DataFrame, normalize: Any) -> DataFrame:
     """Counts as shares."""
+    if not made.columns:
+        return made
     if (normalize in (True, "all") and not isinstance(normalize, int)) or normalize is True:
         total = float(sum(made.sum().values()))
         shares = made / total
