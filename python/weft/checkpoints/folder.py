@@ -18,6 +18,9 @@ from weft import committing
 
 __all__ = ["Folder", "Sink", "job_folder", "open_folder"]
 
+#: Folders of a job within each other, and one to spare.
+FOLDERS_DEEP = 4
+
 
 class Sink(Protocol):
     """Takes bytes in order."""
@@ -151,9 +154,20 @@ class Folder:
                 pass
 
     def remove(self) -> None:
-        """Removes the folder with all that is in it, if it is there."""
-        with contextlib.suppress(FileNotFoundError):
-            self._fs.delete_dir(self.path)
+        """Removes the folder with all that is in it, if it is there.
+
+        A gateway that keeps S3's objects as files may be asked for a folder before what is in it, and refuses that one
+        alone: the next call finds it empty.
+        """
+        for tries_left in reversed(range(FOLDERS_DEEP)):
+            try:
+                self._fs.delete_dir(self.path)
+                return
+            except FileNotFoundError:
+                return
+            except OSError:
+                if tries_left == 0:
+                    raise
 
     def _make(self) -> None:
         if not self._conditional:
