@@ -301,7 +301,9 @@ def test_combine_first(servers, data):
     one, two = data.draw(frames()), data.draw(frames())
     shift = data.draw(st.integers(0, 10))
     two = two.set_column(0, "row", pa.array([i + shift for i in range(two.num_rows)], pa.int64()))
-    two = two.select(data.draw(st.sampled_from([["row", "k", "x"], ["row", "x"], ["row", "k", "x", "n"]])))
+    forms = [["row", "k", "x"], ["row", "x"], ["row", "k", "x", "n"]]
+    # pandas fails where a frame without rows alone has a column of integers.
+    two = two.select(data.draw(st.sampled_from(forms if two.num_rows > 0 else forms[:2])))
     one = one.select(["row", "k", "x"])
     code = "df.set_index('row').combine_first(other.set_index('row'))"
     theirs = f"{code}[[c for c in ['k', 'x', 'n'] if c in (*df.columns, *other.columns)]]"
