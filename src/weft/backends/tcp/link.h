@@ -221,6 +221,8 @@ class Link {
   bool carried_ = true;     // something was acknowledged on this stream
   /// Acknowledgement and size of the peer's RESUME, until its next frame.
   std::optional<std::pair<uint64_t, uint64_t>> peer_has_;
+  /// Of the peer's numbered frames, when this stream went on: the last whole one, and bytes of the next.
+  std::pair<uint64_t, uint64_t> had_;
   uint64_t carried_part_ = 0;  // of the first frame of this stream, that the peer had before
   std::optional<Half> half_;
   std::optional<Clock::time_point> suspected_at_;

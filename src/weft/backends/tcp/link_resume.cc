@@ -134,7 +134,11 @@ arrow::Status Link::GoOn() {
   if (!status.ok()) return Lost("cannot go on where its link broke: it " + status.message());
   // What trickles through a path that swallows the rest would take for ever.
   const uint64_t least = broke_silently_ ? kLeastBeforeSilence : 1;
-  const bool carried = carried_ || part >= carried_part_ + least;
+  // Either way: where one side's burst always kills the stream first, the other's turn comes when that is through.
+  const uint64_t have = half_ ? static_cast<uint64_t>(half_->have) : 0;
+  const bool received = received_sequence_ > had_.first || have >= had_.second + least;
+  const bool carried = carried_ || part >= carried_part_ + least || received;
+  had_ = {received_sequence_, have};
   if (carried) silent_streams_ = 0;
   if (carried || kept_.empty()) {
     in_vain_ = 0;
