@@ -7,6 +7,7 @@ engine looks and then puts.
 from __future__ import annotations
 
 import functools
+import os
 from urllib.parse import parse_qs
 
 from weft import _core
@@ -19,15 +20,18 @@ _OPTIONS = {"endpoint_override", "scheme", "region", "allow_bucket_creation", "a
 
 
 @functools.lru_cache(maxsize=8)
-def _client(endpoint: str, scheme: str, region: str) -> object | None:
+def _client(endpoint: str, scheme: str, region: str, environment: tuple[tuple[str, str], ...]) -> object | None:
+    """boto3 looks at `environment` when it makes a client: another one, such as new credentials, needs another."""
+    del environment
     try:
-        import boto3
+        import boto3.session
         from botocore.config import Config
     except ImportError:
         return None
     url = endpoint if "://" in endpoint or not endpoint else f"{scheme or 'https'}://{endpoint}"
     retries = {"mode": "standard", "total_max_attempts": 10}
-    made: object = boto3.client(
+    # A session of its own: boto3's keeps the credentials that it found first.
+    made: object = boto3.session.Session().client(
         "s3",
         endpoint_url=url or None,
         region_name=region or None,
@@ -47,6 +51,7 @@ def put_new(path: str, suffix: str, data: bytes) -> bool | None:
         options.get("endpoint_override", ""),
         options.get("scheme", ""),
         options.get("region", ""),
+        tuple(sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))),
     )
     if client is None:
         return None
