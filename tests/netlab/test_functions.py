@@ -34,7 +34,8 @@ STACK = [sys.executable, str(Path(__file__).parent / "nat_stack.py")]
 SUBMIT = [sys.executable, "-m", "weft.cli", "submit"]
 
 #: Each rank listens, and dials every other one where the rendezvous server sees it: neither there nor at the address
-#: that it has itself does anybody answer, though the listener is there and the ranks are linked.
+#: that it has itself does anybody answer, though the listener is there and the ranks are linked. Its port is none that
+#: the system gives to others (nat.PORTS).
 LOOK = """
 import json, socket, sys, time, weft
 
@@ -46,13 +47,13 @@ def dial(address, port):
         return f"{type(problem).__name__}: {problem}"
 
 env = weft.init()
-listener = socket.create_server(("0.0.0.0", 40900))
+listener = socket.create_server(("0.0.0.0", 41100))
 env.barrier()
 links = [link for link in env.links() if link["path"] != "self"]
-said = {"self": dial("127.0.0.1", 40900)}
+said = {"self": dial("127.0.0.1", 41100)}
 for link in links:
     if link["path"] == "punched":
-        said[str(link["peer"])] = dial(link["remote_address"].rpartition(":")[0], 40900)
+        said[str(link["peer"])] = dial(link["remote_address"].rpartition(":")[0], 41100)
 total = env.allreduce(env.rank + 1)
 env.barrier()
 with open("seen.json", "w") as file:
