@@ -269,8 +269,8 @@ def test_a_job_that_hands_over_is_requeued(weft, cluster, bootstrap):
     weft.wait("epoch 0 has handed over", lambda: log.exists() and "hands over at" in log.read_text())
     queued = ["squeue", "-h", "--name=over", "-o", "%T"]
     weft.wait("the job waits again", lambda: cluster.run(queued).stdout.strip() == "PENDING")
-    # Slurm lets a requeued job wait for two minutes.
-    cluster.run(["scontrol", "update", "JobName=over", "StartTime=now"])
+    # Slurm lets a requeued job wait for two minutes. In the second of its end its nodes would still refuse it.
+    cluster.run(["scontrol", "update", "JobName=over", "StartTime=now+3"])
     weft.wait("the job has ended", lambda: "over: done" in weft("status", "over").out)
     words = log.read_text()
     assert [words.count(f"run {number} in epoch 0") for number in range(3)] == [1, 1, 0]
