@@ -12,6 +12,7 @@
 #include "weft/kernels/ordered_join.h"
 #include "weft/kernels/sort.h"
 #include "weft/kernels/spilling.h"
+#include "weft/table/tables.h"
 
 namespace weft::kernels {
 namespace {

@@ -1,4 +1,5 @@
 #include "weft/table/spill_file.h"
+#include "weft/table/tables.h"
 
 #include <arrow/api.h>
 #include <gtest/gtest.h>

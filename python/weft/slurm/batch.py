@@ -63,7 +63,7 @@ def _own_address() -> str:
     """By which Slurm knows this node, and other nodes reach it."""
     node = os.environ.get("SLURMD_NODENAME") or socket.gethostname()
     try:
-        asked = subprocess.run(["scontrol", "getaddrs", node], capture_output=True, text=True, timeout=60, check=False)
+        asked = _slurm("scontrol", "getaddrs", node)
         address = asked.stdout.split()[1].rpartition(":")[0] if asked.returncode == 0 else ""
     except (OSError, IndexError):
         address = ""

@@ -122,11 +122,6 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByRows(Communicator& communica
   return OrderByKeys(communicator, *std::move(grouped), options, context);
 }
 
-bool AllMergeable(const kernels::GroupByOptions& options) {
-  return std::all_of(options.aggregations.begin(), options.aggregations.end(),
-                     [](const auto& aggregation) { return kernels::IsMergeable(aggregation.function); });
-}
-
 /// The aggregations' columns of `grouped` for each of `places`, which are its rows or -1.
 arrow::Result<std::shared_ptr<arrow::Table>> Spread(const arrow::Table& grouped, size_t keys,
                                                     const kernels::PoolArray<int64_t>& places, const Context& context) {
@@ -166,7 +161,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(Communicator& commun
   kernels::GroupByOptions local = options;
   local.sort = false;
   ARROW_RETURN_NOT_OK(NumberRows(communicator, *table, &local));
-  if (!AllMergeable(options)) {
+  if (!kernels::AllMergeable(options)) {
     auto needed = NeededColumns(*table, &local, context);
     ARROW_RETURN_NOT_OK(exchange::Agree(communicator, needed.status(), "groupby"));
     const RowKernel kernel = [&](const auto& rows) { return GroupBroadcast(rows, local, context); };
@@ -197,7 +192,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator,
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
       communicator, output.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(input) : output.status(), "groupby"));
   if (communicator.world_size() == 1) return kernels::GroupBy(table, options, context);
-  if (!AllMergeable(options)) {
+  if (!kernels::AllMergeable(options)) {
     return GroupByRows(communicator, std::move(table), options, context);
   }
   kernels::GroupByOptions numbered = options;

@@ -4,6 +4,7 @@
 #include "weft/exchange/block_stream.h"
 #include "weft/exchange/blocks.h"
 #include "weft/exchange/exchange.h"
+#include "weft/table/tables.h"
 
 namespace weft::exchange {
 namespace {
@@ -75,30 +76,19 @@ arrow::Result<std::shared_ptr<arrow::Table>> Collect(Communicator& communicator,
   ARROW_RETURN_NOT_OK(SendTable(streams, table, context, &sent));
   ARROW_RETURN_NOT_OK(Finish(communicator, streams, sent, schema.get(), operation));
   if (!receives) return TableOf(schema, {});
-  // Put together here, since Arrow's ConcatenateTables loses the rows of tables without columns.
-  int64_t rows = 0;
-  std::vector<arrow::ArrayVector> chunks(static_cast<size_t>(schema->num_fields()));
+  std::vector<std::shared_ptr<arrow::Table>> parts;
   size_t receiver = 0;
   for (Rank rank = 0; rank < world; ++rank) {
-    auto part = table;
-    if (rank != me) {
-      auto& from = *streams.receivers()[receiver++];
-      span.AddRows(from.rows());
-      span.AddBytes(from.bytes());
-      part = TableOf(schema, CombineSmall(std::move(from.batches()), context.pool));
+    if (rank == me) {
+      parts.push_back(table);
+      continue;
     }
-    rows += part->num_rows();
-    for (size_t c = 0; c < chunks.size(); ++c) {
-      const auto& more = part->column(static_cast<int>(c))->chunks();
-      chunks[c].insert(chunks[c].end(), more.begin(), more.end());
-    }
+    auto& from = *streams.receivers()[receiver++];
+    span.AddRows(from.rows());
+    span.AddBytes(from.bytes());
+    parts.push_back(TableOf(schema, CombineSmall(std::move(from.batches()), context.pool)));
   }
-  arrow::ChunkedArrayVector columns;
-  for (size_t c = 0; c < chunks.size(); ++c) {
-    columns.push_back(
-        std::make_shared<arrow::ChunkedArray>(std::move(chunks[c]), schema->field(static_cast<int>(c))->type()));
-  }
-  return arrow::Table::Make(schema, std::move(columns), rows);
+  return table::StackTables(schema, parts);
 }
 
 }  // namespace

@@ -15,7 +15,7 @@
 #include "weft/kernels/spilled_groupby.h"
 #include "weft/kernels/spilling.h"
 #include "weft/table/columns.h"
-#include "weft/table/spill_file.h"
+#include "weft/table/tables.h"
 
 namespace weft::kernels {
 namespace {
@@ -360,6 +360,11 @@ std::string_view AggregateFunctionName(AggregateFunction function) {
 bool IsMergeable(AggregateFunction function) {
   return function != AggregateFunction::kMedian && function != AggregateFunction::kQuantile &&
          function != AggregateFunction::kNunique;
+}
+
+bool AllMergeable(const GroupByOptions& options) {
+  return std::all_of(options.aggregations.begin(), options.aggregations.end(),
+                     [](const auto& aggregation) { return IsMergeable(aggregation.function); });
 }
 
 arrow::Result<std::shared_ptr<arrow::Schema>> GroupBySchema(const arrow::Schema& input, const GroupByOptions& options) {

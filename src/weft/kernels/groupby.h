@@ -78,6 +78,9 @@ struct GroupByOptions {
 /// Whether partial results can be combined: all functions but kMedian, kQuantile and kNunique.
 bool IsMergeable(AggregateFunction function);
 
+/// Whether those of all aggregations can be.
+bool AllMergeable(const GroupByOptions& options);
+
 /// Result types: sum and prod of signed integers and bool int64, of unsigned uint64, of floats double, of decimals the
 /// decimal with the largest precision, of durations the duration; count and size int64; mean double (a decimal's: its
 /// decimal; duration, timestamp, date: of their kind where pandas has it); min, max, first and last as the column; var,

@@ -9,7 +9,7 @@
 #include "weft/kernels/sort_join.h"
 #include "weft/kernels/spilled_join.h"
 #include "weft/kernels/spilling.h"
-#include "weft/table/spill_file.h"
+#include "weft/table/tables.h"
 
 namespace weft::kernels {
 namespace {

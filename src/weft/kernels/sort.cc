@@ -13,7 +13,7 @@
 #include "weft/kernels/spilled_sort.h"
 #include "weft/kernels/spilling.h"
 #include "weft/table/columns.h"
-#include "weft/table/spill_file.h"
+#include "weft/table/tables.h"
 
 namespace weft::kernels {
 namespace {

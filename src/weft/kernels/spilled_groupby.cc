@@ -12,6 +12,7 @@
 #include "weft/kernels/sort.h"
 #include "weft/kernels/spilling.h"
 #include "weft/table/spill_file.h"
+#include "weft/table/tables.h"
 
 namespace weft::kernels {
 namespace {
@@ -104,11 +105,6 @@ arrow::Result<TablePtr> GroupParts(table::SpillFile* file, const std::shared_ptr
   order.keys = {{schema->num_fields(), true}};
   ARROW_ASSIGN_OR_RAISE(all, Sort(all, order, context));
   return all->RemoveColumn(schema->num_fields());
-}
-
-bool AllMergeable(const GroupByOptions& options) {
-  return std::all_of(options.aggregations.begin(), options.aggregations.end(),
-                     [](const auto& aggregation) { return IsMergeable(aggregation.function); });
 }
 
 arrow::Result<std::shared_ptr<arrow::Schema>> NumberedSchema(const arrow::Schema& schema) {

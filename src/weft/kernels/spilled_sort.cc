@@ -7,6 +7,7 @@
 #include "weft/base/spill.h"
 #include "weft/kernels/spilling.h"
 #include "weft/table/spill_file.h"
+#include "weft/table/tables.h"
 
 namespace weft::kernels {
 namespace {

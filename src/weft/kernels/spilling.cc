@@ -6,6 +6,7 @@
 #include "weft/base/spill.h"
 #include "weft/table/hash.h"
 #include "weft/table/partition.h"
+#include "weft/table/tables.h"
 
 namespace weft::kernels {
 namespace {

@@ -211,7 +211,7 @@ class Link {
   bool broken_ = false;
   Clock::time_point broke_at_;
   std::string how_broken_;
-  bool held_ = false;           // numbered frames wait for the peer's RESUME on this stream
+  bool held_ = false;           // numbered frames wait for the peer's RESUME on this stream, and its next frame
   bool resume_awaited_ = true;  // the peer has not sent it yet
   int in_vain_ = 0;             // streams in a row that carried nothing of what waited, silent ones several times
   bool broke_silently_ = false;
