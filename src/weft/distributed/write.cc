@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "weft/base/byte_codec.h"
+#include "weft/base/fault_point.h"
 #include "weft/exchange/exchange.h"
 
 namespace weft::distributed {
@@ -39,6 +40,7 @@ Result<std::string> AgreeOnToken(Communicator& communicator, const std::string& 
 /// Rank 0 makes all parts visible.
 Status CommitParts(Communicator& communicator, io::Output& output, const io::WrittenParts& parts,
                    const arrow::Schema& schema, const io::WriteOptions& options) {
+  FaultPoint(FaultPhase::kFinalise);
   ByteWriter writer;
   for (size_t i = 0; i < parts.names.size(); ++i) {
     writer.PutString(parts.names[i]).PutString(options.metadata_file ? parts.metadata[i] : std::string());
@@ -62,6 +64,7 @@ Status CommitParts(Communicator& communicator, io::Output& output, const io::Wri
     return output.Commit(names);
   };
   Status committed;
+  FaultPoint(FaultPhase::kFinalise);
   if (communicator.rank() == 0) committed = commit();
   return exchange::Agree(communicator, committed, "write");
 }

@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
 #include "weft/io/encode.h"
 #include "weft/io/hive.h"
@@ -110,6 +111,7 @@ class LocalOutput : public Output {
       return IOErrorFromErrno(error ? error.value() : EEXIST, "write: cannot make the directory '", temporary_, "'");
     }
     began_ = true;
+    FaultPoint(FaultPhase::kWrite);
     return Status::OK();
   }
 
@@ -149,7 +151,9 @@ class LocalOutput : public Output {
       }
     }
     SyncDirectory(temporary_);
+    FaultPoint(FaultPhase::kFinalise);
     ARROW_RETURN_NOT_OK(overwrite_ && Exists(target_) ? Replace(temporary_, target_) : RenameNew(temporary_, target_));
+    FaultPoint(FaultPhase::kFinalise);
     SyncDirectory(directory_);
     began_ = false;
     written_.clear();
@@ -232,7 +236,9 @@ Status WriteLocalFile(const std::string& path, const arrow::Table& table, const 
   TraceSpan span(context.tracer, "write.part");
   const auto write = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(const auto file, arrow::io::FileOutputStream::Open(path));
+    FaultPoint(FaultPhase::kWrite);
     Status status = Encode(table, options, context, file, metadata);
+    FaultPoint(FaultPhase::kWrite);
     if (status.ok() && ::fsync(file->file_descriptor()) != 0 && errno != EINVAL && errno != ENOTSUP) {
       status = IOErrorFromErrno(errno, "cannot bring it to disk");
     }
@@ -246,6 +252,7 @@ Status WriteLocalFile(const std::string& path, const arrow::Table& table, const 
     return status.WithMessage("write: '", path, "': ", status.message());
   }
   span.AddRows(table.num_rows());
+  FaultPoint(FaultPhase::kWrite);
   return Status::OK();
 }
 

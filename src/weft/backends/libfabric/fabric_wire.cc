@@ -14,6 +14,8 @@
 #include <mutex>
 #include <string_view>
 
+#include "weft/base/fault_point.h"
+
 namespace weft::libfabric {
 namespace {
 
@@ -144,6 +146,7 @@ arrow::Result<std::string> FabricWire::OwnAddress() {
 
 arrow::Status FabricWire::Connect(const std::vector<std::string>& addresses) {
   for (const std::string& address : addresses) {
+    FaultPoint(FaultPhase::kConnect);
     fi_addr_t peer = FI_ADDR_UNSPEC;
     const int count = fi_av_insert(objects_.addresses.get(), address.data(), 1, &peer, 0, nullptr);
     if (count != 1) return FabricError("fi_av_insert", count < 0 ? count : -FI_EADDRNOTAVAIL);

@@ -10,6 +10,7 @@
 
 #include "weft/backends/tcp/linker.h"
 #include "weft/backends/tcp/relinker.h"
+#include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
 
 namespace weft::tcp {
@@ -171,6 +172,7 @@ void Linker::DialHost(Rank peer, size_t route_number) {
   Descriptor socket(::socket(route.endpoint.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   Open({std::move(socket), *std::move(handshake), route.endpoint.ToString(), LinkPath::kHost, peer, route_number},
        route.endpoint);
+  FaultPoint(FaultPhase::kConnect);
 }
 
 void Linker::DialPunch(Rank peer) {
