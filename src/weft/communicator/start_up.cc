@@ -2,6 +2,7 @@
 
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "weft/base/communication_error.h"
@@ -22,15 +23,16 @@ struct StartUp::Peers {
   Clock::time_point began = Clock::now();
 };
 
-#if WEFT_HAVE_RENDEZVOUS
 namespace {
-
-using rendezvous::Notice;
 
 /// A connection to the server may be lost and made again.
 constexpr Duration kComeBackWithin = std::chrono::seconds(1);
+constexpr Duration kExplainWithin = kComeBackWithin + std::chrono::milliseconds(500);
 
 }  // namespace
+
+#if WEFT_HAVE_RENDEZVOUS
+using rendezvous::Notice;
 
 arrow::Result<std::unique_ptr<StartUp>> StartUp::Begin(const BackendContext& context) {
   std::unique_ptr<StartUp> made(new StartUp(context));
@@ -90,6 +92,15 @@ StartUp::~StartUp() = default;
 
 arrow::Status StartUp::Check() { return interrupted_ ? interrupted_() : arrow::Status::OK(); }
 #endif
+
+arrow::Status StartUp::Explain(const arrow::Status& said) {
+  const auto deadline = Deadline::After(peers_ == nullptr ? Duration::zero() : kExplainWithin);
+  for (;;) {
+    ARROW_RETURN_NOT_OK(Check());
+    if (deadline.Passed()) return said;
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+}
 
 StartUp::StartUp(const BackendContext& context)
     : context_(context), interrupted_(context.communicator.check_interrupt) {

@@ -23,6 +23,9 @@ class StartUp {
   const BackendContext& context() const { return context_; }
   /// kPeerLost where a rank that has not been met has left; it names the rank that was the first to leave.
   arrow::Status Check();
+  /// What the library said of a peer that it cannot reach, or where that has left, which is waited for a little, the
+  /// error of Check.
+  arrow::Status Explain(const arrow::Status& said);
   /// What this rank needed of `peer` to meet it has come.
   void Met(Rank peer);
 

@@ -1,6 +1,9 @@
 #include "weft/distributed/write.h"
 
+#include <arrow/util/io_util.h>
+
 #include <atomic>
+#include <cerrno>
 #include <utility>
 
 #include "weft/base/byte_codec.h"
@@ -84,14 +87,18 @@ Status Write(Communicator& communicator, const std::string& path, const std::sha
     parts = (*made)->WriteParts(communicator.rank(), *table, options, context);
     status = exchange::Agree(communicator, parts.status(), "write");
   }
-  if (!status.ok()) {
-    // Rank 0 commits only after a collective in which all ranks take part, and this rank will not: the part may go.
-    if (made.ok()) (*made)->Abandon();
-    return status;
+  const bool written = status.ok();
+  if (written) status = CommitParts(communicator, **made, *parts, *table->schema(), options);
+  if (status.ok() || !made.ok()) return status;
+  if (const arrow::Status failure = communicator.failure(); !failure.ok()) {
+    // Rank 0 may be the one that is gone.
+    (*made)->Discard();
+    // A part that is missing by now was discarded by another rank.
+    if (arrow::internal::ErrnoFromStatus(status) == ENOENT) status = failure;
   }
-  status = CommitParts(communicator, **made, *parts, *table->schema(), options);
-  // Another rank cannot tell whether a commit that it did not hear of has been made, and leaves its part alone.
-  if (!status.ok() && communicator.rank() == 0) (*made)->Abandon();
+  // Rank 0 commits only after a collective in which all ranks take part, and this rank will not: the part may go. Later
+  // another rank cannot tell whether a commit that it did not hear of has been made, and leaves its part alone.
+  if (!written || communicator.rank() == 0) (*made)->Abandon();
   return status;
 }
 

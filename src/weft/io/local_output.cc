@@ -160,6 +160,14 @@ class LocalOutput : public Output {
     return Status::OK();
   }
 
+  void Discard() override {
+    // By another name nobody can commit it any more; what Commit has renamed is not found.
+    const std::string gone = temporary_ + ".gone";
+    if (Rename(temporary_, gone).ok()) (void)RemoveAll(gone);
+    written_.clear();
+    began_ = false;
+  }
+
   void Abandon() override {
     std::error_code error;
     for (const std::string& part : written_) {

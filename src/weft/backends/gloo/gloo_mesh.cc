@@ -12,7 +12,6 @@
 #include <cstring>
 #include <functional>
 #include <future>
-#include <thread>
 #include <utility>
 
 #include "weft/base/communication_error.h"
@@ -29,8 +28,6 @@ constexpr size_t kExchanged = 48 << 10;
 /// Gloo waits for five times what it is given.
 constexpr int kGlooWaits = 5;
 constexpr auto kLook = std::chrono::milliseconds(20);
-/// How soon after a peer's end the rendezvous server's word of it counts.
-constexpr Duration kTellsWithin = std::chrono::milliseconds(1500);
 
 /// The address that packets to the wide world would have as their source; nothing is sent. Loopback where there is no
 /// such route.
@@ -85,12 +82,6 @@ class Dialer {
       [[maybe_unused]] const arrow::Status closed = Guard("closing", [&] { pair->close(); });
     }
     const arrow::Status connected = connecting.get();
-    // The end of a connection is known at once, whose end it was a little later.
-    const Deadline deadline = Deadline::After(kTellsWithin);
-    while (!connected.ok() && found.ok() && check_ && !deadline.Passed()) {
-      std::this_thread::sleep_for(kLook);
-      found = check_();
-    }
     return found.ok() ? connected : found;
   }
 

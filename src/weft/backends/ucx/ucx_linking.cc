@@ -110,7 +110,9 @@ arrow::Status UcxTransport::Link(const BackendContext& context) {
   const std::string encoded = mine.Encode();
   ARROW_ASSIGN_OR_RAISE(const std::vector<std::string> all,
                         membership.ExchangeAll("ucx", encoded, deadline, [&] { return start_up->Check(); }));
-  ARROW_RETURN_NOT_OK(Introduce(all, encoded));
+  const arrow::Status introduced = Introduce(all, encoded);
+  // UCX may not find the memory of one that is gone.
+  if (!introduced.ok()) return start_up->Explain(introduced);
   return AwaitHellos(lock, *start_up, deadline, began);
 }
 
