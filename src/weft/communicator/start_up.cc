@@ -27,7 +27,8 @@ namespace {
 
 /// A connection to the server may be lost and made again.
 constexpr Duration kComeBackWithin = std::chrono::seconds(1);
-constexpr Duration kExplainWithin = kComeBackWithin + std::chrono::milliseconds(500);
+/// How late the server may say that a rank has left which the library has missed.
+constexpr Duration kExplainWithin = std::chrono::seconds(2);
 
 }  // namespace
 
@@ -50,8 +51,7 @@ StartUp::~StartUp() {
   if (peers_ != nullptr) context_.rendezvous->Rest();
 }
 
-arrow::Status StartUp::Check() {
-  if (interrupted_) ARROW_RETURN_NOT_OK(interrupted_());
+arrow::Status StartUp::CheckLeft(Duration come_back_within) {
   if (peers_ == nullptr) return arrow::Status::OK();
   const auto now = Clock::now();
   for (const Notice& notice : context_.rendezvous->notices().Take()) {
@@ -60,12 +60,12 @@ arrow::Status StartUp::Check() {
     if (notice.kind == Notice::Kind::kHere) peer.left_at.reset();
     if (notice.kind != Notice::Kind::kGone) continue;
     peer.silent = notice.reason == rendezvous::GoneReason::kSilent;
-    peer.left_at = peer.silent ? now - kComeBackWithin : now;
+    peer.left_at = peer.silent ? now - come_back_within : now;
   }
   bool missing = false;
   const Peers::Peer* first = nullptr;
   for (const Peers::Peer& peer : peers_->all) {
-    if (!peer.left_at || now - *peer.left_at < kComeBackWithin) continue;
+    if (!peer.left_at || now - *peer.left_at < come_back_within) continue;
     missing = missing || !peer.met;
     if (first == nullptr || *peer.left_at < *first->left_at) first = &peer;
   }
@@ -90,13 +90,19 @@ arrow::Result<std::unique_ptr<StartUp>> StartUp::Begin(const BackendContext& con
 
 StartUp::~StartUp() = default;
 
-arrow::Status StartUp::Check() { return interrupted_ ? interrupted_() : arrow::Status::OK(); }
+arrow::Status StartUp::CheckLeft(Duration) { return arrow::Status::OK(); }
 #endif
+
+arrow::Status StartUp::Check() {
+  if (interrupted_) ARROW_RETURN_NOT_OK(interrupted_());
+  return CheckLeft(kComeBackWithin);
+}
 
 arrow::Status StartUp::Explain(const arrow::Status& said) {
   const auto deadline = Deadline::After(peers_ == nullptr ? Duration::zero() : kExplainWithin);
   for (;;) {
-    ARROW_RETURN_NOT_OK(Check());
+    if (interrupted_) ARROW_RETURN_NOT_OK(interrupted_());
+    ARROW_RETURN_NOT_OK(CheckLeft(Duration::zero()));
     if (deadline.Passed()) return said;
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

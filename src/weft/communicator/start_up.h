@@ -21,7 +21,8 @@ class StartUp {
 
   /// The one that was given, with a check_interrupt that calls Check, too; valid as long as this.
   const BackendContext& context() const { return context_; }
-  /// kPeerLost where a rank that has not been met has left; it names the rank that was the first to leave.
+  /// kPeerLost where a rank that has not been met has left and not come back soon; it names the rank that was the first
+  /// to leave.
   arrow::Status Check();
   /// What the library said of a peer that it cannot reach, or where that has left, which is waited for a little, the
   /// error of Check.
@@ -31,6 +32,7 @@ class StartUp {
 
  private:
   struct Peers;
+  arrow::Status CheckLeft(Duration come_back_within);
   explicit StartUp(const BackendContext& context);
 
   BackendContext context_;

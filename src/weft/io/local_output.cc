@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "weft/base/fault_point.h"
@@ -15,6 +16,7 @@
 #include "weft/io/encode.h"
 #include "weft/io/hive.h"
 #include "weft/io/output.h"
+#include "weft/io/swept_directory.h"
 
 namespace weft::io {
 namespace {
@@ -95,6 +97,7 @@ class LocalOutput : public Output {
     target_ = lead + name_;
     hidden_ = "." + name_ + ".weft-";
     temporary_ = lead + hidden_ + token_;
+    swept_.emplace(temporary_);
   }
 
   Status Begin() override {
@@ -151,6 +154,8 @@ class LocalOutput : public Output {
       }
     }
     SyncDirectory(temporary_);
+    // Where two names cannot be exchanged, there is a moment in which this is all that there is.
+    if (overwrite_) swept_.reset();
     FaultPoint(FaultPhase::kFinalise);
     ARROW_RETURN_NOT_OK(overwrite_ && Exists(target_) ? Replace(temporary_, target_) : RenameNew(temporary_, target_));
     FaultPoint(FaultPhase::kFinalise);
@@ -230,6 +235,7 @@ class LocalOutput : public Output {
   std::string temporary_;
   bool began_ = false;
   std::vector<std::string> written_;
+  std::optional<SweptDirectory> swept_;
 };
 
 }  // namespace
