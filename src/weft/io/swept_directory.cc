@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <mutex>
@@ -54,15 +53,22 @@ void Remove(int parent, const char* name, int depth) {
   }
 }
 
+std::atomic_flag removing = ATOMIC_FLAG_INIT;
+
 void OnTerminate(int signal) {
-  const int error = errno;
+  // A launcher may say it twice, to the process and to its group, and another thread may hear it meanwhile.
+  if (removing.test_and_set()) return;
   for (Place& place : places) {
     if (place.process.load(std::memory_order_acquire) != ::getpid()) continue;
-    if (std::rename(place.path, place.gone) == 0) Remove(AT_FDCWD, place.gone, 0);
+    // Ranks of one host are ended together, and may have little time: all of them remove.
+    (void)std::rename(place.path, place.gone);
+    Remove(AT_FDCWD, place.gone, 0);
   }
-  // The default action is back by now (SA_RESETHAND), and comes when this returns.
-  ::raise(signal);
-  errno = error;
+  struct sigaction end = {};
+  end.sa_handler = SIG_DFL;
+  ::sigemptyset(&end.sa_mask);
+  ::sigaction(SIGTERM, &end, nullptr);
+  ::raise(signal);  // comes when this returns
 }
 
 bool Installed() {
@@ -74,7 +80,6 @@ void Install() {
   if (::sigaction(SIGTERM, nullptr, &before) != 0 || before.sa_handler != SIG_DFL) return;
   struct sigaction ours = {};
   ours.sa_handler = &OnTerminate;
-  ours.sa_flags = static_cast<int>(SA_RESETHAND);
   ::sigemptyset(&ours.sa_mask);
   ::sigaction(SIGTERM, &ours, nullptr);
 }
