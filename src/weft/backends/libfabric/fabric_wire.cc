@@ -366,7 +366,9 @@ void FabricWire::RemoveMemory(Rank peer) {
   if (provider_ != kShm) return;
   const std::string& name = addresses_text_[static_cast<size_t>(peer)];
   if (name.starts_with(kShmPrefix)) (void)::shm_unlink(name.c_str() + kShmPrefix.size());
-  const std::string front = std::to_string(processes_.process(peer)) + ":";
+  const pid_t process = processes_.process(peer);
+  if (process <= 0) return;
+  const std::string front = std::to_string(process) + ":";
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator("/dev/shm", error)) {
     const std::string file = entry.path().filename().string();
