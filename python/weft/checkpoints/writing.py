@@ -7,6 +7,7 @@ number, so that nobody writes over another attempt's files.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import queue
@@ -28,6 +29,13 @@ KEPT = 2
 LOOK, LOOK_MOST = 0.02, 0.5
 #: Bytes that are summed up and written at a time.
 PIECE = 4 << 20
+#: What can be done where the system refuses.
+WAYS_OUT = {
+    errno.ENOSPC: "make room there, or name another folder (checkpoint_dir=, WEFT_CHECKPOINT_DIR)",
+    errno.EDQUOT: "make room there, or name another folder (checkpoint_dir=, WEFT_CHECKPOINT_DIR)",
+    errno.EMFILE: "raise this process' limit of open files (ulimit -n)",
+    errno.ENFILE: "raise the host's limit of open files (sysctl fs.file-max)",
+}
 
 
 @dataclass(frozen=True)
@@ -283,6 +291,8 @@ def _wait(event: threading.Event) -> None:
 
 def _explained(save: Save, problem: Exception) -> Exception:
     text = f"rank {save.rank}: {save.kind} {save.name!r} could not be written to {save.folder.shown}: {problem}"
+    if isinstance(problem, OSError) and problem.errno in WAYS_OUT:
+        text += f"; {WAYS_OUT[problem.errno]}"
     kind = type(problem) if isinstance(problem, MemoryError) else OSError
     made = kind(text)
     made.__cause__ = problem
