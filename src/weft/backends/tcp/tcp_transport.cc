@@ -15,15 +15,14 @@
 #include "weft/backends/tcp/relinker.h"
 #include "weft/backends/tcp/timing.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/open_files.h"
 #include "weft/base/signals_blocked.h"
 #include "weft/communicator/fork_generation.h"
 
 namespace weft::tcp {
 namespace {
 
-arrow::Status SystemError(const char* what) {
-  return arrow::Status::IOError("tcp: ", what, ": ", std::strerror(errno));
-}
+arrow::Status SystemError(const char* what) { return arrow::Status::IOError("tcp: ", what, ": ", ErrnoText(errno)); }
 
 /// Whether the other end of a connection has the address of this one.
 bool OnThisHost(int descriptor) {
