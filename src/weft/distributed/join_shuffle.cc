@@ -26,11 +26,12 @@ struct HeavyKeys {
   HashSet right;
 };
 
+/// Keys of more rows than a rank's fair share divided by `part`.
 arrow::Result<HeavyKeys> FindHeavyKeys(Communicator& communicator, const TablePtr& left, const TablePtr& right,
-                                       const JoinOptions& options, const Context& context) {
+                                       const JoinOptions& options, double part, const Context& context) {
   if (options.type == JoinType::kOuter) return HeavyKeys{};
   const auto rule = [&](const std::vector<KeyEstimate>& sides) {
-    const double least = (sides[0].rows + sides[1].rows) / communicator.world_size() / kHeavyPart;
+    const double least = (sides[0].rows + sides[1].rows) / communicator.world_size() / part;
     std::vector<HashSet> heavy(2);
     if (options.type != JoinType::kRight) {
       for (const auto& [key, rows] : sides[0].by_key) {
@@ -176,7 +177,9 @@ arrow::Result<JoinSides> DescribeSides(Communicator& communicator, const arrow::
 
 arrow::Result<bool> ShuffleForJoin(Communicator& communicator, const JoinOptions& options, const JoinSides& sides,
                                    const Context& context, TablePtr* left, TablePtr* right) {
-  ARROW_ASSIGN_OR_RAISE(const auto heavy, FindHeavyKeys(communicator, *left, *right, options, context));
+  // Rows that are where they should be are moved for a key alone that has more than all that a rank should have.
+  const double part = sides.placed[0] && sides.placed[1] ? 1 : kHeavyPart;
+  ARROW_ASSIGN_OR_RAISE(const auto heavy, FindHeavyKeys(communicator, *left, *right, options, part, context));
   if (heavy.left.empty() && heavy.right.empty()) {
     NoteChoice(context, sides.placed[0] && sides.placed[1]   ? "join.in_place"
                         : sides.placed[0] || sides.placed[1] ? "join.shuffle_one"
