@@ -67,12 +67,14 @@ PyTable Join(const PyTable& left, const PyTable& right, const PySession* session
   options.indicator = indicator;
   options.maintain_order = maintain_order;
   options.columns = std::move(columns);
-  return {Run(
+  distributed::JoinPlacement lie{left.lies, right.lies, {}};
+  auto joined = Run(
       session,
       [&](Communicator& communicator, const Context& context) {
-        return distributed::Join(communicator, left.table, right.table, options, context);
+        return distributed::Join(communicator, left.table, right.table, options, context, &lie);
       },
-      [&](const Context& context) { return kernels::Join(left.table, right.table, options, context); })};
+      [&](const Context& context) { return kernels::Join(left.table, right.table, options, context); });
+  return {std::move(joined), std::move(lie.result)};
 }
 
 PyTable Concat(const std::vector<PyTable>& tables, const PySession* session, bool outer) {

@@ -5,6 +5,7 @@
 #include "weft/backends/gloo/gloo_collectives.h"
 #include "weft/backends/gloo/gloo_mesh.h"
 #include "weft/backends/gloo/gloo_wire.h"
+#include "weft/base/open_files.h"
 #include "weft/communicator/p2p_communicator.h"
 #include "weft/communicator/start_up.h"
 #include "weft/communicator/wire_transport.h"
@@ -21,6 +22,10 @@ arrow::Result<std::unique_ptr<Transport>> Meet(StartUp& start_up, WireTransportO
   ARROW_ASSIGN_OR_RAISE(auto wire, GlooWire::Make(std::move(messages)));
   return WireTransport::Make(std::move(wire), options);
 }
+
+/// Files of a rank: the library's own, as they were counted, with some to spare; and for each peer.
+constexpr int64_t kOwnFiles = 12;
+constexpr int64_t kFilesOfPeer = 2;
 
 }  // namespace
 
@@ -41,6 +46,7 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendConte
     return MakeP2PCommunicator("gloo", std::move(alone), context.communicator);
   }
   ARROW_ASSIGN_OR_RAISE(const auto start_up, StartUp::Begin(context));
+  ARROW_RETURN_NOT_OK(RequireOpenFiles("gloo: init", kOwnFiles + kFilesOfPeer * (options.world_size - 1)));
   Mesh collectives;
   auto transport = Meet(*start_up, std::move(options), &collectives);
   // Gloo knows that a connection has ended, and not whose it was.

@@ -11,6 +11,7 @@
 #include "weft/base/communication_error.h"
 #include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
+#include "weft/base/open_files.h"
 
 namespace weft::tcp {
 namespace {
@@ -93,7 +94,7 @@ bool Linker::Drive(Connection& connection, short events) {
     socklen_t size = sizeof(error);
     ::getsockopt(connection.socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
-      Close(connection, std::strerror(error), error);
+      Close(connection, ErrnoText(error), error);
       return true;
     }
     if ((events & POLLOUT) == 0) return false;
