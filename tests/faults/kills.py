@@ -122,7 +122,11 @@ class Mother:
 
     def run(self, **orders: Any) -> dict[str, Any]:
         if orders["backend"] != "mpi":
-            orders |= {"rendezvous": self.rendezvous, "job": f"kill-{secrets.token_hex(6)}", "secret": secrets.token_hex(32)}
+            orders |= {
+                "rendezvous": self.rendezvous,
+                "job": f"kill-{secrets.token_hex(6)}",
+                "secret": secrets.token_hex(32),
+            }
         assert self.process.stdin is not None
         self.process.stdin.write("|".join(f"{key}={value}" for key, value in orders.items()) + "\n")
         self.process.stdin.flush()
@@ -131,7 +135,9 @@ class Mother:
     def __enter__(self) -> Mother:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for process in (self.process, self.server):
             process.kill()
             process.wait()
@@ -170,7 +176,9 @@ class Matrix:
             lock = self._counting.setdefault(key, threading.Lock())
         with lock:
             if key not in self._counts:
-                folder, said = self.start(mother, f"count-{backend}-{ranks}", Cell("none", backend, ranks), phase="none")
+                folder, said = self.start(
+                    mother, f"count-{backend}-{ranks}", Cell("none", backend, ranks), phase="none"
+                )
                 texts = [(folder / f"rank-{rank}") for rank in range(ranks)]
                 if not all(text.exists() and text.read_text().splitlines()[1] == "ok" for text in texts):
                     raise AssertionError(f"{backend} with {ranks} ranks fails without a fault: see {folder}, {said}")
@@ -261,7 +269,9 @@ class Matrix:
                     with self._lock:
                         self.runs.append(run)
                     if run.troubles and verbose:
-                        print(run.cell, f"rank {run.victim}, place {run.number}:", *run.troubles, sep="\n    ", flush=True)
+                        print(
+                            run.cell, f"rank {run.victim}, place {run.number}:", *run.troubles, sep="\n    ", flush=True
+                        )
                     if not run.troubles:
                         shutil.rmtree(run.folder)
         except queue.Empty:

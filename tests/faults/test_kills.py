@@ -8,7 +8,22 @@ import shutil
 from pathlib import Path
 
 import pytest
-from kills import BACKENDS, BUILD, HEAD, PHASES, RANKS, WORLDS, Cell, Matrix, Mother, Run, cells_of, rows, show, whole_plan
+from kills import (
+    BACKENDS,
+    BUILD,
+    HEAD,
+    PHASES,
+    RANKS,
+    WORLDS,
+    Cell,
+    Matrix,
+    Mother,
+    Run,
+    cells_of,
+    rows,
+    show,
+    whole_plan,
+)
 
 SOAK = bool(os.environ.get("WEFT_SOAK"))
 
