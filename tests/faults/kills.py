@@ -39,7 +39,7 @@ BACKENDS = ["tcp", "ucx", "gloo", "libfabric", "mpi"]
 WORLDS = [2, 4, 16]
 #: Seconds that a survivor may take from the kill on until its process has ended.
 IN_TIME = 5.0
-#: Places that a run does not come to, in the order in which it came to them when they were counted, are drawn again.
+#: A run that does not come to its place is drawn again, with an earlier one, so often at most.
 DRAWS = 8
 ROWS = 60_000
 
@@ -196,7 +196,7 @@ class Matrix:
         victims = [rank for rank in range(cell.ranks) if places[rank] > 0]
         victim = 0 if number % 3 == 0 and 0 in victims else chance.choice(victims)
         most = places[victim]
-        for draw in range(DRAWS):
+        for _ in range(DRAWS):
             name = f"{cell.phase.replace(' ', '-')}-{cell.backend}-{cell.ranks}-{number}"
             place = chance.randint(1, most)
             folder, said = self.start(mother, name, cell, phase=cell.phase, victim=victim, **{"pass": place})
