@@ -268,6 +268,8 @@ class Matrix:
                     run = self.kill(mother, cell, number)
                     with self._lock:
                         self.runs.append(run)
+                        if verbose and len(self.runs) % 100 == 0:
+                            print(f"{len(self.runs)} runs", file=sys.stderr, flush=True)
                     if run.troubles and verbose:
                         print(
                             run.cell, f"rank {run.victim}, place {run.number}:", *run.troubles, sep="\n    ", flush=True
