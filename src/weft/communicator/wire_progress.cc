@@ -18,6 +18,7 @@ constexpr Duration kSpin = 20us;
 /// How soon to look again where the wire could not take all.
 constexpr Duration kRetry = 1ms;
 constexpr Duration kSuspicionTick = 20ms;
+constexpr Duration kLeaveWithoutOne = 2s;
 
 }  // namespace
 
@@ -172,6 +173,8 @@ void WireTransport::WaitForPeers(Lock& lock, Deadline deadline) {
   for (;;) {
     Poll();
     if (std::all_of(links_.begin(), links_.end(), settled) && wire_->Drained()) break;
+    // Where one has died, a library may have lost the goodbyes of others with it.
+    if (context_.any_suspected) deadline = Earlier(deadline, Deadline::After(kLeaveWithoutOne));
     if (deadline.Passed()) break;
     const Duration wait = ShortenWait(deadline.LeftUpTo(kSuspicionTick));
     lock.unlock();
