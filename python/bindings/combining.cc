@@ -22,6 +22,7 @@
 #include "weft/kernels/asof_join.h"
 #include "weft/kernels/concat.h"
 #include "weft/kernels/join.h"
+#include "weft/kernels/key_parts.h"
 #include "weft/kernels/membership.h"
 #include "weft/kernels/set_operations.h"
 #include "weft/kernels/unique_keys.h"
@@ -73,6 +74,17 @@ PyTable Join(const PyTable& left, const PyTable& right, const PySession* session
         return distributed::Join(communicator, left.table, right.table, options, context);
       },
       [&](const Context& context) { return kernels::Join(left.table, right.table, options, context); })};
+}
+
+std::vector<PyTable> CutByKey(const PyTable& table, const PySession* session, std::vector<int> columns, int parts,
+                              const std::vector<int>& wanted) {
+  const kernels::KeyParts how{.keys = std::move(columns), .nan_is_null = true, .parts = parts};
+  std::vector<PyTable> out;
+  for (auto& made :
+       RunEach(session, [&](const Context& context) { return kernels::CutByKey(table.table, how, wanted, context); })) {
+    out.push_back({std::move(made)});
+  }
+  return out;
 }
 
 PyTable Concat(const std::vector<PyTable>& tables, const PySession* session, bool outer) {
@@ -162,6 +174,8 @@ void BindCombining(nb::module_& module) {
   module.def("join", &Join, nb::arg("left"), nb::arg("right"), nb::arg("session").none(), nb::kw_only(),
              nb::arg("left_keys"), nb::arg("right_keys"), nb::arg("how"), nb::arg("algorithm"), nb::arg("left_suffix"),
              nb::arg("right_suffix"), nb::arg("indicator"), nb::arg("maintain_order"), nb::arg("columns").none());
+  module.def("cut_by_key", &CutByKey, nb::arg("table"), nb::arg("session").none(), nb::kw_only(), nb::arg("columns"),
+             nb::arg("parts"), nb::arg("wanted"));
   module.def("asof_join", &AsofJoin, nb::arg("left"), nb::arg("right"), nb::arg("session").none(), nb::kw_only(),
              nb::arg("left_on"), nb::arg("right_on"), nb::arg("left_by"), nb::arg("right_by"), nb::arg("direction"),
              nb::arg("allow_exact_matches"), nb::arg("tolerance").none(), nb::arg("float_tolerance").none(),

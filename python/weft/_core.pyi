@@ -143,6 +143,9 @@ def join(
     maintain_order: bool,
     columns: Sequence[int] | None,
 ) -> Table: ...
+def cut_by_key(
+    table: Table, session: Session | None, *, columns: Sequence[int], parts: int, wanted: Sequence[int]
+) -> list[Table]: ...
 def asof_join(
     left: Table,
     right: Table,

@@ -7,6 +7,7 @@ number, so that nobody writes over another attempt's files.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import queue
@@ -55,6 +56,8 @@ class Save:
     world_size: int
     state: Any
     frames: list[Content]
+    #: What nobody needs when this is valid.
+    obsolete: list[Folder] = field(default_factory=list)
     written: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
@@ -232,6 +235,9 @@ class Writer:
                 raise _Stopped
         self.published += 1
         self._prune(save, number, made)
+        for folder in save.obsolete:
+            with contextlib.suppress(OSError):
+                folder.remove()
 
     def _prune(self, save: Save, number: int, made: Manifest) -> None:
         """Removes what is older than the last two, and what attempts before this one left. What goes wrong here is no
