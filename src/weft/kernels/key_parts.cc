@@ -15,13 +15,13 @@ namespace {
 using TablePtr = std::shared_ptr<arrow::Table>;
 using Batches = std::vector<std::shared_ptr<arrow::RecordBatch>>;
 
-/// Bytes that are cut at a time: at least, and for each part.
-constexpr int64_t kBatchBytes = 4 << 20;
-constexpr int64_t kBytesOfPart = 256 << 10;
+/// Bytes that are cut at a time: for each part, so that its chunks are not small, and at most.
+constexpr int64_t kBytesOfPart = 4 << 20;
+constexpr int64_t kMostBytes = 64 << 20;
 
 arrow::Result<Batches> Slices(const TablePtr& table, int parts) {
   const int64_t bytes = std::max<int64_t>(table::TableBytes(*table), 1);
-  const double at_once = static_cast<double>(std::max(kBatchBytes, kBytesOfPart * parts));
+  const double at_once = static_cast<double>(std::min(kMostBytes, kBytesOfPart * parts));
   const double rows = static_cast<double>(table->num_rows()) * at_once / static_cast<double>(bytes);
   arrow::TableBatchReader reader(*table);
   reader.set_chunksize(static_cast<int64_t>(std::clamp(rows, 1.0, static_cast<double>(int64_t{1} << 30))));
