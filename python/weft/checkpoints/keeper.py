@@ -153,7 +153,12 @@ class Keeper:
         return json.dumps(state)
 
     def save(
-        self, kind: str, name: str, frames: dict[str, Any], state: Any, wait: bool = False,
+        self,
+        kind: str,
+        name: str,
+        frames: dict[str, Any],
+        state: Any,
+        wait: bool = False,
         obsolete: Sequence[str] = (),
     ) -> None:
         """As `write`; a boundary, at which the checkpoint is begun."""
