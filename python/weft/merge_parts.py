@@ -24,7 +24,7 @@ def in_parts(sides: Sides, env: Env | None, options: dict[str, Any], make: Calla
         The join's: how, algorithm, maintain_order, columns ...
     """
     ordered = options["maintain_order"] or options["algorithm"] == "sort" or not sides.left_keys
-    # A table without columns is a number of rows, which cannot be put together.
+    # A table without columns is a number of rows, which no file of columns holds.
     if env is None or ordered or options["columns"] == []:
         return make(sides)
     tells = [

@@ -125,7 +125,7 @@ class Operator:
 
     def result(self) -> _core.Table:
         """All rows, in the order of the parts, which are then the caller's alone."""
-        made = _core.concat([self._tables[first][1] for first in sorted(self._tables)], None, outer=False)
+        made = _core.stack([self._tables[first][1] for first in sorted(self._tables)])
         self._tables = {}
         return made
 
@@ -141,7 +141,7 @@ class Operator:
                 runs.append([part])
         if not runs:
             return
-        tables = [_core.concat([self._unsaved[part] for part in run], None, outer=False) for run in runs]
+        tables = [_core.stack([self._unsaved[part] for part in run]) for run in runs]
         frames = {
             str(run[0]): DataFrame._wrap(table, self._keeper.env) for run, table in zip(runs, tables, strict=True)
         }

@@ -74,6 +74,7 @@ class Rank:
         self.store = JobStore(event.job.storage)
         self.name = rank_name(event.epoch, event.rank)
         self.state: dict[str, Any] = {"rank": event.rank, "state": "running", "phase": "starting", "begin": time.time()}
+        self._begun = time.monotonic()
         self._ended = threading.Event()
         self._stop: str | None = None
         self._progress: Path | None = None
@@ -114,7 +115,7 @@ class Rank:
         self._ended.set()
         if self._beating.is_alive():
             self._beating.join()
-        self.state |= {"state": state, "seconds": time.time() - self.state["begin"], **more}
+        self.state |= {"state": state, "seconds": time.monotonic() - self._begun, **more}
         self.tell()
         return self.state
 

@@ -316,6 +316,7 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   backend.world_size = shared->options.world_size;
   backend.native_communicator = shared->options.native_communicator;
   backend.encryption = shared->options.encryption;
+  backend.shm = shared->options.shm;
   backend.advertise = shared->options.advertise;
   backend.communicator.check_interrupt = shared->options.check_interrupt;
   backend.communicator.check_collectives = shared->options.check_collectives;

@@ -5,10 +5,19 @@
 #include "weft/backends/gloo/gloo_collectives.h"
 #include "weft/backends/gloo/gloo_mesh.h"
 #include "weft/backends/gloo/gloo_wire.h"
+#include "weft/base/open_files.h"
 #include "weft/communicator/p2p_communicator.h"
 #include "weft/communicator/wire_transport.h"
 
 namespace weft::gloo {
+
+namespace {
+
+/// Files of a rank: the library's own, as they were counted, with some to spare; and for each peer.
+constexpr int64_t kOwnFiles = 12;
+constexpr int64_t kFilesOfPeer = 2;
+
+}  // namespace
 
 arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendContext& context) {
   if (context.encryption == "on") {
@@ -27,6 +36,7 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendConte
     ARROW_ASSIGN_OR_RAISE(auto alone, WireTransport::Make(nullptr, options));
     return MakeP2PCommunicator("gloo", std::move(alone), context.communicator);
   }
+  ARROW_RETURN_NOT_OK(RequireOpenFiles("gloo: init", kOwnFiles + kFilesOfPeer * (options.world_size - 1)));
   ARROW_ASSIGN_OR_RAISE(Mesh messages, ConnectMesh(context, "messages", options.deadline));
   // Connections of their own, so that heartbeats need not wait for what a collective sends.
   ARROW_ASSIGN_OR_RAISE(Mesh collectives, ConnectMesh(context, "collectives", options.deadline));

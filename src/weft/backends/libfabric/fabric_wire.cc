@@ -14,6 +14,8 @@
 #include <mutex>
 #include <string_view>
 
+#include "weft/base/open_files.h"
+
 namespace weft::libfabric {
 namespace {
 
@@ -119,7 +121,7 @@ arrow::Status FabricWire::OpenQueue() {
     code = fi_control(&queue->fid, FI_GETWAIT, &queue_descriptor_);
     if (code != 0) return FabricError("fi_control(FI_GETWAIT)", code);
     wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (wake_ < 0) return arrow::Status::IOError("libfabric: eventfd: ", std::strerror(errno));
+    if (wake_ < 0) return arrow::Status::IOError("libfabric: eventfd: ", ErrnoText(errno));
     return arrow::Status::OK();
   }
   attributes.wait_obj = FI_WAIT_NONE;

@@ -7,10 +7,19 @@
 #include "weft/backends/libfabric/fabric_provider.h"
 #include "weft/backends/libfabric/fabric_wire.h"
 #include "weft/base/kept_signals.h"
+#include "weft/base/open_files.h"
 #include "weft/communicator/p2p_communicator.h"
 #include "weft/communicator/wire_transport.h"
 
 namespace weft::libfabric {
+
+namespace {
+
+/// Files of a rank: the library's own, as they were counted, with some to spare; and for each peer.
+constexpr int64_t kOwnFiles = 12;
+constexpr int64_t kFilesOfPeer = 4;
+
+}  // namespace
 
 std::string Version() {
   const uint32_t version = fi_version();
@@ -32,6 +41,7 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendConte
   options.name = "libfabric";
   std::unique_ptr<Wire> wire;
   if (membership.world_size() > 1) {
+    ARROW_RETURN_NOT_OK(RequireOpenFiles("libfabric: init", kOwnFiles + kFilesOfPeer * (options.world_size - 1)));
     const KeptSignals kept;  // shm catches some to clean up
     ARROW_ASSIGN_OR_RAISE(InfoPtr info, ChooseProvider(context, options.deadline));
     ARROW_ASSIGN_OR_RAISE(wire, FabricWire::Make(context, std::move(info), options.deadline));

@@ -10,6 +10,7 @@
 #include "weft/backends/tcp/relinker.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/logging.h"
+#include "weft/base/open_files.h"
 
 namespace weft::tcp {
 namespace {
@@ -92,7 +93,7 @@ bool Linker::Drive(Connection& connection, short events) {
     socklen_t size = sizeof(error);
     ::getsockopt(connection.socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
-      Close(connection, std::strerror(error), error);
+      Close(connection, ErrnoText(error), error);
       return true;
     }
     if ((events & POLLOUT) == 0) return false;

@@ -13,6 +13,7 @@
 #include "weft/backends/ucx/ucx_transport.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/host_identity.h"
+#include "weft/base/open_files.h"
 #include "weft/base/process_state.h"
 
 namespace weft::ucx {
@@ -25,9 +26,7 @@ constexpr unsigned kControlId = 1;
 constexpr int64_t kWakeEvent = -1;
 constexpr int64_t kUcxEvent = -2;
 
-arrow::Status SystemError(const char* what) {
-  return arrow::Status::IOError("ucx: ", what, ": ", std::strerror(errno));
-}
+arrow::Status SystemError(const char* what) { return arrow::Status::IOError("ucx: ", what, ": ", ErrnoText(errno)); }
 
 arrow::Status Watch(int poll, int descriptor, int64_t what) {
   epoll_event event = {};
