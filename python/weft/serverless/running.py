@@ -223,7 +223,10 @@ class Rank:
         self.read_progress()
         self.store.put(f"{self.name}.log", outcome.log)
         last = {"code": outcome.code, "lines": outcome.lines}
-        if outcome.code == HANDOVER_CODE and self.reason_to_stop() is None:
+        # It tells when all is saved; the limit may come while the process ends.
+        told = outcome.error is not None and outcome.error.get("handover") is True
+        ended = outcome.code == HANDOVER_CODE or (told and outcome.stopped == "out_of_time")
+        if ended and self.reason_to_stop() is None:
             return self.report("handover", error=outcome.summary, **last)
         if outcome.stopped == "out_of_time":
             return self.report(
