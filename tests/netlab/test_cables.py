@@ -36,6 +36,14 @@ BACKENDS = {
 }
 
 
+def launch(lab: Lab, backend: str, seconds: float, **variables: str) -> list[subprocess.Popen[str]]:
+    """No rank has a way out of its network by which it could tell what its own address is, as Gloo wants to know."""
+    each = {rank: {"WEFT_ADVERTISE": lab.wan_address(rank)} for rank in range(RANKS)} if backend == "gloo" else {}
+    return lab.launch(
+        [*COMMAND, str(seconds), "30000"], each=each, WEFT_BACKEND=backend, **BACKENDS[backend], **variables
+    )
+
+
 def drop(lab: Lab, victim: int, _: subprocess.Popen[str]) -> None:
     lab.cut(victim)
 
@@ -71,11 +79,10 @@ def test_cut_in_the_middle(backend, victim):
     took: dict[str, float] = {}
     with ExitStack() as stack:
         labs = {fault: stack.enter_context(Lab(["none"] * RANKS)) for fault in FAULTS}
-        variables = {"WEFT_BACKEND": backend, **BACKENDS[backend]}
-        launched = {fault: lab.launch([*COMMAND, "60", "30000"], **variables) for fault, lab in labs.items()}
+        launched = {fault: launch(lab, backend, 60) for fault, lab in labs.items()}
         struck = {}
-        for fault, strike in FAULTS.items():
-            wait_for_links(launched[fault])
+        for processes in launched.values():
+            wait_for_links(processes)
         time.sleep(0.5)
         for fault, strike in FAULTS.items():
             struck[fault] = time.time()
@@ -84,7 +91,10 @@ def test_cut_in_the_middle(backend, victim):
             others = [process for rank, process in enumerate(launched[fault]) if rank != victim]
             for outcome in lab.collect(others, hang=40):
                 assert outcome.said.get("ok") is False, (fault, outcome.text, outcome.err[-3000:])
-                assert outcome.said["peer"] == victim and f"rank {victim}" in outcome.said["error"], (fault, outcome.said)
+                assert outcome.said["peer"] == victim and f"rank {victim}" in outcome.said["error"], (
+                    fault,
+                    outcome.said,
+                )
                 took[fault] = max(took.get(fault, 0.0), outcome.said["at"] - struck[fault])
     print(f"{backend}: " + ", ".join(f"{fault} {seconds:.1f} s" for fault, seconds in took.items()))
     assert all(0 < seconds < SILENT for seconds in took.values()), took
@@ -98,10 +108,7 @@ def test_lossy_and_slow(backend, percent, delay_ms):
         # Loss at every rank and at the server, of packets that come in; from before the first one on.
         lab.lose(percent)
         seconds = 60 if SOAK else 8
-        processes = lab.launch(
-            [*COMMAND, str(seconds), "30000"],
-            WEFT_BACKEND=backend, WEFT_CONNECT_TIMEOUT="60", **BACKENDS[backend],
-        )  # fmt: skip
+        processes = launch(lab, backend, seconds, WEFT_CONNECT_TIMEOUT="60")
         outcomes = lab.collect(processes, hang=seconds + 120)
         for outcome in outcomes:
             assert outcome.code == 0 and outcome.said["ok"], (outcome.said, outcome.text, outcome.err[-3000:])
@@ -113,7 +120,7 @@ def test_lossy_and_slow(backend, percent, delay_ms):
 @pytest.mark.skipif(not SOAK, reason="a minute: WEFT_SOAK=1")
 def test_a_line_that_gets_worse_in_the_middle(backend):
     with Lab([Site("none", delay_ms=25)] * RANKS) as lab:
-        processes = lab.launch([*COMMAND, "50", "30000"], WEFT_BACKEND=backend, **BACKENDS[backend])
+        processes = launch(lab, backend, 50)
         wait_for_links(processes)
         for percent in (1, 5, 0, 10, 1):
             lab.lose(percent)
