@@ -90,6 +90,17 @@ def test_choices(servers, ranks):
     assert ranged == {"join.range": 1}
 
 
+def test_rows_that_were_put_by_key(servers):
+    left, right = sides(3000, 1)
+    moved = "df.repartition(by='k')"
+    assert choices(servers, f"{moved}.repartition(by='k')", [left, right], 3) == {
+        "repartition.shuffle": 1,
+        "repartition.in_place": 1,
+    }
+    joined = f"{moved}.filter(weft.col('k') > 5).merge(other.repartition(by='k'), on='k')"
+    assert choices(servers, joined, [left, right], 3) == {"repartition.shuffle": 2, "join.in_place": 1}
+
+
 def test_a_copied_side_leaves_the_other_where_it_is(servers):
     small, large = sides(5000, 500)[::-1]
     grouped = "df.groupby('k', as_index=False, sort=False).agg(v=('v', 'max'))"
