@@ -288,7 +288,9 @@ class Env(Checkpointing):
 
         ``bytes_sent``, ``bytes_received``, ``memory_bytes``, ``memory_peak_bytes``, ``spilled_bytes`` (written to
         ``spill_dir`` so far), ``disk_bytes`` (of tables that lie there now), ``open_seconds``, and ``phases``: for each
-        ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``. ``checkpoints``: how many were
+        ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``. ``choices``: how often each way
+        was taken that statistics decide on, for example ``{"join.copy_right": 3, "join.shuffle": 1}``
+        (docs/performance.md lists them; nothing is counted in a world of one). ``checkpoints``: how many were
         ``saved``, and on rank 0 ``published`` (valid); this rank's ``bytes``, the ``write_seconds`` of the thread
         behind it, the ``wait_seconds`` for which the script waited, and ``parts`` of long operators: ``done`` by this
         attempt, ``restored`` from earlier ones, and ``saved``.
