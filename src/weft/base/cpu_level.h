@@ -7,9 +7,9 @@
 //     for (int64_t i = 0; i < length; ++i) out[i] = values[i] - base;
 //   });
 //
-// It captures by value, so that what it reads is in registers and not behind a pointer that `out` might alias, and works
-// on a block of rows, so that the choice costs nothing. No level fuses multiplication and addition: results are equal
-// on all of them.
+// It captures by value, so that what it reads is in registers and not behind a pointer that `out` might alias, and
+// works on a block of rows, so that the choice costs nothing. No level fuses multiplication and addition: results are
+// equal on all of them.
 #pragma once
 
 #include <arrow/status.h>
@@ -51,8 +51,9 @@ __attribute__((noinline, target("avx2,bmi,bmi2"))) auto RunV3(Loop loop) {
 }
 
 template <typename Loop>
-__attribute__((noinline, target("avx2,bmi,bmi2,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,prefer-vector-width=512")))
-auto RunV4(Loop loop) {
+__attribute__((noinline,
+               target("avx2,bmi,bmi2,avx512f,avx512bw,avx512cd,avx512dq,avx512vl,prefer-vector-width=512"))) auto
+RunV4(Loop loop) {
   return loop();
 }
 

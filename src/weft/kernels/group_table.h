@@ -54,8 +54,9 @@ struct Grouping {
 };
 
 /// Groups the rows of `table` by `columns` (of key types; none: all rows are one group). Groups of few keys are found
-/// by blocks of rows and put together; many that come in ascending order are runs; for others the rows are first partitioned by hash, so that each partition's table
-/// fits the cache: Manegold, Boncz, Kersten, "Optimizing main-memory join on modern hardware", TKDE 2002.
+/// by blocks of rows and put together; many that come in ascending order are runs; for others the rows are first
+/// partitioned by hash, so that each partition's table fits the cache: Manegold, Boncz, Kersten, "Optimizing
+/// main-memory join on modern hardware", TKDE 2002.
 arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int> columns,
                                   const GroupingOptions& options, const Context& context);
 

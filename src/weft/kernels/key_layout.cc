@@ -175,7 +175,8 @@ void KeyLayout::PushTogether(const std::vector<BitRun>& runs, int64_t length, ui
     for (; at + kStrip <= length; at += kStrip) {
       uint64_t pushed[kStrip] = {};
       for (size_t r = 0; r < count; ++r) {
-        for (int64_t i = 0; i < kStrip; ++i) pushed[i] |= ((words[at + i] >> run[r].drop) & run[r].mask) << run[r].shift;
+        for (int64_t i = 0; i < kStrip; ++i)
+          pushed[i] |= ((words[at + i] >> run[r].drop) & run[r].mask) << run[r].shift;
       }
       for (int64_t i = 0; i < kStrip; ++i) words[at + i] = pushed[i];
     }

@@ -142,7 +142,8 @@ arrow::Status MatchPieces(cp::KernelContext* context, const cp::ExecSpan& batch,
     while (bytes + offsets[row + 1] <= place) ++row;
     const uint8_t* const end = bytes + offsets[row + 1];
     if (end - place < length) return place + 1;
-    if (pieces.size() == 1 || HasPieces({reinterpret_cast<const char*>(place), static_cast<size_t>(end - place)}, pieces)) {
+    if (pieces.size() == 1 ||
+        HasPieces({reinterpret_cast<const char*>(place), static_cast<size_t>(end - place)}, pieces)) {
       arrow::bit_util::SetBit(bits, made->offset + row);
     }
     return end;
