@@ -59,6 +59,7 @@ class Session:
         threads: int,
         encryption: str,
         advertise: str,
+        shm: bool,
         trace_file: str,
         check_collectives: bool,
         native_communicator: int,

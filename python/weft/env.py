@@ -79,6 +79,7 @@ def init(
     threads: int | None = None,
     encryption: str | None = None,
     advertise: str | None = None,
+    shm: bool | None = None,
     trace: str | None = None,
     check_collectives: bool | None = None,
     checkpoint_dir: str | os.PathLike[str] | None = None,
@@ -134,6 +135,9 @@ def init(
         none, who runs the relay may read along. All are authenticated. Other backends refuse ``"on"``.
     advertise
         Address that peers shall dial instead of those found.
+    shm
+        Whether ranks of one host send long messages through memory that they share (``"tcp"`` where the link is not
+        encrypted); True. Other backends have ways of their own and refuse False.
     trace
         A file for a trace of all ranks in the Chrome trace format, written when the env is closed.
     check_collectives
@@ -198,6 +202,7 @@ def init(
         threads=settings.number("threads", threads, -1, 1),
         encryption=settings.text("encryption", encryption, "auto"),
         advertise=settings.text("advertise", advertise),
+        shm=settings.truth("shm", shm, True),
         trace_file=settings.text("trace", trace),
         check_collectives=settings.truth("check_collectives", check_collectives, False),
         native_communicator=handle,
@@ -288,7 +293,9 @@ class Env(Checkpointing):
 
         ``bytes_sent``, ``bytes_received``, ``memory_bytes``, ``memory_peak_bytes``, ``spilled_bytes`` (written to
         ``spill_dir`` so far), ``disk_bytes`` (of tables that lie there now), ``open_seconds``, and ``phases``: for each
-        ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``. ``checkpoints``: how many were
+        ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``. ``choices``: how often each way
+        was taken that statistics decide on, for example ``{"join.copy_right": 3, "join.shuffle": 1}``
+        (docs/performance.md lists them; nothing is counted in a world of one). ``checkpoints``: how many were
         ``saved``, and on rank 0 ``published`` (valid); this rank's ``bytes``, the ``write_seconds`` of the thread
         behind it, the ``wait_seconds`` for which the script waited, and ``parts`` of long operators: ``done`` by this
         attempt, ``restored`` from earlier ones, and ``saved``.
@@ -302,8 +309,9 @@ class Env(Checkpointing):
         ``encrypted`` (True where the link is TLS), ``cipher`` (its name, ``""`` in the clear), ``remote_address``,
         ``link_seconds``, ``tries`` (connections that were tried), ``errors`` (tries that failed, and streams that
         broke), ``last_error``, ``remade`` (how often the link broke and was made again), ``round_trip_seconds`` (None
-        where not measured), ``bytes_sent``, ``bytes_received``, ``messages_sent``, ``messages_received``. ``weft doctor
-        --peers`` prints them."""
+        where not measured), ``bytes_sent``, ``bytes_received``, ``messages_sent``, ``messages_received``,
+        ``shared_memory`` (bytes of memory that both ranks have on this host to send through, both ways; 0 until a long
+        message was sent). ``weft doctor --peers`` prints them."""
         return self.session.links()
 
     # -- leaving -------------------------------------------------------------------------------------------------

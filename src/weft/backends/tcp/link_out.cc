@@ -7,6 +7,7 @@
 
 #include "weft/backends/tcp/link.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 
 namespace weft::tcp {
 namespace {
@@ -127,8 +128,8 @@ void Link::FillWire() {
   }
   if (!wire_.empty()) return;  // what waits there will carry the acknowledgement
   const int64_t credit = eager_consumed_ + window_;
-  if (acknowledge_now_ || shared_acknowledgement_due() || received_sequence_ - acknowledged_sequence_ >= kAcknowledgeEvery ||
-      credit - eager_advertised_ >= window_ / 4) {
+  if (acknowledge_now_ || shared_acknowledgement_due() ||
+      received_sequence_ - acknowledged_sequence_ >= kAcknowledgeEvery || credit - eager_advertised_ >= window_ / 4) {
     Queue(FrameType::kAcknowledge, 0, 0, 0);
   }
 }
@@ -221,6 +222,8 @@ arrow::Status Link::Flush() {
       return arrow::Status::OK();
     }
     Written(result.bytes);
+    // In the midst of a frame, or before the next.
+    FaultPoint(wire_.empty() ? FaultPhase::kHeader : FaultPhase::kPayload);
     budget -= result.bytes;
   }
   blocked_ = stream_->pending();
