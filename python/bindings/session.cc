@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "errors.h"
+#include "weft/distributed/placement.h"
 #include "weft/exchange/exchange.h"
 
 namespace weft::python {
@@ -235,7 +236,12 @@ std::shared_ptr<PySession> Split(const PySession& self, int color, int key) {
 nb::dict Stats(const PySession& self) {
   const Session::Statistics statistics = self.session->statistics();
   nb::dict phases;
+  nb::dict choices;
   for (const auto& [name, totals] : statistics.phases) {
+    if (name.starts_with(distributed::kChoicePrefix)) {
+      choices[name.substr(distributed::kChoicePrefix.size()).c_str()] = totals.count;
+      continue;
+    }
     nb::dict phase;
     phase["count"] = totals.count;
     phase["seconds"] = totals.seconds;
@@ -245,6 +251,7 @@ nb::dict Stats(const PySession& self) {
   }
   nb::dict found;
   found["phases"] = phases;
+  found["choices"] = choices;
   found["bytes_sent"] = statistics.bytes_sent;
   found["bytes_received"] = statistics.bytes_received;
   found["memory_bytes"] = statistics.memory_bytes;

@@ -15,6 +15,7 @@
 #include "weft/base/byte_codec.h"
 #include "weft/base/capped_pool.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
 #include "weft/base/spill.h"
 #include "weft/bootstrap/meeting.h"
@@ -435,10 +436,12 @@ arrow::Status Session::Impl::WriteTrace() {
 
 arrow::Status Session::Close() {
   if (::getpid() != impl_->shared->pid || impl_->closed.exchange(true)) return arrow::Status::OK();
+  FaultPoint(FaultPhase::kFinalise);
   arrow::Status status;
   const bool healthy = impl_->communicator->failure().ok();
   if (impl_->first && healthy && !impl_->shared->options.trace_file.empty()) status = impl_->WriteTrace();
   status &= impl_->communicator->Close();
+  FaultPoint(FaultPhase::kFinalise);
   if (impl_->first && impl_->shared->membership != nullptr) {
     // After start-up nobody needs the store: one that is gone by now is no error of this job.
     const arrow::Status left = impl_->shared->membership->Leave();

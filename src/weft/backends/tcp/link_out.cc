@@ -7,6 +7,7 @@
 
 #include "weft/backends/tcp/link.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 
 namespace weft::tcp {
 namespace {
@@ -221,6 +222,8 @@ arrow::Status Link::Flush() {
       return arrow::Status::OK();
     }
     Written(result.bytes);
+    // In the midst of a frame, or before the next.
+    FaultPoint(wire_.empty() ? FaultPhase::kHeader : FaultPhase::kPayload);
     budget -= result.bytes;
   }
   blocked_ = stream_->pending();

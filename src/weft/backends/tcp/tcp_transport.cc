@@ -14,15 +14,14 @@
 #include "weft/backends/tcp/relinker.h"
 #include "weft/backends/tcp/timing.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/open_files.h"
 #include "weft/base/signals_blocked.h"
 #include "weft/communicator/fork_generation.h"
 
 namespace weft::tcp {
 namespace {
 
-arrow::Status SystemError(const char* what) {
-  return arrow::Status::IOError("tcp: ", what, ": ", std::strerror(errno));
-}
+arrow::Status SystemError(const char* what) { return arrow::Status::IOError("tcp: ", what, ": ", ErrnoText(errno)); }
 
 int Cores() {
   cpu_set_t set;
