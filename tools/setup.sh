@@ -29,6 +29,8 @@ if [ "$what" = all ]; then
   ! grep -q '^ID=debian' /etc/os-release || packages+=(python3-torch)
   # A Slurm of the tests' own.
   packages+=(slurm-wlm munge)
+  # Wall clocks that jump.
+  packages+=(faketime)
   # A browser that opens the scaling study's report; Ubuntu has it as a snap alone.
   ! grep -q '^ID=debian' /etc/os-release || packages+=(chromium)
   requirements+=(tools/requirements-all.txt)

@@ -16,12 +16,12 @@ RESERVE = 1.0
 
 class Watch:
     """From when it is made until `close`. ``WEFT_DEADLINE`` has the seconds since 1970 at which somebody, a launcher or
-    its host, will end this process."""
+    its host, will end this process. The wall clock is asked once, here: what is left goes by the one that never jumps."""
 
     def __init__(self) -> None:
         text = os.environ.get("WEFT_DEADLINE")
         try:
-            self._deadline = None if not text else float(text)
+            self._deadline = None if not text else time.monotonic() + float(text) - time.time()
         except ValueError:
             raise ValueError(f"weft.init: WEFT_DEADLINE={text!r} is no number of seconds since 1970") from None
         self._signalled = False
@@ -37,14 +37,14 @@ class Watch:
         # boundary is SIGKILL.
         self._signalled = True
 
-    def reason(self, seconds: float = 0.0) -> str:
-        """Why this rank is to hand over; empty where it is not. `seconds`: what was last needed to write a
-        checkpoint."""
+    def reason(self, seconds: float = 0.0, work: float = 0.0) -> str:
+        """Why this rank is to hand over; empty where it is not. `seconds`: what is needed to write a checkpoint.
+        `work`: until the next boundary, where that is known."""
         if self._signalled:
             return "SIGTERM"
         if self._deadline is not None:
-            left = self._deadline - time.time()
-            if left < RESERVE + 2 * seconds:
+            left = self._deadline - time.monotonic()
+            if left < RESERVE + 2 * seconds + work:
                 return f"its time limit, {max(left, 0.0):.1f} s away"
         return ""
 

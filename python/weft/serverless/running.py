@@ -74,6 +74,7 @@ class Rank:
         self.store = JobStore(event.job.storage)
         self.name = rank_name(event.epoch, event.rank)
         self.state: dict[str, Any] = {"rank": event.rank, "state": "running", "phase": "starting", "begin": time.time()}
+        self._begun = time.monotonic()
         self._ended = threading.Event()
         self._stop: str | None = None
         self._progress: Path | None = None
@@ -114,7 +115,7 @@ class Rank:
         self._ended.set()
         if self._beating.is_alive():
             self._beating.join()
-        self.state |= {"state": state, "seconds": time.time() - self.state["begin"], **more}
+        self.state |= {"state": state, "seconds": time.monotonic() - self._begun, **more}
         self.tell()
         return self.state
 
@@ -222,7 +223,10 @@ class Rank:
         self.read_progress()
         self.store.put(f"{self.name}.log", outcome.log)
         last = {"code": outcome.code, "lines": outcome.lines}
-        if outcome.code == HANDOVER_CODE and self.reason_to_stop() is None:
+        # It tells when all is saved; the limit may come while the process ends.
+        told = outcome.error is not None and outcome.error.get("handover") is True
+        ended = outcome.code == HANDOVER_CODE or (told and outcome.stopped == "out_of_time")
+        if ended and self.reason_to_stop() is None:
             return self.report("handover", error=outcome.summary, **last)
         if outcome.stopped == "out_of_time":
             return self.report(

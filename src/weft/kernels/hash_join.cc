@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/base/fault_point.h"
 #include "weft/kernels/join_codes.h"
 #include "weft/kernels/join_output.h"
 #include "weft/kernels/join_partition.h"
@@ -509,9 +510,11 @@ arrow::Status HashJoiner::JoinWhole() {
 arrow::Result<std::shared_ptr<arrow::Table>> HashJoiner::Run(const std::shared_ptr<arrow::Table>& left,
                                                              const std::shared_ptr<arrow::Table>& right) {
   ARROW_RETURN_NOT_OK(Prepare(left, right));
+  FaultPoint(FaultPhase::kLocalOperator);
   const int bits = ChoosePartitionBits();
   ARROW_RETURN_NOT_OK(bits == 0 ? JoinWhole() : JoinPartitioned(bits));
   idle_.clear();
+  FaultPoint(FaultPhase::kLocalOperator);
   const TraceSpan span(context_.tracer, "join.finish");
   return FinishTable(plan_.schema, std::move(chunks_), tuning_.least_chunk_rows, context_);
 }
