@@ -6,6 +6,12 @@ from typing import Any
 __version__: str
 arrow_version: str
 
+def cpu_levels() -> list[str]:
+    """The levels that hot loops are compiled for and this processor has, from the least up."""
+
+def cpu_level() -> str:
+    """The level that they run at; ValueError where WEFT_CPU_LEVEL names none of them."""
+
 class Table:
     @staticmethod
     def from_stream(source: Any) -> Table: ...
