@@ -109,8 +109,19 @@ class Keeper:
 
     def _agreed(self, operation: str, make: Callable[[], tuple[T, Any]]) -> tuple[T, list[Any]]:
         begin = time.monotonic()
+
+        def named() -> tuple[T, Any]:
+            try:
+                return make()
+            except OSError as problem:
+                text = str(problem)
+                if "rank " in text:
+                    raise
+                # On this rank, too, it is said where and at what.
+                raise OSError(f"{place(self._env)}{operation}: {text}") from problem
+
         try:
-            return agreed(self._env, operation, make)
+            return agreed(self._env, operation, named)
         finally:
             self._waited += time.monotonic() - begin
 
