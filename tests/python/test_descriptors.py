@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import socket
 import subprocess
 import sys
@@ -140,8 +139,9 @@ def test_what_needs_no_file_goes_on(launch):
     assert launch.ok(SCRIPT, 3, arguments=["merge", "0"]).out.count("well") == 3
 
 
-def limited(number: int):
-    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (number, number))
+def limited(number: int) -> list[str]:
+    """Before a command: it may have so many files."""
+    return ["prlimit", f"--nofile={number}:{number}"]
 
 
 @pytest.mark.parametrize("number", [24, 40, 64] if SOAK else [40])
@@ -151,8 +151,8 @@ def test_the_launchers_own(tmp_path, number):
     script.write_text("import weft\nwith weft.init(connect_timeout=100) as env:\n    env.barrier()\n")
     begin = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "weft.cli", "run", "-n", "30", "--threads", "1", str(script)],
-        capture_output=True, text=True, timeout=100, preexec_fn=limited(number), check=False,
+        [*limited(number), sys.executable, "-m", "weft.cli", "run", "-n", "30", "--threads", "1", str(script)],
+        capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode != 0 and "Too many open files" in done.stderr and "ulimit -n" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr and time.monotonic() - begin < 60
@@ -164,8 +164,8 @@ def test_a_rendezvous_server_that_has_no_more(tmp_path, launch):
     log = tmp_path / "log"
     with log.open("wb") as sink:
         server = subprocess.Popen(
-            [str(PROGRAM), "--listen", "127.0.0.1:0", "--open"],
-            stdout=subprocess.PIPE, stderr=sink, text=True, preexec_fn=limited(40),
+            [*limited(40), str(PROGRAM), "--listen", "127.0.0.1:0", "--open"],
+            stdout=subprocess.PIPE, stderr=sink, text=True,
         )  # fmt: skip
     strangers: list[socket.socket] = []
     try:

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from weft.errors import HANDOVER_CODE
 from weft.launcher import children_of, describe_code, die_with_parent, kill_group
 
 __all__ = ["LAST_LINES", "Outcome", "Watch", "run"]
@@ -69,6 +70,14 @@ class Outcome:
         if self.error is not None:
             return self.error.get("own") is False
         return _ABOUT_PEER.match(self.exception or "") is not None
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether all that it had saved was valid at its end. Also of one that was ended on its way out, after it had
+        said so."""
+        if self.code in (-signal.SIGTERM, -signal.SIGKILL):
+            return self.error is not None and self.error.get("handover") is True
+        return self.code == HANDOVER_CODE
 
     @property
     def summary(self) -> str:
