@@ -138,6 +138,8 @@ def ping() -> None:
             link = next((link for link in env.links() if link["peer"] == peer), None)
             path = "unknown" if link is None else f"{link['path']} {link['remote_address']}".strip()
             how = link["cipher"] if link is not None and link["encrypted"] else "in the clear"
+            if link is not None and link["shared_memory"]:
+                how += f", through {link['shared_memory'] >> 20} MiB of shared memory"
             print(f"path {path}, {how}, linked in {env.stats()['open_seconds'] * 1e3:.0f} ms")
             print(f"barrier {min(trips) * 1e6:.0f} us, {size >> 20} MiB in {seconds * 1e3:.1f} ms")
 
@@ -172,6 +174,8 @@ def _line(rank: int, link: dict[str, Any]) -> str:
         f"sent {link['bytes_sent']} bytes",
         f"received {link['bytes_received']} bytes",
     ]
+    if link["shared_memory"]:
+        parts.append(f"{link['shared_memory'] >> 20} MiB shared")
     if link["last_error"]:
         parts.append(f"last error: {link['last_error']}")
     return ", ".join(parts)

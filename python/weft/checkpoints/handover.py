@@ -37,14 +37,14 @@ class Watch:
         # boundary is SIGKILL.
         self._signalled = True
 
-    def reason(self, seconds: float = 0.0) -> str:
-        """Why this rank is to hand over; empty where it is not. `seconds`: what was last needed to write a
-        checkpoint."""
+    def reason(self, seconds: float = 0.0, work: float = 0.0) -> str:
+        """Why this rank is to hand over; empty where it is not. `seconds`: what is needed to write a checkpoint.
+        `work`: until the next boundary, where that is known."""
         if self._signalled:
             return "SIGTERM"
         if self._deadline is not None:
             left = self._deadline - time.monotonic()
-            if left < RESERVE + 2 * seconds:
+            if left < RESERVE + 2 * seconds + work:
                 return f"its time limit, {max(left, 0.0):.1f} s away"
         return ""
 

@@ -73,11 +73,11 @@ class Outcome:
 
     @property
     def handed_over(self) -> bool:
-        """Whether all that it had saved was valid at its end. Also of one that was ended on its way out, after it had
-        said so."""
-        if self.code in (-signal.SIGTERM, -signal.SIGKILL):
-            return self.error is not None and self.error.get("handover") is True
-        return self.code == HANDOVER_CODE
+        """Whether all that it had saved was valid at its end. Also of one that was ended on its way out: it tells when
+        all is saved, and the limit may come while the process ends."""
+        told = self.error is not None and self.error.get("handover") is True
+        ended = self.stopped == "out_of_time" or self.code in (-signal.SIGTERM, -signal.SIGKILL)
+        return self.code == HANDOVER_CODE or (told and ended)
 
     @property
     def summary(self) -> str:

@@ -37,7 +37,7 @@ class SumStates : public GroupStates {
 
   arrow::Status Aggregate(const Grouping& grouping, const Context& context) override {
     std::shared_ptr<arrow::Array> flat;
-    if (!grouping.shared) {
+    if (!grouping.rows.empty()) {
       ARROW_ASSIGN_OR_RAISE(flat, Flatten(*column_, context));
     }
     ARROW_RETURN_NOT_OK(states_.Run(

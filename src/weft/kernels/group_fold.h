@@ -58,7 +58,7 @@ class States {
       // Place 0 of a section that shares no groups belongs to its neighbour: only what is left out goes there.
       fold_section(
           std::span<State>(states, static_cast<size_t>(section.groups + 1)), grouping.ids.data() + section.begin,
-          grouping.shared ? nullptr : grouping.rows.data() + section.begin, section.begin, section.end - section.begin);
+          grouping.rows.empty() ? nullptr : grouping.rows.data() + section.begin, section.begin, section.end - section.begin);
       return arrow::Status::OK();
     }));
     for (size_t s = 0; s < parts.size(); ++s) {

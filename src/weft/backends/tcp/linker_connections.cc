@@ -9,6 +9,7 @@
 #include "weft/backends/tcp/linker.h"
 #include "weft/backends/tcp/relinker.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
 #include "weft/base/open_files.h"
 
@@ -98,6 +99,7 @@ bool Linker::Drive(Connection& connection, short events) {
     }
     if ((events & POLLOUT) == 0) return false;
     connection.connecting = false;
+    FaultPoint(FaultPhase::kConnect);
     connection.moved = Clock::now();
     if (connection.way == LinkPath::kHost) NoteConnect(Peer(connection.dialed).routes[connection.route], 0);
     if (connection.way == LinkPath::kPunched) {

@@ -9,6 +9,7 @@
 
 #include "weft/backends/tcp/linker.h"
 #include "weft/backends/tcp/relinker.h"
+#include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
 #include "weft/base/open_files.h"
 
@@ -173,6 +174,7 @@ void Linker::DialHost(Rank peer, size_t route_number) {
   Descriptor socket(::socket(route.endpoint.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   Open({std::move(socket), *std::move(handshake), route.endpoint.ToString(), LinkPath::kHost, peer, route_number},
        route.endpoint);
+  FaultPoint(FaultPhase::kConnect);
 }
 
 void Linker::DialPunch(Rank peer) {
