@@ -91,7 +91,7 @@ def check(done, operation: str) -> None:
 
 
 @pytest.mark.parametrize("spare", range(17) if SOAK else [4, 9])
-def test_a_rank_that_cannot_link_up(launch, spare):
+def test_a_rank_that_cannot_link_up(launch, spare, figure):
     """Every rank has the error, in a second or so; with none left at all the launcher ends the others."""
     done = launch(SCRIPT, 3, ["init", str(spare)])
     if spare < 3:
@@ -99,7 +99,7 @@ def test_a_rank_that_cannot_link_up(launch, spare):
         assert "Too many open files" in done.out and "ulimit -n" in done.out and done.seconds < 20, done.text
     else:
         check(done, "init")
-    print(f"{spare} left: {max(seconds for seconds, _ in told(done.out).values()):.1f} s until the last rank was told")
+    figure(f"{spare} left: {max(seconds for seconds, _ in told(done.out).values()):.1f} s until the last rank was told")
 
 
 def test_as_many_as_are_needed_are_enough(launch):
@@ -159,7 +159,7 @@ def test_the_launchers_own(tmp_path, number):
 
 
 @pytest.mark.skipif(not PROGRAM.exists(), reason="weft-rendezvous is not built")
-def test_a_rendezvous_server_that_has_no_more(tmp_path, launch):
+def test_a_rendezvous_server_that_has_no_more(tmp_path, launch, figure):
     """Strangers take all that it may have; it says so, keeps those that are there, and goes on when they have left."""
     log = tmp_path / "log"
     with log.open("wb") as sink:
@@ -194,7 +194,7 @@ def test_a_rendezvous_server_that_has_no_more(tmp_path, launch):
             done = launch.finish(rank, begin)
             assert done.code == 0 and "well" in done.out, done.text
         assert "Too many open files" in log.read_text()
-        print(f"the job was done {time.monotonic() - begin - 2:.1f} s after the strangers had left")
+        figure(f"the job was done {time.monotonic() - begin - 2:.1f} s after the strangers had left")
     finally:
         server.kill()
         server.wait()

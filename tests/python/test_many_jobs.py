@@ -61,7 +61,7 @@ def start(launch, server: Server, base: int, seconds: float, fate: str):
 
 
 @pytest.mark.parametrize("form", ["program", "python"] if SOAK else ["program"])
-def test_twenty_jobs_at_once(launch, wait_for, form):
+def test_twenty_jobs_at_once(launch, wait_for, form, figure):
     """Every fifth fails by itself, one loses a rank; all others have their rows, their checkpoints, their output."""
     seconds = 30.0 if SOAK else 1.0
     server = Server([], form, WEFT_RENDEZVOUS_KEY="one key")
@@ -91,7 +91,7 @@ def test_twenty_jobs_at_once(launch, wait_for, form):
                 assert all(one.code != 0 for one in done), text
                 assert not (launch.folder / f"out-{base}").exists()
                 assert (f"job {base} fails" if fates[base] == "fail" else "rank 1") in text, text
-        print(f"{JOBS} jobs of {RANKS} ranks: {rounds} rounds, {time.monotonic() - begin:.1f} s in all")
+        figure(f"{JOBS} jobs of {RANKS} ranks: {rounds} rounds, {time.monotonic() - begin:.1f} s in all")
     finally:
         server.process.kill()
         server.process.wait()

@@ -268,7 +268,7 @@ def test_ctrl_c(launch, wait_for):
     assert done.code != 0 and done.seconds < 15
 
 
-def test_a_stopped_rank(launch, wait_for):
+def test_a_stopped_rank(launch, wait_for, figure):
     """MPI itself would wait for ever: `timeout` ends it, and the error names the rank."""
     process = launch.start_by(
         [*MPIRUN, "-n", "3", sys.executable],
@@ -302,7 +302,7 @@ def test_a_stopped_rank(launch, wait_for):
     for when, kind, text in texts:
         assert "rank 1" in text and kind in ("TimedOut", "PeerLost", "CommunicatorError"), texts
         assert 5 < float(when) - stopped < 16, texts
-    print(
+    figure(
         f"with a timeout of 6 s a stopped rank is named after {max(float(t[0]) for t in texts) - stopped:.1f} s; all ended after {done.seconds:.1f} s"
     )
     wait_for(lambda: not os.path.exists(f"/proc/{victim}"), 10)

@@ -82,7 +82,7 @@ WORK = """
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_now_and_then(launch, s3, trouble, kind):
+def test_now_and_then(launch, s3, trouble, kind, figure):
     trouble.kind, trouble.every = kind, 9
     where = f"s3://weft/then-{kind}"
     begin = time.monotonic()
@@ -91,7 +91,7 @@ def test_now_and_then(launch, s3, trouble, kind):
         **variables(s3, trouble),
     )  # fmt: skip
     assert done.out == "right\n" and trouble.refused > 10
-    print(f"{kind}: {trouble.refused} of {trouble.count} requests refused, {time.monotonic() - begin:.1f} s")
+    figure(f"{kind}: {trouble.refused} of {trouble.count} requests refused, {time.monotonic() - begin:.1f} s")
     # Of the output one manifest is there and what it names, of the checkpoints nothing.
     parts = objects(s3, f"then-{kind}/out/")
     assert len([key for key in parts if "part-" in key]) == 2, parts
@@ -131,7 +131,7 @@ FEW = [("slow", "write"), ("slow", "checkpoint"), ("error", "read"), ("reset", "
 
 
 @pytest.mark.parametrize(("kind", "what"), CASES if SOAK else FEW)
-def test_always(launch, wait_for, s3, trouble, kind, what):
+def test_always(launch, wait_for, s3, trouble, kind, what, figure):
     """An error on both ranks within two minutes that says what was asked for and where; what was there stays valid."""
     name = f"always-{kind}-{what}"
     where = f"s3://weft/{name}"
@@ -149,7 +149,7 @@ def test_always(launch, wait_for, s3, trouble, kind, what):
     for _, seconds, _, text in told:
         assert float(seconds) < 120 and "rank " in text and f"{name}" in text and place in text, told
         assert re.search({"slow": "SLOW_DOWN|SlowDown|503", "error": "INTERNAL|500", "reset": "NETWORK|[Cc]onnection|reset|curl"}[kind], text), told  # fmt: skip
-    print(f"{kind}, {what}: {max(float(seconds) for _, seconds, _, _ in told):.1f} s; {told[0][3][:300]}")
+    figure(f"{kind}, {what}: {max(float(seconds) for _, seconds, _, _ in told):.1f} s")
     # Nothing new that a reader would take, and nothing gone.
     trouble.every = 0
     after = objects(s3, name)
