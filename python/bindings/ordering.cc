@@ -177,9 +177,11 @@ PyTable Repartition(const PyTable& table, const PySession& session, const std::v
 }
 
 PyTable RepartitionByKey(const PyTable& table, const PySession& session, const std::vector<int>& columns) {
-  return {RunOverRanks(session, [&](Communicator& communicator, const Context& context) {
-    return distributed::RepartitionByKey(communicator, table.table, columns, true, context);
-  })};
+  auto lie = table.lies;
+  auto moved = RunOverRanks(session, [&](Communicator& communicator, const Context& context) {
+    return distributed::RepartitionByKey(communicator, table.table, columns, true, context, &lie);
+  });
+  return {std::move(moved), std::move(lie)};
 }
 
 }  // namespace

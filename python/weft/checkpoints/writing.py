@@ -64,6 +64,8 @@ class Save:
     world_size: int
     state: Any
     frames: list[Content]
+    #: What nobody needs when this is valid.
+    obsolete: list[Folder] = field(default_factory=list)
     written: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
@@ -249,6 +251,9 @@ class Writer:
                 raise _Stopped
         self.published += 1
         self._prune(save, number, made)
+        for folder in save.obsolete:
+            with contextlib.suppress(OSError):
+                folder.remove()
 
     def _prune(self, save: Save, number: int, made: Manifest) -> None:
         """Removes what is older than the last two, and what attempts before this one left. What goes wrong here is no

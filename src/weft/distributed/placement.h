@@ -28,6 +28,8 @@ class Placement {
   Placement(const Placement& like, std::vector<std::vector<int>> columns);
 
   bool known() const { return !columns_.empty(); }
+  /// The same claim.
+  bool operator==(const Placement& other) const = default;
   /// For each place in the hash, the columns whose values it takes; any one of a place does.
   const std::vector<std::vector<int>>& columns() const { return columns_; }
 

@@ -104,6 +104,10 @@ arrow::Status CheckNames(const SessionOptions& options) {
     return arrow::Status::Invalid("unknown encryption '", encryption,
                                   "'; it is one of auto, on, off, off-even-relayed");
   }
+  if (!options.shm && !options.backend.empty() && options.backend != "tcp" && options.backend != "local") {
+    return arrow::Status::Invalid("shm=False is for backend 'tcp'; how the ranks of a host talk by backend '",
+                                  options.backend, "' is its library's choice (docs/communicators.md)");
+  }
   if (options.native_communicator != 0 && !KnowsItsWorld(options)) {
     return arrow::Status::Invalid(
         "comm: an MPI communicator goes with backend 'mpi' or store 'mpi', not with backend '",

@@ -39,9 +39,6 @@ inline void CopyWithSlack(uint8_t* to, const uint8_t* from, int64_t length) {
   }
 }
 
-/// So many rows are counted in 32 bits.
-constexpr size_t kCountedAtOnce = size_t{1} << 30;
-
 /// Where each row of one batch goes; columns are scattered one after the other.
 class Scatter {
  public:
@@ -336,24 +333,22 @@ arrow::Result<std::vector<ArrayDataPtr>> Scatter::Column(const ArrayData& data) 
 
 arrow::Result<std::vector<int64_t>> CountTargets(std::span<const uint32_t> targets, int parts) {
   const auto lanes = static_cast<size_t>(parts);
-  // Rows in turn in four lists: one count that rises twice in a row would wait for itself. The last place is for
-  // targets that there are not.
   std::vector<int64_t> counts(lanes);
-  std::vector<uint32_t> lists(4 * (lanes + 1));
-  const auto limit = static_cast<uint32_t>(lanes);
-  for (size_t begin = 0; begin < targets.size(); begin += kCountedAtOnce) {
-    const auto block = targets.subspan(begin, std::min(kCountedAtOnce, targets.size() - begin));
-    std::fill(lists.begin(), lists.end(), 0);
-    for (size_t i = 0; i < block.size(); ++i) ++lists[4 * size_t{std::min(block[i], limit)} + i % 4];
-    for (size_t part = 0; part <= lanes; ++part) {
-      const int64_t sum = std::accumulate(lists.begin() + 4 * static_cast<int64_t>(part),
-                                          lists.begin() + 4 * static_cast<int64_t>(part + 1), int64_t{0});
-      if (part < lanes) counts[part] += sum;
-      if (part < lanes || sum == 0) continue;
-      const uint32_t target = *std::find_if(block.begin(), block.end(), [limit](uint32_t it) { return it >= limit; });
-      return arrow::Status::Invalid("partition: a row's target is ", target, ", but there are ", parts, " parts");
-    }
+  if (targets.empty()) return counts;
+  uint32_t most = 0;
+  for (const uint32_t target : targets) most = std::max(most, target);
+  if (most >= lanes) {
+    return arrow::Status::Invalid("partition: a row's target is ", most, ", but there are ", parts, " parts");
   }
+  if (lanes == 2) {
+    counts[1] = std::accumulate(targets.begin(), targets.end(), int64_t{0});
+    counts[0] = static_cast<int64_t>(targets.size()) - counts[1];
+    return counts;
+  }
+  // Rows in turn in four lists: one count that rises twice in a row would wait for itself.
+  std::vector<int64_t> lists(4 * lanes);
+  for (size_t i = 0; i < targets.size(); ++i) ++lists[4 * size_t{targets[i]} + i % 4];
+  for (size_t i = 0; i < lists.size(); ++i) counts[i / 4] += lists[i];
   return counts;
 }
 

@@ -128,8 +128,8 @@ void Link::FillWire() {
   }
   if (!wire_.empty()) return;  // what waits there will carry the acknowledgement
   const int64_t credit = eager_consumed_ + window_;
-  if (acknowledge_now_ || shared_acknowledgement_due() || received_sequence_ - acknowledged_sequence_ >= kAcknowledgeEvery ||
-      credit - eager_advertised_ >= window_ / 4) {
+  if (acknowledge_now_ || shared_acknowledgement_due() ||
+      received_sequence_ - acknowledged_sequence_ >= kAcknowledgeEvery || credit - eager_advertised_ >= window_ / 4) {
     Queue(FrameType::kAcknowledge, 0, 0, 0);
   }
 }

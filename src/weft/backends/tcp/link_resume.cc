@@ -159,12 +159,13 @@ arrow::Status Link::GoOn() {
 
 /// The frame of which a part is there comes again, without that part.
 arrow::Status Link::BeginAgain() {
-  Half half = *std::exchange(half_, std::nullopt);
-  const FrameHeader& before = half.frame;
+  // Where it is refused it stays: its receive is among those that are completed when the link fails.
+  const FrameHeader& before = half_->frame;
   if (frame_.type != before.type || frame_.flags != before.flags || frame_.length != before.length ||
       frame_.tag != before.tag || frame_.sequence != before.sequence || frame_.size != before.size) {
     return ProtocolError("sent another frame in place of the one that it had begun");
   }
+  Half half = *std::exchange(half_, std::nullopt);
   payload_left_ = int64_t{frame_.length} - half.have;
   target_ = half.target;
   target_operation_ = std::move(half.operation);

@@ -101,8 +101,8 @@ void Link::TakeMemory() {
 }
 
 void Link::CountShared() {
-  info_.shared_memory = (sharing_ == Sharing::kReady ? shared_out_->size() : 0) +
-                        (shared_in_ != nullptr ? shared_in_->size() : 0);
+  info_.shared_memory =
+      (sharing_ == Sharing::kReady ? shared_out_->size() : 0) + (shared_in_ != nullptr ? shared_in_->size() : 0);
 }
 
 /// Moves the next `length` bytes of the message to the memory, as the payload of `frame`.

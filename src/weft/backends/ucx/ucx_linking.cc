@@ -98,7 +98,8 @@ arrow::Status UcxTransport::Link(const BackendContext& context) {
 
   Introduction mine;
   mine.ucx_version = LibraryVersion();
-  mine.host = HostIdentity({"pid", "ipc"});
+  // Where the network is another one the line between the two can break, as between hosts.
+  mine.host = HostIdentity({"pid", "ipc", "net"});
   mine.pid = static_cast<int32_t>(::getpid());
   mine.process_start = ProcessStart(mine.pid);
   mine.shared_memory = library_.shared_memory();
