@@ -28,10 +28,27 @@ std::array<std::atomic<int>, kPhases.size()> passes;
 int struck_phase = -1;
 int struck_pass = 0;
 std::string killed_path;
+std::string came_path;  // and a rank
+int own_rank = -1;
+int all_ranks = 0;
+
+/// A rank that dies before any other has come is like one that was never started: nobody can know of it.
+void AwaitAnother() {
+  for (int look = 0; look < 20'000; ++look) {
+    for (int rank = 0; rank < all_ranks; ++rank) {
+      if (rank != own_rank && ::access((came_path + std::to_string(rank)).c_str(), F_OK) == 0) return;
+    }
+    ::usleep(1000);
+  }
+}
 
 void Strike(FaultPhase phase) {
   const int pass = ++passes[static_cast<size_t>(phase)];
+  if (phase == FaultPhase::kRendezvous && pass == 1) {
+    ::close(::open((came_path + std::to_string(own_rank)).c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  }
   if (static_cast<int>(phase) != struck_phase || pass != struck_pass) return;
+  if (phase == FaultPhase::kRendezvous) AwaitAnother();
   const int file = ::open(killed_path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
   char text[32];
   const int length = std::snprintf(text, sizeof(text), "%lld\n", Now());
@@ -103,6 +120,9 @@ long long Now() {
 
 int RunJob(const Orders& orders, int rank) {
   killed_path = Get(orders, "folder") + "/killed";
+  came_path = Get(orders, "folder") + "/came-";
+  own_rank = rank;
+  all_ranks = std::stoi(Get(orders, "ranks"));
   if (std::to_string(rank) == Get(orders, "victim")) {
     for (size_t i = 0; i < kPhases.size(); ++i) {
       if (Get(orders, "phase") == kPhases[i]) struck_phase = static_cast<int>(i);
