@@ -16,8 +16,7 @@ RESERVE = 1.0
 
 class Watch:
     """From when it is made until `close`. ``WEFT_DEADLINE`` has the seconds since 1970 at which somebody, a launcher or
-    its host, will end this process. The wall clock is asked once, here: what is left goes by the one that never
-    jumps."""
+    its host, will end this process. The wall clock is asked once, here; what is left goes by one that never jumps."""
 
     def __init__(self) -> None:
         text = os.environ.get("WEFT_DEADLINE")

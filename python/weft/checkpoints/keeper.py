@@ -120,8 +120,19 @@ class Keeper:
     def agreed(self, operation: str, make: Callable[[], tuple[T, Any]]) -> tuple[T, list[Any]]:
         """As `weft.agreement.agreed`; the time counts as that for which the script waited."""
         begin = time.monotonic()
+
+        def named() -> tuple[T, Any]:
+            try:
+                return make()
+            except OSError as problem:
+                text = str(problem)
+                if "rank " in text:
+                    raise
+                # On this rank, too, it is said where and at what.
+                raise OSError(f"{place(self.env)}{operation}: {text}") from problem
+
         try:
-            return agreed(self.env, operation, make)
+            return agreed(self.env, operation, named)
         finally:
             self._waited += time.monotonic() - begin
 
