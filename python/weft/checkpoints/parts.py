@@ -89,13 +89,15 @@ class Operator:
         parts, runs = state.get("parts"), state.get("runs")
         if type(parts) is not int or not isinstance(runs, dict) or runs.keys() != tables.keys():
             return "it does not say which parts it has"
+        if not all(key.isdigit() and type(count) is int and count > 0 for key, count in runs.items()):
+            return "it does not say which parts it has"
         if self._tables and parts != self.parts:
             return f"it is one of {parts} parts, not of {self.parts}"
         self.parts = parts
         taken = {part for first, (count, _) in self._tables.items() for part in range(first, first + count)}
         for key, count in runs.items():
             run = range(int(key), int(key) + count)
-            if run[0] < 0 or run[-1] >= parts or taken & set(run):
+            if run[-1] >= parts or taken & set(run):
                 return "it has parts that are there already"
             self._tables[run[0]] = (count, tables[key])
             self._keeper.parts.restored += count
