@@ -50,7 +50,7 @@ bench: build
 # Bodo for `make bench`, in an environment of its own (0.8 GB), since it pins other versions.
 bench-setup:
 	$(PYTHON) -m venv build/bench-venv
-	build/bench-venv/bin/pip install -q bodo==2026.10
+	build/bench-venv/bin/pip install -q bodo==2026.10 'pandas<3.1'
 
 lint: setup
 	tools/lint.sh

@@ -61,7 +61,7 @@ def with_bodo(rows: int, repeat: int) -> None:
     """One of the MPI ranks, which has its share of the rows; the compilation is in the warm-up."""
     import bodo
 
-    @bodo.jit(distributed=["left", "right", "made"], cache=False)
+    @bodo.jit(distributed=["left", "right", "made"], cache=False, spawn=False)
     def join(left, right):  # type: ignore[no-untyped-def]
         made = left.merge(right, on="col0")
         return made

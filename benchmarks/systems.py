@@ -16,7 +16,10 @@ from system_join import MARK
 def _found(command: list[str], *arguments: object) -> dict[str, Any]:
     """What system_join.py, started by a command, tells."""
     whole = [*command, str(HERE / "system_join.py"), *map(str, arguments)]
-    done = subprocess.run(whole, capture_output=True, text=True, timeout=1800, check=False)
+    try:
+        done = subprocess.run(whole, capture_output=True, text=True, timeout=900, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise Missing(f"{command[0]} did not end within {error.timeout} s") from error
     lines = [line.split(MARK, 1)[1] for line in done.stdout.splitlines() if MARK in line]
     if done.returncode != 0 or not lines:
         raise Missing(f"{command[0]} ended with {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")
@@ -35,7 +38,8 @@ def bodo_seconds(rows: int, repeat: int) -> list[float]:
     mpirun = BENCH_PYTHON.parent / "mpiexec"
     if not mpirun.exists():
         raise Missing("it is not set up: make bench-setup")
-    os.environ.setdefault("HYDRA_LAUNCHER", "fork")  # no ssh to this very host
+    # No ssh to this very host, and no workers beside the ranks that mpiexec starts.
+    os.environ |= {"HYDRA_LAUNCHER": "fork", "BODO_SPAWN_MODE": "0"}
     seconds: list[float] = _found([str(mpirun), "-n", "2", str(BENCH_PYTHON)], "bodo", rows, repeat, 1)["seconds"]
     return seconds
 
