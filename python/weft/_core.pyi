@@ -6,6 +6,12 @@ from typing import Any
 __version__: str
 arrow_version: str
 
+def cpu_levels() -> list[str]:
+    """The levels that hot loops are compiled for and this processor has, from the least up."""
+
+def cpu_level() -> str:
+    """The level that they run at; ValueError where WEFT_CPU_LEVEL names none of them."""
+
 class Table:
     @staticmethod
     def from_stream(source: Any) -> Table: ...
@@ -373,7 +379,7 @@ class WriteOptions:
     ascii: bool
     def set_format(self, name: str) -> None: ...
 
-def set_conditional_put(put: Callable[[str, str, bytes], bool | None]) -> None: ...
+def set_conditional_put(put: Callable[[str, str, bytes, bytes | None], bool | None]) -> None: ...
 def write(
     table: Table, session: Session | None, path: str, *, token: str, overwrite: bool, options: WriteOptions
 ) -> None: ...

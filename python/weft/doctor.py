@@ -61,6 +61,7 @@ def report() -> int:
     print(f"  Python {platform.python_version()}, NumPy {_version('numpy')}, pandas {_version('pandas')}")
     print("host")
     print(f"  {platform.platform()}, {platform.machine()}")
+    print(f"  hot loops: {_core.cpu_level()} of {', '.join(_core.cpu_levels())}")
     print(f"  {settings.cores()} cores for this process, {_memory()} memory")
     print("backends")
     for backend in _core.backends():

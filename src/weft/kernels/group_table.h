@@ -5,6 +5,7 @@
 #include <arrow/table.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -49,6 +50,8 @@ struct Grouping {
   /// Where empty, sections are consecutive blocks of rows, and entry i is row i. Otherwise entry i is row rows[i],
   /// ascending within a section.
   PoolArray<int64_t> rows;
+  /// By group: its number of rows, once somebody has counted them. Not to be asked for by several threads.
+  mutable std::shared_ptr<const PoolArray<int64_t>> sizes;
 
   int64_t Row(int64_t entry) const { return rows.empty() ? entry : rows[entry]; }
 };

@@ -128,16 +128,16 @@ void OrNanFlags(const arrow::ArrayData& data, int64_t begin, int64_t length, uin
       return;
     case Type::FLOAT: {
       const auto* values = data.GetValues<float>(1) + begin;
-      for (int64_t i = 0; i < length; ++i) {
-        if (values[i] != values[i]) out[i] = 1;
-      }
+      ForCpu([=]() WEFT_FOR_CPU {
+        for (int64_t i = 0; i < length; ++i) out[i] = static_cast<uint8_t>(out[i] | (values[i] != values[i]));
+      });
       return;
     }
     default: {
       const auto* values = data.GetValues<double>(1) + begin;
-      for (int64_t i = 0; i < length; ++i) {
-        if (values[i] != values[i]) out[i] = 1;
-      }
+      ForCpu([=]() WEFT_FOR_CPU {
+        for (int64_t i = 0; i < length; ++i) out[i] = static_cast<uint8_t>(out[i] | (values[i] != values[i]));
+      });
     }
   }
 }
