@@ -123,6 +123,65 @@ def test_encryption(launch, choice):
     launch.ok(ENCRYPTED.replace("CHOICE", repr(choice)), ranks=3, WEFT_BACKEND="tcp")
 
 
+SHARED = """
+    import numpy as np
+    import weft
+
+    env = weft.init(SHM)
+    for size in (1, 10_000, 300_000, 2_000_000):
+        rows = np.arange(size, dtype=np.int64) * (env.rank + 1)
+        frame = weft.DataFrame({"k": rows % 1000, "v": rows}, env=env)
+        moved = frame.repartition(by=["k"])
+        assert env.allreduce(int(moved["v"].local().sum()), "sum") == env.allreduce(int(rows.sum()), "sum")
+    for link in env.links():
+        assert (link["shared_memory"] > 0) is (SHARES and link["peer"] != env.rank), link
+        assert link["shared_memory"] <= 8 << 20, link
+    env.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable", "shares"),
+    [("", None, True), ("shm=False", None, False), ("shm=True", "0", True), ("", "0", False), ("", "on", True)],
+)
+def test_shared_memory(launch, argument, variable, shares):
+    script = SHARED.replace("SHM", argument).replace("SHARES", repr(shares))
+    variables = {} if variable is None else {"WEFT_SHM": variable}
+    launch.ok(script, ranks=3, WEFT_BACKEND="tcp", **variables)
+
+
+def test_shared_memory_that_is_no_choice(launch):
+    done = launch("import weft; weft.init()", ranks=2, WEFT_SHM="perhaps")
+    assert done.code == 1 and "shm" in done.err and "perhaps" in done.err, done.text
+
+
+KILLED = """
+    import os, signal, time
+    import numpy as np
+    import weft
+
+    env = weft.init()
+    data = np.ones(4 << 20)
+    begin = time.monotonic()
+    try:
+        for turn in range(10_000):
+            if env.rank == 1 and turn == 20:
+                assert env.links()[0]["shared_memory"] > 0
+                os.kill(os.getpid(), signal.SIGKILL)
+            env.allreduce(data)
+            begin = time.monotonic()
+    except weft.PeerLost as error:
+        assert "rank 1" in str(error), error
+        assert time.monotonic() - begin < 5
+        print("rank 1 was missed")
+"""
+
+
+def test_a_rank_that_is_killed_while_memory_is_shared(launch):
+    done = launch(KILLED, ranks=2)
+    assert "rank 1 was missed" in done.out, done.text
+
+
 def test_ranks_that_choose_encryption_differently(launch):
     done = launch(
         """
