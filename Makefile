@@ -37,6 +37,7 @@ soak: build
 	WEFT_SOAK=1 tools/test.sh
 	tools/sanitize.sh asan-ubsan
 	tools/sanitize.sh tsan
+	$(BIN)/python tools/check_aarch64.py
 
 sanitize: setup
 	tools/sanitize.sh asan-ubsan

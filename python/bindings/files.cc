@@ -132,11 +132,13 @@ void Write(const PyTable& table, const PySession* session, const std::string& pa
 void SetConditionalPut(nb::object put) {
   // Taken away from Python's reference counting: a commit may come when the interpreter already goes down.
   PyObject* const function = put.release().ptr();
-  io::SetConditionalPut([function](const std::string& path, const std::string& suffix,
-                                   const std::string& bytes) -> arrow::Result<std::optional<bool>> {
+  io::SetConditionalPut([function](const std::string& path, const std::string& suffix, const std::string& bytes,
+                                   const std::optional<std::string>& expected) -> arrow::Result<std::optional<bool>> {
     const nb::gil_scoped_acquire acquire;
     try {
-      const nb::object result = nb::handle(function)(path, suffix, nb::bytes(bytes.data(), bytes.size()));
+      const nb::object old =
+          expected.has_value() ? nb::object(nb::bytes(expected->data(), expected->size())) : nb::object(nb::none());
+      const nb::object result = nb::handle(function)(path, suffix, nb::bytes(bytes.data(), bytes.size()), old);
       if (result.is_none()) return std::nullopt;
       return std::optional<bool>(nb::cast<bool>(result));
     } catch (const std::exception& error) {

@@ -1,6 +1,6 @@
 """The one conditional request by which output on S3 becomes visible.
 
-Arrow's S3 file system cannot ask for ``If-None-Match``; boto3, where it is installed, can. Without boto3 the
+Arrow's S3 file system cannot ask for ``If-None-Match`` and ``If-Match``; boto3, where it is installed, can. Without boto3 the
 engine looks and then puts.
 """
 
@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from weft import _core
 
-__all__ = ["install", "put_new"]
+__all__ = ["install", "put_if", "put_new"]
 
 
 #: Options of Arrow's that can be said to boto3, or that do not matter for one put.
@@ -41,9 +41,14 @@ def _client(endpoint: str, scheme: str, region: str, environment: tuple[tuple[st
 
 
 def put_new(path: str, suffix: str, data: bytes) -> bool | None:
-    """Puts the object ``bucket/key`` if there is none: True; False where there is one; None where boto3 is missing, or
-    where the address has options that change who asks. `suffix` are the location's options as Arrow takes them
-    (``?endpoint_override=...&region=...``)."""
+    """Puts the object ``bucket/key`` if there is none; see `put_if`."""
+    return put_if(path, suffix, data, None)
+
+
+def put_if(path: str, suffix: str, data: bytes, expected: bytes | None) -> bool | None:
+    """Puts the object ``bucket/key`` if it has the bytes `expected` (None: if there is none): True; False where another
+    one is there; None where boto3 is missing, or where the address has options that change who asks. `suffix` are the
+    location's options as Arrow takes them (``?endpoint_override=...&region=...``)."""
     options = {name: values[-1] for name, values in parse_qs(suffix.lstrip("?")).items()}
     if set(options) - _OPTIONS:
         return None
@@ -57,11 +62,20 @@ def put_new(path: str, suffix: str, data: bytes) -> bool | None:
         return None
     bucket, _, key = path.partition("/")
     try:
-        client.put_object(Bucket=bucket, Key=key, Body=data, IfNoneMatch="*")  # type: ignore[attr-defined]
+        condition = {"IfNoneMatch": "*"}
+        if expected is not None:
+            found = client.get_object(Bucket=bucket, Key=key)  # type: ignore[attr-defined]
+            if found["Body"].read() != expected:
+                return False
+            condition = {"IfMatch": found["ETag"]}
+        client.put_object(Bucket=bucket, Key=key, Body=data, **condition)  # type: ignore[attr-defined]
     except Exception as error:
         response = getattr(error, "response", None)
         code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
         if code in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
+            return False
+        # It went away since: S3 says so of a put with If-Match, too.
+        if expected is not None and code in ("NoSuchKey", "404"):
             return False
         raise
     return True
@@ -69,5 +83,5 @@ def put_new(path: str, suffix: str, data: bytes) -> bool | None:
 
 @functools.cache
 def install() -> None:
-    """Gives `put_new` to the engine, once a process."""
-    _core.set_conditional_put(put_new)
+    """Gives `put_if` to the engine, once a process."""
+    _core.set_conditional_put(put_if)

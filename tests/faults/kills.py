@@ -39,7 +39,7 @@ BACKENDS = ["tcp", "ucx", "gloo", "libfabric", "mpi"]
 WORLDS = [2, 4, 16]
 #: Seconds that a survivor may take from the kill on until its process has ended.
 IN_TIME = 5.0
-#: Places that a run does not come to, in the order in which it came to them when they were counted, are drawn again.
+#: A run that does not come to its place is drawn again, with an earlier one, so often at most.
 DRAWS = 8
 ROWS = 60_000
 
@@ -149,6 +149,7 @@ class Matrix:
         self.tables = Tables(folder)
         self.seed = seed
         self.runs: list[Run] = []
+        self.until = float("inf")
         self._counts: dict[tuple[str, int], list[list[int]]] = {}
         self._counting: dict[tuple[str, int], threading.Lock] = {}
         self._lock = threading.Lock()
@@ -196,7 +197,7 @@ class Matrix:
         victims = [rank for rank in range(cell.ranks) if places[rank] > 0]
         victim = 0 if number % 3 == 0 and 0 in victims else chance.choice(victims)
         most = places[victim]
-        for draw in range(DRAWS):
+        for _ in range(DRAWS):
             name = f"{cell.phase.replace(' ', '-')}-{cell.backend}-{cell.ranks}-{number}"
             place = chance.randint(1, most)
             folder, said = self.start(mother, name, cell, phase=cell.phase, victim=victim, **{"pass": place})
@@ -263,11 +264,13 @@ class Matrix:
     def work(self, todo: queue.SimpleQueue[tuple[Cell, int]], errors: list[BaseException], verbose: bool) -> None:
         try:
             with Mother() as mother:
-                while not errors:
+                while not errors and time.monotonic() < self.until:
                     cell, number = todo.get_nowait()
                     run = self.kill(mother, cell, number)
                     with self._lock:
                         self.runs.append(run)
+                        if verbose and len(self.runs) % 100 == 0:
+                            print(f"{len(self.runs)} runs", file=sys.stderr, flush=True)
                     if run.troubles and verbose:
                         print(
                             run.cell, f"rank {run.victim}, place {run.number}:", *run.troubles, sep="\n    ", flush=True
@@ -279,7 +282,10 @@ class Matrix:
         except BaseException as error:
             errors.append(error)
 
-    def run_all(self, plan: Iterable[tuple[Cell, int]], jobs: int, verbose: bool = True) -> None:
+    def run_all(
+        self, plan: Iterable[tuple[Cell, int]], jobs: int, verbose: bool = True, seconds: float = float("inf")
+    ) -> None:
+        self.until = time.monotonic() + seconds
         todo: queue.SimpleQueue[tuple[Cell, int]] = queue.SimpleQueue()
         for one in plan:
             todo.put(one)
@@ -350,6 +356,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1000, help="at least so many")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="runs at once")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="no run begins later")
     parser.add_argument("--phases", nargs="+", default=PHASES, choices=PHASES)
     parser.add_argument("--backends", nargs="+", default=BACKENDS, choices=BACKENDS)
     parser.add_argument("--ranks", nargs="+", type=int, default=WORLDS)
@@ -360,7 +367,7 @@ def main() -> int:
     folder = Path(tempfile.mkdtemp(prefix="weft-kills-", dir=arguments.keep))
     matrix = Matrix(folder, arguments.seed)
     begin = time.monotonic()
-    matrix.run_all(whole_plan(cells, arguments.runs, arguments.seed), arguments.jobs)
+    matrix.run_all(whole_plan(cells, arguments.runs, arguments.seed), arguments.jobs, seconds=arguments.seconds)
     table = [HEAD, *rows(matrix.runs, cells)]
     by_backend = [Cell(phase, backend, 0) for phase in ["all", *PHASES] for backend in ["all", *BACKENDS]]
     print(show(table), show([HEAD, *rows(matrix.runs, by_backend)]), sep="\n\n")

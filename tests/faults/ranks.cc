@@ -34,8 +34,9 @@ using weft::faults::Now;
 using weft::faults::Orders;
 
 constexpr const char* kMemoryFiles = "/dev/shm";
-/// From the start of a job; what hangs, hangs for ever.
-constexpr long long kHang = 45'000'000'000;
+/// From the start of a job, and from the kill on; what hangs, hangs for ever.
+constexpr long long kHang = 180'000'000'000;
+constexpr long long kHangAfterKill = 20'000'000'000;
 /// An end is known this much later at most.
 constexpr useconds_t kLook = 2000;
 
@@ -119,9 +120,11 @@ std::string Describe(int status) {
   return "exit " + std::to_string(WEXITSTATUS(status));
 }
 
-Ends Await(std::map<pid_t, int> running) {
+Ends Await(std::map<pid_t, int> running, const std::string& folder) {
   Ends ends;
-  const long long hangs_at = Now() + kHang;
+  long long hangs_at = Now() + kHang;
+  const std::string struck_path = folder + "/killed";
+  bool struck = false;
   bool killed = false;
   while (!running.empty()) {
     int status = 0;
@@ -133,6 +136,10 @@ Ends Await(std::map<pid_t, int> running) {
       ends.how[rank->second] = Describe(status);
       running.erase(rank);
       continue;
+    }
+    if (!struck && ::access(struck_path.c_str(), F_OK) == 0) {
+      struck = true;
+      hangs_at = Now() + kHangAfterKill;
     }
     if (!killed && Now() > hangs_at) {
       killed = true;
@@ -198,7 +205,7 @@ void RunOne(const std::string& line) {
       })] = rank;
     }
   }
-  const Ends ends = Await(std::move(running));
+  const Ends ends = Await(std::move(running), folder);
   std::set<std::string> left = SharedMemory();
   for (const std::string& name : before) left.erase(name);
   Print(ends, left);

@@ -133,7 +133,7 @@ TEST_F(OutputTest, OverwriteDoesNotReplaceWhatIsNoOutput) {
 
 TEST_F(OutputTest, LeftoversOfEarlierAttemptsGo) {
   for (const char* name : {".out.weft-job-2/p", ".out.weft-job-3/p", ".out.weft-job-4/p", ".out.weft-other-1/p",
-                           ".out2.weft-job-2/p", ".out.weft-job-x/p"}) {
+                           ".out.weft-job-2.removed/p", ".out2.weft-job-2/p", ".out.weft-job-x/p"}) {
     directory_.Write(name, "");
   }
   const auto output = Make("out");
@@ -272,6 +272,51 @@ TEST_F(ObjectOutputTest, TheSameWriteOfAnEarlierAttemptCounts) {
   ASSERT_TRUE(WriteWhole("job-2.3", false, 500).ok());
   EXPECT_EQ(First(), 0);
   EXPECT_EQ(Objects(), 3u);
+}
+
+TEST_F(ObjectOutputTest, ALateCommitOfAnEarlierAttemptIsWhole) {
+  const auto late = Make("job-1.0", false);
+  ASSERT_TRUE(late->Begin().ok());
+  const auto part = late->WritePart(0, *CountingTable(0, 20), {}, Context()).ValueOrDie();
+  // Another attempt begins, and what the first one has written must not go: it commits now.
+  const auto next = Make("job-2.0", false);
+  ASSERT_TRUE(next->Begin().ok());
+  ASSERT_TRUE(late->Commit({part}).ok());
+  const auto own = next->WritePart(0, *CountingTable(500, 20), {}, Context()).ValueOrDie();
+  ASSERT_TRUE(next->Commit({own}).ok());
+  EXPECT_EQ(First(), 0);
+  EXPECT_EQ(Objects(), 2u);
+}
+
+TEST_F(ObjectOutputTest, AnEarlierAttemptNeverReplacesALaterOne) {
+  ASSERT_TRUE(WriteWhole("other-1.0", false, 900).ok());
+  const auto late = Make("job-1.0", true);
+  ASSERT_TRUE(late->Begin().ok());
+  const auto part = late->WritePart(0, *CountingTable(100, 20), {}, Context()).ValueOrDie();
+  const auto next = Make("job-2.0", true);
+  ASSERT_TRUE(next->Begin().ok());
+  const auto own = next->WritePart(0, *CountingTable(500, 20), {}, Context()).ValueOrDie();
+  // Whoever commits first, the later attempt's output is what is there in the end.
+  ASSERT_TRUE(next->Commit({own}).ok());
+  EXPECT_STATUS_HAS(late->Commit({part}), IsIOError, "a later attempt");
+  late->Abandon();
+  EXPECT_EQ(First(), 500);
+  EXPECT_EQ(Objects(), 2u);
+}
+
+TEST_F(ObjectOutputTest, ALaterAttemptReplacesAnEarlierOneThatCommittedMeanwhile) {
+  ASSERT_TRUE(WriteWhole("other-1.0", false, 900).ok());
+  const auto late = Make("job-1.0", true);
+  const auto next = Make("job-2.0", true);
+  ASSERT_TRUE(late->Begin().ok());
+  const auto part = late->WritePart(0, *CountingTable(100, 20), {}, Context()).ValueOrDie();
+  ASSERT_TRUE(next->Begin().ok());
+  const auto own = next->WritePart(0, *CountingTable(500, 20), {}, Context()).ValueOrDie();
+  ASSERT_TRUE(late->Commit({part}).ok());
+  EXPECT_EQ(First(), 100);
+  ASSERT_TRUE(next->Commit({own}).ok());
+  EXPECT_EQ(First(), 500);
+  EXPECT_EQ(Objects(), 2u);
 }
 
 TEST_F(ObjectOutputTest, ALateCommitOfAnEarlierAttemptIsRefused) {

@@ -74,7 +74,7 @@ def backend(request) -> str:
 
 
 @pytest.mark.parametrize("victim", [0, 1, 2] if SOAK else [1])
-def test_cut_in_the_middle(backend, victim):
+def test_cut_in_the_middle(backend, victim, figure):
     """All three at once: most of the time is spent on waiting."""
     took: dict[str, float] = {}
     with ExitStack() as stack:
@@ -96,12 +96,12 @@ def test_cut_in_the_middle(backend, victim):
                     outcome.said,
                 )
                 took[fault] = max(took.get(fault, 0.0), outcome.said["at"] - struck[fault])
-    print(f"{backend}: " + ", ".join(f"{fault} {seconds:.1f} s" for fault, seconds in took.items()))
+    figure(f"{backend}: " + ", ".join(f"{fault} {seconds:.1f} s" for fault, seconds in took.items()))
     assert all(0 < seconds < SILENT for seconds in took.values()), took
 
 
 @pytest.mark.parametrize(("percent", "delay_ms"), [(1, 0), (0, 100), (1, 100)] if SOAK else [(1, 100)])
-def test_lossy_and_slow(backend, percent, delay_ms):
+def test_lossy_and_slow(backend, percent, delay_ms, figure):
     """`delay_ms` one way between two ranks, half of it on the line of each. The rows are right, and nobody is lost."""
     with Lab([Site("none", delay_ms=delay_ms / 2)] * RANKS) as lab:
         lab.serve()
@@ -114,7 +114,7 @@ def test_lossy_and_slow(backend, percent, delay_ms):
             assert outcome.code == 0 and outcome.said["ok"], (outcome.said, outcome.text, outcome.err[-3000:])
         joins = statistics.median(outcome.said["joins"] for outcome in outcomes)
         assert joins > 0
-        print(f"{backend}: {joins:.0f} joins in {seconds} s with {percent} % lost and {delay_ms} ms one way")
+        figure(f"{backend}: {joins:.0f} joins in {seconds} s with {percent} % lost and {delay_ms} ms one way")
 
 
 @pytest.mark.skipif(not SOAK, reason="a minute: WEFT_SOAK=1")

@@ -423,6 +423,31 @@ def test_a_killed_rank_costs_what_was_not_saved(launch):
     assert told[-1]["restored"] == 0 and told[-1]["done"] > 5
 
 
+def test_rows_lie_by_their_key_afterwards_too(launch):
+    """As after a merge that was not cut: what comes next need not move them."""
+    done = launch.ok(
+        """
+        import weft
+        env = weft.init(boundary_bytes=5_000)
+        left, right = (
+            weft.DataFrame({"k": list(range(env.rank, 3000, env.world_size)), name: 1}, env=env) for name in "ab"
+        )
+        with env.stage("s") as s:
+            if s.todo:
+                merged = left.merge(right, on="k", algorithm="hash")
+                sums = merged.groupby("k").agg({"a": "sum", "b": "count"})
+                s.n = sums.total_rows()
+        choices = env.stats()["choices"]
+        assert s.n == 3000 and env.stats()["checkpoints"]["parts"]["done"] > 5
+        assert choices["groupby.in_place"] == 1 and "groupby.combine" not in choices, choices
+        env.close()
+        """,
+        2,
+        options=["--checkpoint-dir", "kept"],
+    )
+    assert done.err == ""
+
+
 @pytest.mark.skipif(not SOAK, reason="half an hour of merges: WEFT_SOAK=1")
 @pytest.mark.parametrize("how", HOWS)
 def test_larger_ones(launch, how):

@@ -101,6 +101,17 @@ def test_rows_that_were_put_by_key(servers):
     assert choices(servers, joined, [left, right], 3) == {"repartition.shuffle": 2, "join.in_place": 1}
 
 
+def test_dictionaries_travel_as_they_are(servers):
+    """Ten texts of 1,000 bytes, 20,000 rows: what is sent is the indices and the ten texts, not 20 MB."""
+    words = pa.array([chr(97 + i) * 1000 for i in range(10)])
+    codes = pa.array([row % 10 for row in range(20000)], pa.int32())
+    table = pa.table({"k": range(20000), "d": pa.DictionaryArray.from_arrays(codes, words)})
+    sent = "[env.stats()['bytes_sent'], df.repartition(by='k'), env.stats()['bytes_sent']][::2]"
+    outcome = servers[2].run({"op": "eval", "code": sent, "names": {}}, [table], [[0, 10000, 20000]])
+    for before, after in outcome.values:
+        assert 5000 * 12 <= after - before < 5000 * 12 + 100_000
+
+
 def test_a_copied_side_leaves_the_other_where_it_is(servers):
     small, large = sides(5000, 500)[::-1]
     grouped = "df.groupby('k', as_index=False, sort=False).agg(v=('v', 'max'))"

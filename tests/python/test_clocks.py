@@ -85,7 +85,6 @@ def check(done, folder: Path, offset: int) -> None:
     assert abs(walls[1] - offset) < 60 and abs(walls[0]) < 60 and abs(walls[2]) < 60, done.out
     assert pq.read_table(folder / "out")["k"].to_pylist() == list(range(60_000))
     assert done.err == "", done.err
-    print(re.findall(r"\d+ joins", done.out)[0], "over the jumps", f"{done.seconds:.1f} s")
 
 
 CASES = [(name, by) for name in ("tcp", "gloo", "libfabric", "ucx", "ucc") for by in (HOUR, -HOUR)]
@@ -140,7 +139,7 @@ def test_a_time_limit_is_where_it_was(launch, by, limit, last):
     assert ("its time limit" in done.err) == (last == 1), done.err
 
 
-def test_a_kill_after_a_jump_is_found_in_time(launch, wait_for):
+def test_a_kill_after_a_jump_is_found_in_time(launch, wait_for, figure):
     """Heartbeats are counted by the clock that never jumps: no later and no sooner."""
     script = (
         HEAD
@@ -168,4 +167,4 @@ def test_a_kill_after_a_jump_is_found_in_time(launch, wait_for):
         int(rank): float(when) - begin for rank, when in re.findall(r"rank (\d) lost rank 2 at ([\d.]+)", done.out)
     }
     assert sorted(found) == [0, 1] and all(4 < seconds < 10 for seconds in found.values()), done.text
-    print(f"a stopped rank is lost after {max(found.values()):.1f} s")
+    figure(f"a stopped rank is lost after {max(found.values()):.1f} s")

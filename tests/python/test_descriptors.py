@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import os
 import re
-import resource
 import socket
 import subprocess
 import sys
@@ -92,7 +91,7 @@ def check(done, operation: str) -> None:
 
 
 @pytest.mark.parametrize("spare", range(17) if SOAK else [4, 9])
-def test_a_rank_that_cannot_link_up(launch, spare):
+def test_a_rank_that_cannot_link_up(launch, spare, figure):
     """Every rank has the error, in a second or so; with none left at all the launcher ends the others."""
     done = launch(SCRIPT, 3, ["init", str(spare)])
     if spare < 3:
@@ -100,7 +99,7 @@ def test_a_rank_that_cannot_link_up(launch, spare):
         assert "Too many open files" in done.out and "ulimit -n" in done.out and done.seconds < 20, done.text
     else:
         check(done, "init")
-    print(f"{spare} left: {max(seconds for seconds, _ in told(done.out).values()):.1f} s until the last rank was told")
+    figure(f"{spare} left: {max(seconds for seconds, _ in told(done.out).values()):.1f} s until the last rank was told")
 
 
 def test_as_many_as_are_needed_are_enough(launch):
@@ -140,8 +139,9 @@ def test_what_needs_no_file_goes_on(launch):
     assert launch.ok(SCRIPT, 3, arguments=["merge", "0"]).out.count("well") == 3
 
 
-def limited(number: int):
-    return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (number, number))
+def limited(number: int) -> list[str]:
+    """Before a command: it may have so many files."""
+    return ["prlimit", f"--nofile={number}:{number}"]
 
 
 @pytest.mark.parametrize("number", [24, 40, 64] if SOAK else [40])
@@ -151,21 +151,21 @@ def test_the_launchers_own(tmp_path, number):
     script.write_text("import weft\nwith weft.init(connect_timeout=100) as env:\n    env.barrier()\n")
     begin = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "weft.cli", "run", "-n", "30", "--threads", "1", str(script)],
-        capture_output=True, text=True, timeout=100, preexec_fn=limited(number), check=False,
+        [*limited(number), sys.executable, "-m", "weft.cli", "run", "-n", "30", "--threads", "1", str(script)],
+        capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     assert done.returncode != 0 and "Too many open files" in done.stderr and "ulimit -n" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr and time.monotonic() - begin < 60
 
 
 @pytest.mark.skipif(not PROGRAM.exists(), reason="weft-rendezvous is not built")
-def test_a_rendezvous_server_that_has_no_more(tmp_path, launch):
+def test_a_rendezvous_server_that_has_no_more(tmp_path, launch, figure):
     """Strangers take all that it may have; it says so, keeps those that are there, and goes on when they have left."""
     log = tmp_path / "log"
     with log.open("wb") as sink:
         server = subprocess.Popen(
-            [str(PROGRAM), "--listen", "127.0.0.1:0", "--open"],
-            stdout=subprocess.PIPE, stderr=sink, text=True, preexec_fn=limited(40),
+            [*limited(40), str(PROGRAM), "--listen", "127.0.0.1:0", "--open"],
+            stdout=subprocess.PIPE, stderr=sink, text=True,
         )  # fmt: skip
     strangers: list[socket.socket] = []
     try:
@@ -194,7 +194,7 @@ def test_a_rendezvous_server_that_has_no_more(tmp_path, launch):
             done = launch.finish(rank, begin)
             assert done.code == 0 and "well" in done.out, done.text
         assert "Too many open files" in log.read_text()
-        print(f"the job was done {time.monotonic() - begin - 2:.1f} s after the strangers had left")
+        figure(f"the job was done {time.monotonic() - begin - 2:.1f} s after the strangers had left")
     finally:
         server.kill()
         server.wait()

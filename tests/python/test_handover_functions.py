@@ -66,7 +66,8 @@ def test_a_time_limit_that_is_too_short(tmp_path, limit, stages, seconds, least)
         handed = [epoch for epoch in range(result["epoch"]) if store.exists(f"epoch-{epoch}/handover.json")]
         assert handed == list(range(result["epoch"]))
         reports = [store.get_json(f"epoch-{epoch}/rank-00000.json") for epoch in handed]
-        assert all(report["state"] == "handover" and report["code"] == 75 for report in reports)
+        # A host that is too busy may end one that has told, and is about to end by itself.
+        assert all(report["state"] == "handover" and report["code"] in (75, -9, -15) for report in reports), reports
         assert all("its time limit" in report["error"] for report in reports)
         # A stage that was finished is never run again.
         logs = [(store.get(f"epoch-{epoch}/rank-00000.log") or b"").decode() for epoch in range(result["epoch"] + 1)]

@@ -441,6 +441,11 @@ def test_the_manifests_conditional_put(jobs):
         assert committing.put_new(f"{bucket}/put-new", suffix, b"2") is False
     assert committing.put_new(f"{bucket}/other", "?role_arn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fx", b"1") is None
     assert jobs.stack.client("s3").get_object(Bucket=bucket, Key="put-new")["Body"].read() == b"1"
+    # In the place of the one that was seen, and of no other.
+    assert committing.put_if(f"{bucket}/put-new", "", b"3", b"1") is True
+    assert committing.put_if(f"{bucket}/put-new", "", b"4", b"1") is False
+    assert committing.put_if(f"{bucket}/put-gone", "", b"5", b"1") is False
+    assert jobs.stack.client("s3").get_object(Bucket=bucket, Key="put-new")["Body"].read() == b"3"
 
 
 def test_outputs_of_two_attempts_at_one_moment(jobs, tmp_path):

@@ -16,7 +16,7 @@ RESERVE = 1.0
 
 class Watch:
     """From when it is made until `close`. ``WEFT_DEADLINE`` has the seconds since 1970 at which somebody, a launcher or
-    its host, will end this process. The wall clock is asked once, here: what is left goes by the one that never jumps."""
+    its host, will end this process. The wall clock is asked once, here; what is left goes by one that never jumps."""
 
     def __init__(self) -> None:
         text = os.environ.get("WEFT_DEADLINE")
@@ -28,7 +28,8 @@ class Watch:
         self._installed = False
         # A handler of the script's own goes first, and only the main thread can have one.
         ours = threading.current_thread() is threading.main_thread()
-        if ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        there = signal.getsignal(signal.SIGTERM)
+        if ours and (there is signal.SIG_DFL or isinstance(getattr(there, "__self__", None), Watch)):
             signal.signal(signal.SIGTERM, self._on_signal)
             self._installed = True
 
@@ -48,8 +49,9 @@ class Watch:
                 return f"its time limit, {max(left, 0.0):.1f} s away"
         return ""
 
-    def close(self) -> None:
-        """SIGTERM ends the process again."""
-        if self._installed and signal.getsignal(signal.SIGTERM) == self._on_signal:
+    def close(self, handed_over: bool) -> None:
+        """SIGTERM ends the process again; not one that has `handed_over` and is about to end with the code for that,
+        which on a busy host may take longer than there is time."""
+        if self._installed and not handed_over and signal.getsignal(signal.SIGTERM) == self._on_signal:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self._installed = False

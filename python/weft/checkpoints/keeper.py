@@ -78,6 +78,7 @@ class Keeper:
         self.parts = Parts(self, boundary_bytes, memory_limit)
         #: From the first use on: a script that keeps nothing has nothing to hand over.
         self._watch: Watch | None = None
+        self._handed_over = False
         self._where = where if "://" in where else os.path.abspath(where)
         self._folder: Folder | None = None
         self._writer = writing.Writer()
@@ -119,8 +120,19 @@ class Keeper:
     def agreed(self, operation: str, make: Callable[[], tuple[T, Any]]) -> tuple[T, list[Any]]:
         """As `weft.agreement.agreed`; the time counts as that for which the script waited."""
         begin = time.monotonic()
+
+        def named() -> tuple[T, Any]:
+            try:
+                return make()
+            except OSError as problem:
+                text = str(problem)
+                if "rank " in text:
+                    raise
+                # On this rank, too, it is said where and at what.
+                raise OSError(f"{place(self.env)}{operation}: {text}") from problem
+
         try:
-            return agreed(self.env, operation, make)
+            return agreed(self.env, operation, named)
         finally:
             self._waited += time.monotonic() - begin
 
@@ -369,14 +381,15 @@ class Keeper:
         _report(env, text, self._saved)
         if env.rank == 0:
             print(f"weft: {text}; {self._saved} checkpoints were written", file=sys.stderr, flush=True)
+        self._handed_over = True
         raise HandOver(text)
 
     # -- leaving -------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Not collective: nothing more is written, and SIGTERM ends the process again."""
+        """Not collective: nothing more is written, and SIGTERM ends the process again, unless it does so anyway."""
         if self._watch is not None:
-            self._watch.close()
+            self._watch.close(self._handed_over)
         self._writer.stop()
 
     def forget(self) -> None:

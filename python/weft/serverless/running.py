@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from weft.errors import HANDOVER_CODE
 from weft.serverless import package, script_process
 from weft.serverless.event import RankEvent, verify
 from weft.serverless.job_store import JobStore, rank_name
@@ -223,10 +222,7 @@ class Rank:
         self.read_progress()
         self.store.put(f"{self.name}.log", outcome.log)
         last = {"code": outcome.code, "lines": outcome.lines}
-        # It tells when all is saved; the limit may come while the process ends.
-        told = outcome.error is not None and outcome.error.get("handover") is True
-        ended = outcome.code == HANDOVER_CODE or (told and outcome.stopped == "out_of_time")
-        if ended and self.reason_to_stop() is None:
+        if outcome.handed_over and self.reason_to_stop() is None:
             return self.report("handover", error=outcome.summary, **last)
         if outcome.stopped == "out_of_time":
             return self.report(

@@ -52,7 +52,7 @@ arrow::Status RequireOpenFiles(std::string_view what, int64_t needed) {
   }
   for (const int file : held) ::close(file);
   if (error == 0) return arrow::Status::OK();
-  return arrow::internal::IOErrorFromErrno(error, what, ": ", needed, " more files are needed, for connections, and ",
+  return arrow::internal::IOErrorFromErrno(error, what, ": ", needed, " more files are needed, and ",
                                            held.size(), " can be opened: ", ErrnoText(error));
 }
 

@@ -53,15 +53,17 @@ StartUp::~StartUp() {
 
 arrow::Status StartUp::CheckLeft(Duration come_back_within) {
   if (peers_ == nullptr) return arrow::Status::OK();
-  const auto now = Clock::now();
   for (const Notice& notice : context_.rendezvous->notices().Take()) {
     if (notice.peer >= peers_->all.size()) continue;
     Peers::Peer& peer = peers_->all[notice.peer];
     if (notice.kind == Notice::Kind::kHere) peer.left_at.reset();
     if (notice.kind != Notice::Kind::kGone) continue;
     peer.silent = notice.reason == rendezvous::GoneReason::kSilent;
+    // Each has another time, in the order in which the server says it.
+    const auto now = Clock::now();
     peer.left_at = peer.silent ? now - come_back_within : now;
   }
+  const auto now = Clock::now();
   bool missing = false;
   const Peers::Peer* first = nullptr;
   for (const Peers::Peer& peer : peers_->all) {

@@ -26,6 +26,9 @@ using arrow::Result;
 using arrow::Status;
 using arrow::internal::IOErrorFromErrno;
 
+/// Behind an attempt's number, so that what is left of it is an earlier attempt's to the next.
+constexpr std::string_view kRemoved = ".removed";
+
 bool Exists(const std::string& path) {
   std::error_code error;
   // A link counts itself, wherever it leads.
@@ -221,9 +224,18 @@ class LocalOutput : public Output {
       if (!name.starts_with(hidden_)) continue;
       const std::string_view token = std::string_view(name).substr(hidden_.size());
       if (token != token_ && !IsEarlierAttempt(token, token_)) continue;
-      const Status removed = RemoveAll(entry.path().string());
+      const Status removed = RemoveWhole(entry.path().string());
       if (!removed.ok()) WEFT_LOG(kWarning, "leftovers of an earlier attempt: " << removed.message());
     }
+  }
+
+  /// Under another name first: who is about to rename it to the target finds it whole or not at all.
+  static Status RemoveWhole(const std::string& path) {
+    if (path.ends_with(kRemoved)) return RemoveAll(path);
+    const std::string away = path + std::string(kRemoved);
+    ARROW_RETURN_NOT_OK(RemoveAll(away));
+    ARROW_RETURN_NOT_OK(Rename(path, away));
+    return RemoveAll(away);
   }
 
   const std::string token_;

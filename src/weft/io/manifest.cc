@@ -56,6 +56,13 @@ bool PlainName(std::string_view name) {
   }
 }
 
+Result<std::string> ReadText(arrow::io::RandomAccessFile& file, const std::string& shown) {
+  ARROW_ASSIGN_OR_RAISE(const int64_t size, file.GetSize());
+  if (size > kMaxManifestBytes) return Status::IOError("manifest '", shown, "': ", size, " bytes are too many");
+  ARROW_ASSIGN_OR_RAISE(const auto bytes, file.ReadAt(0, size));
+  return bytes->ToString();
+}
+
 // Never freed: a commit may run while static objects go.
 std::mutex& HookMutex() {
   static auto* const mutex = new std::mutex;
@@ -121,12 +128,19 @@ Result<Manifest> ParseManifest(std::string_view text) {
 
 Result<Manifest> ReadManifest(arrow::fs::FileSystem& file_system, const std::string& path, const std::string& shown) {
   ARROW_ASSIGN_OR_RAISE(const auto file, file_system.OpenInputFile(path));
-  ARROW_ASSIGN_OR_RAISE(const int64_t size, file->GetSize());
-  if (size > kMaxManifestBytes) return Status::IOError("manifest '", shown, "': ", size, " bytes are too many");
-  ARROW_ASSIGN_OR_RAISE(const auto bytes, file->ReadAt(0, size));
-  auto manifest = ParseManifest(std::string_view(*bytes));
+  ARROW_ASSIGN_OR_RAISE(const auto text, ReadText(*file, shown));
+  auto manifest = ParseManifest(text);
   if (!manifest.ok()) return FileError(manifest.status(), "manifest '" + shown + "'");
   return manifest;
+}
+
+Result<std::optional<std::string>> ReadManifestText(arrow::fs::FileSystem& file_system, const std::string& path,
+                                                    const std::string& shown) {
+  const auto file = file_system.OpenInputFile(path);
+  if (file.ok()) return ReadText(**file, shown);
+  ARROW_ASSIGN_OR_RAISE(const auto info, file_system.GetFileInfo(path));
+  if (info.type() == arrow::fs::FileType::NotFound) return std::nullopt;
+  return file.status();
 }
 
 void SetConditionalPut(ConditionalPut put) {
@@ -134,32 +148,28 @@ void SetConditionalPut(ConditionalPut put) {
   Hook() = std::move(put);
 }
 
-Status PutManifest(const Location& location, const std::string& path, const Manifest& manifest, bool must_be_new) {
+Result<bool> PutManifest(const Location& location, const std::string& path, const Manifest& manifest,
+                         const std::optional<std::string>& expected) {
   arrow::fs::FileSystem& file_system = *location.file_system;
-  if (must_be_new) {
+  const std::string text = FormatManifest(manifest);
+  // Credentials in the address itself ("s3://key:secret@bucket") are Arrow's alone.
+  if (file_system.type_name() == "s3" && location.prefix.find('@') == std::string::npos) {
     std::optional<bool> put;
-    // Credentials in the address itself ("s3://key:secret@bucket") are Arrow's alone.
-    if (file_system.type_name() == "s3" && location.prefix.find('@') == std::string::npos) {
-      const ConditionalPut hook = CurrentHook();
-      if (hook) {
-        ARROW_ASSIGN_OR_RAISE(put, hook(path, location.suffix, FormatManifest(manifest)));
-      }
+    if (const ConditionalPut hook = CurrentHook()) {
+      ARROW_ASSIGN_OR_RAISE(put, hook(path, location.suffix, text, expected));
     }
-    if (put == true) return Status::OK();
-    bool there = put == false;
-    if (!there) {
-      ARROW_ASSIGN_OR_RAISE(const auto info, file_system.GetFileInfo(path));
-      there = info.type() != arrow::fs::FileType::NotFound;
-    }
-    if (there) return arrow::internal::IOErrorFromErrno(EEXIST, "'", path, "' was committed by another attempt");
+    if (put.has_value()) return *put;
   }
+  ARROW_ASSIGN_OR_RAISE(const auto there, ReadManifestText(file_system, path, location.Show(path)));
+  if (there != expected) return false;
   ARROW_ASSIGN_OR_RAISE(const auto stream, file_system.OpenOutputStream(path));
-  const Status status = stream->Write(FormatManifest(manifest));
+  const Status status = stream->Write(text);
   if (!status.ok()) {
     (void)stream->Abort();
     return status;
   }
-  return stream->Close();
+  ARROW_RETURN_NOT_OK(stream->Close());
+  return true;
 }
 
 }  // namespace weft::io

@@ -35,21 +35,27 @@ arrow::Result<Manifest> ParseManifest(std::string_view text);
 arrow::Result<Manifest> ReadManifest(arrow::fs::FileSystem& file_system, const std::string& path,
                                      const std::string& shown);
 
-/// How the host program puts an object that must be new, in one request that has this condition (S3: If-None-Match).
-/// `path` is "bucket/key", `suffix` the "?options" of the location, or empty. True: it is there now. False: another one
-/// was there. No value: it cannot be done here. Called from the thread that commits; must be thread-safe.
+/// The text of a manifest, whatever it is; nullopt where there is none.
+arrow::Result<std::optional<std::string>> ReadManifestText(arrow::fs::FileSystem& file_system, const std::string& path,
+                                                           const std::string& shown);
+
+/// How the host program puts an object in one request that has a condition: that there is none (S3: If-None-Match), or
+/// that it has the bytes `expected` (If-Match). `path` is "bucket/key", `suffix` the "?options" of the location, or
+/// empty. True: it is there now. False: another one was there. No value: it cannot be done here. Called from the thread
+/// that commits; must be thread-safe.
 using ConditionalPut = std::function<arrow::Result<std::optional<bool>>(
-    const std::string& path, const std::string& suffix, const std::string& bytes)>;
+    const std::string& path, const std::string& suffix, const std::string& bytes,
+    const std::optional<std::string>& expected)>;
 
 /// Sets it for this process, for all S3 locations; an empty one takes it away. Thread-safe.
 void SetConditionalPut(ConditionalPut put);
 
-/// Writes `path` of the location's file system, as one object put. With `must_be_new` an existing one is an IOError
-/// with the detail of EEXIST. Arrow's file systems have no conditional put. On S3 the one that SetConditionalPut gave
-/// is used: of two attempts that commit, one stays, whenever they come. Without it this looks and then writes: of two
-/// attempts that commit within that moment the later one stays.
-arrow::Status PutManifest(const Location& location, const std::string& path, const Manifest& manifest,
-                          bool must_be_new);
+/// Writes `path` of the location's file system, as one object put, where its text is `expected` (nullopt: where there
+/// is none); else false. Arrow's file systems have no conditional put. On S3 the one that SetConditionalPut gave is
+/// used: of two attempts that commit, one is told of the other, whenever they come. Without it this looks and then
+/// writes: of two attempts that commit within that moment the later one stays.
+arrow::Result<bool> PutManifest(const Location& location, const std::string& path, const Manifest& manifest,
+                                const std::optional<std::string>& expected);
 
 /// Names of parts in a place without rename begin with "part-00003" and have this in them; without a manifest that
 /// names them they are not there.

@@ -1,7 +1,10 @@
 #include <arrow/filesystem/filesystem.h>
 #include <arrow/io/interfaces.h>
+#include <arrow/util/io_util.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "weft/base/logging.h"
@@ -18,6 +21,9 @@ using arrow::Status;
 using arrow::fs::FileInfo;
 using arrow::fs::FileSelector;
 using arrow::fs::FileType;
+
+/// Others may put the manifest in between, but not for ever.
+constexpr int kMostPuts = 100;
 
 /// The token in the name of a part, empty where it is no such name.
 std::string_view TokenOf(std::string_view name) {
@@ -47,8 +53,10 @@ class ObjectOutput : public Output {
     for (const FileInfo& entry : entries) {
       if (entry.base_name() != kManifestName) continue;
       committed = true;
+      ARROW_ASSIGN_OR_RAISE(seen_,
+                            ReadManifestText(*location_.file_system, entry.path(), location_.Show(entry.path())));
       // A broken manifest names nothing that is to be removed.
-      manifest = ReadManifest(*location_.file_system, entry.path(), location_.Show(entry.path())).ValueOr(Manifest());
+      if (seen_.has_value()) manifest = ParseManifest(*seen_).ValueOr(Manifest());
       if (!overwrite_ && !IsEarlierWrite(manifest.token, token_)) return TargetExists(shown);
     }
     for (const FileInfo& entry : entries) {
@@ -58,7 +66,9 @@ class ObjectOutput : public Output {
       if (!token.empty()) {
         const bool named = Names(manifest.parts, entry.path());
         if (named) old_.push_back(entry.path());
-        if (!named && (token == token_ || IsEarlierAttempt(token, token_))) Remove(entry.path());
+        if (!named && token == token_) Remove(entry.path());
+        // Who wrote these may be about to commit them. They go when that can not be any more.
+        if (!named && IsEarlierAttempt(token, token_)) old_.push_back(entry.path());
         continue;
       }
       if (!overwrite_ && !committed) return TargetExists(shown);
@@ -96,7 +106,7 @@ class ObjectOutput : public Output {
 
   Status Commit(const std::vector<std::string>& parts) override {
     const std::string path = location_.path + "/" + std::string(kManifestName);
-    const Status status = PutManifest(location_, path, {token_, parts}, !overwrite_);
+    const Status status = Put(path, {token_, parts});
     if (!status.ok() && !Committed(path)) {
       if (!overwrite_ && CommittedEarlier(path)) {
         WEFT_LOG(kWarning, "'" << location_.Show(path)
@@ -152,6 +162,31 @@ class ObjectOutput : public Output {
     return entries;
   }
 
+  /// The error of an attempt that comes too late.
+  Status LaterAttempt(const std::string& path, const std::string& token) const {
+    return arrow::internal::IOErrorFromErrno(EEXIST, "write: '", location_.Show(path), "' is of '", token,
+                                             "', a later attempt at this job than this one, '", token_,
+                                             "': it has taken over, and its output counts");
+  }
+
+  /// Puts the manifest where there is none, or with `overwrite` in the place of the one that Begin saw (whatever that
+  /// is: a job may be run again under its name), or of another that was put since and is not a later attempt's.
+  Status Put(const std::string& path, const Manifest& manifest) {
+    for (int tries = 0; tries < kMostPuts; ++tries) {
+      ARROW_ASSIGN_OR_RAISE(const bool put, PutManifest(location_, path, manifest, overwrite_ ? seen_ : std::nullopt));
+      if (put) return Status::OK();
+      ARROW_ASSIGN_OR_RAISE(seen_, ReadManifestText(*location_.file_system, path, location_.Show(path)));
+      if (!seen_.has_value()) continue;
+      const Manifest other = ParseManifest(*seen_).ValueOr(Manifest());
+      // The answer to the first request may have been lost.
+      if (other.token == token_) return Status::OK();
+      if (IsEarlierAttempt(token_, other.token)) return LaterAttempt(path, other.token);
+      if (!overwrite_) break;
+      for (const std::string& part : other.parts) old_.push_back(location_.path + "/" + part);
+    }
+    return arrow::internal::IOErrorFromErrno(EEXIST, "'", path, "' was committed by another attempt");
+  }
+
   /// After a put that failed: it may have arrived all the same. Where that cannot be found out, the parts are left to
   /// lie, so that a manifest that names them is not left without them.
   bool Committed(const std::string& path) {
@@ -179,7 +214,9 @@ class ObjectOutput : public Output {
   const std::string token_;
   const bool overwrite_;
   bool began_ = false;
-  /// Objects that the commit makes obsolete.
+  /// The manifest's text.
+  std::optional<std::string> seen_;
+  /// Objects that the commit makes obsolete, among them what earlier attempts have left.
   std::vector<std::string> old_;
   std::vector<std::string> written_;
 };

@@ -218,17 +218,19 @@ arrow::Status Linker::CheckTrouble() {
   return options_.deadline.Passed() ? TimedOut() : arrow::Status::OK();
 }
 
-/// A peer that the server has seen leave.
+/// The peer that the server has seen leave first: others have left because of it.
 arrow::Status Linker::CheckGone() const {
   const Clock::time_point now = Clock::now();
-  for (size_t peer = 0; peer < peers_.size(); ++peer) {
-    const PeerState& state = peers_[peer];
+  const PeerState* first = nullptr;
+  for (const PeerState& state : peers_) {
     if (state.linked || !state.gone_at || now < *state.gone_at) continue;
-    const char* phase = link_began_ == Clock::time_point() ? "rendezvous" : "connect";
-    return MakeCommunicationError(Facts(CommunicationFailure::kPeerLost, phase, static_cast<Rank>(peer)),
-                                  "rank " + std::to_string(peer) + " " + state.gone_why + "; look at its log");
+    if (first == nullptr || *state.gone_at < *first->gone_at) first = &state;
   }
-  return arrow::Status::OK();
+  if (first == nullptr) return arrow::Status::OK();
+  const auto peer = static_cast<Rank>(first - peers_.data());
+  const char* phase = link_began_ == Clock::time_point() ? "rendezvous" : "connect";
+  return MakeCommunicationError(Facts(CommunicationFailure::kPeerLost, phase, peer),
+                                "rank " + std::to_string(peer) + " " + first->gone_why + "; look at its log");
 }
 
 /// A port that is closed at every address means that the peer is gone. Not so where the server can pair the two: a
