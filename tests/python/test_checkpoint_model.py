@@ -142,9 +142,9 @@ def whole(files: Files) -> list[tuple[int, list[int]]]:
     """Numbers and states of the manifests, the highest last."""
     there = dict(files)
     found = []
-    for name in there:
+    for name, data in there.items():
         if (number := manifest.number_of(name)) is not None:
-            made = manifest.parse(there[name], KIND, NAME)
+            made = manifest.parse(data, KIND, NAME)
             if all(part.file in there for frame in made.frames for part in frame.parts):
                 found.append((number, made.state))
     return sorted(found)

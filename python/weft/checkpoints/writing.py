@@ -206,9 +206,8 @@ class Writer:
             _numbers(save)
             lost += wanted[save.rank] not in there
             if lost > LOST_AFTER:
-                raise FileNotFoundError(
-                    f"{save.folder.show(wanted[save.rank])} is gone: another attempt at this job, of the same epoch, is at work"
-                )
+                shown = save.folder.show(wanted[save.rank])
+                raise FileNotFoundError(f"{shown} is gone: another attempt at this job, of the same epoch, is at work")
             if self._stop.wait(pause):
                 raise _Stopped
             pause = min(2 * pause, LOOK_MOST)
