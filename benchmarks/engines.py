@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-#: name of a table -> its rows
+#: name of a table -> its rows, or the path of a Parquet file of them
 Tables = dict[str, Any]
 
 
@@ -27,6 +28,23 @@ class Work:
     pandas: Callable[[dict[str, Any]], Any] | None = None
     pyarrow: Callable[[dict[str, Any]], Any] | None = None
     weft: Callable[[dict[str, Any]], Any] | None = None
+    #: How many times the bytes of the inputs must be moved, reads and writes alike, before the result is written.
+    passes: int = 1
+    #: The columns of the inputs that the work must read; None: all.
+    reads: tuple[str, ...] | None = None
+    #: How many times the fastest peer's speed Weft should have, with threads and over ranks.
+    aim: float | None = None
+    aim_ranks: float | None = None
+
+    def bytes_in(self, tables: Tables) -> int:
+        """Of the columns that must be read; of a file, all of it where they are all, else nothing is known: 0."""
+        total = 0
+        for table in tables.values():
+            if isinstance(table, Path):
+                continue
+            wanted = table.column_names if self.reads is None else set(self.reads) & set(table.column_names)
+            total += sum(table.column(name).nbytes for name in wanted)
+        return total
 
 
 @dataclass
@@ -35,6 +53,8 @@ class Summary:
 
     rows: int
     sums: list[float]
+    #: Of all columns, as Arrow has them.
+    bytes: int = 0
 
     def agrees(self, other: Summary) -> bool:
         close = all(abs(a - b) <= 1e-6 * max(1.0, abs(a), abs(b)) for a, b in zip(self.sums, other.sums, strict=False))
@@ -52,7 +72,7 @@ def summarize(table: Any) -> Summary:
             values = column.cast(pa.float64())
             values = pc.if_else(pc.is_nan(values), None, values)
             sums.append(float(pc.sum(values).as_py() or 0.0))
-    return Summary(table.num_rows, sorted(sums))
+    return Summary(table.num_rows, sorted(sums), table.nbytes)
 
 
 class Engine:
@@ -66,15 +86,21 @@ class Engine:
         self._made_of: dict[str, Any] = {}
 
     def load(self, tables: Tables) -> None:
-        """Takes Arrow tables in; those that it has already stay."""
+        """Takes tables in; those that it has already stay, all others go."""
+        for name in [name for name in self.loaded if name not in tables]:
+            self.forget(name)
+            del self.loaded[name], self._made_of[name]
         for name, table in tables.items():
             if self._made_of.get(name) is not table:
                 self.loaded[name] = self.take(name, table)
                 self._made_of[name] = table
 
     def take(self, name: str, table: Any) -> Any:
-        """The table in the engine's own form, in memory."""
+        """The table in the engine's own form, in memory; of a file, what the engine reads it by."""
         return table
+
+    def forget(self, name: str) -> None:
+        """Frees what the engine itself holds of a table."""
 
     def question(self, work: Work) -> Callable[[], Any] | None:
         """A function that does the work once; None where the engine cannot."""
@@ -99,7 +125,7 @@ class Weft(Engine):
     def take(self, name: str, table: Any) -> Any:
         import weft
 
-        return weft.DataFrame(table, env=self.env)
+        return (table, self.env) if isinstance(table, Path) else weft.DataFrame(table, env=self.env)
 
     def question(self, work: Work) -> Callable[[], Any] | None:
         ask = work.weft
@@ -120,8 +146,13 @@ class DataFusion(Engine):
 
     def take(self, name: str, table: Any) -> Any:
         if name in self.loaded:
-            self.context.deregister_table(name)
+            self.forget(name)
+        if isinstance(table, Path):
+            return self.context.register_parquet(name, str(table))
         return self.context.from_arrow(table, name=name)
+
+    def forget(self, name: str) -> None:
+        self.context.deregister_table(name)
 
     def question(self, work: Work) -> Callable[[], Any] | None:
         sql = work.sql
@@ -145,10 +176,16 @@ class DuckDB(Engine):
         self.connection.execute("SET preserve_insertion_order = false")
 
     def take(self, name: str, table: Any) -> Any:
+        if isinstance(table, Path):
+            self.connection.execute(f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM read_parquet('{table}')")
+            return "VIEW"
         self.connection.register("taken", table)
         self.connection.execute(f"CREATE OR REPLACE TABLE {name} AS SELECT * FROM taken")
         self.connection.unregister("taken")
-        return name
+        return "TABLE"
+
+    def forget(self, name: str) -> None:
+        self.connection.execute(f"DROP {self.loaded[name]} {name}")
 
     def question(self, work: Work) -> Callable[[], Any] | None:
         sql = work.sql
@@ -162,7 +199,7 @@ class Polars(Engine):
     def take(self, name: str, table: Any) -> Any:
         import polars
 
-        return polars.from_arrow(table).lazy()
+        return polars.scan_parquet(table) if isinstance(table, Path) else polars.from_arrow(table).lazy()
 
     def question(self, work: Work) -> Callable[[], Any] | None:
         ask = work.polars
@@ -186,6 +223,11 @@ class PyArrow(Engine):
 
         pyarrow.set_cpu_count(threads)
 
+    def take(self, name: str, table: Any) -> Any:
+        import pyarrow.dataset
+
+        return pyarrow.dataset.dataset(table) if isinstance(table, Path) else table
+
     def question(self, work: Work) -> Callable[[], Any] | None:
         ask = work.pyarrow
         return None if ask is None else lambda: ask(self.loaded)
@@ -195,7 +237,7 @@ class Pandas(Engine):
     name = "pandas"
 
     def take(self, name: str, table: Any) -> Any:
-        return table.to_pandas()
+        return table if isinstance(table, Path) else table.to_pandas()
 
     def question(self, work: Work) -> Callable[[], Any] | None:
         ask = work.pandas

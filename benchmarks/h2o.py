@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+import ways
 from engines import Tables, Work
 
 K = 100
@@ -82,46 +83,12 @@ def join_tables(rows: int) -> Tables:
 
 
 def groupby_works(rows: int) -> list[Work]:
-    def works(name: str, **ways: Any) -> Work:
-        return Work(name, lambda: {"x": group_table(rows)}, **ways)
+    def works(name: str, **asked: Any) -> Work:
+        return Work(name, lambda: {"x": group_table(rows)}, **asked)
 
-    def plain(number: int, keys: list[str], aggregates: dict[str, tuple[str, str]]) -> Work:
-        """Named aggregations (output: (column, function)) that every engine spells in its own way."""
-        spelled = {"mean": "avg", "sd": "stddev_samp", "std": "stddev_samp"}
-        chosen = ", ".join(
-            f"{spelled.get(function, function)}({column}) AS {name}" for name, (column, function) in aggregates.items()
-        )
-        by = ", ".join(keys)
-
-        def ask_polars(tables: dict[str, Any]) -> Any:
-            import polars as pl
-
-            made = [
-                getattr(pl.col(column), {"count": "len"}.get(function, function))().alias(name)
-                for name, (column, function) in aggregates.items()
-            ]
-            return tables["x"].group_by(keys).agg(made)
-
-        def ask_pandas(tables: dict[str, Any]) -> Any:
-            return tables["x"].groupby(keys, as_index=False, sort=False, observed=True).agg(**aggregates)
-
-        def ask_weft(tables: dict[str, Any]) -> Any:
-            return tables["x"].groupby(keys, as_index=False, sort=False).agg(**aggregates)
-
-        def ask_pyarrow(tables: dict[str, Any]) -> Any:
-            names = {"std": "stddev", "median": "approximate_median"}
-            asked = [(column, names.get(function, function)) for column, function in aggregates.values()]
-            return tables["x"].group_by(keys).aggregate(asked)
-
-        exact = all(function not in ("median", "std") for _, function in aggregates.values())
-        return works(
-            f"group-by {number}",
-            sql=f"SELECT {by}, {chosen} FROM x GROUP BY {by}",
-            polars=ask_polars,
-            pandas=ask_pandas,
-            pyarrow=ask_pyarrow if exact else None,
-            weft=ask_weft,
-        )
+    def plain(number: int, keys: list[str], aggregates: ways.Aggregates) -> Work:
+        used = (*keys, *(column for column, _ in aggregates.values()))
+        return works(f"group-by {number}", **ways.group("x", keys, aggregates), reads=used)
 
     def range_polars(tables: dict[str, Any]) -> Any:
         import polars as pl
@@ -170,13 +137,22 @@ def groupby_works(rows: int) -> list[Work]:
             polars=range_polars,
             pandas=range_pandas,
             weft=range_pandas,
+            reads=("id3", "v1", "v2"),
         ),
-        works("group-by 8", sql=largest_sql, polars=largest_polars, pandas=largest_pandas, weft=largest_weft),
+        works(
+            "group-by 8",
+            sql=largest_sql,
+            polars=largest_polars,
+            pandas=largest_pandas,
+            weft=largest_weft,
+            reads=("id6", "v3"),
+        ),
         works(
             "group-by 9",
             sql="SELECT id2, id4, power(corr(v1, v2), 2) AS r2 FROM x GROUP BY id2, id4",
             polars=regression_polars,
             weft=_regression_weft,
+            reads=("id2", "id4", "v1", "v2"),
         ),
         plain(
             10,

@@ -1,14 +1,20 @@
-"""Weft beside what a user would pick instead, in one run on one machine.
+"""Weft beside what a user would pick instead, in one run on one machine: one table of work, engines, ratio and limit.
 
-    python benchmarks/peers.py                                     # the inner join of 4.5 million rows a side
-    python benchmarks/peers.py --work join sort groupby joins --rows 10000000 --ranks 2
+    python benchmarks/peers.py                             # everything of the table of aims; --quick for three minutes
+    python benchmarks/peers.py --work join sort --rows 4500000 --ranks 2
 
-``join``: two tables of two int64 columns, keys uniform below 0.9 N, joined on one, all columns made. ``sort``: by an
-int64 key, another column along. ``groupby``, ``joins``: the H2O questions (h2o.py). ``tpch``: the 22 queries of TPC-H
-at ``--scale`` (tpch.py; the others have ``--rows``). Every engine has the same number of
-threads, starts from tables in its own form in memory, and ends when all columns of the result are in memory in its own
-form. One warm-up, whose results must agree, then the median of the repeats. ``--ranks`` adds Weft by ``weft run -n``
-with the threads shared out, each rank holding its share of the rows.
+Kinds of work: ``join`` (int64, 4.5 and 18.2 million rows a side), ``shapes`` (of joins: string key, two keys, left,
+outer, 1 to many, ten payload columns, by sorting), ``sort``, ``group`` (shapes.py); ``groupby``, ``joins``: the H2O
+questions (h2o.py); ``tpch``: the 22 queries of TPC-H at ``--scale``; ``scan``: of its lineitem file; ``start``,
+``shuffle`` (figures.py), ``memory``, ``systems`` (systems.py).
+
+Every engine has the same number of threads, starts from tables in its own form in memory, and ends when all columns of
+the result are in memory in its own form. One warm-up, whose results must agree, then the median of the repeats.
+``--ranks`` adds Weft by ``weft run -n`` with the threads shared out, each rank holding its share of the rows.
+
+Ratio: the fastest peer's seconds to Weft's. Limit: the bytes that the work must move at the least (its inputs as often
+as `Work.passes` says, and its result; reads and writes alike) at the speed of this machine's copies of memory with as
+many threads; of a shuffle, a plain socket that carries as much.
 """
 
 from __future__ import annotations
@@ -16,82 +22,51 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import math
 import os
-import shutil
-import statistics
-import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import h2o
+import machine
+import shapes
+import systems
 import tpch
-from engines import ENGINES, Engine, Summary, Tables, Work, limit_threads, summarize
+from engines import ENGINES, Engine, Summary, Work, limit_threads, summarize
+from figures import Missing, Row, figures, weft_run
+from report import print_table
 
 # Where a worker under `weft run` puts its line.
 MARK = "weft-peers-result "
 
-
-@cache
-def join_sides(rows: int) -> Tables:
-    """Two tables of two int64 columns, uniform below 0.9 N."""
-    import numpy
-    import pyarrow
-
-    def side(seed: int) -> Any:
-        values = numpy.random.default_rng(seed).integers(0, max(1, rows * 9 // 10), size=(2, rows))
-        return pyarrow.table({"col0": values[0], "col1": values[1]})
-
-    return {"l": side(1), "r": side(2)}
-
-
-def join_work(rows: int) -> list[Work]:
-    return [
-        Work(
-            "join",
-            lambda: join_sides(rows),
-            sql="SELECT l.col0, l.col1, r.col1 AS col1_y FROM l JOIN r ON l.col0 = r.col0",
-            polars=lambda tables: tables["l"].join(tables["r"], on="col0", how="inner"),
-            pandas=lambda tables: tables["l"].merge(tables["r"], on="col0"),
-            pyarrow=lambda tables: tables["l"].join(tables["r"], "col0", join_type="inner", right_suffix="_y"),
-            weft=lambda tables: tables["l"].merge(tables["r"], on=["col0"]),
-        )
-    ]
-
-
-def sort_work(rows: int) -> list[Work]:
-    def tables() -> Tables:
-        return {"l": join_sides(rows)["l"]}
-
-    return [
-        Work(
-            "sort",
-            tables,
-            sql="SELECT * FROM l ORDER BY col0",
-            polars=lambda tables: tables["l"].sort("col0"),
-            pandas=lambda tables: tables["l"].sort_values("col0"),
-            pyarrow=lambda tables: tables["l"].sort_by("col0"),
-            weft=lambda tables: tables["l"].sort_values("col0"),
-        )
-    ]
-
-
-KINDS: dict[str, Callable[[int], list[Work]]] = {
-    "join": join_work,
-    "sort": sort_work,
-    "groupby": h2o.groupby_works,
-    "joins": h2o.join_works,
+#: By rows; what is in a table of aims has rows of its own unless --rows says otherwise.
+KINDS: dict[str, tuple[Callable[[int], list[Work]], list[int]]] = {
+    "join": (shapes.join_work, [4_500_000, 18_200_000]),
+    "shapes": (shapes.shape_works, [4_500_000]),
+    "sort": (shapes.sort_works, [10_000_000]),
+    "group": (shapes.group_works, [10_000_000]),
+    "groupby": (h2o.groupby_works, [10_000_000]),
+    "joins": (h2o.join_works, [10_000_000]),
 }
 #: By scale, not by rows.
-SCALED: dict[str, Callable[[float], list[Work]]] = {"tpch": tpch.tpch_works}
+SCALED: dict[str, Callable[[float], list[Work]]] = {"tpch": tpch.tpch_works, "scan": shapes.scan_works}
+#: No questions to engines.
+OTHERS = ["start", "shuffle", "memory", "systems"]
+QUICK_ROWS, QUICK_SCALE = 200_000, 0.05
 
 
-def works(kinds: list[str], rows: int, scale: float) -> list[Work]:
-    return [work for kind in kinds for work in (SCALED[kind](scale) if kind in SCALED else KINDS[kind](rows))]
+def works(options: argparse.Namespace) -> list[Work]:
+    found = []
+    for kind in options.work:
+        if kind in SCALED:
+            found += SCALED[kind](options.scale)
+        elif kind in KINDS:
+            make, sizes = KINDS[kind]
+            for rows in [options.rows] if options.rows else sizes:
+                found += make(rows)
+    return found
 
 
 def timed(ask: Callable[[], Any], repeat: int) -> list[float]:
@@ -106,10 +81,10 @@ def timed(ask: Callable[[], Any], repeat: int) -> list[float]:
     return seconds
 
 
-def measure(work: Work, engines: list[Engine], repeat: int) -> dict[str, list[float]]:
-    """Seconds by engine. All must give the same."""
+def measure(work: Work, engines: list[Engine], repeat: int, bandwidth: float) -> Row:
+    """All engines must give the same."""
     tables = work.tables()
-    found: dict[str, list[float]] = {}
+    row = Row(work.name, {}, aim=work.aim, aim_ranks=work.aim_ranks)
     expected: tuple[str, Summary] | None = None
     for engine in engines:
         engine.load(tables)
@@ -121,8 +96,11 @@ def measure(work: Work, engines: list[Engine], repeat: int) -> dict[str, list[fl
             expected = engine.name, summary
         elif not summary.agrees(expected[1]):
             raise SystemExit(f"{work.name}: {engine.name} gives {summary}, {expected[0]} {expected[1]}")
-        found[engine.name] = timed(ask, repeat)
-    return found
+        row.seconds[engine.name] = timed(ask, repeat)
+    if expected is not None:
+        row.moved = work.passes * work.bytes_in(tables) + expected[1].bytes
+        row.limit = row.moved / bandwidth
+    return row
 
 
 def run_worker(asked: list[Work], repeat: int) -> None:
@@ -131,8 +109,11 @@ def run_worker(asked: list[Work], repeat: int) -> None:
 
     env = weft.init()
     for work in asked:
-        frames = {}
+        frames: dict[str, Any] = {}
         for name, table in work.tables().items():
+            if isinstance(table, Path):
+                frames[name] = (table, env)
+                continue
             begin, end = (table.num_rows * rank // env.world_size for rank in (env.rank, env.rank + 1))
             frames[name] = weft.DataFrame(table.slice(begin, end - begin), env=env)
         assert work.weft is not None
@@ -149,103 +130,111 @@ def run_worker(asked: list[Work], repeat: int) -> None:
             if whole is not None:
                 count = int(env.allreduce(whole.rows, "sum"))
         if env.rank == 0:
-            line = {"work": work.name, "seconds": seconds[1:], "rows": count}
-            print(MARK + json.dumps(line), flush=True)
+            print(MARK + json.dumps({"work": work.name, "seconds": seconds[1:], "rows": count}), flush=True)
     env.close()
 
 
 def run_ranks(options: argparse.Namespace) -> dict[str, list[float]]:
     """Seconds by name of the work, by `weft run -n ranks` with the threads shared out."""
-    ranks, threads = options.ranks, options.threads
-    found = shutil.which("weft", path=os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]))
-    entry = "import sys; from weft.cli import main; sys.exit(main())"
-    command = [found] if found else [sys.executable, "-c", entry]
-    command += ["run", "-n", str(ranks), "--threads", str(max(1, threads // ranks)), str(Path(__file__).resolve())]
-    command += ["--worker", "--rows", str(options.rows), "--scale", str(options.scale)]
-    command += ["--repeat", str(options.repeat), "--work", *options.work]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=3600, check=False)
-    if done.returncode != 0:
-        raise SystemExit(f"weft run failed with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
-    lines = [json.loads(line.split(MARK, 1)[1]) for line in done.stdout.splitlines() if MARK in line]
-    return {line["work"]: line["seconds"] for line in lines}
+    script = [str(Path(__file__).resolve()), "--worker", "--scale", str(options.scale), "--repeat", str(options.repeat)]
+    script += ["--rows", str(options.rows)] if options.rows else []
+    kinds = [kind for kind in options.work if kind not in OTHERS]
+    lines = weft_run(options.ranks, options.threads, [*script, "--work", *kinds], MARK)
+    return {found["work"]: found["seconds"] for found in map(json.loads, lines)}
 
 
-def print_table(results: dict[str, dict[str, list[float]]]) -> None:
-    """A row a work: medians in seconds, and how many times the fastest peer's speed Weft has."""
-    engines = list(dict.fromkeys(name for found in results.values() for name in found))
-    ours = [name for name in engines if name.startswith("weft")]
-    widths = [max(10, len(name)) for name in engines]
-    header = "  ".join(f"{name:>{width}}" for name, width in zip(engines, widths, strict=True))
-    ratios = "  ".join(f"{name + ' x':>{len(name) + 3}}" for name in ours)
-    print(f"{'work':<12}  {header}  {'fastest peer':<16}  {ratios}")
-    products: dict[str, list[float]] = {name: [] for name in ours}
-    for work, found in results.items():
-        medians = {name: statistics.median(seconds) for name, seconds in found.items()}
-        peers = {name: seconds for name, seconds in medians.items() if name not in ours}
-        fastest = min(peers, key=peers.__getitem__) if peers else ""
-        cells = "  ".join(
-            f"{medians[name]:>{width}.3f}" if name in medians else f"{'-':>{width}}"
-            for name, width in zip(engines, widths, strict=True)
-        )
-        told = []
-        for name in ours:
-            ratio = peers[fastest] / medians[name] if fastest and name in medians else math.nan
-            products[name].append(ratio)
-            told.append(f"{ratio:>{len(name) + 3}.2f}")
-        print(f"{work:<12}  {cells}  {fastest:<16}  {'  '.join(told)}")
-    if len(results) > 1:
-        means = {
-            name: statistics.geometric_mean([ratio for ratio in values if not math.isnan(ratio)] or [math.nan])
-            for name, values in products.items()
+def add_systems(rows: list[Row], options: argparse.Namespace) -> None:
+    """Other distributed systems' times, in a row of their own beside Weft's by ranks."""
+    size = options.rows or KINDS["join"][1][0]
+    name = shapes.join_work(size)[0].name
+    ours = next((row.seconds for row in rows if row.name == name), {})
+    row = Row(f"{name}, 2 processes", {k: v for k, v in ours.items() if k == "weft, 2 ranks"}, aim_ranks=5)
+    if not row.seconds:
+        row.seconds = {
+            "weft, 2 ranks": run_ranks(
+                argparse.Namespace(**{**vars(options), "ranks": 2, "rows": size, "work": ["join"]})
+            )[name]
         }
-        everywhere = [name for name in engines if all(name in found for found in results.values())]
-        of_engine = {
-            name: statistics.geometric_mean(statistics.median(found[name]) for found in results.values())
-            for name in everywhere
-        }
-        print("geometric mean of the seconds: " + ", ".join(f"{name} {mean:.4f}" for name, mean in of_engine.items()))
-        print("geometric mean of the ratios: " + ", ".join(f"{name} {mean:.2f}" for name, mean in means.items()))
+    for system, ask in systems.SYSTEMS.items():
+        try:
+            row.seconds[system] = ask(size, options.repeat)
+        except Missing as missing:
+            print(f"{system}: left out, {missing}", file=sys.stderr)
+    rows.append(row)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Weft and its peers in one run.")
-    parser.add_argument(
-        "--work", nargs="+", choices=[*KINDS, *SCALED], default=["join"], help=", ".join([*KINDS, *SCALED])
-    )
-    parser.add_argument("--rows", type=int, default=4_500_000, help="rows (a side, of joins); default 4.5 million")
-    parser.add_argument("--scale", type=float, default=1.0, help="scale factor of tpch; default 1")
-    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of every engine")
-    parser.add_argument("--repeat", type=int, default=5, help="timed runs after the warm-up")
-    parser.add_argument("--ranks", type=int, default=1, help="also run Weft by `weft run -n RANKS`, threads shared out")
-    parser.add_argument(
-        "--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES), metavar="ENGINE", help=", ".join(ENGINES)
-    )
-    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
-    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.worker:
-        run_worker(works(options.work, options.rows, options.scale), options.repeat)
-        return
+def add_others(rows: list[Row], options: argparse.Namespace) -> None:
+    made = figures(options.rows or KINDS["join"][1][0], options.repeat)
+    made["memory"] = [lambda: systems.join_memory(options.rows or KINDS["join"][1][0], options.threads)]
+    for kind in options.work:
+        for figure in made.get(kind, []):
+            try:
+                rows.append(figure())
+            except Missing as missing:
+                print(f"{kind}: left out, {missing}", file=sys.stderr)
+    if "systems" in options.work:
+        add_systems(rows, options)
 
-    limit_threads(options.threads)
+
+def make_engines(options: argparse.Namespace) -> list[Engine]:
     engines = []
     for name in options.engines:
         try:
             engines.append(ENGINES[name](options.threads))
         except ImportError as error:
             print(f"{name}: left out, {error}", file=sys.stderr)
-    asked = works(options.work, options.rows, options.scale)
-    results = {work.name: measure(work, engines, options.repeat) for work in asked}
-    if options.ranks > 1:
-        times = run_ranks(options)
-        for name, seconds in times.items():
-            results[name][f"weft, {options.ranks} ranks"] = seconds
+    return engines
+
+
+def parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Weft and its peers in one run.")
+    kinds = [*KINDS, *SCALED, *OTHERS]
+    parser.add_argument("--work", nargs="+", choices=kinds, default=kinds, metavar="WORK", help=", ".join(kinds))
+    parser.add_argument("--rows", type=int, help="rows (a side, of joins); default: what the aims name")
+    parser.add_argument("--scale", type=float, help="scale factor of tpch and scan; default 1")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="threads of every engine")
+    parser.add_argument("--repeat", type=int, help="timed runs after the warm-up; default 5")
+    parser.add_argument(
+        "--ranks", type=int, default=2, help="also Weft by `weft run -n RANKS`, threads shared out; 1: not"
+    )
+    parser.add_argument(
+        "--engines", nargs="+", choices=list(ENGINES), default=list(ENGINES), metavar="ENGINE", help=", ".join(ENGINES)
+    )
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_ROWS:,} rows, scale {QUICK_SCALE}, one repeat")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.rows = options.rows or (QUICK_ROWS if options.quick else None)
+    options.scale = options.scale or (QUICK_SCALE if options.quick else 1.0)
+    options.repeat = options.repeat or (1 if options.quick else 5)
+    return options
+
+
+def main() -> None:
+    options = parse()
+    asked = works(options)
+    if options.worker:
+        run_worker(asked, options.repeat)
+        return
+    limit_threads(options.threads)
+    bandwidth = machine.copy_bandwidth(options.threads)
+    engines = make_engines(options) if asked else []
+    rows = []
+    for work in asked:
+        print(f"{work.name} ...", file=sys.stderr, flush=True)
+        rows.append(measure(work, engines, options.repeat, bandwidth))
+    del engines
+    if options.ranks > 1 and asked and "weft" in options.engines:
+        for name, seconds in run_ranks(options).items():
+            next(row for row in rows if row.name == name).seconds[f"weft, {options.ranks} ranks"] = seconds
+    add_others(rows, options)
     if options.json:
-        print(json.dumps(results))
-    else:
-        size = f"{options.rows:,} rows" if set(options.work) <= set(KINDS) else f"scale {options.scale:g}"
-        print(f"{size}, {options.threads} threads, medians of {options.repeat} in seconds")
-        print_table(results)
+        print(json.dumps({row.name: row.seconds for row in rows}))
+        return
+    size = f"{options.rows:,} rows" if options.rows else "rows as the aims name them"
+    print(f"{size}, scale {options.scale:g}, {options.threads} threads, medians of {options.repeat} in seconds")
+    print(f"memory: {bandwidth / 1e9:.1f} GB/s read and written by copies with {options.threads} threads")
+    print_table(rows)
 
 
 if __name__ == "__main__":

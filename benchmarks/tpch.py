@@ -17,20 +17,25 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / "examples" / "tpch"), str(ROOT / "tests" / "python")]
 
 
+def folder(scale: float) -> Path:
+    """Where the tables' files are, which are kept under the directory for temporary files."""
+    import generate
+
+    path = Path(tempfile.gettempdir()) / f"weft-tpch-{scale:g}"
+    generate.generate(path, scale)
+    return path
+
+
 @cache
 def _tables(scale: float) -> Tables:
-    """All tables with the columns that the queries read, from files that are kept under the directory for temporary
-    files."""
-    import generate
+    """All tables with the columns that the queries read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     import tables
 
-    folder = Path(tempfile.gettempdir()) / f"weft-tpch-{scale:g}"
-    generate.generate(folder, scale)
     made = {}
     for name, columns in tables.COLUMNS.items():
-        table = pq.read_table(folder / f"{name}.parquet", columns=list(columns))
+        table = pq.read_table(folder(scale) / f"{name}.parquet", columns=list(columns))
         # Amounts as doubles; texts as every engine takes them.
         plain = [
             pa.field(field.name, pa.float64() if pa.types.is_decimal(field.type) else _text(field.type))

@@ -3,7 +3,7 @@
 #   tools/setup.sh demo        the least that builds and runs the demo
 #   tools/setup.sh serverless  also what runs functions, S3 and a state machine on this machine
 #   tools/setup.sh all         also what the tests, peers and linters need
-#   tools/setup.sh soak        also what builds and runs container images
+#   tools/setup.sh soak        also what builds and runs container images, and a compiler for aarch64
 # A second call finds everything there and takes no time.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -29,12 +29,14 @@ if [ "$what" = all ]; then
   ! grep -q '^ID=debian' /etc/os-release || packages+=(python3-torch)
   # A Slurm of the tests' own.
   packages+=(slurm-wlm munge)
+  # Wall clocks that jump.
+  packages+=(faketime)
   # A browser that opens the scaling study's report; Ubuntu has it as a snap alone.
   ! grep -q '^ID=debian' /etc/os-release || packages+=(chromium)
   requirements+=(tools/requirements-all.txt)
   command -v npm >/dev/null || packages+=(nodejs npm)
 fi
-[ -z "$soak" ] || packages+=(buildah podman runc debootstrap)
+[ -z "$soak" ] || packages+=(buildah podman runc debootstrap g++-aarch64-linux-gnu)
 
 missing=()
 for package in "${packages[@]}"; do

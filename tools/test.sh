@@ -8,6 +8,8 @@ ctest --test-dir build/release --output-on-failure -j "$(nproc)" --timeout "$([ 
 .venv/bin/python -m pytest -q tests/python || failed+=(pytest)
 # In a process of its own: its fixtures are others. Needs root and network namespaces, and says so where they are missing.
 .venv/bin/python -m pytest -q -rs tests/netlab || failed+=(netlab)
+# Likewise: one rank of a job is killed, in each phase and on each backend; a thousand times while soaking.
+.venv/bin/python -m pytest -q -rs tests/faults || failed+=(faults)
 # Likewise: a Slurm of four nodes; while soaking also the container images.
 .venv/bin/python -m pytest -q -rs tests/hosts || failed+=(hosts)
 # Bytes of strangers: each fuzz target for a while; while soaking ten million inputs each, for two hours at most.

@@ -22,9 +22,11 @@
 #include "weft/kernels/asof_join.h"
 #include "weft/kernels/concat.h"
 #include "weft/kernels/join.h"
+#include "weft/kernels/key_parts.h"
 #include "weft/kernels/membership.h"
 #include "weft/kernels/set_operations.h"
 #include "weft/kernels/unique_keys.h"
+#include "weft/table/tables.h"
 
 namespace weft::python {
 
@@ -67,12 +69,41 @@ PyTable Join(const PyTable& left, const PyTable& right, const PySession* session
   options.indicator = indicator;
   options.maintain_order = maintain_order;
   options.columns = std::move(columns);
-  return {Run(
+  distributed::JoinPlacement lie{left.lies, right.lies, {}};
+  auto joined = Run(
       session,
       [&](Communicator& communicator, const Context& context) {
-        return distributed::Join(communicator, left.table, right.table, options, context);
+        return distributed::Join(communicator, left.table, right.table, options, context, &lie);
       },
-      [&](const Context& context) { return kernels::Join(left.table, right.table, options, context); })};
+      [&](const Context& context) { return kernels::Join(left.table, right.table, options, context); });
+  return {std::move(joined), std::move(lie.result)};
+}
+
+std::vector<PyTable> CutByKey(const PyTable& table, const PySession* session, std::vector<int> columns, int parts,
+                              const std::vector<int>& wanted) {
+  const kernels::KeyParts how{.keys = std::move(columns), .nan_is_null = true, .parts = parts};
+  std::vector<PyTable> out;
+  for (auto& made :
+       RunEach(session, [&](const Context& context) { return kernels::CutByKey(table.table, how, wanted, context); })) {
+    out.push_back(table.Some(std::move(made)));
+  }
+  return out;
+}
+
+PyTable Stack(const std::vector<PyTable>& tables) {
+  if (tables.empty()) Raise(arrow::Status::Invalid("stack: no tables"));
+  std::vector<TablePtr> inputs;
+  bool alike = true;
+  for (const PyTable& table : tables) {
+    if (!table.table->schema()->Equals(*tables[0].table->schema(), /*check_metadata=*/false)) {
+      Raise(arrow::Status::Invalid("stack: tables of other columns: ", table.table->schema()->ToString(), " and ",
+                                   tables[0].table->schema()->ToString()));
+    }
+    inputs.push_back(table.table);
+    alike = alike && table.lies == tables[0].lies;
+  }
+  auto stacked = table::StackTables(inputs[0]->schema(), inputs);
+  return {std::move(stacked), alike ? tables[0].lies : distributed::Placement()};
 }
 
 PyTable Concat(const std::vector<PyTable>& tables, const PySession* session, bool outer) {
@@ -162,6 +193,8 @@ void BindCombining(nb::module_& module) {
   module.def("join", &Join, nb::arg("left"), nb::arg("right"), nb::arg("session").none(), nb::kw_only(),
              nb::arg("left_keys"), nb::arg("right_keys"), nb::arg("how"), nb::arg("algorithm"), nb::arg("left_suffix"),
              nb::arg("right_suffix"), nb::arg("indicator"), nb::arg("maintain_order"), nb::arg("columns").none());
+  module.def("cut_by_key", &CutByKey, nb::arg("table"), nb::arg("session").none(), nb::kw_only(), nb::arg("columns"),
+             nb::arg("parts"), nb::arg("wanted"));
   module.def("asof_join", &AsofJoin, nb::arg("left"), nb::arg("right"), nb::arg("session").none(), nb::kw_only(),
              nb::arg("left_on"), nb::arg("right_on"), nb::arg("left_by"), nb::arg("right_by"), nb::arg("direction"),
              nb::arg("allow_exact_matches"), nb::arg("tolerance").none(), nb::arg("float_tolerance").none(),
@@ -172,6 +205,7 @@ void BindCombining(nb::module_& module) {
              nb::arg("left_keys"), nb::arg("right_keys"));
   module.def("check_unique", &CheckUnique, nb::arg("table"), nb::arg("session").none(), nb::kw_only(),
              nb::arg("columns"), nb::arg("what"));
+  module.def("stack", &Stack, nb::arg("tables"));
   module.def("concat", &Concat, nb::arg("tables"), nb::arg("session").none(), nb::kw_only(), nb::arg("outer"));
 }
 

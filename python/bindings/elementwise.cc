@@ -28,28 +28,30 @@ namespace {
 
 /// `local`, whose error one rank may have alone: where `agree`, every rank of a session gets it.
 template <typename Local>
-PyTable RunAgreed(const PySession* session, bool agree, std::string_view operation, Local&& local) {
-  return {Run(
+TablePtr RunAgreed(const PySession* session, bool agree, std::string_view operation, Local&& local) {
+  return Run(
       session,
       [&](Communicator& communicator, const Context& context) -> TableResult {
         auto made = local(context);
         if (agree) ARROW_RETURN_NOT_OK(exchange::Agree(communicator, made.status(), operation));
         return made;
       },
-      local)};
+      local);
 }
 
 PyTable Filter(const PyTable& table, const PySession* session, const PyExpression& predicate, bool agree) {
-  return RunAgreed(session, agree, "filter",
-                   [&](const Context& context) { return kernels::Filter(table.table, predicate.expression, context); });
+  return table.Some(RunAgreed(session, agree, "filter", [&](const Context& context) {
+    return kernels::Filter(table.table, predicate.expression, context);
+  }));
 }
 
 PyTable Project(const PyTable& table, const PySession* session, const std::vector<std::string>& names,
                 const std::vector<PyExpression>& expressions, bool agree) {
   std::vector<kernels::Projection> projections;
   for (size_t i = 0; i < names.size(); ++i) projections.push_back({names[i], expressions[i].expression});
-  return RunAgreed(session, agree, "project",
-                   [&](const Context& context) { return kernels::Project(table.table, projections, context); });
+  return table.With(RunAgreed(session, agree, "project", [&](const Context& context) {
+    return kernels::Project(table.table, projections, context);
+  }));
 }
 
 PyTable Align(const PyTable& left, const PyTable& right, const PySession* session, int index_columns,
@@ -75,7 +77,11 @@ PyTable Beside(const std::vector<PyTable>& tables, std::optional<std::vector<std
       names->insert(names->end(), own.begin(), own.end());
     }
   }
-  return {Check(kernels::Beside(inputs, *names))};
+  const auto made = Check(kernels::Beside(inputs, *names));
+  for (const PyTable& table : tables) {
+    if (PyTable found = table.With(made); found.lies.known()) return found;
+  }
+  return {made};
 }
 
 PyTable Fill(const PyTable& table, const PySession* session, const std::vector<int>& columns, bool forward,

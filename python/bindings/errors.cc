@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "weft/base/communication_error.h"
+#include "weft/base/open_files.h"
 
 namespace weft::python {
 
@@ -92,7 +93,7 @@ void Raise(const arrow::Status& status, int rank) {
     const std::unique_ptr<nb::python_error> error(std::exchange(kept_error, nullptr));
     throw nb::python_error(std::move(*error));
   }
-  std::string text = status.message();
+  std::string text = MessageWithErrno(status);
   if (rank >= 0 && text.find("rank ") == std::string::npos) text = "rank " + std::to_string(rank) + ": " + text;
   if (const CommunicationError* facts = GetCommunicationError(status); facts != nullptr) {
     if (const std::string more = status.detail()->ToString(); !more.empty()) text += " (" + more + ")";

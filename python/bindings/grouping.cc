@@ -104,12 +104,14 @@ kernels::GroupByOptions ReadOptions(std::vector<int> keys, const std::vector<nb:
 PyTable GroupBy(const PyTable& table, const PySession* session, std::vector<int> keys,
                 const std::vector<nb::dict>& aggregations, bool sort, bool dropna) {
   const auto options = ReadOptions(std::move(keys), aggregations, sort, dropna);
-  return {Run(
+  auto lie = session == nullptr ? distributed::Placement() : table.lies;
+  auto grouped = Run(
       session,
       [&](Communicator& communicator, const Context& context) {
-        return distributed::GroupBy(communicator, table.table, options, context);
+        return distributed::GroupBy(communicator, table.table, options, context, &lie);
       },
-      [&](const Context& context) { return kernels::GroupBy(table.table, options, context); })};
+      [&](const Context& context) { return kernels::GroupBy(table.table, options, context); });
+  return {std::move(grouped), std::move(lie)};
 }
 
 PyTable GroupBroadcast(const PyTable& table, const PySession* session, std::vector<int> keys,
@@ -118,7 +120,7 @@ PyTable GroupBroadcast(const PyTable& table, const PySession* session, std::vect
   return {Run(
       session,
       [&](Communicator& communicator, const Context& context) {
-        return distributed::GroupBroadcast(communicator, table.table, options, context);
+        return distributed::GroupBroadcast(communicator, table.table, options, context, &table.lies);
       },
       [&](const Context& context) { return distributed::GroupBroadcast(table.table, options, context); })};
 }
@@ -133,7 +135,7 @@ PyTable GroupTransform(const PyTable& table, const PySession* session, std::vect
   return {Run(
       session,
       [&](Communicator& communicator, const Context& context) {
-        return distributed::GroupTransform(communicator, table.table, options, context);
+        return distributed::GroupTransform(communicator, table.table, options, context, &table.lies);
       },
       [&](const Context& context) { return kernels::GroupTransform(table.table, options, context); })};
 }

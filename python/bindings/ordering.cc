@@ -63,12 +63,14 @@ PyTable Unique(const PyTable& table, const PySession* session, std::vector<int> 
                bool maintain_order) {
   auto options = Duplicates(std::move(columns), keep);
   options.maintain_order = maintain_order;
-  return {Run(
+  auto lie = table.lies;
+  auto unique = Run(
       session,
       [&](Communicator& communicator, const Context& context) {
-        return distributed::Unique(communicator, table.table, options, context);
+        return distributed::Unique(communicator, table.table, options, context, &lie);
       },
-      [&](const Context& context) { return kernels::Unique(table.table, options, context); })};
+      [&](const Context& context) { return kernels::Unique(table.table, options, context); });
+  return {std::move(unique), std::move(lie)};
 }
 
 TablePtr OneColumn(const char* name, const std::shared_ptr<arrow::Array>& values) {
@@ -175,9 +177,11 @@ PyTable Repartition(const PyTable& table, const PySession& session, const std::v
 }
 
 PyTable RepartitionByKey(const PyTable& table, const PySession& session, const std::vector<int>& columns) {
-  return {RunOverRanks(session, [&](Communicator& communicator, const Context& context) {
-    return distributed::RepartitionByKey(communicator, table.table, columns, true, context);
-  })};
+  auto lie = table.lies;
+  auto moved = RunOverRanks(session, [&](Communicator& communicator, const Context& context) {
+    return distributed::RepartitionByKey(communicator, table.table, columns, true, context, &lie);
+  });
+  return {std::move(moved), std::move(lie)};
 }
 
 }  // namespace

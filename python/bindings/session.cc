@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "errors.h"
+#include "weft/distributed/placement.h"
 #include "weft/exchange/exchange.h"
 
 namespace weft::python {
@@ -177,7 +178,7 @@ std::shared_ptr<PySession> Open(const std::string& backend, const std::string& s
                                 const std::string& job, int64_t epoch, const std::string& secret, int rank,
                                 int world_size, double timeout, double connect_timeout, double relay_after,
                                 int64_t memory_limit, const std::string& spill_dir, int threads,
-                                const std::string& encryption, const std::string& advertise,
+                                const std::string& encryption, const std::string& advertise, bool shm,
                                 const std::string& trace_file, bool check_collectives, uint64_t native_communicator) {
   SessionOptions options;
   options.backend = backend;
@@ -198,6 +199,7 @@ std::shared_ptr<PySession> Open(const std::string& backend, const std::string& s
   options.threads = threads;
   options.encryption = encryption;
   options.advertise = advertise;
+  options.shm = shm;
   options.trace_file = trace_file;
   options.check_collectives = check_collectives;
   options.native_communicator = native_communicator;
@@ -234,7 +236,12 @@ std::shared_ptr<PySession> Split(const PySession& self, int color, int key) {
 nb::dict Stats(const PySession& self) {
   const Session::Statistics statistics = self.session->statistics();
   nb::dict phases;
+  nb::dict choices;
   for (const auto& [name, totals] : statistics.phases) {
+    if (name.starts_with(distributed::kChoicePrefix)) {
+      choices[name.substr(distributed::kChoicePrefix.size()).c_str()] = totals.count;
+      continue;
+    }
     nb::dict phase;
     phase["count"] = totals.count;
     phase["seconds"] = totals.seconds;
@@ -244,6 +251,7 @@ nb::dict Stats(const PySession& self) {
   }
   nb::dict found;
   found["phases"] = phases;
+  found["choices"] = choices;
   found["bytes_sent"] = statistics.bytes_sent;
   found["bytes_received"] = statistics.bytes_received;
   found["memory_bytes"] = statistics.memory_bytes;
@@ -274,6 +282,7 @@ nb::list Links(const PySession& self) {
     one["bytes_received"] = link.bytes_received;
     one["messages_sent"] = link.messages_sent;
     one["messages_received"] = link.messages_received;
+    one["shared_memory"] = link.shared_memory;
     found.append(one);
   }
   return found;
@@ -440,8 +449,8 @@ void BindSession(nb::module_& module) {
                   nb::arg("rendezvous_key"), nb::arg("rendezvous_ca"), nb::arg("job"), nb::arg("epoch"),
                   nb::arg("secret"), nb::arg("rank"), nb::arg("world_size"), nb::arg("timeout"),
                   nb::arg("connect_timeout"), nb::arg("relay_after"), nb::arg("memory_limit"), nb::arg("spill_dir"),
-                  nb::arg("threads"), nb::arg("encryption"), nb::arg("advertise"), nb::arg("trace_file"),
-                  nb::arg("check_collectives"), nb::arg("native_communicator"))
+                  nb::arg("threads"), nb::arg("encryption"), nb::arg("advertise"), nb::arg("shm"),
+                  nb::arg("trace_file"), nb::arg("check_collectives"), nb::arg("native_communicator"))
       .def_prop_ro("rank", [](const PySession& self) { return self.rank; })
       .def_prop_ro("world_size", [](const PySession& self) { return self.world_size; })
       .def_prop_ro("job", [](const PySession& self) { return self.session->job(); })

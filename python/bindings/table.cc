@@ -89,7 +89,7 @@ nb::dict Metadata(const PyTable& self) {
 
 PyTable WithMetadata(const PyTable& self, const std::vector<std::string>& keys,
                      const std::vector<std::string>& values) {
-  return {self.table->ReplaceSchemaMetadata(keys.empty() ? nullptr : arrow::key_value_metadata(keys, values))};
+  return self.With(self.table->ReplaceSchemaMetadata(keys.empty() ? nullptr : arrow::key_value_metadata(keys, values)));
 }
 
 }  // namespace
@@ -127,14 +127,14 @@ void BindTable(nb::module_& module) {
       .def_prop_ro("column_names", [](const PyTable& self) { return self.table->ColumnNames(); })
       .def_prop_ro("nbytes", &Bytes)
       .def("slice", [](const PyTable& self, int64_t offset,
-                       int64_t length) { return PyTable{self.table->Slice(offset, length)}; })
+                       int64_t length) { return self.Some(self.table->Slice(offset, length)); })
       .def("select",
            [](const PyTable& self, const std::vector<int>& positions) {
-             return PyTable{Check(self.table->SelectColumns(positions))};
+             return self.With(Check(self.table->SelectColumns(positions)));
            })
       .def("rename",
            [](const PyTable& self, const std::vector<std::string>& names) {
-             return PyTable{Check(self.table->RenameColumns(names))};
+             return self.With(Check(self.table->RenameColumns(names)));
            })
       .def("with_metadata", &WithMetadata)
       .def("metadata", &Metadata)

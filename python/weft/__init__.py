@@ -38,6 +38,9 @@ from weft.submitting import submit
 
 __version__ = _core.__version__
 
+# WEFT_CPU_LEVEL is refused here, before anything has run at another level.
+_core.cpu_level()
+
 __all__ = [
     "AuthenticationFailed",
     "CommunicatorError",

@@ -6,6 +6,12 @@ from typing import Any
 __version__: str
 arrow_version: str
 
+def cpu_levels() -> list[str]:
+    """The levels that hot loops are compiled for and this processor has, from the least up."""
+
+def cpu_level() -> str:
+    """The level that they run at; ValueError where WEFT_CPU_LEVEL names none of them."""
+
 class Table:
     @staticmethod
     def from_stream(source: Any) -> Table: ...
@@ -59,6 +65,7 @@ class Session:
         threads: int,
         encryption: str,
         advertise: str,
+        shm: bool,
         trace_file: str,
         check_collectives: bool,
         native_communicator: int,
@@ -143,6 +150,9 @@ def join(
     maintain_order: bool,
     columns: Sequence[int] | None,
 ) -> Table: ...
+def cut_by_key(
+    table: Table, session: Session | None, *, columns: Sequence[int], parts: int, wanted: Sequence[int]
+) -> list[Table]: ...
 def asof_join(
     left: Table,
     right: Table,
@@ -292,6 +302,7 @@ def project(
 def align(left: Table, right: Table, session: Session | None, index_columns: int, operation: str) -> Table: ...
 def beside(tables: Sequence[Table], names: Sequence[str] | None = None) -> Table: ...
 def fill(table: Table, session: Session | None, *, columns: Sequence[int], forward: bool, limit: int) -> Table: ...
+def stack(tables: Sequence[Table]) -> Table: ...
 def concat(tables: Sequence[Table], session: Session | None, *, outer: bool) -> Table: ...
 def slice(table: Table, session: Session, offset: int, length: int) -> Table: ...
 def repartition(table: Table, session: Session, counts: Sequence[int] = ...) -> Table: ...

@@ -154,6 +154,13 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
     except ValueError as problem:
         print(f"weft run: {problem}", file=sys.stderr)
         return 2
+    except OSError as problem:
+        # What was started has been ended.
+        way_out = ""
+        if "Too many open files" in str(problem) and "ulimit" not in str(problem):
+            way_out = "; the launcher needs about four files a rank: raise its limit (ulimit -n), or start fewer ranks"
+        print(f"weft run: not all ranks could be started: {problem}{way_out}", file=sys.stderr)
+        return 1
 
 
 def _collectives(options: argparse.Namespace) -> int:

@@ -61,6 +61,7 @@ def report() -> int:
     print(f"  Python {platform.python_version()}, NumPy {_version('numpy')}, pandas {_version('pandas')}")
     print("host")
     print(f"  {platform.platform()}, {platform.machine()}")
+    print(f"  hot loops: {_core.cpu_level()} of {', '.join(_core.cpu_levels())}")
     print(f"  {settings.cores()} cores for this process, {_memory()} memory")
     print("backends")
     for backend in _core.backends():
@@ -138,6 +139,8 @@ def ping() -> None:
             link = next((link for link in env.links() if link["peer"] == peer), None)
             path = "unknown" if link is None else f"{link['path']} {link['remote_address']}".strip()
             how = link["cipher"] if link is not None and link["encrypted"] else "in the clear"
+            if link is not None and link["shared_memory"]:
+                how += f", through {link['shared_memory'] >> 20} MiB of shared memory"
             print(f"path {path}, {how}, linked in {env.stats()['open_seconds'] * 1e3:.0f} ms")
             print(f"barrier {min(trips) * 1e6:.0f} us, {size >> 20} MiB in {seconds * 1e3:.1f} ms")
 
@@ -172,6 +175,8 @@ def _line(rank: int, link: dict[str, Any]) -> str:
         f"sent {link['bytes_sent']} bytes",
         f"received {link['bytes_received']} bytes",
     ]
+    if link["shared_memory"]:
+        parts.append(f"{link['shared_memory'] >> 20} MiB shared")
     if link["last_error"]:
         parts.append(f"last error: {link['last_error']}")
     return ", ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import itertools
 import json
@@ -52,7 +53,10 @@ _REDUCIBLE = {
 }
 
 _serials = itertools.count()
-_NO_CHECKPOINTS = {"saved": 0, "published": 0, "bytes": 0, "write_seconds": 0.0, "wait_seconds": 0.0}
+_NO_CHECKPOINTS = {
+    "saved": 0, "published": 0, "bytes": 0, "write_seconds": 0.0, "wait_seconds": 0.0,
+    "parts": {"done": 0, "restored": 0, "saved": 0},
+}  # fmt: skip
 
 
 def init(
@@ -75,9 +79,11 @@ def init(
     threads: int | None = None,
     encryption: str | None = None,
     advertise: str | None = None,
+    shm: bool | None = None,
     trace: str | None = None,
     check_collectives: bool | None = None,
     checkpoint_dir: str | os.PathLike[str] | None = None,
+    boundary_bytes: int | str | None = None,
     comm: Any = None,
 ) -> Env:
     """Makes this process a rank of a job. Collective over the job's ranks.
@@ -129,6 +135,9 @@ def init(
         none, who runs the relay may read along. All are authenticated. Other backends refuse ``"on"``.
     advertise
         Address that peers shall dial instead of those found.
+    shm
+        Whether ranks of one host send long messages through memory that they share (``"tcp"`` where the link is not
+        encrypted); True. Other backends have ways of their own and refuse False.
     trace
         A file for a trace of all ranks in the Chrome trace format, written when the env is closed.
     check_collectives
@@ -137,6 +146,9 @@ def init(
         A folder, on a file system that all ranks see, or ``s3://bucket/key``, for `Env.checkpoint` and `Env.stage`:
         below it each job has one of its name, so a job needs one that a later attempt has, too. From their first use on
         SIGTERM asks this rank to hand over (docs/checkpoints.md).
+    boundary_bytes
+        Bytes (or ``"1GB"``) of inputs on a rank after which a merge inside an `Env.stage` has a boundary, at which
+        ranks can hand over; 256 MiB. The same on all ranks.
     comm
         A communicator of mpi4py whose ranks are to be the world, for ``backend="mpi"`` (the default then) or
         ``store="mpi"``. It is copied, and stays the caller's.
@@ -167,6 +179,10 @@ def init(
             "weft.init: checkpoint_dir= needs the job's name, by which a later attempt finds its checkpoints: give "
             "job= or WEFT_JOB, or start the ranks with `weft run --restarts N`"
         )
+    if boundary_bytes is not None and not checkpoints:
+        raise ValueError("weft.init: boundary_bytes= is about stages, which need checkpoint_dir= (WEFT_CHECKPOINT_DIR)")
+    most = settings.size("memory_limit", memory_limit)
+    boundary = settings.size("boundary_bytes", boundary_bytes)
     session = _core.Session.open(
         backend=place.backend,
         store=place.store,
@@ -181,16 +197,17 @@ def init(
         timeout=settings.seconds("timeout", timeout, 30 * 60.0),
         connect_timeout=within,
         relay_after=settings.seconds("relay_after", relay_after, 2.0),
-        memory_limit=settings.size("memory_limit", memory_limit),
+        memory_limit=most,
         spill_dir=settings.text("spill_dir", None if spill_dir is None else os.fspath(spill_dir)),
         threads=settings.number("threads", threads, -1, 1),
         encryption=settings.text("encryption", encryption, "auto"),
         advertise=settings.text("advertise", advertise),
+        shm=settings.truth("shm", shm, True),
         trace_file=settings.text("trace", trace),
         check_collectives=settings.truth("check_collectives", check_collectives, False),
         native_communicator=handle,
     )
-    return Env(session, root=True, checkpoints=checkpoints)
+    return Env(session, root=True, checkpoints=(checkpoints, boundary, most))
 
 
 class Env(Checkpointing):
@@ -204,7 +221,9 @@ class Env(Checkpointing):
     the other ranks, which then fail with an error that names this rank.
     """
 
-    def __init__(self, session: _core.Session, *, root: bool = False, checkpoints: str = "") -> None:
+    def __init__(
+        self, session: _core.Session, *, root: bool = False, checkpoints: tuple[str, int, int] = ("", -1, -1)
+    ) -> None:
         self._session: _core.Session | None = session
         self._rank = session.rank
         self._world_size = session.world_size
@@ -213,10 +232,10 @@ class Env(Checkpointing):
         self._opened_here = root
         self.serial = next(_serials)
         self._keeper = None
-        if checkpoints:
+        if checkpoints[0]:
             from weft.checkpoints.keeper import Keeper
 
-            self._keeper = Keeper(self, checkpoints)
+            self._keeper = Keeper(self, *checkpoints)
         lifetime.watch(self, root)
         if root:
             progress.watch(self)
@@ -274,12 +293,15 @@ class Env(Checkpointing):
 
         ``bytes_sent``, ``bytes_received``, ``memory_bytes``, ``memory_peak_bytes``, ``spilled_bytes`` (written to
         ``spill_dir`` so far), ``disk_bytes`` (of tables that lie there now), ``open_seconds``, and ``phases``: for each
-        ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``. ``checkpoints``: how many were
+        ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``. ``choices``: how often each way
+        was taken that statistics decide on, for example ``{"join.copy_right": 3, "join.shuffle": 1}``
+        (docs/performance.md lists them; nothing is counted in a world of one). ``checkpoints``: how many were
         ``saved``, and on rank 0 ``published`` (valid); this rank's ``bytes``, the ``write_seconds`` of the thread
-        behind it, and the ``wait_seconds`` for which the script waited.
+        behind it, the ``wait_seconds`` for which the script waited, and ``parts`` of long operators: ``done`` by this
+        attempt, ``restored`` from earlier ones, and ``saved``.
         """
         found = self.session.stats()
-        found["checkpoints"] = self._keeper.statistics() if self._keeper is not None else _NO_CHECKPOINTS.copy()
+        found["checkpoints"] = self._keeper.statistics() if self._keeper is not None else copy.deepcopy(_NO_CHECKPOINTS)
         return found
 
     def links(self) -> list[dict[str, Any]]:
@@ -287,8 +309,9 @@ class Env(Checkpointing):
         ``encrypted`` (True where the link is TLS), ``cipher`` (its name, ``""`` in the clear), ``remote_address``,
         ``link_seconds``, ``tries`` (connections that were tried), ``errors`` (tries that failed, and streams that
         broke), ``last_error``, ``remade`` (how often the link broke and was made again), ``round_trip_seconds`` (None
-        where not measured), ``bytes_sent``, ``bytes_received``, ``messages_sent``, ``messages_received``. ``weft doctor
-        --peers`` prints them."""
+        where not measured), ``bytes_sent``, ``bytes_received``, ``messages_sent``, ``messages_received``,
+        ``shared_memory`` (bytes of memory that both ranks have on this host to send through, both ways; 0 until a long
+        message was sent). ``weft doctor --peers`` prints them."""
         return self.session.links()
 
     # -- leaving -------------------------------------------------------------------------------------------------

@@ -39,13 +39,14 @@ class RowWise(Aggregates[Result]):
         frame = self._keys.beside_index(made)
         return Series(frame) if self._single else frame  # type: ignore[return-value]
 
-    def _counts(self) -> _core.Table:
+    def _counts(self, *, before: bool = True, after: bool = True) -> _core.Table:
         """How many rows of its group come before each row, and after it."""
         keys = self._keys
-        transforms = [
-            {"function": "cumcount", "column": -1, "name": "__weft_before__"},
-            {"function": "remaining", "column": -1, "name": "__weft_after__"},
-        ]
+        transforms = []
+        if before:
+            transforms.append({"function": "cumcount", "column": -1, "name": "__weft_before__"})
+        if after:
+            transforms.append({"function": "remaining", "column": -1, "name": "__weft_after__"})
         return _core.group_transform(
             keys.table, keys.session, keys=keys.positions, transforms=transforms, dropna=keys.dropna
         )
@@ -68,7 +69,7 @@ class RowWise(Aggregates[Result]):
 
     def cumcount(self, ascending: bool = True) -> Series:
         """How many rows of the group come before each row; with ``ascending=False`` after it. A Series "cumcount"."""
-        made = self._counts().select([0 if ascending else 1]).rename(["cumcount"])
+        made = self._counts(before=ascending, after=not ascending).rename(["cumcount"])
         return Series(self._keys.beside_index(made))
 
     def ngroup(self, ascending: bool = True) -> Series:
@@ -252,12 +253,16 @@ class RowWise(Aggregates[Result]):
     def head(self, n: int = 5) -> Result:
         """The first `n` rows of each group, all but the last -n for a negative `n`; in the rows' own order."""
         count = _whole("head", "n", n)
-        return self._choose(_before() < count if count >= 0 else _after() >= -count, self._counts())
+        if count >= 0:
+            return self._choose(_before() < count, self._counts(after=False))
+        return self._choose(_after() >= -count, self._counts(before=False))
 
     def tail(self, n: int = 5) -> Result:
         """The last `n` rows of each group; in the rows' own order."""
         count = _whole("tail", "n", n)
-        return self._choose(_after() < count if count >= 0 else _before() >= -count, self._counts())
+        if count >= 0:
+            return self._choose(_after() < count, self._counts(before=False))
+        return self._choose(_before() >= -count, self._counts(after=False))
 
     def nth(self, n: int | slice | list[int], dropna: Literal["any", "all"] | None = None) -> Result:
         """The rows at one place of their group, at several, or at a slice; negative places count from the end."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from weft import _core
 from weft.arguments import choose_env, find_all, one_of, place
 from weft.env import Env
+from weft.merge_parts import in_parts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -440,11 +441,15 @@ def merge_frames(
         order = _order(sides, 1 if options["indicator"] else 0) or list(range(schema.num_columns))
         wanted = order if columns is None else _chosen(schema.column_names, columns, sides.index, where)
         if how in ("left_anti", "right_anti"):
-            table = _anti(sides, chosen, how == "right_anti", schema, **options).select(wanted)
-        else:
-            table = _join(sides, chosen, **{**options, "columns": wanted})
-    else:
-        table = _join(sides, chosen, **options)
+            right_rows = how == "right_anti"
+
+            def anti(few: Sides) -> _core.Table:
+                return _anti(few, chosen, right_rows, schema, **options).select(wanted)
+
+            table = in_parts(sides, chosen, {**options, "columns": wanted}, anti)
+            return _with_index(table, sides, chosen, where)
+        options["columns"] = wanted
+    table = in_parts(sides, chosen, options, lambda few: _join(few, chosen, **options))
     return _with_index(table, sides, chosen, where)
 
 

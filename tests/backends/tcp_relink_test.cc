@@ -39,6 +39,7 @@ class ProxiedWorld {
     context.connect_timeout = seconds(30);
     context.listener = listeners_[static_cast<size_t>(rank)];
     context.advertise = "127.0.0.1:" + std::to_string(proxy(rank).port());
+    context.shm = ChosenShm();
     return MakeTransport(context);
   }
 

@@ -42,6 +42,12 @@ inline std::string ChosenEncryption() {
   return chosen == nullptr ? "auto" : chosen;
 }
 
+/// And with WEFT_SHM=0.
+inline bool ChosenShm() {
+  const char* chosen = std::getenv("WEFT_SHM");
+  return chosen == nullptr || std::string_view(chosen) != "0";
+}
+
 struct WorldOptions {
   std::string job = FreshJob();
   /// The secret of each rank; empty: kTestSecret for all.
@@ -50,6 +56,8 @@ struct WorldOptions {
   std::string advertise;
   /// The choice of each rank; empty: ChosenEncryption for all.
   std::function<std::string(Rank)> encryption;
+  /// Whether each rank would share memory; empty: ChosenShm for all.
+  std::function<bool(Rank)> shm;
   /// The store of each rank; empty: TestStore.
   std::function<std::shared_ptr<Store>(Rank)> store;
 };
@@ -68,6 +76,7 @@ inline arrow::Result<std::unique_ptr<Transport>> JoinWorld(const WorldOptions& o
   context.connect_timeout = options.connect_timeout;
   context.advertise = options.advertise;
   context.encryption = options.encryption ? options.encryption(rank) : ChosenEncryption();
+  context.shm = options.shm ? options.shm(rank) : ChosenShm();
   return MakeTransport(context);
 }
 

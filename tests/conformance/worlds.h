@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <tuple>
 #include <vector>
@@ -42,6 +43,7 @@ inline arrow::Result<std::vector<std::unique_ptr<Communicator>>> MakeWorld(const
       context.membership = memberships[i].get();
       context.secret = std::string(32, 'x');
       if (const char* chosen = std::getenv("WEFT_ENCRYPTION")) context.encryption = chosen;
+      if (const char* chosen = std::getenv("WEFT_SHM")) context.shm = std::string_view(chosen) != "0";
       context.communicator = options;
       made[i] = MakeCommunicator(name, context);
     });

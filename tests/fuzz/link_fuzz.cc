@@ -72,6 +72,7 @@ class Conversation {
     context_.world_size = 256;  // the smallest window
     context_.stage.swap(Stage());
     context_.remakes = true;
+    context_.shares = true;
     info_.peer = 1;
     link_ = std::make_unique<Link>(&context_, info_, std::make_unique<MemoryStream>(&wire_));
     SayResume(0, 0);
@@ -162,8 +163,8 @@ class Conversation {
   /// A frame that is nearly right, so that it gets further than the header's checks.
   void Say(Input* input) {
     FrameHeader header;
-    header.type = static_cast<FrameType>(1 + input->Byte() % 9);
-    header.flags = input->Byte() % 4;
+    header.type = static_cast<FrameType>(1 + input->Byte() % 10);
+    header.flags = input->Byte() % 8;
     header.tag = input->Byte() % 4;
     header.size = input->Number<uint32_t>();
     const uint8_t more = input->Byte();
@@ -177,7 +178,7 @@ class Conversation {
     if ((more & 16) != 0) header.length = input->Number<uint32_t>();
     const HeaderBytes bytes = EncodeHeader(header);
     wire_.heard.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    wire_.heard.append(payload);
+    if (InStream(header) > 0) wire_.heard.append(payload);
   }
 
   bool Begin(bool send, Input* input) {

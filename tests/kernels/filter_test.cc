@@ -1,6 +1,7 @@
 #include "weft/kernels/filter.h"
 
 #include <arrow/api.h>
+#include <arrow/compute/api.h>
 #include <arrow/compute/initialize.h>
 #include <gtest/gtest.h>
 
@@ -79,6 +80,43 @@ TEST(Filter, ConditionsOneAfterTheOther) {
     }
     const auto none = Filter(table, ac::and_(ac::literal(false), is_text), Threads(2)).ValueOrDie();
     EXPECT_EQ(none->num_rows(), 0);
+  }
+}
+
+/// Texts of three letters and line breaks, long enough all together for whole strips of the search.
+std::shared_ptr<arrow::Table> Texts(const std::shared_ptr<arrow::DataType>& type, int64_t rows) {
+  test::Random random(7);
+  arrow::StringBuilder builder;
+  for (int64_t i = 0; i < rows; ++i) {
+    std::string text;
+    for (int64_t length = random.Below(40); length > 0; --length)
+      text += "abc\n"[random.Below(16) == 0 ? 3 : random.Below(3)];
+    EXPECT_TRUE((random.Below(10) == 0 ? builder.AppendNull() : builder.Append(text)).ok());
+  }
+  const auto texts = ac::Cast(arrow::Datum(builder.Finish().ValueOrDie()), type).ValueOrDie().make_array();
+  // Chunks begin within the array.
+  const auto chunks = std::make_shared<arrow::ChunkedArray>(
+      arrow::ArrayVector{texts->Slice(3, rows / 2), texts->Slice(rows / 2 + 3)}, type);
+  return arrow::Table::Make(arrow::schema({arrow::field("c0", type)}), {chunks});
+}
+
+TEST(Filter, PatternsOfPiecesAsArrowHasThem) {
+  const std::vector<std::string> patterns{"abc",   "a",     "aa.*bb", "ab.*ca.*cb", ".*cab.*", "",    ".*",
+                                          "a.*?b", "b+.*a", "ab\\.",  "cc.*c\na",   "a..b",    "^ab", "b.*.*a"};
+  for (const auto& type : {arrow::utf8(), arrow::large_utf8(), arrow::binary(), arrow::large_binary()}) {
+    const auto table = Texts(type, 3000);
+    for (const char* function : {"match_substring", "match_substring_regex"}) {
+      for (const std::string& pattern : patterns) {
+        for (const bool ignore_case : {false, true}) {
+          SCOPED_TRACE(type->ToString() + " " + function + " " + pattern);
+          const ac::MatchSubstringOptions options(pattern, ignore_case);
+          const auto found = Project(table, {{"x", ac::call(function, {ac::field_ref("c0")}, options)}}, Threads(2));
+          ASSERT_TRUE(found.ok()) << found.status();
+          const auto expected = ac::CallFunction(function, {table->column(0)}, &options).ValueOrDie();
+          EXPECT_TRUE((*found)->column(0)->Equals(*expected.chunked_array()));
+        }
+      }
+    }
   }
 }
 

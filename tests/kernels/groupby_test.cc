@@ -371,16 +371,19 @@ void CheckIntegers(const std::vector<std::vector<int64_t>>& columns, bool sort) 
   check(*GroupByFinal(partials.ValueOrDie(), *table->schema(), options, Threads(2)).ValueOrDie());
 }
 
-// Long enough for blocks and for partitions: few groups, codes that index directly, as many groups as rows, skewed.
+// Long enough for blocks and for partitions: few groups, codes that index directly, as many groups as rows, skewed,
+// keys that ascend.
 TEST(GroupBy, ManyRows) {
   constexpr size_t kRows = 150000;
   test::Random random(4);
-  for (size_t shape = 0; shape < 6; ++shape) {
+  for (size_t shape = 0; shape < 8; ++shape) {
     std::vector<std::vector<int64_t>> columns(3, std::vector<int64_t>(kRows));
     for (size_t i = 0; i < kRows; ++i) {
       const auto full = static_cast<int64_t>(random.Next());
-      const int64_t shapes[] = {
-          random.Below(100), (full % 1000) << 40, full, random.Below(10) < 8 ? 3 : full, random.Below(200000), full};
+      const int64_t shapes[] = {random.Below(100), (full % 1000) << 40, full, random.Below(10) < 8 ? 3 : full,
+                                random.Below(200000), full,
+                                // Ascending: runs; all but one row ascending.
+                                static_cast<int64_t>(i / 3) * 7 - 50000, i == 140000 ? 5 : static_cast<int64_t>(i / 2)};
       columns[0][i] = random.Below(1000000) - 500000;
       columns[1][i] = shapes[shape];
       columns[2][i] = shape == 5 ? full ^ 77 : shapes[shape] % 3;

@@ -6,6 +6,7 @@ import os
 
 import namespaces
 import pytest
+from figures import figure, pytest_terminal_summary  # noqa: F401
 from lab import RANK, SERVER, SWITCH
 
 #: With WEFT_SOAK=1 all cases run, else a sample.

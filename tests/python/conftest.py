@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from figures import figure, pytest_terminal_summary  # noqa: F401
 from hypothesis import HealthCheck, Phase, settings
 from servers import Servers
 

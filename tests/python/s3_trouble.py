@@ -1,12 +1,18 @@
-"""A proxy before an S3 server that now and then answers 503, as S3 does when it is asked too much."""
+"""A proxy before an S3 server that now and then, or always, answers 503 or 500, or breaks the connection."""
 
 from __future__ import annotations
 
 import http.client
+import socket
+import struct
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-BODY = b'<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>'
+#: What S3 says when it is asked too much, and when something is wrong with it.
+ANSWERS = {
+    "slow": (503, "SlowDown", "Please reduce your request rate."),
+    "error": (500, "InternalError", "We encountered an internal error. Please try again."),
+}
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -32,7 +38,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         when = self.server.trouble()
         if when == "before":
-            self._answer(503, [("Content-Type", "application/xml")], BODY)
+            self._refuse()
             return
         connection = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=60)
         try:
@@ -49,7 +55,7 @@ class _Handler(BaseHTTPRequestHandler):
             connection.close()
         if when == "after" and self.command in ("PUT", "POST", "DELETE"):
             # It was done, and the answer is lost.
-            self._answer(503, [("Content-Type", "application/xml")], BODY)
+            self._refuse()
             return
         headers = [
             pair
@@ -58,6 +64,17 @@ class _Handler(BaseHTTPRequestHandler):
         ]
         length = answer.getheader("Content-Length") if self.command == "HEAD" else None
         self._answer(answer.status, headers, content, length)
+
+    def _refuse(self) -> None:
+        if self.server.kind == "reset":
+            self.close_connection = True
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.shutdown(socket.SHUT_RD)
+            self.connection.close()
+            return
+        status, code, message = ANSWERS[self.server.kind]
+        body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'.encode()
+        self._answer(status, [("Content-Type", "application/xml")], body)
 
     def _answer(self, code: int, headers: list[tuple[str, str]], content: bytes, length: str | None = None) -> None:
         self.send_response(code)
@@ -72,20 +89,27 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Trouble(ThreadingHTTPServer):
-    """Of `every` requests one is refused, and of as many one is done without an answer that says so."""
+    """Of `every` requests one is refused, and of as many one is done without an answer that says so; with 1 all are
+    refused, with 0 none is. `kind`: "slow", "error" or "reset"."""
 
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, behind: int, every: int = 7) -> None:
+    def __init__(self, behind: int, every: int = 7, kind: str = "slow") -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.behind, self.every, self.count, self.refused = behind, every, 0, 0
+        self.behind, self.every, self.kind, self.count, self.refused = behind, every, kind, 0, 0
         self.lock = threading.Lock()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Connections that this one has broken."""
 
     def trouble(self) -> str:
         with self.lock:
             self.count += 1
+            if self.every < 2:
+                self.refused += self.every
+                return "before" if self.every == 1 else ""
             place = self.count % self.every
             self.refused += place in (0, self.every // 2)
             return "before" if place == 0 else "after" if place == self.every // 2 else ""

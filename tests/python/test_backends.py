@@ -198,7 +198,7 @@ def test_a_killed_rank(launch, wait_for, choice, delay):
     assert not left_in_shm(processes)
 
 
-def test_a_stopped_rank(launch, wait_for, choice):
+def test_a_stopped_rank(launch, wait_for, choice, figure):
     process = launch.start(ENDLESS, ranks=3, options=choice.options, **choice.variables)
     victim = pids(launch.folder, 3, wait_for)[1]
     stopped = time.time()
@@ -210,6 +210,7 @@ def test_a_stopped_rank(launch, wait_for, choice):
         when, kind, peer = (launch.folder / f"failed-{rank}").read_text().split()
         assert float(when) - stopped < 10
         assert (kind, peer) == ("PeerLost", "1"), done.text
+        figure(f"{choice.name}, rank {rank}: {float(when) - stopped:.1f} s")
 
 
 def test_a_rank_that_computes_is_not_lost(launch, choice):

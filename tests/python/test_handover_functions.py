@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from local_stacks import SOAK, jobs_on
@@ -32,17 +33,22 @@ env.close()
 """
 
 
+def output_of(jobs, name: str, folder) -> list[dict]:
+    """The rows that a job has put at its output."""
+    bucket, s3, rows = jobs.stack.outputs["Bucket"], jobs.stack.client("s3"), []
+    manifest = json.loads(s3.get_object(Bucket=bucket, Key=f"{name}/_weft_manifest.json")["Body"].read())
+    for number, part in enumerate(manifest["parts"]):
+        path = folder / f"{name}-{number}.parquet"
+        path.write_bytes(s3.get_object(Bucket=bucket, Key=f"{name}/{part}")["Body"].read())
+        rows += pq.read_table(path).to_pylist()
+    return rows
+
+
 def run(jobs, name: str, tmp_path, stages: int, seconds: float, **options):
     bucket = jobs.stack.outputs["Bucket"]
     variables = {"STAGES": str(stages), "SECONDS": str(seconds)}
     result = jobs.run(WORK, 2, hang=600.0, environment=variables, output=f"s3://{bucket}/{name}", job=name, **options)
-    s3 = jobs.stack.client("s3")
-    manifest = json.loads(s3.get_object(Bucket=bucket, Key=f"{name}/_weft_manifest.json")["Body"].read())
-    rows = []
-    for number, part in enumerate(manifest["parts"]):
-        path = tmp_path / f"{name}-{number}.parquet"
-        path.write_bytes(s3.get_object(Bucket=bucket, Key=f"{name}/{part}")["Body"].read())
-        rows += pq.read_table(path).to_pylist()
+    rows = output_of(jobs, name, tmp_path)
     assert sorted((row["k"], row["n"]) for row in rows) == [(k, stages * (stages - 1) // 2) for k in range(4000)]
     return result
 
@@ -60,7 +66,8 @@ def test_a_time_limit_that_is_too_short(tmp_path, limit, stages, seconds, least)
         handed = [epoch for epoch in range(result["epoch"]) if store.exists(f"epoch-{epoch}/handover.json")]
         assert handed == list(range(result["epoch"]))
         reports = [store.get_json(f"epoch-{epoch}/rank-00000.json") for epoch in handed]
-        assert all(report["state"] == "handover" and report["code"] == 75 for report in reports)
+        # A host that is too busy may end one that has told, and is about to end by itself.
+        assert all(report["state"] == "handover" and report["code"] in (75, -9, -15) for report in reports), reports
         assert all("its time limit" in report["error"] for report in reports)
         # A stage that was finished is never run again.
         logs = [(store.get(f"epoch-{epoch}/rank-00000.log") or b"").decode() for epoch in range(result["epoch"] + 1)]
@@ -71,7 +78,73 @@ def test_a_time_limit_that_is_too_short(tmp_path, limit, stages, seconds, least)
         jobs.idle()
 
 
-def test_a_limit_in_the_middle_of_a_long_operator(tmp_path):
+#: One stage with one merge, longer than a function may run; a part takes seconds, as if the links were slow.
+MERGE = """
+import json, os, time
+import numpy as np
+import weft
+from weft import _core
+env = weft.init(connect_timeout=60, boundary_bytes=os.environ["BYTES"])
+i = np.arange(env.rank, 20_000, env.world_size)
+left = weft.DataFrame({"k": i * 7919 % 5000, "a": i}, env=env)
+right = weft.DataFrame({"k": i * 104729 % 8000, "b": i}, env=env)
+real = _core.join
+
+def join(*sides, **options):
+    time.sleep(float(os.environ["SECONDS"]))
+    return real(*sides, **options)
+
+_core.join = join
+try:
+    with env.stage("joined") as s:
+        if s.todo:
+            s.made = left.merge(right, "left", "k")
+finally:
+    print(json.dumps(env.stats()["checkpoints"]["parts"]) + "\\n", end="", flush=True)
+s.made.to_parquet(os.environ["WEFT_OUTPUT"])
+env.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("limit", "parts", "seconds", "least"), [(20, 14, 1.5, 1)] if not SOAK else [(20, 14, 1.5, 1), (30, 60, 2.0, 4)]
+)
+def test_a_limit_in_the_middle_of_a_long_merge(tmp_path, limit, parts, seconds, least):
+    """Nothing but that merge's parts is saved, each is done once, and the rows are pandas'."""
+    with jobs_on(tmp_path / "stack", Timeout=limit) as jobs:
+        bucket = jobs.stack.outputs["Bucket"]
+        variables = {"BYTES": str(2 * 20_000 * 16 // 2 // parts + 1), "SECONDS": str(seconds)}
+        result = jobs.run(
+            MERGE, 2, hang=900.0, environment=variables, output=f"s3://{bucket}/merged", job="merged", max_epochs=1
+        )
+        assert result["epoch"] >= least
+        store, restored = jobs.store(result), 0
+        for epoch in range(result["epoch"] + 1):
+            told = []
+            for rank in range(2):
+                log = (store.get(f"epoch-{epoch}/rank-{rank:05d}.log") or b"").decode()
+                told += [json.loads(line) for line in log.splitlines() if line.startswith('{"done"')]
+            if epoch < result["epoch"] and not told:
+                # A host that is too busy does not come to a boundary in time.
+                continue
+            assert len(told) == 2 and told[0] == told[1], told
+            if epoch < result["epoch"]:
+                report = store.get_json(f"epoch-{epoch}/rank-00000.json")
+                assert report["state"] == "handover" and "its time limit" in report["error"], report
+                assert told[0]["done"] == told[0]["saved"] > 0
+            assert told[0]["restored"] == restored
+            restored += told[0]["done"]
+        assert restored == parts
+        i = pd.Series(range(20_000))
+        left, right = pd.DataFrame({"k": i * 7919 % 5000, "a": i}), pd.DataFrame({"k": i * 104729 % 8000, "b": i})
+        expected = left.merge(right, "left", "k")
+        rows = [(row["k"], row["a"], row["b"]) for row in output_of(jobs, "merged", tmp_path)]
+        assert sorted(rows) == sorted(expected[["k", "a", "b"]].itertuples(index=False, name=None))
+        print(f"{result['epoch']} hand-overs inside one merge of {parts} parts")
+        jobs.idle()
+
+
+def test_a_limit_where_there_is_no_boundary(tmp_path):
     """Nothing can be agreed on there: the ranks are ended, and the next epoch begins at the last stage."""
     script = WORK.replace("frame.sort_values(", "time.sleep(float(os.environ['SECONDS'])), frame.sort_values(")
     with jobs_on(tmp_path / "stack", Timeout=20) as jobs:

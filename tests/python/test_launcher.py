@@ -242,7 +242,7 @@ def test_doctor_of_the_peers_of_a_launch():
 def test_doctor():
     done = subprocess.run([sys.executable, "-m", "weft.cli", "doctor"], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
-    for words in ("tcp: built", "local: built", "rendezvous: built", "file: built", "tcp: path", "linked in"):
+    for words in ("tcp: built", "local: built", "rendezvous: built", "file: built", "tcp: path", "linked in", "hot loops: "):
         assert words in done.stdout
     for backend in _core.backends():
         if backend["built"] and backend["name"] != "local":

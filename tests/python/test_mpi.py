@@ -266,3 +266,43 @@ def test_ctrl_c(launch, wait_for):
     process.send_signal(signal.SIGINT)
     done = launch.finish(process, begin)
     assert done.code != 0 and done.seconds < 15
+
+
+def test_a_stopped_rank(launch, wait_for, figure):
+    """MPI itself would wait for ever: `timeout` ends it, and the error names the rank."""
+    process = launch.start_by(
+        [*MPIRUN, "-n", "3", sys.executable],
+        """
+        import os, sys, time, numpy as np, weft
+        env = weft.init(timeout=6)
+        frame = weft.DataFrame(np.random.default_rng(env.rank).integers(0, 1000, (20_000, 2)), env=env)
+        env.barrier()
+        with open(f"pid-{env.rank}", "w") as file:
+            file.write(f"{os.getpid()}\\n")
+        begin = time.monotonic()
+        try:
+            while True:
+                frame.merge(frame.head(1000), on=[0])
+        except weft.CommunicatorError as problem:
+            with open(f"failed-{env.rank}", "w") as file:
+                file.write(f"{time.time()} {type(problem).__name__} {problem}\\n")
+            raise
+        """,
+    )
+    files = [launch.folder / f"pid-{rank}" for rank in range(3)]
+    wait_for(lambda: all(file.exists() and file.read_text().endswith("\n") for file in files), 60)
+    stopped, begin = time.time(), time.monotonic()
+    victim = int(files[1].read_text())
+    os.kill(victim, signal.SIGSTOP)
+    told = [launch.folder / f"failed-{rank}" for rank in (0, 2)]
+    wait_for(lambda: any(file.exists() and file.read_text().endswith("\n") for file in told), 40)
+    done = launch.finish(process, begin)
+    texts = [file.read_text().split(maxsplit=2) for file in told if file.exists()]
+    assert done.code != 0 and texts, done.text
+    for when, kind, text in texts:
+        assert "rank 1" in text and kind in ("TimedOut", "PeerLost", "CommunicatorError"), texts
+        assert 5 < float(when) - stopped < 16, texts
+    figure(
+        f"with a timeout of 6 s a stopped rank is named after {max(float(t[0]) for t in texts) - stopped:.1f} s; all ended after {done.seconds:.1f} s"
+    )
+    wait_for(lambda: not os.path.exists(f"/proc/{victim}"), 10)

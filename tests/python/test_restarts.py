@@ -235,7 +235,9 @@ def expected_example(rows: int) -> pd.DataFrame:
 
 
 def test_the_example(launch):
-    done = launch.ok(EXAMPLE, 2, arguments=["--rows", "20000"], options=[*KEPT, "--restarts", "1"])
+    done = launch.ok(
+        EXAMPLE, 2, arguments=["--rows", "20000"], options=[*KEPT, "--restarts", "1"], WEFT_BOUNDARY_BYTES="50KB"
+    )
     found = pd.read_parquet(launch.folder / "joined").reset_index()[["group", "a", "b", "key"]]
     pd.testing.assert_frame_equal(
         found.sort_values("group", ignore_index=True), expected_example(20000), check_dtype=False
@@ -268,8 +270,9 @@ def test_kills_at_any_time(tmp_path, wait_for):
         launches = Launches(folder)
         begin = time.monotonic()
         process = launches.start(
-            EXAMPLE, 3, ["--rows", "300000", "--pieces", "6"],
+            EXAMPLE, 3, ["--rows", "300000"],
             [*KEPT, "--restarts", "9", "--restart-world-size", str(chance.choice([2, 3, 4]))],
+            WEFT_BOUNDARY_BYTES="200KB",
         )  # fmt: skip
         for _ in range(chance.randrange(1, 4)):
             time.sleep(chance.uniform(0.3, 3.0))

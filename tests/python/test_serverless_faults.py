@@ -128,47 +128,45 @@ def test_epochs_are_bounded(jobs):
     jobs.idle()
 
 
-def duplicate(delay: float, second_counts: bool):
-    """Delivers every event twice, the second time `delay` later, at the same time as or after the first."""
+def deliver_again(delays: list[float], counts: int):
+    """Delivers every event once more after each of the delays, the others beside it or after it; the answer that counts
+    is that of delivery `counts`, the first one being 0."""
     threads: list[threading.Thread] = []
-    answers: list[tuple[str, object]] = []
+    answers: list[tuple[int, object]] = []
 
     def deliver(invocation, run):
         import dataclasses
         import queue
 
-        again = dataclasses.replace(invocation, answer=queue.Queue())
-        boxes: dict[str, object] = {}
+        boxes: dict[int, object] = {}
 
-        def once(name, one, wait):
+        def once(number, one, wait):
             time.sleep(wait)
             try:
-                boxes[name] = run(one)
+                boxes[number] = run(one)
             except FunctionError as error:
-                boxes[name] = error
-            answers.append((name, boxes[name]))
+                boxes[number] = error
+            answers.append((number, boxes[number]))
 
-        both = [
-            threading.Thread(target=once, args=("first", invocation, 0.0)),
-            threading.Thread(target=once, args=("second", again, delay)),
-        ]
-        for thread in both:
+        started = [threading.Thread(target=once, args=(0, invocation, 0.0))]
+        for number, delay in enumerate(delays, 1):
+            again = dataclasses.replace(invocation, answer=queue.Queue())
+            started.append(threading.Thread(target=once, args=(number, again, delay)))
+        for thread in started:
             thread.start()
             threads.append(thread)
-        name = "second" if second_counts else "first"
-        both[second_counts].join()
-        if isinstance(boxes[name], FunctionError):
-            raise boxes[name]
-        return boxes[name]
+        started[counts].join()
+        found = boxes[counts]
+        if isinstance(found, FunctionError):
+            raise found
+        return found
 
     return deliver, threads, answers
 
 
-@pytest.mark.parametrize("second_counts", [False, True])
-@pytest.mark.parametrize("delay", [0.0, 1.0, 5.0, 30.0] if SOAK else [0.0, 2.0])
-def test_every_event_is_delivered_twice(jobs, delay, second_counts, tmp_path):
-    host, name = jobs.stack.host, f"twice-{delay:g}-{second_counts}"
-    host.deliver, threads, answers = duplicate(delay, second_counts)
+def run_delivered_again(jobs, name: str, delays: list[float], counts: int, tmp_path) -> None:
+    host = jobs.stack.host
+    host.deliver, threads, answers = deliver_again(delays, counts)
     try:
         result = jobs.run(WORK, 2, output=output(jobs, name))
         for thread in threads:
@@ -179,8 +177,22 @@ def test_every_event_is_delivered_twice(jobs, delay, second_counts, tmp_path):
     check(jobs, result, name, tmp_path)
     states = [answer.get("state") for _, answer in answers if isinstance(answer, dict) and "state" in answer]
     assert states.count("done") == 2 * (result["epoch"] + 1) or result["epoch"] > 0
-    assert states.count("superseded") >= 2
+    assert states.count("superseded") >= 2 * len(delays)
     jobs.idle()
+
+
+@pytest.mark.parametrize("second_counts", [False, True])
+@pytest.mark.parametrize("delay", [0.0, 1.0, 5.0, 30.0] if SOAK else [0.0, 2.0])
+def test_every_event_is_delivered_twice(jobs, delay, second_counts, tmp_path):
+    run_delivered_again(jobs, f"twice-{delay:g}-{second_counts}", [delay], int(second_counts), tmp_path)
+
+
+THRICE = [(delays, counts) for delays in ([0.0, 0.0], [0.0, 2.0], [1.0, 30.0]) for counts in range(3)]
+
+
+@pytest.mark.parametrize(("delays", "counts"), THRICE if SOAK else [([0.0, 2.0], 1)])
+def test_every_event_is_delivered_three_times(jobs, delays, counts, tmp_path):
+    run_delivered_again(jobs, "thrice-" + "-".join(f"{d:g}" for d in [*delays, counts]), delays, counts, tmp_path)
 
 
 def test_a_late_rank_of_an_old_epoch(jobs):

@@ -56,6 +56,32 @@ RoomClaim ClaimOf(uint32_t rank, uint32_t world, char room = 'r') {
 
 std::string AskBody(const std::vector<uint32_t>& peers) { return EncodeAsk(peers).substr(kLengthBytes + 1); }
 
+TEST(Pairing, WhoComesLateHearsWhoLeftInTheOrderInWhichTheyLeft) {
+  const auto now = Clock::now();
+  Pairing pairing(PairingLimits{});
+  std::deque<Client> clients(4);
+  for (const uint32_t rank : {0u, 1u, 2u}) ASSERT_TRUE(pairing.Enter(&clients[rank], ClaimOf(rank, 4), now).ok());
+  pairing.Remove(&clients[2]);
+  pairing.Remove(&clients[1]);
+  ASSERT_TRUE(pairing.Enter(&clients[3], ClaimOf(3, 4), now).ok());
+  for (const uint32_t rank : {2u, 1u}) {
+    const auto gone = DecodeGone(clients[3].Next(MessageType::kGone));
+    ASSERT_TRUE(gone.ok());
+    EXPECT_EQ(gone->peer, rank);
+  }
+  // One that has come back is here.
+  Client again;
+  ASSERT_TRUE(pairing.Enter(&again, ClaimOf(2, 4), now).ok());
+  pairing.Remove(&clients[3]);
+  Client late;
+  ASSERT_TRUE(pairing.Enter(&late, ClaimOf(3, 4), now).ok());
+  const auto gone = DecodeGone(late.Next(MessageType::kGone));
+  ASSERT_TRUE(gone.ok());
+  EXPECT_EQ(gone->peer, 1u);
+  EXPECT_TRUE(late.frames.empty());
+  for (Client* const client : {&clients[0], &again, &late}) pairing.Remove(client);
+}
+
 TEST(Pairing, TwoThatAskForEachOtherGoAtOneMoment) {
   const auto now = Clock::now();
   Pairing pairing({});

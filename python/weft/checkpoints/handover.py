@@ -16,19 +16,20 @@ RESERVE = 1.0
 
 class Watch:
     """From when it is made until `close`. ``WEFT_DEADLINE`` has the seconds since 1970 at which somebody, a launcher or
-    its host, will end this process."""
+    its host, will end this process. The wall clock is asked once, here; what is left goes by one that never jumps."""
 
     def __init__(self) -> None:
         text = os.environ.get("WEFT_DEADLINE")
         try:
-            self._deadline = None if not text else float(text)
+            self._deadline = None if not text else time.monotonic() + float(text) - time.time()
         except ValueError:
             raise ValueError(f"weft.init: WEFT_DEADLINE={text!r} is no number of seconds since 1970") from None
         self._signalled = False
         self._installed = False
         # A handler of the script's own goes first, and only the main thread can have one.
         ours = threading.current_thread() is threading.main_thread()
-        if ours and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        there = signal.getsignal(signal.SIGTERM)
+        if ours and (there is signal.SIG_DFL or isinstance(getattr(there, "__self__", None), Watch)):
             signal.signal(signal.SIGTERM, self._on_signal)
             self._installed = True
 
@@ -37,19 +38,20 @@ class Watch:
         # boundary is SIGKILL.
         self._signalled = True
 
-    def reason(self, seconds: float = 0.0) -> str:
-        """Why this rank is to hand over; empty where it is not. `seconds`: what was last needed to write a
-        checkpoint."""
+    def reason(self, seconds: float = 0.0, work: float = 0.0) -> str:
+        """Why this rank is to hand over; empty where it is not. `seconds`: what is needed to write a checkpoint.
+        `work`: until the next boundary, where that is known."""
         if self._signalled:
             return "SIGTERM"
         if self._deadline is not None:
-            left = self._deadline - time.time()
-            if left < RESERVE + 2 * seconds:
+            left = self._deadline - time.monotonic()
+            if left < RESERVE + 2 * seconds + work:
                 return f"its time limit, {max(left, 0.0):.1f} s away"
         return ""
 
-    def close(self) -> None:
-        """SIGTERM ends the process again."""
-        if self._installed and signal.getsignal(signal.SIGTERM) == self._on_signal:
+    def close(self, handed_over: bool) -> None:
+        """SIGTERM ends the process again; not one that has `handed_over` and is about to end with the code for that,
+        which on a busy host may take longer than there is time."""
+        if self._installed and not handed_over and signal.getsignal(signal.SIGTERM) == self._on_signal:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self._installed = False

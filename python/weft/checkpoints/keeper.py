@@ -11,7 +11,7 @@ import secrets
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -22,6 +22,7 @@ from weft.checkpoints import reading, writing
 from weft.checkpoints.folder import Folder, job_folder
 from weft.checkpoints.handover import Watch
 from weft.checkpoints.manifest import Manifest, parse
+from weft.checkpoints.parts import KIND, Parts
 from weft.checkpoints.stage import Stage
 from weft.checkpoints.writing import Content, Save
 from weft.errors import HandOver
@@ -39,6 +40,8 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,99}")
 #: Ranks ask each other at operators' boundaries at most this often, where operators take less than `BOUNDARY_SECONDS`.
 BOUNDARIES = 8
 BOUNDARY_SECONDS = 0.25
+#: Bytes a second at which checkpoints are taken to be written, until so many bytes were.
+ASSUMED_RATE, MEASURED_BYTES = 50e6, 16 << 20
 
 
 @dataclass(frozen=True)
@@ -64,12 +67,18 @@ class Keeper:
 
     where
         The folder for checkpoints, as the user gave it.
+    boundary_bytes
+        Bytes of a merge's inputs on a rank after which there is a boundary inside it.
+    memory_limit
+        In bytes; -1 where there is none.
     """
 
-    def __init__(self, env: Env, where: str) -> None:
-        self._env = env
+    def __init__(self, env: Env, where: str, boundary_bytes: int, memory_limit: int) -> None:
+        self.env = env
+        self.parts = Parts(self, boundary_bytes, memory_limit)
         #: From the first use on: a script that keeps nothing has nothing to hand over.
         self._watch: Watch | None = None
+        self._handed_over = False
         self._where = where if "://" in where else os.path.abspath(where)
         self._folder: Folder | None = None
         self._writer = writing.Writer()
@@ -90,27 +99,40 @@ class Keeper:
         writer = self._writer
         return {
             "saved": self._saved, "published": writer.published, "bytes": writer.bytes,
-            "write_seconds": writer.seconds, "wait_seconds": self._waited,
+            "write_seconds": writer.seconds, "wait_seconds": self._waited, "parts": self.parts.statistics(),
         }  # fmt: skip
 
     def _of(self, kind: str, name: str) -> Folder:
         if self._folder is None:
-            self._folder = job_folder(self._where, self._env.job)
+            self._folder = job_folder(self._where, self.env.job)
         return self._folder.below(f"{kind}-{name}")
 
     def _begin(self, what: str, name: Any) -> None:
         """From the first use on this rank can be asked to hand over."""
         self._watch = self._watch or Watch()
-        self._check_name(what, name)
+        if what != KIND:
+            self._check_name(what, name)
 
     def _check_name(self, what: str, name: Any) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise ValueError(f"{place(self._env)}{what}: a name is 1 to 100 of [A-Za-z0-9._-], not {name!r}")
+            raise ValueError(f"{place(self.env)}{what}: a name is 1 to 100 of [A-Za-z0-9._-], not {name!r}")
 
-    def _agreed(self, operation: str, make: Callable[[], tuple[T, Any]]) -> tuple[T, list[Any]]:
+    def agreed(self, operation: str, make: Callable[[], tuple[T, Any]]) -> tuple[T, list[Any]]:
+        """As `weft.agreement.agreed`; the time counts as that for which the script waited."""
         begin = time.monotonic()
+
+        def named() -> tuple[T, Any]:
+            try:
+                return make()
+            except OSError as problem:
+                text = str(problem)
+                if "rank " in text:
+                    raise
+                # On this rank, too, it is said where and at what.
+                raise OSError(f"{place(self.env)}{operation}: {text}") from problem
+
         try:
-            return agreed(self._env, operation, make)
+            return agreed(self.env, operation, named)
         finally:
             self._waited += time.monotonic() - begin
 
@@ -122,10 +144,10 @@ class Keeper:
         from weft.frame import DataFrame
         from weft.series import Series
 
-        where = f"{place(self._env)}{what}"
+        where = f"{place(self.env)}{what}"
         if not isinstance(value, DataFrame | Series):
             raise TypeError(f"{where}: {key} is a frame or a Series, not {type(value).__name__}; values go into state=")
-        if value.env is not self._env:
+        if value.env is not self.env:
             belongs = "is not bound to an env" if value.env is None else "belongs to another env"
             raise ValueError(
                 f"{where}: {key} {belongs}: a checkpoint holds frames over all ranks of its env; .bind(env) binds one"
@@ -137,13 +159,31 @@ class Keeper:
     def _state(self, what: str, state: Any) -> str:
         if not _is_json(state):
             raise TypeError(
-                f"{place(self._env)}{what}: a state is what JSON brings back as it was (None, bool, int, float, str, "
+                f"{place(self.env)}{what}: a state is what JSON brings back as it was (None, bool, int, float, str, "
                 f"and lists and dicts of these, with text keys), not {state!r:.200}"
             )
         return json.dumps(state)
 
-    def save(self, kind: str, name: str, frames: dict[str, Any], state: Any, wait: bool = False) -> None:
-        """Writes frames and state in the background; all ranks give the same names, types and state."""
+    def save(
+        self,
+        kind: str,
+        name: str,
+        frames: dict[str, Any],
+        state: Any,
+        wait: bool = False,
+        obsolete: Sequence[str] = (),
+    ) -> None:
+        """As `write`; a boundary, at which the checkpoint is begun."""
+        told = self.write(kind, name, frames, state, obsolete)
+        self._stop_if_asked(f"{kind} {name!r}", told)
+        if wait:
+            self.finish(f"{kind} {name!r}")
+
+    def write(
+        self, kind: str, name: str, frames: dict[str, Any], state: Any, obsolete: Sequence[str] = ()
+    ) -> list[dict[str, Any]]:
+        """Writes frames and state in the background; all ranks give the same names, types and state. When it is valid
+        the long operators' checkpoints of the names in `obsolete` are removed. Returns what the ranks told."""
         what = f"{kind} {name!r}"
 
         def prepare() -> tuple[tuple[Folder, list[Content], str], dict[str, Any]]:
@@ -161,7 +201,7 @@ class Keeper:
             }  # fmt: skip
             return (folder, contents, text), told
 
-        (folder, contents, text), told = self._agreed(what, prepare)
+        (folder, contents, text), told = self.agreed(what, prepare)
         for i, field in enumerate(("call", "frames", "state")):
             for rank, one in enumerate(told):
                 if one["sums"][i] != told[0]["sums"][i]:
@@ -169,17 +209,15 @@ class Keeper:
                         f"{what}: ranks 0 and {rank} differ in {field} or types: {told[0][field]} and {one[field]}"
                     )
         number = self._numbers[f"{kind}-{name}"] = self._numbers.get(f"{kind}-{name}", 0) + 1
-        env = self._env
+        env = self.env
         self._writer.start(
             Save(
                 folder, kind, name, env.epoch, told[0]["token"], number, env.rank, env.world_size, json.loads(text),
-                contents,
+                contents, [self._of(KIND, one) for one in obsolete],
             )
         )  # fmt: skip
         self._saved += 1
-        self._stop_if_asked(what, told)
-        if wait:
-            self.finish(what)
+        return told
 
     def finish(self, what: str) -> None:
         """Returns when all that was saved is valid."""
@@ -193,15 +231,15 @@ class Keeper:
             return None, None
 
         # Only when all ranks have written can rank 0 wait for all of them.
-        self._agreed(what, written)
-        self._agreed(what, ended)
+        self.agreed(what, written)
+        self.agreed(what, ended)
 
     # -- restoring -----------------------------------------------------------------------------------------------
 
     def restore(self, kind: str, name: str) -> tuple[Manifest, dict[str, Any]] | None:
         """The last checkpoint that is whole, and its frames; None where there is none."""
         what = f"restore {kind} {name!r}"
-        env = self._env
+        env = self.env
         if self._saved:
             self.finish(what)
 
@@ -209,7 +247,7 @@ class Keeper:
             self._begin(kind, name)
             return self._of(kind, name), {"kind": kind, "name": name, "stop": self._reason()}
 
-        folder, told = self._agreed(what, prepare)
+        folder, told = self.agreed(what, prepare)
         for rank, one in enumerate(told):
             if (one["kind"], one["name"]) != (told[0]["kind"], told[0]["name"]):
                 raise ValueError(f"{what}: rank {rank} asks for {one['kind']} {one['name']!r}")
@@ -224,11 +262,11 @@ class Keeper:
                     self._pass_over(folder, what, candidate.number, candidate.cause)
                 return 0, None
 
-            number, chosen = self._agreed(what, choose)
+            number, chosen = self.agreed(what, choose)
             if chosen[0] is None:
                 return None
             made = parse(chosen[0].encode(), kind, name)
-            frames, causes = self._agreed(what, functools.partial(self._read, folder, made))
+            frames, causes = self.agreed(what, functools.partial(self._read, folder, made))
             if not any(causes):
                 return made, frames
             if env.rank == 0:
@@ -245,13 +283,18 @@ class Keeper:
         from weft.frame import DataFrame
         from weft.series import Series
 
-        table = reading.table_of(folder, entry, self._env.rank, self._env.world_size)
-        frame = DataFrame._wrap(_core.Table.from_stream(table), self._env, entry.index)
+        table = reading.table_of(folder, entry, self.env.rank, self.env.world_size)
+        frame = DataFrame._wrap(_core.Table.from_stream(table), self.env, entry.index)
         return Series(frame) if entry.series else frame
 
     def _pass_over(self, folder: Folder, what: str, number: int, cause: str) -> None:
         self._writer.damaged.setdefault(folder.path, set()).add(number)
-        warnings.warn(f"{what}: number {number} is passed over: {cause}", RuntimeWarning, stacklevel=2)
+        self.warn(f"{what}: number {number} is passed over: {cause}")
+
+    def warn(self, text: str) -> None:
+        """By one rank."""
+        if self.env.rank == 0:
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
 
     # -- stages --------------------------------------------------------------------------------------------------
 
@@ -259,28 +302,48 @@ class Keeper:
         """Not collective: entering it is."""
         self._check_name("stage", name)
         if name in self._stages:
-            raise ValueError(f"{place(self._env)}stage {name!r}: there was one of this name: stages differ in name")
+            raise ValueError(f"{place(self.env)}stage {name!r}: there was one of this name: stages differ in name")
         self._stages.add(name)
         return Stage(self, name)
 
     def enter_stage(self, name: str) -> dict[str, Any] | None:
         """What the stage has made; None where it is to be run."""
         found = self.restore("stage", name)
+        self.parts.enter(name, todo=found is None)
         return None if found is None else {**found[0].state, **found[1]}
 
-    def leave_stage(self, name: str, values: dict[str, Any]) -> None:
-        """Saves what it has made."""
+    def leave_stage(self, name: str, values: dict[str, Any] | None) -> None:
+        """Saves what it has made, if that is anything."""
         from weft.frame import DataFrame
         from weft.series import Series
 
+        obsolete = self.parts.leave(name)
+        if values is None:
+            return
         frames = {key: value for key, value in values.items() if isinstance(value, DataFrame | Series)}
-        self.save("stage", name, frames, {key: value for key, value in values.items() if key not in frames})
+        state = {key: value for key, value in values.items() if key not in frames}
+        self.save("stage", name, frames, state, obsolete=obsolete)
+
+    def left(self, kind: str) -> dict[str, list[int]]:
+        """Numbers of the checkpoints ``kind-NAME.NUMBER`` that are there, by name, whole or not. Not collective."""
+        found: dict[str, list[int]] = {}
+        folders = {file.partition("/")[0] for file in job_folder(self._where, self.env.job).all_files()}
+        for folder in sorted(folders):
+            name, _, number = folder.removeprefix(f"{kind}-").rpartition(".")
+            if folder.startswith(f"{kind}-") and number.isdigit():
+                found.setdefault(name, []).append(int(number))
+        return found
 
     # -- handing over --------------------------------------------------------------------------------------------
 
-    def _reason(self) -> str:
-        seconds = self._writer.seconds / max(1, self._saved)
-        return "" if self._watch is None else self._watch.reason(seconds)
+    def _reason(self, work: float = 0.0) -> str:
+        """Why this rank is to hand over; `work`: seconds until the next boundary, if they are known."""
+        if self._watch is None:
+            return ""
+        writer = self._writer
+        rate = writer.seconds / writer.bytes if writer.bytes >= MEASURED_BYTES else 1 / ASSUMED_RATE
+        seconds = max(writer.seconds / max(1, self._saved), self.parts.unsaved_bytes * rate)
+        return self._watch.reason(seconds, work)
 
     def boundary(self, operation: str) -> None:
         """A place at which the ranks may agree to hand over. They ask each other at each, or where these follow each
@@ -293,31 +356,40 @@ class Keeper:
         now = time.monotonic()
         elapsed, self._looked_at = now - self._looked_at, now
         passed = self._next_look
-        _, told = self._agreed(operation, lambda: (None, {"stop": self._reason(), "seconds": elapsed}))
+        _, told = self.agreed(operation, lambda: (None, {"stop": self._reason(), "seconds": elapsed}))
         fast = told[0]["seconds"] < BOUNDARY_SECONDS
         self._step = min(2 * self._step, BOUNDARIES) if fast else 1
         self._next_look = passed + self._step
         self._stop_if_asked(operation, told)
+
+    def part_boundary(self, where: str, work: float) -> None:
+        """The same between two parts of a long operator, at each; `work`: seconds that the next one may take."""
+        _, told = self.agreed(where, lambda: (None, {"stop": self._reason(work), **self.parts.look()}))
+        self._step, self._next_look, self._looked_at = 1, self._passed + 1, time.monotonic()
+        self._stop_if_asked(where, told)
+        self.parts.save_if_due(told)
 
     def _stop_if_asked(self, where: str, told: list[dict[str, Any]]) -> None:
         """HandOver on all ranks if one of them is to end, when all that was saved is valid."""
         asked = next(((rank, one["stop"]) for rank, one in enumerate(told) if one["stop"]), None)
         if asked is None:
             return
+        self.parts.save()
         self.finish(f"hand-over at {where}")
-        env = self._env
+        env = self.env
         text = f"epoch {env.epoch} hands over at {where}: rank {asked[0]} is asked to end ({asked[1]})"
         _report(env, text, self._saved)
         if env.rank == 0:
             print(f"weft: {text}; {self._saved} checkpoints were written", file=sys.stderr, flush=True)
+        self._handed_over = True
         raise HandOver(text)
 
     # -- leaving -------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Not collective: nothing more is written, and SIGTERM ends the process again."""
+        """Not collective: nothing more is written, and SIGTERM ends the process again, unless it does so anyway."""
         if self._watch is not None:
-            self._watch.close()
+            self._watch.close(self._handed_over)
         self._writer.stop()
 
     def forget(self) -> None:
@@ -326,9 +398,9 @@ class Keeper:
         if self._watch is None:
             return
         try:
-            job_folder(self._where, self._env.job).remove()
+            job_folder(self._where, self.env.job).remove()
         except OSError as problem:
-            warnings.warn(f"the checkpoints of job {self._env.job} are left: {problem}", RuntimeWarning, stacklevel=3)
+            warnings.warn(f"the checkpoints of job {self.env.job} are left: {problem}", RuntimeWarning, stacklevel=3)
 
 
 def _is_json(value: Any) -> bool:

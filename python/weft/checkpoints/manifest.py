@@ -15,7 +15,6 @@ from typing import Any
 __all__ = ["FrameEntry", "Manifest", "Part", "file_name", "number_of", "parse"]
 
 VERSION = 1
-KINDS = ("checkpoint", "stage")
 _FILE = re.compile(r"part-[A-Za-z0-9._-]{1,200}")
 _HEX = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"manifest-([0-9]{8,18})\.json")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from weft import _core
     from weft.checkpoints.keeper import Checkpoint, Keeper
+    from weft.checkpoints.parts import Operator
     from weft.checkpoints.stage import Stage
 
 __all__ = ["Checkpointing"]
@@ -90,3 +92,8 @@ class Checkpointing:
         for users."""
         if self._keeper is not None:
             self._keeper.boundary(operation)
+
+    def long_operator(self, call: str, tells: Any, inputs: Sequence[_core.Table]) -> Operator | None:
+        """An operator that can be done in parts begins; None where it is done as a whole. Collective. Not for
+        users."""
+        return None if self._keeper is None else self._keeper.parts.begin(call, tells, inputs)

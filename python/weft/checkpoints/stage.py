@@ -50,15 +50,13 @@ class Stage:
     ) -> None:
         mine = self.__dict__
         mine["_state"] = "closed"
-        if kind is not None:
-            return
-        if not mine["_asked"]:
+        ended_well = kind is None and mine["_asked"]
+        mine["_keeper"].leave_stage(self.name, mine["_values"] if ended_well and mine["_todo"] else None)
+        if kind is None and not mine["_asked"]:
             raise ValueError(
                 f"stage {self.name!r}: its body has not asked whether it is to be run, and would be run again by every "
                 "attempt at the job: write what makes the frames below `if s.todo:`"
             )
-        if mine["_todo"]:
-            mine["_keeper"].leave_stage(self.name, mine["_values"])
 
     def __getattr__(self, name: str) -> Any:
         values = self.__dict__.get("_values", {})

@@ -7,6 +7,8 @@ number, so that nobody writes over another attempt's files.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
 import json
 import queue
@@ -30,6 +32,13 @@ LOOK, LOOK_MOST = 0.02, 0.5
 LOST_AFTER = 10
 #: Bytes that are summed up and written at a time.
 PIECE = 4 << 20
+#: What can be done where the system refuses.
+WAYS_OUT = {
+    errno.ENOSPC: "make room there, or name another folder (checkpoint_dir=, WEFT_CHECKPOINT_DIR)",
+    errno.EDQUOT: "make room there, or name another folder (checkpoint_dir=, WEFT_CHECKPOINT_DIR)",
+    errno.EMFILE: "raise this process' limit of open files (ulimit -n)",
+    errno.ENFILE: "raise the host's limit of open files (sysctl fs.file-max)",
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,8 @@ class Save:
     world_size: int
     state: Any
     frames: list[Content]
+    #: What nobody needs when this is valid.
+    obsolete: list[Folder] = field(default_factory=list)
     written: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
     error: Exception | None = None
@@ -174,23 +185,31 @@ class Writer:
                 save.written.set()
                 save.ended.set()
 
-    def _write(self, save: Save) -> None:
+    def _write_part(self, save: Save, name: str, content: Content) -> Part:
         import pyarrow as pa
 
-        parts = []
-        for number, content in enumerate(save.frames):
-            name = save.part_name(number)
-            with save.folder.writing(name) as sink:
-                counting = _Counting(sink, self._stop)
-                with pa.RecordBatchReader.from_stream(content.table) as batches:
-                    # A compressed part is read whole in any case; on a file system of this host it only costs time.
-                    packed = "lz4" if save.folder.remote else None
-                    options = pa.ipc.IpcWriteOptions(compression=packed)
-                    with pa.ipc.new_stream(counting, batches.schema, options=options) as stream:
-                        for batch in batches:
-                            stream.write_batch(batch)
-            parts.append(Part(name, content.table.num_rows, counting.bytes, counting.sum.hexdigest()))
-            self.bytes += counting.bytes
+        with save.folder.writing(name) as sink:
+            counting = _Counting(sink, self._stop)
+            with pa.RecordBatchReader.from_stream(content.table) as batches:
+                # A compressed part is read whole in any case; on a file system of this host it only costs time.
+                packed = "lz4" if save.folder.remote else None
+                options = pa.ipc.IpcWriteOptions(compression=packed)
+                with pa.ipc.new_stream(counting, batches.schema, options=options) as stream:
+                    for batch in batches:
+                        stream.write_batch(batch)
+        self.bytes += counting.bytes
+        return Part(name, content.table.num_rows, counting.bytes, counting.sum.hexdigest())
+
+    def _write(self, save: Save) -> None:
+        parts: list[Part] = []
+        try:
+            for number, content in enumerate(save.frames):
+                parts.append(self._write_part(save, save.part_name(number), content))
+        except Exception:
+            # No rank has been told of them, and where a disk is full others need the room.
+            with contextlib.suppress(OSError):
+                save.folder.delete(save.part_name(number) for number in range(len(parts) + 1))
+            raise
         told = {"parts": [part.to_json() for part in parts]}
         save.folder.put(save.done_name(save.rank), json.dumps(told).encode())
 
@@ -238,6 +257,9 @@ class Writer:
                 raise _Stopped
         self.published += 1
         self._prune(save, number, made)
+        for folder in save.obsolete:
+            with contextlib.suppress(OSError):
+                folder.remove()
 
     def _prune(self, save: Save, number: int, made: Manifest) -> None:
         """Removes what is older than the last two, and what attempts before this one left. What goes wrong here is no
@@ -289,6 +311,8 @@ def _wait(event: threading.Event) -> None:
 
 def _explained(save: Save, problem: Exception) -> Exception:
     text = f"rank {save.rank}: {save.kind} {save.name!r} could not be written to {save.folder.shown}: {problem}"
+    if isinstance(problem, OSError) and problem.errno in WAYS_OUT:
+        text += f"; {WAYS_OUT[problem.errno]}"
     kind = type(problem) if isinstance(problem, MemoryError) else OSError
     made = kind(text)
     made.__cause__ = problem

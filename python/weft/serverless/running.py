@@ -17,7 +17,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from weft.errors import HANDOVER_CODE
 from weft.serverless import package, script_process
 from weft.serverless.event import RankEvent, verify
 from weft.serverless.job_store import JobStore, rank_name
@@ -74,6 +73,7 @@ class Rank:
         self.store = JobStore(event.job.storage)
         self.name = rank_name(event.epoch, event.rank)
         self.state: dict[str, Any] = {"rank": event.rank, "state": "running", "phase": "starting", "begin": time.time()}
+        self._begun = time.monotonic()
         self._ended = threading.Event()
         self._stop: str | None = None
         self._progress: Path | None = None
@@ -114,7 +114,7 @@ class Rank:
         self._ended.set()
         if self._beating.is_alive():
             self._beating.join()
-        self.state |= {"state": state, "seconds": time.time() - self.state["begin"], **more}
+        self.state |= {"state": state, "seconds": time.monotonic() - self._begun, **more}
         self.tell()
         return self.state
 
@@ -222,7 +222,7 @@ class Rank:
         self.read_progress()
         self.store.put(f"{self.name}.log", outcome.log)
         last = {"code": outcome.code, "lines": outcome.lines}
-        if outcome.code == HANDOVER_CODE and self.reason_to_stop() is None:
+        if outcome.handed_over and self.reason_to_stop() is None:
             return self.report("handover", error=outcome.summary, **last)
         if outcome.stopped == "out_of_time":
             return self.report(

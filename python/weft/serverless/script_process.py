@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from weft.errors import HANDOVER_CODE
 from weft.launcher import children_of, describe_code, die_with_parent, kill_group
 
 __all__ = ["LAST_LINES", "Outcome", "Watch", "run"]
@@ -69,6 +70,14 @@ class Outcome:
         if self.error is not None:
             return self.error.get("own") is False
         return _ABOUT_PEER.match(self.exception or "") is not None
+
+    @property
+    def handed_over(self) -> bool:
+        """Whether all that it had saved was valid at its end. Also of one that was ended on its way out: it tells when
+        all is saved, and the limit may come while the process ends."""
+        told = self.error is not None and self.error.get("handover") is True
+        ended = self.stopped == "out_of_time" or self.code in (-signal.SIGTERM, -signal.SIGKILL)
+        return self.code == HANDOVER_CODE or (told and ended)
 
     @property
     def summary(self) -> str:

@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from weft import settings
-from weft.errors import HANDOVER_CODE
 from weft.launcher import FAIL_BY_THEMSELVES
 from weft.serverless import script_process
 from weft.slurm.folder import JobFolder
@@ -89,7 +88,7 @@ class _Rank:
         self._ended.set()
         beating.join()
         last = {"code": outcome.code, "lines": outcome.lines, "seconds": outcome.seconds}
-        if outcome.code == HANDOVER_CODE:
+        if outcome.handed_over:
             self.tell(state="handover", error=outcome.summary, **last)
             self.progress.unlink(missing_ok=True)
             # srun must not end the others for it.

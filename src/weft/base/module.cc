@@ -4,9 +4,13 @@
 #include <dlfcn.h>
 
 #include "weft/base/kept_signals.h"
+#include "weft/base/open_files.h"
 
 namespace weft {
 namespace {
+
+/// A module and, one after another, the libraries behind it, which may look for files of their own.
+constexpr int64_t kFilesToLoad = 4;
 
 /// Where this library lies, with a slash behind it; empty where that is not known.
 std::string OwnFolder() {
@@ -20,6 +24,7 @@ std::string OwnFolder() {
 
 arrow::Result<void*> LoadModule(const std::string& name, const char* symbol) {
   const std::string path = OwnFolder() + "libweft_" + name + ".so";
+  ARROW_RETURN_NOT_OK(RequireOpenFiles("loading module '" + name + "'", kFilesToLoad));
   const KeptSignals kept;  // libraries behind it may catch some as they are loaded
   void* const module = ::dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (module == nullptr) return arrow::Status::IOError("Weft's module '", name, "' cannot be loaded: ", ::dlerror());

@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "weft/base/logging.h"
+#include "weft/base/open_files.h"
 #include "weft/base/signals_blocked.h"
 
 namespace weft {
@@ -214,7 +215,7 @@ arrow::Result<uint8_t*> Spill::MapNewFile(int64_t length) {
   ARROW_RETURN_NOT_OK(reserved);
   if (made == MAP_FAILED) {
     return arrow::Status::OutOfMemory("MemoryLimitExceeded: ", length,
-                                      " bytes of a file could not be mapped: ", std::strerror(error),
+                                      " bytes of a file could not be mapped: ", ErrnoText(error),
                                       ", and memory_limit is ", limit_);
   }
   disk_.fetch_add(length, std::memory_order_relaxed);
@@ -226,7 +227,7 @@ arrow::Result<uint8_t*> Spill::AllocateLarge(Pool* pool, int64_t length, bool pl
   if (plain) {
     void* const made =
         ::mmap(nullptr, static_cast<size_t>(length), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (made == MAP_FAILED) return arrow::Status::OutOfMemory(length, " bytes: ", std::strerror(errno));
+    if (made == MAP_FAILED) return arrow::Status::OutOfMemory(length, " bytes: ", ErrnoText(errno));
     begin = static_cast<uint8_t*>(made);
   } else {
     ARROW_ASSIGN_OR_RAISE(begin, MapFile(&length));

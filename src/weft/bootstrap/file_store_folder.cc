@@ -13,6 +13,7 @@
 #include <utility>
 
 #include "weft/base/communication_error.h"
+#include "weft/base/open_files.h"
 #include "weft/bootstrap/polling.h"
 #include "weft/rendezvous/key_table.h"
 
@@ -134,7 +135,7 @@ void RemoveExpiredIn(const std::string& folder, Deadline deadline) {
 
 arrow::Status FileError(const char* operation, const std::string& path, int error, const std::string& advice) {
   return MakeCommunicationError({.operation = operation, .phase = "rendezvous"},
-                                "the file store's '" + path + "': " + std::strerror(error) + advice);
+                                "the file store's '" + path + "': " + ErrnoText(error) + advice);
 }
 
 KeyPath PathOf(std::string_view key) {

@@ -8,6 +8,7 @@
 
 #include "weft/base/byte_codec.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 
 namespace weft {
 namespace {
@@ -324,12 +325,16 @@ arrow::Result<std::vector<std::string>> Membership::ExchangeAll(const std::strin
     shared_.push_back(base + "/count");
   }
   ARROW_RETURN_NOT_OK(CheckFence());
+  FaultPoint(FaultPhase::kRendezvous);
   ARROW_RETURN_NOT_OK(Write(base + "/" + std::to_string(rank_), value));
+  FaultPoint(FaultPhase::kRendezvous);
   ARROW_ASSIGN_OR_RAISE(const int64_t came, store_->Add(base + "/count", 1, kTimeToLive));
+  FaultPoint(FaultPhase::kRendezvous);
   bool complete = came >= world_size_;
   for (int waits = 1, next_look = 2;; ++waits) {
     if (complete) {
       ARROW_ASSIGN_OR_RAISE(auto values, Gather(name));
+      FaultPoint(FaultPhase::kRendezvous);
       ARROW_RETURN_NOT_OK(WriteParts(name, values));
       ARROW_RETURN_NOT_OK(CheckFence());
       return values;

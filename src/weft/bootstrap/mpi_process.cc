@@ -12,6 +12,7 @@
 #include <type_traits>
 
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
 
 namespace weft::mpi {
@@ -82,8 +83,10 @@ void ShareSymbols() {
 
 arrow::Status Initialize() {
   ShareSymbols();
+  FaultPoint(FaultPhase::kRendezvous);
   int level = MPI_THREAD_SINGLE;
   ARROW_RETURN_NOT_OK(Check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &level), "MPI_Init_thread"));
+  FaultPoint(FaultPhase::kRendezvous);
   initialised_by = ::getpid();
   if (::on_exit(&FinalizeAtExit, nullptr) != 0) return arrow::Status::IOError("on_exit takes no more functions");
   // Errors that belong to no communicator of ours come to these two.

@@ -1,7 +1,10 @@
 #include "weft/communicator/abort_text.h"
 
+#include <arrow/util/io_util.h>
+
 #include "weft/base/byte_codec.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/open_files.h"
 #include "weft/communicator/message_limits.h"
 
 namespace weft {
@@ -23,7 +26,9 @@ std::string EncodeAbort(const arrow::Status& cause, bool own_finding) {
   writer.Put(keep ? facts->failure : CommunicationFailure::kAborted);
   writer.Put(keep ? facts->peer : Rank{-1});
   // An error without a kind says all in its text.
-  const std::string text = cause.IsUnknownError() ? cause.message() : cause.ToString();
+  std::string text = cause.IsUnknownError() ? cause.message() : cause.ToString();
+  // The system's words go with it: its number does not.
+  if (arrow::internal::ErrnoFromStatus(cause) != 0) text = cause.CodeAsString() + ": " + MessageWithErrno(cause);
   writer.PutString(std::string_view(text).substr(0, kMaxText - 9));
   return writer.Take();
 }

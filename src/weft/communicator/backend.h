@@ -32,6 +32,8 @@ struct BackendContext {
   std::string encryption = "auto";
   /// Address that peers shall dial instead of those found; empty: find them.
   std::string advertise;
+  /// Backend tcp: ranks of one host send through memory that they share.
+  bool shm = true;
   /// Bound on linking up with all peers.
   Duration connect_timeout = std::chrono::seconds(60);
   /// Where a rank's links come in, and the rendezvous server over a connection from that port: it pairs and relays

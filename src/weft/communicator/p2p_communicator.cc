@@ -276,7 +276,7 @@ class P2PCommunicator : public Communicator, public NativeHost {
   arrow::Status Progress(Duration max_wait) override {
     const OneThread call(*context_, shared_->held_by_this_thread());
     ARROW_RETURN_NOT_OK(call.status());
-    ARROW_RETURN_NOT_OK(CheckUsable());
+    ARROW_RETURN_NOT_OK(CheckUsable("progress"));
     return shared_->Progress(*context_, max_wait);
   }
 
@@ -306,9 +306,13 @@ class P2PCommunicator : public Communicator, public NativeHost {
     return true;
   }
 
-  arrow::Status CheckUsable() const {
+  arrow::Status CheckUsable(const char* name) const {
     if (context_->closed) return arrow::Status::Invalid("the communicator is closed");
-    return failure();
+    const arrow::Status failed = failure();
+    // What was found between two calls is told by the next, which names itself.
+    const CommunicationError* const error = GetCommunicationError(failed);
+    if (error == nullptr || !error->operation.empty()) return failed;
+    return OperationError(name, rank(), error->peer, Clock::now(), failed);
   }
 
   std::shared_ptr<Activity> NewActivity(const char* name, Owner owner) const {
@@ -326,7 +330,7 @@ class P2PCommunicator : public Communicator, public NativeHost {
                                     Owner owner) {
     const OneThread call(*context_, shared_->held_by_this_thread());
     ARROW_RETURN_NOT_OK(call.status());
-    ARROW_RETURN_NOT_OK(CheckUsable());
+    ARROW_RETURN_NOT_OK(CheckUsable(name));
     ARROW_RETURN_NOT_OK(CheckRank(name, "peer", peer, world_size()));
     if (tag > kMaxTag) return arrow::Status::Invalid(name, ": tag ", tag, " is above ", kMaxTag);
     const auto activity = NewActivity(name, std::move(owner));
@@ -341,7 +345,7 @@ class P2PCommunicator : public Communicator, public NativeHost {
   arrow::Result<RequestPtr> Start(const CollectiveCall& call, Owner owner, Build&& build) {
     const OneThread one_thread(*context_, shared_->held_by_this_thread());
     ARROW_RETURN_NOT_OK(one_thread.status());
-    ARROW_RETURN_NOT_OK(CheckUsable());
+    ARROW_RETURN_NOT_OK(CheckUsable(CollectiveName(call.collective)));
     const auto activity = NewActivity(CollectiveName(call.collective), std::move(owner));
     activity->number = context_->next_number++;
     activity->tag = CollectiveTag(context_->id, activity->number);

@@ -48,6 +48,8 @@ void ProcessWatch::Add(Rank peer, const std::string& identity) {
   }
   if (watched_.size() <= static_cast<size_t>(peer)) watched_.resize(static_cast<size_t>(peer) + 1, -1);
   watched_[static_cast<size_t>(peer)] = opened;
+  processes_.resize(watched_.size(), 0);
+  processes_[static_cast<size_t>(peer)] = process;
 }
 
 std::vector<Rank> ProcessWatch::Ended() {

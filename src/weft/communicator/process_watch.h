@@ -23,6 +23,10 @@ class ProcessWatch {
   static std::string Identity();
   void Add(Rank peer, const std::string& identity);
 
+  /// The process of a peer that was added and is of this host, also when it has ended; else 0.
+  pid_t process(Rank peer) const {
+    return static_cast<size_t>(peer) < processes_.size() ? processes_[static_cast<size_t>(peer)] : 0;
+  }
   /// Readable when a process that is watched has ended; -1 where none is watched.
   int descriptor() const { return descriptor_; }
   /// Peers whose processes have ended since the last call.
@@ -31,6 +35,7 @@ class ProcessWatch {
  private:
   int descriptor_ = -1;
   std::vector<int> watched_;  // pidfds by peer, or -1
+  std::vector<pid_t> processes_;
 };
 
 }  // namespace weft

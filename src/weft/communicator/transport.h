@@ -33,6 +33,7 @@ struct LinkInfo {
   int64_t bytes_received = 0;
   int64_t messages_sent = 0;
   int64_t messages_received = 0;
+  int64_t shared_memory = 0;  // bytes that the two ranks share to send through, both ways; 0 where they do not
   bool left = false;  // the peer has closed; nothing comes from it any more
 };
 

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 #include "weft/base/signals_blocked.h"
 #include "weft/communicator/fork_generation.h"
 #include "weft/communicator/timing.h"
@@ -65,7 +66,9 @@ arrow::Status WireTransport::Greet(const WireTransportOptions& options) {
   using namespace std::chrono_literals;
   const auto begin = Clock::now();
   for (const auto& link : links_) {
-    if (link != nullptr) link->SayHello();
+    if (link == nullptr) continue;
+    FaultPoint(FaultPhase::kHandshake);
+    link->SayHello();
   }
   Lock lock(mutex_);
   for (;;) {
@@ -79,6 +82,8 @@ arrow::Status WireTransport::Greet(const WireTransportOptions& options) {
       if (link->greeted() && link->info().link_seconds == 0) {
         link->mutable_info()->link_seconds = Seconds(Clock::now() - begin);
         link->mutable_info()->tries = 1;
+        if (options.met) options.met(link->peer());
+        FaultPoint(FaultPhase::kHandshake);
       }
       all_sent = all_sent && link->quiet();
     }

@@ -26,6 +26,8 @@ struct WireTransportOptions {
   /// Of the first contact with all peers.
   Deadline deadline = Deadline::Infinite();
   std::function<arrow::Status()> check_interrupt;
+  /// Told of each peer that has greeted; may be empty.
+  std::function<void(Rank)> met;
   /// Names the I/O thread.
   std::string name;
 };

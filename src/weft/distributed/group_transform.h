@@ -9,15 +9,17 @@
 
 #include "weft/base/context.h"
 #include "weft/communicator/communicator.h"
+#include "weft/distributed/placement.h"
 #include "weft/kernels/group_transform.h"
 
 namespace weft::distributed {
 
 /// Collective. The needed columns' rows go to the rank of their key and the answers come back; rows are ordered by
-/// (rank, row).
+/// (rank, row). Nothing travels where `lies`, which tells where the rows of the table lie, has rows of one key
+/// together.
 arrow::Result<std::shared_ptr<arrow::Table>> GroupTransform(Communicator& communicator,
                                                             const std::shared_ptr<arrow::Table>& table,
                                                             const kernels::GroupTransformOptions& options,
-                                                            const Context& context);
+                                                            const Context& context, const Placement* lies = nullptr);
 
 }  // namespace weft::distributed

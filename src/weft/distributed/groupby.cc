@@ -33,6 +33,13 @@ arrow::Status NumberRows(Communicator& communicator, const arrow::Table& table, 
   return arrow::Status::OK();
 }
 
+/// 0, 1, ... one for each key: where keys stand in a table of groups, and the order in which all of them are hashed.
+std::vector<int> AllOf(const std::vector<int>& keys) {
+  std::vector<int> places(keys.size());
+  std::iota(places.begin(), places.end(), 0);
+  return places;
+}
+
 /// The columns that the options name, and the options with their positions there; where rows' numbers are asked for,
 /// they are the last column.
 arrow::Result<std::shared_ptr<arrow::Table>> NeededColumns(const arrow::Table& table, kernels::GroupByOptions* options,
@@ -102,10 +109,12 @@ arrow::Result<std::shared_ptr<arrow::Table>> TakeHeavyGroups(Communicator& commu
 }
 
 /// For functions that need all rows of a group: the rows go to the rank of their key, but for those of heavy keys.
+/// `order` as Placement::KeyOrder gives it; empty where rows of one key may lie on several ranks, and set to where the
+/// groups lie.
 arrow::Result<std::shared_ptr<arrow::Table>> GroupByRows(Communicator& communicator,
                                                          std::shared_ptr<arrow::Table> table,
-                                                         const kernels::GroupByOptions& options,
-                                                         const Context& context) {
+                                                         const kernels::GroupByOptions& options, const Context& context,
+                                                         std::vector<int>* order) {
   kernels::GroupByOptions local = options;
   local.sort = false;
   ARROW_RETURN_NOT_OK(NumberRows(communicator, *table, &local));
@@ -113,11 +122,53 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByRows(Communicator& communica
   table.reset();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, needed.status(), "groupby"));
   ARROW_ASSIGN_OR_RAISE(const auto heavy, TakeHeavyGroups(communicator, &*needed, local, context));
-  const auto partitioner = exchange::ByHash(local.keys, options.nan_is_null, communicator.world_size());
-  ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, *std::move(needed), partitioner, context));
-  auto grouped = kernels::GroupBy(shuffled.table, local, context);
+  std::shared_ptr<arrow::Table> together = *std::move(needed);
+  NoteChoice(context, order->empty() ? "groupby.shuffle" : "groupby.in_place");
+  if (order->empty()) {
+    const auto partitioner = exchange::ByHash(local.keys, options.nan_is_null, communicator.world_size());
+    ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, std::move(together), partitioner, context));
+    together = std::move(shuffled.table);
+    *order = AllOf(local.keys);
+  }
+  auto grouped = kernels::GroupBy(together, local, context);
+  together.reset();
+  if (heavy != nullptr) {
+    order->clear();
+    if (grouped.ok()) grouped = arrow::ConcatenateTables({*grouped, heavy});
+  }
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
+  return OrderByKeys(communicator, *std::move(grouped), options, context);
+}
+
+/// For functions whose partial states combine, as GroupByRows.
+arrow::Result<std::shared_ptr<arrow::Table>> GroupByStates(Communicator& communicator,
+                                                           std::shared_ptr<arrow::Table> table,
+                                                           const kernels::GroupByOptions& options,
+                                                           const Context& context, std::vector<int>* order) {
+  const auto input = table->schema();
+  kernels::GroupByOptions numbered = options;
+  ARROW_RETURN_NOT_OK(NumberRows(communicator, *table, &numbered));
+  if (!order->empty()) {
+    NoteChoice(context, "groupby.in_place");
+    numbered.sort = false;
+    auto grouped = kernels::GroupBy(table, numbered, context);
+    table.reset();
+    ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
+    return OrderByKeys(communicator, *std::move(grouped), options, context);
+  }
+  NoteChoice(context, "groupby.combine");
+  auto partial = kernels::GroupByPartial(table, numbered, context);
+  table.reset();
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, partial.status(), "groupby"));
+  const std::vector<int> keys = AllOf(options.keys);
+  const auto partitioner = exchange::ByHash(keys, options.nan_is_null, communicator.world_size());
+  ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, *std::move(partial), partitioner, context));
+  *order = keys;
+
+  kernels::GroupByOptions final_options = options;
+  final_options.sort = false;
+  auto grouped = kernels::GroupByFinal(shuffled.table, *input, final_options, context);
   shuffled.table.reset();
-  if (heavy != nullptr && grouped.ok()) grouped = arrow::ConcatenateTables({*grouped, heavy});
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
   return OrderByKeys(communicator, *std::move(grouped), options, context);
 }
@@ -152,7 +203,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(const std::shared_pt
 arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(Communicator& communicator,
                                                             const std::shared_ptr<arrow::Table>& table,
                                                             const kernels::GroupByOptions& options,
-                                                            const Context& context) {
+                                                            const Context& context, const Placement* lies) {
   const auto input = table->schema();
   const auto output = kernels::GroupBySchema(*input, options);
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
@@ -161,6 +212,13 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(Communicator& commun
   kernels::GroupByOptions local = options;
   local.sort = false;
   ARROW_RETURN_NOT_OK(NumberRows(communicator, *table, &local));
+  ARROW_ASSIGN_OR_RAISE(const bool together, Together(communicator, lies, options.keys, options.nan_is_null));
+  NoteChoice(context, together ? "transform.in_place" : "transform.shuffle");
+  if (together) {
+    auto made = GroupBroadcast(table, local, context);
+    ARROW_RETURN_NOT_OK(exchange::Agree(communicator, made.status(), "groupby"));
+    return made;
+  }
   if (!kernels::AllMergeable(options)) {
     auto needed = NeededColumns(*table, &local, context);
     ARROW_RETURN_NOT_OK(exchange::Agree(communicator, needed.status(), "groupby"));
@@ -171,8 +229,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(Communicator& commun
   kernels::PoolArray<int64_t> places;
   auto partial = kernels::GroupByPartial(table, local, context, &places);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, partial.status(), "groupby"));
-  std::vector<int> keys(options.keys.size());
-  std::iota(keys.begin(), keys.end(), 0);
+  const std::vector<int> keys = AllOf(options.keys);
   const RowKernel kernel = [&](const auto& partials) -> arrow::Result<std::shared_ptr<arrow::Table>> {
     kernels::PoolArray<int64_t> groups;
     ARROW_ASSIGN_OR_RAISE(const auto grouped, kernels::GroupByFinal(partials, *input, local, context, &groups));
@@ -186,32 +243,26 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(Communicator& commun
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator, std::shared_ptr<arrow::Table> table,
-                                                     const kernels::GroupByOptions& options, const Context& context) {
+                                                     const kernels::GroupByOptions& options, const Context& context,
+                                                     Placement* lies) {
   const auto input = table->schema();
   const auto output = kernels::GroupBySchema(*input, options);
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
       communicator, output.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(input) : output.status(), "groupby"));
   if (communicator.world_size() == 1) return kernels::GroupBy(table, options, context);
-  if (!kernels::AllMergeable(options)) {
-    return GroupByRows(communicator, std::move(table), options, context);
+  std::vector<int> order;
+  if (lies != nullptr) order = lies->KeyOrder(communicator, options.keys, options.nan_is_null);
+  ARROW_ASSIGN_OR_RAISE(const auto agreed, AgreeOrders(communicator, {order}));
+  if (!agreed[0]) order.clear();
+  const bool states = kernels::AllMergeable(options);
+  ARROW_ASSIGN_OR_RAISE(
+      auto grouped, (states ? GroupByStates : GroupByRows)(communicator, std::move(table), options, context, &order));
+  if (lies != nullptr) {
+    // Keys come first among the columns; sorted groups lie by range.
+    const bool by_hash = !options.sort && !order.empty();
+    *lies = by_hash ? Placement(communicator, order, options.nan_is_null) : Placement();
   }
-  kernels::GroupByOptions numbered = options;
-  ARROW_RETURN_NOT_OK(NumberRows(communicator, *table, &numbered));
-
-  auto partial = kernels::GroupByPartial(table, numbered, context);
-  table.reset();
-  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, partial.status(), "groupby"));
-  std::vector<int> keys(options.keys.size());
-  std::iota(keys.begin(), keys.end(), 0);
-  const auto partitioner = exchange::ByHash(keys, options.nan_is_null, communicator.world_size());
-  ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, *std::move(partial), partitioner, context));
-
-  kernels::GroupByOptions final_options = options;
-  final_options.sort = false;
-  auto grouped = kernels::GroupByFinal(shuffled.table, *input, final_options, context);
-  shuffled.table.reset();
-  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
-  return OrderByKeys(communicator, *std::move(grouped), options, context);
+  return grouped;
 }
 
 }  // namespace weft::distributed

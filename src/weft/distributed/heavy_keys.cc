@@ -29,17 +29,10 @@ static_assert(std::is_trivially_copyable_v<Sample>);
 
 arrow::Result<Sample> TakeSample(const KeyedTable& keyed, bool nan_is_null, const Context& context) {
   Sample out;
+  ARROW_ASSIGN_OR_RAISE(const auto hashes, SampleKeys(keyed.table, keyed.keys, kSampledRows, nan_is_null, context));
   out.rows = keyed.table->num_rows();
-  out.sampled = std::min(out.rows, kSampledRows);
-  std::vector<int64_t> chosen;
-  for (int64_t i = 0; i < out.sampled; ++i) {
-    chosen.push_back(i * (out.rows / out.sampled) + i * (out.rows % out.sampled) / out.sampled);
-  }
-  ARROW_ASSIGN_OR_RAISE(const auto key_columns, keyed.table->SelectColumns(keyed.keys));
-  ARROW_ASSIGN_OR_RAISE(const auto rows, kernels::GatherRows(key_columns, chosen, context));
-  std::vector<int> places(static_cast<size_t>(rows->num_columns()));
-  std::iota(places.begin(), places.end(), 0);
-  ARROW_RETURN_NOT_OK(table::HashRows(*rows, places, {.nan_is_null = nan_is_null}, context, out.hashes.data()));
+  out.sampled = static_cast<int64_t>(hashes.size());
+  std::copy(hashes.begin(), hashes.end(), out.hashes.begin());
   return out;
 }
 
@@ -76,6 +69,21 @@ arrow::Result<KeyEstimate> Estimate(std::span<const Sample> samples, size_t step
 double KeyEstimate::RowsOf(uint64_t key) const {
   const auto found = std::lower_bound(by_key.begin(), by_key.end(), std::pair{key, 0.0});
   return found == by_key.end() || found->first != key ? 0.0 : found->second;
+}
+
+arrow::Result<std::vector<uint64_t>> SampleKeys(const TablePtr& table, const std::vector<int>& keys, int64_t most,
+                                                bool nan_is_null, const Context& context) {
+  const int64_t rows = table->num_rows();
+  const int64_t sampled = std::min(rows, most);
+  std::vector<int64_t> chosen;
+  for (int64_t i = 0; i < sampled; ++i) chosen.push_back(i * (rows / sampled) + i * (rows % sampled) / sampled);
+  ARROW_ASSIGN_OR_RAISE(const auto key_columns, table->SelectColumns(keys));
+  ARROW_ASSIGN_OR_RAISE(const auto picked, kernels::GatherRows(key_columns, chosen, context));
+  std::vector<int> places(keys.size());
+  std::iota(places.begin(), places.end(), 0);
+  std::vector<uint64_t> hashes(static_cast<size_t>(sampled));
+  ARROW_RETURN_NOT_OK(table::HashRows(*picked, places, {.nan_is_null = nan_is_null}, context, hashes.data()));
+  return hashes;
 }
 
 arrow::Result<std::vector<HashSet>> ChooseHeavyKeys(Communicator& communicator, const std::vector<KeyedTable>& tables,

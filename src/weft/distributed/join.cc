@@ -1,7 +1,6 @@
 #include "weft/distributed/join.h"
 
 #include <arrow/type.h>
-#include <arrow/util/byte_size.h>
 
 #include <algorithm>
 #include <utility>
@@ -21,6 +20,7 @@ namespace {
 
 using kernels::JoinAlgorithm;
 using kernels::JoinOptions;
+using kernels::JoinPlan;
 using kernels::JoinType;
 using TablePtr = std::shared_ptr<arrow::Table>;
 
@@ -130,99 +130,162 @@ bool CanBroadcastLeft(JoinType type) {
   return type == JoinType::kInner || type == JoinType::kRight || type == JoinType::kCross;
 }
 
-enum class Placement { kByHash, kByRange, kCopyLeft, kCopyRight };
+enum class Route { kByHash, kByRange, kCopyLeft, kCopyRight };
 
 /// A side that is copied has at most this many bytes, unless it must be.
 constexpr int64_t kMostCopiedBytes = int64_t{64} << 20;
 
 /// The same on all ranks.
-arrow::Result<Placement> ChoosePlacement(Communicator& communicator, const arrow::Table& left,
-                                         const arrow::Table& right, const JoinOptions& options) {
+Route ChooseRoute(const JoinSides& sides, const JoinOptions& options, int world_size) {
   const bool cross = options.type == JoinType::kCross;
-  if (options.algorithm == JoinAlgorithm::kHash && !cross) return Placement::kByHash;
+  if (options.algorithm == JoinAlgorithm::kHash && !cross) return Route::kByHash;
   if ((options.algorithm == JoinAlgorithm::kSort && !cross) || options.type == JoinType::kOuter) {
-    return options.algorithm == JoinAlgorithm::kSort ? Placement::kByRange : Placement::kByHash;
+    return options.algorithm == JoinAlgorithm::kSort ? Route::kByRange : Route::kByHash;
   }
-  if (cross && options.maintain_order) return Placement::kCopyRight;
-  int64_t total[2] = {0, 0};
-  for (const auto* side : {&left, &right}) {
-    const auto bytes = arrow::util::ReferencedBufferSize(*side);
-    ARROW_RETURN_NOT_OK(exchange::Agree(communicator, bytes.status(), "join"));
-    // A byte a row, so that rows without columns count too.
-    ARROW_ASSIGN_OR_RAISE(const auto all, exchange::AllgatherCounts(communicator, *bytes + side->num_rows()));
-    for (const int64_t n : all) total[side == &left ? 0 : 1] += n;
-  }
-  const bool copy_left = CanBroadcastLeft(options.type) && (total[0] < total[1] || !CanBroadcastRight(options.type));
-  const Placement copy = copy_left ? Placement::kCopyLeft : Placement::kCopyRight;
+  if (cross && options.maintain_order) return Route::kCopyRight;
+  const bool copy_left =
+      CanBroadcastLeft(options.type) && (sides.bytes[0] < sides.bytes[1] || !CanBroadcastRight(options.type));
+  const Route copy = copy_left ? Route::kCopyLeft : Route::kCopyRight;
   if (cross || options.algorithm == JoinAlgorithm::kBroadcast) return copy;
-  // A rank receives 1/world of both sides when they are shuffled, and all of one when that is copied; half of that for
-  // the larger table to be built.
-  const int64_t small = total[copy_left ? 0 : 1];
-  const bool pays = small <= kMostCopiedBytes && small * 2 * communicator.world_size() <= total[0] + total[1];
-  return pays ? copy : Placement::kByHash;
+  // A rank receives 1/world of what is shuffled, and all of a side that is copied; half of that for the larger table to
+  // be built.
+  const int64_t small = sides.bytes[copy_left ? 0 : 1];
+  const bool pays = small <= kMostCopiedBytes && small * 2 * world_size <= sides.moved_bytes();
+  return pays ? copy : Route::kByHash;
 }
 
-arrow::Status PlaceRows(Communicator& communicator, const JoinOptions& options, const Context& context, TablePtr* left,
-                        TablePtr* right) {
-  ARROW_ASSIGN_OR_RAISE(const auto placement, ChoosePlacement(communicator, **left, **right, options));
-  switch (placement) {
-    case Placement::kCopyLeft:
-      return exchange::Allgather(communicator, std::move(*left), context).Value(left);
-    case Placement::kCopyRight:
-      return exchange::Allgather(communicator, std::move(*right), context).Value(right);
-    case Placement::kByRange: {
-      ARROW_ASSIGN_OR_RAISE(std::tie(*left, *right),
-                            ShuffleByRange(communicator, std::move(*left), std::move(*right), options, context));
-      return arrow::Status::OK();
+/// Where the rows of the result lie: by the hash of keys that the columns `left` and `right` of the two sides held, a
+/// list for each place in the hash.
+Placement PlaceResult(const Placement& like, const kernels::JoinPlan& plan, const JoinOptions& options,
+                      const std::vector<std::vector<int>>& left, const std::vector<std::vector<int>>& right) {
+  const auto has = [](const std::vector<int>& columns, int column) {
+    return std::find(columns.begin(), columns.end(), column) != columns.end();
+  };
+  const bool left_rows = options.type != JoinType::kRight && options.type != JoinType::kOuter;
+  const bool right_rows = options.type != JoinType::kLeft && options.type != JoinType::kOuter;
+  std::vector<std::vector<int>> places(std::max(left.size(), right.size()));
+  for (size_t c = 0; c < plan.columns.size(); ++c) {
+    const auto& column = plan.columns[c];
+    if (column.indicator) continue;
+    for (size_t i = 0; i < places.size(); ++i) {
+      const auto& of_left = i < left.size() ? left[i] : std::vector<int>{};
+      const auto& of_right = i < right.size() ? right[i] : std::vector<int>{};
+      bool holds;
+      if (column.key >= 0) {
+        // The key of whichever side has the row.
+        holds = has(of_left, options.left_keys[static_cast<size_t>(column.key)]) ||
+                has(of_right, options.right_keys[static_cast<size_t>(column.key)]);
+      } else {
+        holds = column.side == kernels::Side::kLeft ? left_rows && has(of_left, column.column)
+                                                    : right_rows && has(of_right, column.column);
+      }
+      if (holds) places[i].push_back(static_cast<int>(c));
     }
-    case Placement::kByHash:
+  }
+  return {like, std::move(places)};
+}
+
+/// A join that is made, and where its rows lie.
+struct Placed {
+  TablePtr table;
+  Placement lies;
+};
+
+/// Moves rows to where their matches are, and tells where the result of joining them will lie; `pruned` is the join of
+/// `whole`.
+arrow::Result<Placement> PlaceRows(Communicator& communicator, const JoinPlacement& lies, const JoinPlan& plan,
+                                   const JoinOptions& whole, const Context& context, Pruned* pruned,
+                                   const JoinSides& sides) {
+  TablePtr* left = &pruned->left;
+  TablePtr* right = &pruned->right;
+  switch (ChooseRoute(sides, pruned->options, communicator.world_size())) {
+    case Route::kCopyLeft:
+      NoteChoice(context, "join.copy_left");
+      ARROW_RETURN_NOT_OK(exchange::Allgather(communicator, std::move(*left), context).Value(left));
+      return PlaceResult(lies.right, plan, whole, {}, lies.right.columns());
+    case Route::kCopyRight:
+      NoteChoice(context, "join.copy_right");
+      ARROW_RETURN_NOT_OK(exchange::Allgather(communicator, std::move(*right), context).Value(right));
+      return PlaceResult(lies.left, plan, whole, lies.left.columns(), {});
+    case Route::kByRange: {
+      NoteChoice(context, "join.range");
+      ARROW_ASSIGN_OR_RAISE(std::tie(*left, *right), ShuffleByRange(communicator, std::move(*left), std::move(*right),
+                                                                    pruned->options, context));
+      return Placement();
+    }
+    case Route::kByHash:
       break;
   }
-  return ShuffleForJoin(communicator, options, context, left, right);
+  ARROW_ASSIGN_OR_RAISE(const bool by_hash, ShuffleForJoin(communicator, pruned->options, sides, context, left, right));
+  if (!by_hash) return Placement();
+  std::vector<std::vector<int>> of_left;
+  std::vector<std::vector<int>> of_right;
+  for (const int key : InOrder(whole.left_keys, sides.order)) of_left.push_back({key});
+  for (const int key : InOrder(whole.right_keys, sides.order)) of_right.push_back({key});
+  return PlaceResult(Placement(communicator, InOrder(whole.left_keys, sides.order), whole.nan_is_null), plan, whole,
+                     of_left, of_right);
 }
 
-arrow::Result<TablePtr> JoinInAnyOrder(Communicator& communicator, const TablePtr& left, const TablePtr& right,
-                                       const JoinOptions& options, const Context& context) {
-  auto pruned = Prune(left, right, options);
-  if (pruned.ok() && ChoosesLeftRows(options.type)) {
-    // Of one key one row is enough.
-    auto unique = kernels::Unique(pruned->right, {pruned->options.right_keys, options.nan_is_null}, context);
-    if (unique.ok()) {
-      pruned->right = *std::move(unique);
-    } else {
-      pruned = unique.status();
+arrow::Result<Placed> JoinInAnyOrder(Communicator& communicator, const TablePtr& left, const TablePtr& right,
+                                     const JoinOptions& options, const Context& context, const JoinPlacement& lies) {
+  JoinPlan plan;
+  const auto prepare = [&]() -> arrow::Result<Pruned> {
+    ARROW_ASSIGN_OR_RAISE(plan, kernels::PlanJoin(*left->schema(), *right->schema(), options));
+    ARROW_ASSIGN_OR_RAISE(auto pruned, Prune(left, right, options));
+    if (ChoosesLeftRows(options.type)) {
+      // Of one key one row is enough.
+      ARROW_ASSIGN_OR_RAISE(pruned.right,
+                            kernels::Unique(pruned.right, {pruned.options.right_keys, options.nan_is_null}, context));
     }
-  }
+    return pruned;
+  };
+  auto pruned = prepare();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, pruned.status(), "join"));
-  ARROW_RETURN_NOT_OK(PlaceRows(communicator, pruned->options, context, &pruned->left, &pruned->right));
+  // The pruned sides have other columns, but their keys are the same ones.
+  const auto sides_of = [&](const Placement& side, const std::vector<int>& from, const std::vector<int>& to) {
+    const auto order = side.KeyOrder(communicator, from, options.nan_is_null);
+    return order.empty() ? Placement() : Placement(communicator, InOrder(to, order), options.nan_is_null);
+  };
+  ARROW_ASSIGN_OR_RAISE(
+      const JoinSides sides,
+      DescribeSides(communicator, *pruned->left, sides_of(lies.left, options.left_keys, pruned->options.left_keys),
+                    *pruned->right, sides_of(lies.right, options.right_keys, pruned->options.right_keys),
+                    pruned->options));
+  Placed out;
+  ARROW_ASSIGN_OR_RAISE(out.lies, PlaceRows(communicator, lies, plan, options, context, &*pruned, sides));
   auto joined = kernels::Join(pruned->left, pruned->right, pruned->options, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, joined.status(), "join"));
-  return arrow::Table::Make(pruned->schema, (*joined)->columns(), (*joined)->num_rows());
+  out.table = arrow::Table::Make(pruned->schema, (*joined)->columns(), (*joined)->num_rows());
+  return out;
 }
 
 }  // namespace
 
 arrow::Result<TablePtr> Join(Communicator& communicator, TablePtr left, TablePtr right, const JoinOptions& options,
-                             const Context& context) {
+                             const Context& context, JoinPlacement* placement) {
   ARROW_RETURN_NOT_OK(AgreeOnJoin(communicator, *left->schema(), *right->schema(), options));
   if (communicator.world_size() == 1) {
     auto joined = kernels::Join(left, right, options, context);
     ARROW_RETURN_NOT_OK(exchange::Agree(communicator, joined.status(), "join"));
     return joined;
   }
+  const JoinPlacement lies = placement == nullptr ? JoinPlacement{} : *placement;
   if (!kernels::OrdersByNumbers(options)) {
     JoinOptions chosen = options;
     if (options.maintain_order && options.type == JoinType::kOuter) chosen.algorithm = JoinAlgorithm::kSort;
-    return JoinInAnyOrder(communicator, left, right, chosen, context);
+    ARROW_ASSIGN_OR_RAISE(auto joined, JoinInAnyOrder(communicator, left, right, chosen, context, lies));
+    if (placement != nullptr) placement->result = std::move(joined.lies);
+    return std::move(joined.table);
   }
   ARROW_ASSIGN_OR_RAISE(const int64_t left_first, FirstRow(communicator, *left));
   ARROW_ASSIGN_OR_RAISE(const int64_t right_first, FirstRow(communicator, *right));
   auto ordered = kernels::MakeOrderedJoin(left, left_first, right, right_first, options, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, ordered.status(), "join"));
+  // The numbers are columns behind the others, so that these are where they were.
   ARROW_ASSIGN_OR_RAISE(auto joined,
-                        JoinInAnyOrder(communicator, ordered->left, ordered->right, ordered->options, context));
-  ARROW_ASSIGN_OR_RAISE(joined, Sort(communicator, std::move(joined), ordered->sort, context));
-  return ordered->Finish(joined);
+                        JoinInAnyOrder(communicator, ordered->left, ordered->right, ordered->options, context, lies));
+  ARROW_ASSIGN_OR_RAISE(auto sorted, Sort(communicator, std::move(joined.table), ordered->sort, context));
+  return ordered->Finish(sorted);
 }
 
 }  // namespace weft::distributed

@@ -1,10 +1,15 @@
 #include "weft/distributed/join_shuffle.h"
 
+#include <arrow/util/byte_size.h>
+
+#include <algorithm>
+#include <numeric>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "weft/distributed/heavy_keys.h"
+#include "weft/distributed/key_filter.h"
 #include "weft/exchange/exchange.h"
 #include "weft/table/hash.h"
 
@@ -21,11 +26,12 @@ struct HeavyKeys {
   HashSet right;
 };
 
+/// Keys of more rows than a rank's fair share divided by `part`.
 arrow::Result<HeavyKeys> FindHeavyKeys(Communicator& communicator, const TablePtr& left, const TablePtr& right,
-                                       const JoinOptions& options, const Context& context) {
+                                       const JoinOptions& options, double part, const Context& context) {
   if (options.type == JoinType::kOuter) return HeavyKeys{};
   const auto rule = [&](const std::vector<KeyEstimate>& sides) {
-    const double least = (sides[0].rows + sides[1].rows) / communicator.world_size() / kHeavyPart;
+    const double least = (sides[0].rows + sides[1].rows) / communicator.world_size() / part;
     std::vector<HashSet> heavy(2);
     if (options.type != JoinType::kRight) {
       for (const auto& [key, rows] : sides[0].by_key) {
@@ -85,14 +91,108 @@ arrow::Status ShuffleSide(Communicator& communicator, const std::vector<int>& ke
       .Value(table);
 }
 
+/// Whether rows of a side (0: left) that have no match add nothing to the result.
+bool MatchesAlone(size_t side, JoinType type) {
+  if (type == JoinType::kInner || type == JoinType::kLeftSemi) return true;
+  return side == 0 ? type == JoinType::kRight : type == JoinType::kLeft || type == JoinType::kLeftAnti;
+}
+
+/// The side that is worth asking whether to filter it, or 2. A filter takes memory and a copy of what passes, which a
+/// rank that goes by way of disk has not.
+size_t SideToFilter(const JoinSides& sides, JoinType type, int world_size, const Context& context) {
+  if (context.spill != nullptr) return 2;
+  const size_t larger = sides.bytes[0] >= sides.bytes[1] ? 0 : 1;
+  for (const size_t side : {larger, 1 - larger}) {
+    if (sides.placed[side] || !MatchesAlone(side, type)) continue;
+    if (FilterMayPay(sides.bytes[side], sides.rows[1 - side], world_size)) return side;
+  }
+  return 2;
+}
+
+/// Without heavy keys.
+arrow::Status ShuffleByHash(Communicator& communicator, const JoinOptions& options, const JoinSides& sides,
+                            const Context& context, const std::array<TablePtr*, 2>& tables) {
+  const std::array<std::vector<int>, 2> keys = {InOrder(options.left_keys, sides.order),
+                                                InOrder(options.right_keys, sides.order)};
+  const auto move = [&](size_t side) -> arrow::Status {
+    if (sides.placed[side]) return arrow::Status::OK();
+    return ShuffleSide(communicator, keys[side], options.nan_is_null, {}, {}, context, tables[side]);
+  };
+  const size_t filtered = SideToFilter(sides, options.type, communicator.world_size(), context);
+  if (filtered == 2) {
+    ARROW_RETURN_NOT_OK(move(0));
+    return move(1);
+  }
+  const size_t other = 1 - filtered;
+  ARROW_RETURN_NOT_OK(move(other));
+  ARROW_ASSIGN_OR_RAISE(*tables[filtered], FilterBeforeShuffle(communicator, {*tables[filtered], keys[filtered]},
+                                                               sides.bytes[filtered], {*tables[other], keys[other]},
+                                                               sides.rows[other], options.nan_is_null, context));
+  return move(filtered);
+}
+
 }  // namespace
 
-arrow::Status ShuffleForJoin(Communicator& communicator, const JoinOptions& options, const Context& context,
-                             TablePtr* left, TablePtr* right) {
-  ARROW_ASSIGN_OR_RAISE(const auto heavy, FindHeavyKeys(communicator, *left, *right, options, context));
+arrow::Result<JoinSides> DescribeSides(Communicator& communicator, const arrow::Table& left, const Placement& left_lies,
+                                       const arrow::Table& right, const Placement& right_lies,
+                                       const JoinOptions& options) {
+  JoinSides sides;
+  const auto left_bytes = arrow::util::ReferencedBufferSize(left);
+  const auto right_bytes = arrow::util::ReferencedBufferSize(right);
+  ARROW_RETURN_NOT_OK(
+      exchange::Agree(communicator, left_bytes.ok() ? right_bytes.status() : left_bytes.status(), "join"));
+  // A byte a row, so that rows without columns count too.
+  std::array<int64_t, 4> sums = {*left_bytes + left.num_rows(), *right_bytes + right.num_rows(), left.num_rows(),
+                                 right.num_rows()};
+  const std::span<int64_t> all(sums);
+  const Reduction sum{.type = arrow::Type::INT64, .op = ReduceOp::kSum};
+  ARROW_RETURN_NOT_OK(
+      communicator.Allreduce(std::as_bytes(all), std::as_writable_bytes(all), static_cast<int64_t>(all.size()), sum));
+  sides.bytes = {sums[0], sums[1]};
+  sides.rows = {sums[2], sums[3]};
+
+  const auto left_order = left_lies.KeyOrder(communicator, options.left_keys, options.nan_is_null);
+  const auto right_order = right_lies.KeyOrder(communicator, options.right_keys, options.nan_is_null);
+  ARROW_ASSIGN_OR_RAISE(const auto agreed,
+                        AgreeOrders(communicator, {left_order, right_order,
+                                                   left_order == right_order ? left_order : std::vector<int>{}}));
+  const auto whole = [&](size_t side, const std::vector<int>& order) {
+    return agreed[side] && order.size() == options.left_keys.size();
+  };
+  if (agreed[2]) {
+    sides.placed = {true, true};
+    sides.order = left_order;
+  } else if (whole(0, left_order) && (!whole(1, right_order) || sides.bytes[0] >= sides.bytes[1])) {
+    sides.placed = {true, false};
+    sides.order = left_order;
+  } else if (whole(1, right_order)) {
+    sides.placed = {false, true};
+    sides.order = right_order;
+  } else {
+    sides.order.resize(options.left_keys.size());
+    std::iota(sides.order.begin(), sides.order.end(), 0);
+  }
+  return sides;
+}
+
+arrow::Result<bool> ShuffleForJoin(Communicator& communicator, const JoinOptions& options, const JoinSides& sides,
+                                   const Context& context, TablePtr* left, TablePtr* right) {
+  // Rows that are where they should be are moved for a key alone that has more than all that a rank should have.
+  const double part = sides.placed[0] && sides.placed[1] ? 1 : kHeavyPart;
+  ARROW_ASSIGN_OR_RAISE(const auto heavy, FindHeavyKeys(communicator, *left, *right, options, part, context));
+  if (heavy.left.empty() && heavy.right.empty()) {
+    NoteChoice(context, sides.placed[0] && sides.placed[1]   ? "join.in_place"
+                        : sides.placed[0] || sides.placed[1] ? "join.shuffle_one"
+                                                             : "join.shuffle");
+    ARROW_RETURN_NOT_OK(ShuffleByHash(communicator, options, sides, context, {left, right}));
+    return true;
+  }
+  NoteChoice(context, "join.spread");
   ARROW_RETURN_NOT_OK(
       ShuffleSide(communicator, options.left_keys, options.nan_is_null, heavy.left, heavy.right, context, left));
-  return ShuffleSide(communicator, options.right_keys, options.nan_is_null, heavy.right, heavy.left, context, right);
+  ARROW_RETURN_NOT_OK(
+      ShuffleSide(communicator, options.right_keys, options.nan_is_null, heavy.right, heavy.left, context, right));
+  return false;
 }
 
 }  // namespace weft::distributed

@@ -88,11 +88,21 @@ arrow::Result<std::shared_ptr<arrow::Table>> Repartition(Communicator& communica
 arrow::Result<std::shared_ptr<arrow::Table>> RepartitionByKey(Communicator& communicator,
                                                               std::shared_ptr<arrow::Table> table,
                                                               std::vector<int> columns, bool nan_is_null,
-                                                              const Context& context) {
+                                                              const Context& context, Placement* lies) {
   const arrow::Status check = table::CheckKeyTypes(*table->schema(), columns, "repartition");
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
       communicator, check.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(table->schema()) : check,
       "repartition"));
+  if (communicator.world_size() == 1) return table;
+  if (lies != nullptr) {
+    std::vector<int> whole(columns.size());
+    std::iota(whole.begin(), whole.end(), 0);
+    const auto order = lies->KeyOrder(communicator, columns, nan_is_null);
+    ARROW_ASSIGN_OR_RAISE(const auto agreed, AgreeOrders(communicator, {order == whole ? order : std::vector<int>{}}));
+    NoteChoice(context, agreed[0] ? "repartition.in_place" : "repartition.shuffle");
+    if (agreed[0]) return table;
+    *lies = Placement(communicator, columns, nan_is_null);
+  }
   auto by_key = exchange::ByHash(std::move(columns), nan_is_null, communicator.world_size());
   ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, std::move(table), by_key, context));
   return std::move(shuffled.table);

@@ -11,6 +11,7 @@
 
 #include "weft/base/context.h"
 #include "weft/communicator/communicator.h"
+#include "weft/distributed/placement.h"
 
 namespace weft::distributed {
 
@@ -26,10 +27,11 @@ arrow::Result<std::shared_ptr<arrow::Table>> Repartition(Communicator& communica
                                                          const std::vector<int64_t>& counts = {});
 
 /// Collective. Rows that agree in `columns` on one rank (the one that their hash names), ordered by (rank, row).
+/// `lies`: where the rows of the table lie, then those of the result; rows that lie so already are not moved.
 arrow::Result<std::shared_ptr<arrow::Table>> RepartitionByKey(Communicator& communicator,
                                                               std::shared_ptr<arrow::Table> table,
                                                               std::vector<int> columns, bool nan_is_null,
-                                                              const Context& context);
+                                                              const Context& context, Placement* lies = nullptr);
 
 /// Collective. The number of rows of all ranks.
 arrow::Result<int64_t> TotalRows(Communicator& communicator, const arrow::Table& table);

@@ -132,9 +132,20 @@ arrow::Result<kernels::PoolArray<int64_t>> KeptRows(Communicator& communicator, 
 }
 
 arrow::Result<TablePtr> Unique(Communicator& communicator, TablePtr table, const kernels::UniqueOptions& options,
-                               const Context& context) {
+                               const Context& context, Placement* lies) {
   const auto explicit_options = WithColumns(*table, options);
+  const auto& columns = explicit_options.columns;
   ARROW_RETURN_NOT_OK(AgreeOnKeys(communicator, *table, explicit_options));
+  if (communicator.world_size() > 1) {
+    ARROW_ASSIGN_OR_RAISE(const bool together, Together(communicator, lies, columns, options.nan_is_null));
+    NoteChoice(context, together ? "unique.in_place" : "unique.combine");
+    if (together) {
+      auto local = kernels::Unique(table, explicit_options, context);
+      ARROW_RETURN_NOT_OK(exchange::Agree(communicator, local.status(), "unique"));
+      return local;
+    }
+  }
+  // Rows that stay where they were lie as they lay.
   if (options.maintain_order || options.keep == Keep::kNone) {
     ARROW_ASSIGN_OR_RAISE(const auto rows, KeptOfAgreed(communicator, table, explicit_options, context));
     auto kept = kernels::GatherRows(table, rows.span(), context);
@@ -145,7 +156,8 @@ arrow::Result<TablePtr> Unique(Communicator& communicator, TablePtr table, const
   table.reset();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, local.status(), "unique"));
   if (communicator.world_size() == 1) return local;
-  const auto partitioner = exchange::ByHash(explicit_options.columns, options.nan_is_null, communicator.world_size());
+  if (lies != nullptr) *lies = Placement(communicator, columns, options.nan_is_null);
+  const auto partitioner = exchange::ByHash(columns, options.nan_is_null, communicator.world_size());
   // Blocks come by source rank and keep their order, so the first row here is the first by (rank, row).
   ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, *std::move(local), partitioner, context));
   auto unique = kernels::Unique(shuffled.table, explicit_options, context);

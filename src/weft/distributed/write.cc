@@ -1,9 +1,13 @@
 #include "weft/distributed/write.h"
 
+#include <arrow/util/io_util.h>
+
 #include <atomic>
+#include <cerrno>
 #include <utility>
 
 #include "weft/base/byte_codec.h"
+#include "weft/base/fault_point.h"
 #include "weft/exchange/exchange.h"
 
 namespace weft::distributed {
@@ -39,6 +43,7 @@ Result<std::string> AgreeOnToken(Communicator& communicator, const std::string& 
 /// Rank 0 makes all parts visible.
 Status CommitParts(Communicator& communicator, io::Output& output, const io::WrittenParts& parts,
                    const arrow::Schema& schema, const io::WriteOptions& options) {
+  FaultPoint(FaultPhase::kFinalise);
   ByteWriter writer;
   for (size_t i = 0; i < parts.names.size(); ++i) {
     writer.PutString(parts.names[i]).PutString(options.metadata_file ? parts.metadata[i] : std::string());
@@ -62,6 +67,7 @@ Status CommitParts(Communicator& communicator, io::Output& output, const io::Wri
     return output.Commit(names);
   };
   Status committed;
+  FaultPoint(FaultPhase::kFinalise);
   if (communicator.rank() == 0) committed = commit();
   return exchange::Agree(communicator, committed, "write");
 }
@@ -81,14 +87,18 @@ Status Write(Communicator& communicator, const std::string& path, const std::sha
     parts = (*made)->WriteParts(communicator.rank(), *table, options, context);
     status = exchange::Agree(communicator, parts.status(), "write");
   }
-  if (!status.ok()) {
-    // Rank 0 commits only after a collective in which all ranks take part, and this rank will not: the part may go.
-    if (made.ok()) (*made)->Abandon();
-    return status;
+  const bool written = status.ok();
+  if (written) status = CommitParts(communicator, **made, *parts, *table->schema(), options);
+  if (status.ok() || !made.ok()) return status;
+  if (const arrow::Status failure = communicator.failure(); !failure.ok()) {
+    // Rank 0 may be the one that is gone.
+    (*made)->Discard();
+    // A part that is missing by now was discarded by another rank.
+    if (arrow::internal::ErrnoFromStatus(status) == ENOENT) status = failure;
   }
-  status = CommitParts(communicator, **made, *parts, *table->schema(), options);
-  // Another rank cannot tell whether a commit that it did not hear of has been made, and leaves its part alone.
-  if (!status.ok() && communicator.rank() == 0) (*made)->Abandon();
+  // Rank 0 commits only after a collective in which all ranks take part, and this rank will not: the part may go. Later
+  // another rank cannot tell whether a commit that it did not hear of has been made, and leaves its part alone.
+  if (!written || communicator.rank() == 0) (*made)->Abandon();
   return status;
 }
 

@@ -8,6 +8,7 @@
 
 #include "weft/base/byte_codec.h"
 #include "weft/base/capped_pool.h"
+#include "weft/base/open_files.h"
 #include "weft/exchange/exchange.h"
 
 namespace weft::exchange {
@@ -40,13 +41,13 @@ uint64_t Ballot(const Communicator& communicator, const arrow::Status& local) {
 /// Collective: the error of rank `failed` on all ranks (its code, its errno where it has one, its text), on those that
 /// have one their own.
 arrow::Status FetchError(Communicator& communicator, Rank failed, const arrow::Status& local) {
-  std::array<uint64_t, 3> front = {static_cast<uint64_t>(local.code()),
-                                   std::min<uint64_t>(local.message().size(), kMaxText),
+  const std::string said = MessageWithErrno(local);
+  std::array<uint64_t, 3> front = {static_cast<uint64_t>(local.code()), std::min<uint64_t>(said.size(), kMaxText),
                                    static_cast<uint64_t>(arrow::internal::ErrnoFromStatus(local))};
   ARROW_RETURN_NOT_OK(communicator.Broadcast(std::as_writable_bytes(std::span<uint64_t>(front)), failed));
   if (front[1] > kMaxText) return arrow::Status::Invalid("rank ", failed, " sent an error text that is too long");
   std::string text(front[1], '\0');
-  if (communicator.rank() == failed) text = local.message().substr(0, front[1]);
+  if (communicator.rank() == failed) text = said.substr(0, front[1]);
   ARROW_RETURN_NOT_OK(communicator.Broadcast(std::as_writable_bytes(std::span<char>(text)), failed));
   // A rank that goes on to fail its communicator for this error must not overtake it: nobody leaves before all have it.
   // The barrier's own outcome says nothing more.

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 
 namespace weft::exchange {
 namespace {
@@ -67,13 +68,16 @@ arrow::Status BlockSender::Send(const OutgoingBlock& block) {
   const int64_t header_bytes = block.header->size();
   const int64_t in_first = std::min(header_bytes, kInlineBytes - kFrontBytes);
   std::vector<ConstBytes> parts = {front, Span(*block.header, 0, in_first)};
+  FaultPoint(FaultPhase::kHeader);
   if (IsInline(header_bytes, block.body_bytes)) {
     parts.insert(parts.end(), block.body.begin(), block.body.end());
     return Start(std::move(parts), held);
   }
   ARROW_RETURN_NOT_OK(Start(std::move(parts), held));
   if (in_first < header_bytes) ARROW_RETURN_NOT_OK(Start({Span(*block.header, in_first, header_bytes)}, held));
+  FaultPoint(FaultPhase::kPayload);
   if (block.body_bytes > 0) ARROW_RETURN_NOT_OK(Start(block.body, held));
+  FaultPoint(FaultPhase::kPayload);
   return arrow::Status::OK();
 }
 
@@ -236,6 +240,7 @@ arrow::Status BlockReceiver::AllocateBodies() {
 }
 
 arrow::Status BlockReceiver::OnHeader() {
+  FaultPoint(FaultPhase::kHeader);
   ARROW_RETURN_NOT_OK(AllocateBodies());
   if (IsInline(header_->size(), body_bytes_)) {
     const uint8_t* from = header_->data() + header_->size();
@@ -256,6 +261,7 @@ arrow::Status BlockReceiver::OnHeader() {
 }
 
 arrow::Status BlockReceiver::OnBody() {
+  FaultPoint(FaultPhase::kPayload);
   if (error_.ok()) {
     auto batch = reader_->Read(bodies_);
     Fail(batch.status());

@@ -121,19 +121,11 @@ class ShuffleRun {
     span.AddRows(batch->num_rows());
     targets_.assign(static_cast<size_t>(batch->num_rows()), 0);
     ARROW_RETURN_NOT_OK(partitioner_(*batch, first_row, targets_));
-    std::vector<int64_t> counts(static_cast<size_t>(world_));
-    bool rising = true;
-    uint32_t before = 0;
-    for (const uint32_t target : targets_) {
-      if (target >= static_cast<uint32_t>(world_)) {
-        return arrow::Status::Invalid("shuffle: a row is for rank ", target, " in a world of ", world_);
-      }
-      ++counts[target];
-      rising &= before <= target;
-      before = target;
+    if (!std::is_sorted(targets_.begin(), targets_.end())) {
+      return table::PartitionBatch(*batch, targets_, world_, travelling_);
     }
-    if (!rising) return table::PartitionBatch(*batch, targets_, world_, travelling_);
     // The rows of each rank lie together: nothing is copied to send them.
+    ARROW_ASSIGN_OR_RAISE(const auto counts, table::CountTargets(targets_, world_));
     std::vector<BatchPtr> parts;
     int64_t at = 0;
     for (Rank rank = 0; rank < world_; ++rank) {

@@ -8,12 +8,15 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
+#include <optional>
 #include <utility>
 
+#include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
 #include "weft/io/encode.h"
 #include "weft/io/hive.h"
 #include "weft/io/output.h"
+#include "weft/io/swept_directory.h"
 
 namespace weft::io {
 namespace {
@@ -97,6 +100,7 @@ class LocalOutput : public Output {
     target_ = lead + name_;
     hidden_ = "." + name_ + ".weft-";
     temporary_ = lead + hidden_ + token_;
+    swept_.emplace(temporary_);
   }
 
   Status Begin() override {
@@ -113,6 +117,7 @@ class LocalOutput : public Output {
       return IOErrorFromErrno(error ? error.value() : EEXIST, "write: cannot make the directory '", temporary_, "'");
     }
     began_ = true;
+    FaultPoint(FaultPhase::kWrite);
     return Status::OK();
   }
 
@@ -152,11 +157,23 @@ class LocalOutput : public Output {
       }
     }
     SyncDirectory(temporary_);
+    // Where two names cannot be exchanged, there is a moment in which this is all that there is.
+    if (overwrite_) swept_.reset();
+    FaultPoint(FaultPhase::kFinalise);
     ARROW_RETURN_NOT_OK(overwrite_ && Exists(target_) ? Replace(temporary_, target_) : RenameNew(temporary_, target_));
+    FaultPoint(FaultPhase::kFinalise);
     SyncDirectory(directory_);
     began_ = false;
     written_.clear();
     return Status::OK();
+  }
+
+  void Discard() override {
+    // By another name nobody can commit it any more; what Commit has renamed is not found.
+    const std::string gone = temporary_ + ".gone";
+    if (Rename(temporary_, gone).ok()) (void)RemoveAll(gone);
+    written_.clear();
+    began_ = false;
   }
 
   void Abandon() override {
@@ -230,6 +247,7 @@ class LocalOutput : public Output {
   std::string temporary_;
   bool began_ = false;
   std::vector<std::string> written_;
+  std::optional<SweptDirectory> swept_;
 };
 
 }  // namespace
@@ -244,7 +262,9 @@ Status WriteLocalFile(const std::string& path, const arrow::Table& table, const 
   TraceSpan span(context.tracer, "write.part");
   const auto write = [&]() -> Status {
     ARROW_ASSIGN_OR_RAISE(const auto file, arrow::io::FileOutputStream::Open(path));
+    FaultPoint(FaultPhase::kWrite);
     Status status = Encode(table, options, context, file, metadata);
+    FaultPoint(FaultPhase::kWrite);
     if (status.ok() && ::fsync(file->file_descriptor()) != 0 && errno != EINVAL && errno != ENOTSUP) {
       status = IOErrorFromErrno(errno, "cannot bring it to disk");
     }
@@ -258,6 +278,7 @@ Status WriteLocalFile(const std::string& path, const arrow::Table& table, const 
     return status.WithMessage("write: '", path, "': ", status.message());
   }
   span.AddRows(table.num_rows());
+  FaultPoint(FaultPhase::kWrite);
   return Status::OK();
 }
 

@@ -88,6 +88,10 @@ class Output {
   /// Removes what this object wrote, and after Begin all of the attempt. To be called on every rank. Nothing after
   /// Commit. Never fails loudly.
   virtual void Abandon() = 0;
+  /// For an attempt that is over because a rank is lost, on every rank that is left, before Abandon: removes all of it,
+  /// whoever made it, where that can be told from one whose Commit was done. A Commit under way elsewhere is either
+  /// done before or fails. Never fails loudly.
+  virtual void Discard() {}
 };
 
 /// The schema of the files: without partition columns.

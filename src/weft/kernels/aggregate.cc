@@ -37,17 +37,31 @@ class SumStates : public GroupStates {
 
   arrow::Status Aggregate(const Grouping& grouping, const Context& context) override {
     std::shared_ptr<arrow::Array> flat;
-    if (!grouping.shared) {
+    if (!grouping.rows.empty()) {
       ARROW_ASSIGN_OR_RAISE(flat, Flatten(*column_, context));
     }
-    ARROW_RETURN_NOT_OK(states_.Run(
+    const auto apply = [](State* state, const auto& value) { *state += static_cast<State>(value); };
+    const auto add = [&](State* states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length,
+                         int64_t lane) {
+      if (rows != nullptr) return AddArray(*flat, skip_nan_, states, ids, rows, first, length, apply);
+      VisitChunks(*column_, first, length, [&](const arrow::Array& chunk, int64_t at, int64_t row, int64_t count) {
+        AddArray(chunk, skip_nan_, states, ids + at, nullptr, row, count, apply, lane);
+      });
+    };
+    ARROW_RETURN_NOT_OK(states_.RunSections(
         grouping, context, SumFold<State>(),
-        [&](State* states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
-          const auto apply = [](State* state, const auto& value) { *state += static_cast<State>(value); };
-          if (rows != nullptr) return AddArray(*flat, skip_nan_, states, ids, rows, first, length, apply);
-          VisitChunks(*column_, first, length, [&](const arrow::Array& chunk, int64_t at, int64_t row, int64_t count) {
-            AddArray(chunk, skip_nan_, states, ids + at, nullptr, row, count, apply);
-          });
+        [&](std::span<State> states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
+          const auto places = static_cast<int64_t>(states.size());
+          std::vector<State> lanes(places <= kLaneGroups ? states.size() * kLanes : 0);
+          State* const into = lanes.empty() ? states.data() : lanes.data();
+          for (int64_t begin = 0; begin < length; begin += kFoldBlock) {
+            add(into, ids + begin, rows == nullptr ? nullptr : rows + begin, first + begin,
+                std::min(kFoldBlock, length - begin), lanes.empty() ? 0 : places);
+          }
+          // Place 0 may belong to a neighbour.
+          for (size_t l = 1; l < lanes.size(); ++l) {
+            if (l % states.size() != 0) states[l % states.size()] += lanes[l];
+          }
         }));
     column_.reset();
     return arrow::Status::OK();
@@ -102,32 +116,64 @@ class CountStates : public GroupStates {
     } else if (kind_ == StateKind::kTrue) {
       ARROW_ASSIGN_OR_RAISE(left_out, FalseRows(column_, nan_is_null_, context));
     }
-    ARROW_RETURN_NOT_OK(
-        states_.Run(grouping, context, SumFold<int64_t>(),
-                    [&](int64_t* states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
-                      if (left_out.empty()) {
-                        for (int64_t i = 0; i < length; ++i) ++states[ids[i]];
-                      } else {
-                        for (int64_t i = 0; i < length; ++i)
-                          states[ids[i]] += 1 - left_out[rows != nullptr ? rows[i] : first + i];
-                      }
-                    }));
     column_.reset();
+    if (left_out.empty()) return CountRows(grouping, context);
+    States<SumFold<int64_t>> states;
+    ARROW_RETURN_NOT_OK(
+        states.Run(grouping, context, SumFold<int64_t>(),
+                   [&](int64_t* of_groups, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
+                     for (int64_t i = 0; i < length; ++i)
+                       of_groups[ids[i]] += 1 - left_out[rows != nullptr ? rows[i] : first + i];
+                   }));
+    ARROW_ASSIGN_OR_RAISE(counts_, Finished(states, grouping, context));
     return arrow::Status::OK();
   }
 
   arrow::Result<std::shared_ptr<arrow::ChunkedArray>> Column(std::span<const int64_t> order,
                                                              const Context& context) const override {
-    return MakeColumn<int64_t>(arrow::int64(), order, [&](int64_t group) { return states_[group]; }, context);
+    return MakeColumn<int64_t>(arrow::int64(), order, [&](int64_t group) { return (*counts_)[group]; }, context);
   }
 
-  int64_t Count(int64_t group) const override { return states_[group]; }
+  int64_t Count(int64_t group) const override { return (*counts_)[group]; }
 
  private:
+  using Counts = std::shared_ptr<const PoolArray<int64_t>>;
+
+  static arrow::Result<Counts> Finished(const States<SumFold<int64_t>>& states, const Grouping& grouping,
+                                        const Context& context) {
+    ARROW_ASSIGN_OR_RAISE(auto counts, PoolArray<int64_t>::Make(grouping.groups, context.pool));
+    for (int64_t g = 0; g < grouping.groups; ++g) counts[g] = states[g];
+    return std::make_shared<const PoolArray<int64_t>>(std::move(counts));
+  }
+
+  /// All rows: the same for every column without nulls, so that they are counted once.
+  arrow::Status CountRows(const Grouping& grouping, const Context& context) {
+    if (grouping.sizes == nullptr) {
+      States<SumFold<int64_t>> states;
+      ARROW_RETURN_NOT_OK(states.RunSections(
+          grouping, context, SumFold<int64_t>(),
+          [&](std::span<int64_t> of_groups, const uint32_t* ids, const int64_t*, int64_t, int64_t length) {
+            const size_t places = of_groups.size();
+            std::vector<int64_t> lanes(static_cast<int64_t>(places) <= kLaneGroups ? places * kLanes : 0);
+            int64_t i = 0;
+            for (; !lanes.empty() && i + kLanes <= length; i += kLanes) {
+              for (size_t l = 0; l < size_t{kLanes}; ++l) ++lanes[l * places + ids[i + static_cast<int64_t>(l)]];
+            }
+            for (; i < length; ++i) ++of_groups[ids[i]];
+            for (size_t l = 1; l < lanes.size(); ++l) {
+              if (l % places != 0) of_groups[l % places] += lanes[l];
+            }
+          }));
+      ARROW_ASSIGN_OR_RAISE(grouping.sizes, Finished(states, grouping, context));
+    }
+    counts_ = grouping.sizes;
+    return arrow::Status::OK();
+  }
+
   const StateKind kind_;
   std::shared_ptr<arrow::ChunkedArray> column_;
   const bool nan_is_null_;
-  States<SumFold<int64_t>> states_;
+  Counts counts_;
 };
 
 }  // namespace

@@ -61,7 +61,7 @@ class ExtremeStates : public GroupStates {
     const ExtremeFold fold{&keys, by_code, {!greatest_, false}};
     PoolArray<uint64_t> codes;
     PoolArray<uint8_t> nulls;
-    if (by_code && !grouping.shared) ARROW_RETURN_NOT_OK(ReadAll(keys, &codes, &nulls, context));
+    if (by_code && !grouping.rows.empty()) ARROW_RETURN_NOT_OK(ReadAll(keys, &codes, &nulls, context));
     return states_.Run(grouping, context, fold,
                        [&](Extreme* states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
                          uint64_t block_codes[kFoldBlock];

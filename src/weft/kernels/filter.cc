@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "weft/kernels/functions.h"
+#include "weft/kernels/text_search.h"
 #include "weft/table/columns.h"
 
 namespace weft::kernels {
@@ -20,6 +21,8 @@ using arrow::compute::Expression;
 
 /// Rows of one task.
 constexpr int64_t kBatchRows = 1 << 17;
+/// Where all but so small a share of the rows is kept, they are kept column by column.
+constexpr int64_t kDenseShare = 16;
 
 /// Every column that the expression names must be there, once.
 arrow::Status CheckFields(const arrow::Schema& schema, const Expression& expression, std::string_view operation) {
@@ -46,7 +49,9 @@ arrow::Result<Expression> Bind(const arrow::Schema& schema, const Expression& ex
   ARROW_RETURN_NOT_OK(RegisterFunctions());
   ARROW_RETURN_NOT_OK(CheckFields(schema, expression, operation));
   arrow::compute::ExecContext exec(context.pool);
-  auto bound = expression.Bind(schema, &exec);
+  auto bound = WithMatchedPieces(expression).Bind(schema, &exec);
+  // Of other types than texts, as Arrow has it.
+  if (!bound.ok()) bound = expression.Bind(schema, &exec);
   if (!bound.ok()) {
     const arrow::Status& status = bound.status();
     if (status.IsOutOfMemory() || status.IsCancelled()) return status;
@@ -94,6 +99,16 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Select(const std::shared_ptr<
   if (batch->num_columns() == 0) return arrow::RecordBatch::Make(batch->schema(), chosen, arrow::ArrayVector());
   arrow::compute::ExecContext exec(context.pool);
   exec.set_use_threads(false);
+  if (chosen >= batch->num_rows() / kDenseShare * (kDenseShare - 1)) {
+    // Stretches of rows are copied whole; for a batch Arrow would take row by row.
+    arrow::ArrayVector columns;
+    for (const auto& column : batch->columns()) {
+      ARROW_ASSIGN_OR_RAISE(const arrow::Datum kept,
+                            arrow::compute::Filter(column, array, arrow::compute::FilterOptions::Defaults(), &exec));
+      columns.push_back(kept.make_array());
+    }
+    return arrow::RecordBatch::Make(batch->schema(), chosen, std::move(columns));
+  }
   ARROW_ASSIGN_OR_RAISE(const arrow::Datum kept,
                         arrow::compute::Filter(batch, array, arrow::compute::FilterOptions::Defaults(), &exec));
   return kept.record_batch();

@@ -16,6 +16,8 @@
 #include <utility>
 #include <vector>
 
+#include "weft/kernels/text_search.h"
+
 namespace weft::kernels {
 namespace {
 
@@ -346,6 +348,7 @@ arrow::Status RegisterOnce() {
   ARROW_RETURN_NOT_OK(AddDivisionOfAll<Modulo>(registry, "weft_modulo", modulo));
   ARROW_RETURN_NOT_OK(AddLookup(registry));
   ARROW_RETURN_NOT_OK(AddNumberText(registry));
+  ARROW_RETURN_NOT_OK(AddMatchPieces(registry));
   return AddListGet(registry);
 }
 

@@ -8,6 +8,7 @@
 //   weft_number_text(x)       the shortest text that reads back, "1.0", "1e+16": of a double as Python's repr has it,
 //   of
 //                             a float as NumPy's.
+//   weft_match_pieces(x)      whether a text contains pieces in their order (text_search.h). PiecesOptions.
 //   weft_list_get(x, i)       the item of each list at i, an int64 constant, from the end where it is negative; null
 //                             where the list is not that long.
 #pragma once

@@ -3,6 +3,8 @@
 #include <arrow/compute/api_vector.h>
 #include <arrow/compute/exec.h>
 
+#include <atomic>
+
 #include "weft/kernels/dense_values.h"
 #include "weft/kernels/gather.h"
 
@@ -73,11 +75,15 @@ arrow::Result<PoolArray<uint8_t>> MissingRows(const std::shared_ptr<arrow::Chunk
   if (floating) {
     ARROW_ASSIGN_OR_RAISE(const auto keys, KeyColumn::Make({column}, nan_is_null, context));
     if (!keys.may_have_nulls()) return PoolArray<uint8_t>();
+    std::atomic<bool> any{false};
     ARROW_RETURN_NOT_OK(ParallelFor(context, (keys.rows() + kTaskRows - 1) / kTaskRows, [&](int64_t task) {
       const int64_t begin = task * kTaskRows;
-      keys.Nulls(begin, std::min(kTaskRows, keys.rows() - begin), missing.data() + begin);
+      const int64_t length = std::min(kTaskRows, keys.rows() - begin);
+      keys.Nulls(begin, length, missing.data() + begin);
+      if (std::memchr(missing.data() + begin, 1, static_cast<size_t>(length)) != nullptr) any = true;
       return arrow::Status::OK();
     }));
+    if (!any) return PoolArray<uint8_t>();
     return missing;
   }
   uint8_t* out = missing.data();

@@ -17,7 +17,7 @@ arrow::Result<PoolArray<int64_t>> GroupIds(const Grouping& grouping, int64_t row
       const auto id = static_cast<int64_t>(grouping.ids[entry]) - 1;
       int64_t group = -1;
       if (id >= 0) group = grouping.shared ? section.to_global[static_cast<size_t>(id)] : section.first_group + id;
-      ids[grouping.shared ? entry : grouping.rows[entry]] = group;
+      ids[grouping.Row(entry)] = group;
     }
     return arrow::Status::OK();
   }));

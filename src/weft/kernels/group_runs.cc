@@ -51,7 +51,7 @@ arrow::Result<GroupRuns> MakeGroupRuns(const Grouping& grouping, const Context& 
     const GroupSection& section = grouping.sections[static_cast<size_t>(s)];
     auto& at = next[static_cast<size_t>(s)];
     for (int64_t i = section.begin; i < section.end; ++i) {
-      if (grouping.ids[i] != 0) runs.rows[at[grouping.ids[i]]++] = grouping.shared ? i : grouping.rows[i];
+      if (grouping.ids[i] != 0) runs.rows[at[grouping.ids[i]]++] = grouping.Row(i);
     }
     return arrow::Status::OK();
   }));
@@ -66,7 +66,7 @@ arrow::Result<PoolArray<int64_t>> GroupOfRows(const Grouping& grouping, int64_t 
     const GroupSection& section = grouping.sections[static_cast<size_t>(s)];
     for (int64_t i = section.begin; i < section.end; ++i) {
       const uint32_t id = grouping.ids[i];
-      if (id != 0) groups[grouping.shared ? i : grouping.rows[i]] = GlobalGroup(section, grouping.shared, id);
+      if (id != 0) groups[grouping.Row(i)] = GlobalGroup(section, grouping.shared, id);
     }
     return arrow::Status::OK();
   }));

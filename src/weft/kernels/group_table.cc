@@ -8,6 +8,7 @@
 #include <string_view>
 #include <utility>
 
+#include "weft/base/cpu_level.h"
 #include "weft/kernels/key_encoding.h"
 #include "weft/kernels/row_order.h"
 #include "weft/table/hash.h"
@@ -28,6 +29,8 @@ constexpr int64_t kBlockRowsPerGroup = 16;
 constexpr int64_t kFewGroups = 1 << 18;
 /// Codes of at most so many bits index a table directly, where the table has not many more places than rows.
 constexpr int kDirectBits = 22;
+/// With at least so many groups it is worth looking whether they come in ascending order.
+constexpr int64_t kManyRuns = 1 << 12;
 /// Rows looked at to tell few groups from many.
 constexpr int64_t kSampleRows = 1 << 13;
 /// Rows of one partition when there are many groups, and the most partitions.
@@ -35,7 +38,7 @@ constexpr int64_t kPartitionRows = 24 * 1024;
 constexpr int kMaxPartitionBits = 11;
 
 /// The finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
-uint64_t Mix(uint64_t x) {
+inline uint64_t Mix(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
   return x ^ (x >> 31);
@@ -138,9 +141,13 @@ class RowKeys {
       uint64_t* words = words_[static_cast<size_t>(level)].data() + begin;
       layout_.Words(level, begin, length, words);
       if (hashed) continue;
-      for (int64_t i = 0; i < length; ++i) hashes[i] = Mix(hashes[i] ^ words[i]) + 0x9e3779b97f4a7c15ULL;
+      ForCpu([=]() WEFT_FOR_CPU {
+        for (int64_t i = 0; i < length; ++i) hashes[i] = Mix(hashes[i] ^ words[i]) + 0x9e3779b97f4a7c15ULL;
+      });
     }
-    for (int64_t i = 0; i < length; ++i) hashes[i] = Mix(hashes[i]) & mask_;
+    ForCpu([=, mask = mask_]() WEFT_FOR_CPU {
+      for (int64_t i = 0; i < length; ++i) hashes[i] = Mix(hashes[i]) & mask;
+    });
   }
 
   std::vector<KeyColumn> columns_;
@@ -411,8 +418,83 @@ arrow::Result<Partitions> PartitionRows(const RowKeys& keys, const Context& cont
   return partitions;
 }
 
+/// How many groups begin in a block of rows, and with which row the first of them does.
+struct Starts {
+  int64_t count = 0;
+  int64_t first = -1;
+};
+
+/// Calls visit(row) for the rows in [begin, end) whose code is greater than that of the row before. False, at once,
+/// where one is less.
+template <typename Visit>
+bool VisitStarts(const RowKeys& keys, int64_t begin, int64_t end, Visit&& visit) {
+  uint64_t codes[KeyLayout::kBlock];
+  uint64_t last = 0;
+  if (begin > 0) keys.Codes(begin - 1, 1, &last);
+  for (int64_t block = begin; block < end; block += KeyLayout::kBlock) {
+    const int64_t length = std::min(KeyLayout::kBlock, end - block);
+    keys.Codes(block, length, codes);
+    for (int64_t i = 0; i < length; ++i) {
+      if (codes[i] < last) return false;
+      if (codes[i] != last || block + i == 0) visit(block + i);
+      last = codes[i];
+    }
+  }
+  return true;
+}
+
+/// Where codes ascend from row to row, groups are runs. Gives up, and returns false, where they do not, or where a few
+/// keys have so many rows that one thread would have most of the work.
+arrow::Result<bool> GroupByRuns(const RowKeys& keys, Grouping* grouping, const Context& context) {
+  const int64_t rows = keys.rows();
+  const auto nothing = [](int64_t) {};
+  if (!VisitStarts(keys, 0, std::min(rows, KeyLayout::kBlock), nothing)) return false;
+  const int64_t block_rows = std::max(kBlockRows, (rows + kMaxBlocks - 1) / kMaxBlocks);
+  const int64_t blocks = (rows + block_rows - 1) / block_rows;
+  std::vector<Starts> starts(static_cast<size_t>(blocks));
+  std::atomic<bool> ascending{true};
+  ARROW_RETURN_NOT_OK(ParallelFor(context, blocks, [&](int64_t b) {
+    Starts& found = starts[static_cast<size_t>(b)];
+    const auto count = [&](int64_t row) {
+      if (found.count++ == 0) found.first = row;
+    };
+    if (ascending && !VisitStarts(keys, b * block_rows, std::min(rows, (b + 1) * block_rows), count)) ascending = false;
+    return arrow::Status::OK();
+  }));
+  if (!ascending) return false;
+  // A section is a block from its first start on, and what the next blocks have before theirs.
+  grouping->shared = false;
+  for (const Starts& found : starts) {
+    if (found.count == 0) continue;
+    if (!grouping->sections.empty()) grouping->sections.back().end = found.first;
+    grouping->sections.push_back({found.first, rows, found.count, grouping->groups, {}});
+    grouping->groups += found.count;
+  }
+  for (const GroupSection& section : grouping->sections) {
+    if (section.end - section.begin > kLeastBlocks * block_rows) return false;
+  }
+  ARROW_ASSIGN_OR_RAISE(grouping->ids, PoolArray<uint32_t>::Make(rows, context.pool));
+  ARROW_ASSIGN_OR_RAISE(grouping->first_rows, PoolArray<int64_t>::Make(grouping->groups, context.pool));
+  ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(grouping->sections.size()), [&](int64_t s) {
+    const GroupSection& section = grouping->sections[static_cast<size_t>(s)];
+    int64_t* next = grouping->first_rows.data() + section.first_group;
+    uint32_t id = 0;
+    int64_t at = section.begin;
+    uint32_t* const ids = grouping->ids.data();
+    VisitStarts(keys, section.begin, section.end, [&](int64_t row) {
+      while (at < row) ids[at++] = id;
+      ++id;
+      *next++ = row;
+    });
+    while (at < section.end) ids[at++] = id;
+    return arrow::Status::OK();
+  }));
+  return true;
+}
+
 arrow::Status GroupByPartitions(const RowKeys& keys, Grouping* grouping, const Context& context) {
   ARROW_ASSIGN_OR_RAISE(Partitions partitions, PartitionRows(keys, context));
+  grouping->ascending = false;
   const auto parts = static_cast<int64_t>(partitions.starts.size()) - 1;
   ARROW_ASSIGN_OR_RAISE(grouping->ids, PoolArray<uint32_t>::Make(partitions.rows.size(), context.pool));
   grouping->shared = false;
@@ -457,6 +539,11 @@ arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int
   ARROW_ASSIGN_OR_RAISE(const RowKeys keys, RowKeys::Make(table, columns, options, context));
   Grouping grouping;
   ARROW_ASSIGN_OR_RAISE(const int64_t expected, EstimateGroups(keys, context));
+  if (expected >= kManyRuns && keys.exact() && !keys.drops()) {
+    ARROW_ASSIGN_OR_RAISE(const bool done, GroupByRuns(keys, &grouping, context));
+    if (done) return grouping;
+    grouping = Grouping();
+  }
   if (expected <= kFewGroups) {
     ARROW_ASSIGN_OR_RAISE(const bool done, GroupByBlocks(keys, expected, &grouping, context));
     if (done) return grouping;
@@ -467,7 +554,7 @@ arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int
 }
 
 arrow::Result<PoolArray<int64_t>> GroupsByFirstRow(const Grouping& grouping, int64_t rows, const Context& context) {
-  if (!grouping.shared) {
+  if (!grouping.ascending) {
     return OrderNumbers(grouping.first_rows.span(), static_cast<int>(std::bit_width(static_cast<uint64_t>(rows))),
                         context);
   }

@@ -5,6 +5,7 @@
 #include <arrow/table.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -39,19 +40,26 @@ struct GroupSection {
 /// How rows fall into groups. What the sections are depends on the data alone, not on the number of threads.
 struct Grouping {
   int64_t groups = 0;
-  /// By group: its first row. Ascending where sections share groups.
+  /// By group: its first row. Whether groups are in the order of these.
   PoolArray<int64_t> first_rows;
+  bool ascending = true;
   std::vector<GroupSection> sections;
-  /// Whether a group can have rows in several sections; then sections are consecutive blocks of rows, entry i is row i,
-  /// and `rows` is empty. Otherwise entry i is row rows[i], ascending within a section.
+  /// Whether a group can have rows in several sections; then `rows` is empty.
   bool shared = true;
   PoolArray<uint32_t> ids;
+  /// Where empty, sections are consecutive blocks of rows, and entry i is row i. Otherwise entry i is row rows[i],
+  /// ascending within a section.
   PoolArray<int64_t> rows;
+  /// By group: its number of rows, once somebody has counted them. Not to be asked for by several threads.
+  mutable std::shared_ptr<const PoolArray<int64_t>> sizes;
+
+  int64_t Row(int64_t entry) const { return rows.empty() ? entry : rows[entry]; }
 };
 
 /// Groups the rows of `table` by `columns` (of key types; none: all rows are one group). Groups of few keys are found
-/// by blocks of rows and put together; for many the rows are first partitioned by hash, so that each partition's table
-/// fits the cache: Manegold, Boncz, Kersten, "Optimizing main-memory join on modern hardware", TKDE 2002.
+/// by blocks of rows and put together; many that come in ascending order are runs; for others the rows are first
+/// partitioned by hash, so that each partition's table fits the cache: Manegold, Boncz, Kersten, "Optimizing
+/// main-memory join on modern hardware", TKDE 2002.
 arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int> columns,
                                   const GroupingOptions& options, const Context& context);
 

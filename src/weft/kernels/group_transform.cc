@@ -75,6 +75,7 @@ class Written {
     out_[row] = value;
     valid_[row] = 1;
   }
+  void Add(int64_t row, T value) { out_[row] += value; }
   ColumnResult Finish(const std::shared_ptr<arrow::DataType>& type, const Context& context) {
     std::shared_ptr<arrow::Buffer> bits;
     if (std::find(valid_.begin(), valid_.end(), 0) != valid_.end()) {
@@ -220,11 +221,39 @@ ColumnResult Filled(const Input& input, const Context& context) {
       context);
 }
 
-ColumnResult Counted(const Input& input, const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(auto out, Written<int64_t>::Make(input.rows, context));
-  const bool before = input.transform.function == TransformFunction::kCumCount;
-  ARROW_RETURN_NOT_OK(EachRun(input.runs, context, [&](const int64_t* rows, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) out.Set(rows[i], before ? i : count - 1 - i);
+/// How many rows of its group come before each row, or after it. Counted within sections, from the first entry on or
+/// from the last; where sections share groups, what the sections passed before have of a group is added.
+ColumnResult Counted(const Grouping& grouping, int64_t rows, bool before, const Context& context) {
+  ARROW_ASSIGN_OR_RAISE(auto out, Written<int64_t>::Make(rows, context));
+  const auto sections = static_cast<int64_t>(grouping.sections.size());
+  std::vector<PoolArray<int64_t>> counts(grouping.sections.size());
+  ARROW_RETURN_NOT_OK(ParallelFor(context, sections, [&](int64_t s) -> arrow::Status {
+    const GroupSection& section = grouping.sections[static_cast<size_t>(s)];
+    ARROW_ASSIGN_OR_RAISE(auto seen, PoolArray<int64_t>::MakeZero(section.groups + 1, context.pool));
+    const int64_t length = section.end - section.begin;
+    for (int64_t i = 0; i < length; ++i) {
+      const int64_t entry = before ? section.begin + i : section.end - 1 - i;
+      const uint32_t id = grouping.ids[entry];
+      if (id != 0) out.Set(grouping.Row(entry), seen[id]++);
+    }
+    if (grouping.shared) counts[static_cast<size_t>(s)] = std::move(seen);
+    return arrow::Status::OK();
+  }));
+  if (!grouping.shared || sections < 2) return out.Finish(arrow::int64(), context);
+  ARROW_ASSIGN_OR_RAISE(auto passed, PoolArray<int64_t>::MakeZero(grouping.groups, context.pool));
+  for (int64_t s = 0; s < sections; ++s) {
+    const auto place = static_cast<size_t>(before ? s : sections - 1 - s);
+    const GroupSection& section = grouping.sections[place];
+    for (int64_t g = 0; g < section.groups; ++g) {
+      int64_t& of_group = passed[section.to_global[static_cast<size_t>(g)]];
+      of_group += std::exchange(counts[place][g + 1], of_group);
+    }
+  }
+  ARROW_RETURN_NOT_OK(ParallelFor(context, sections, [&](int64_t s) {
+    const GroupSection& section = grouping.sections[static_cast<size_t>(s)];
+    for (int64_t i = section.begin; i < section.end; ++i) {
+      if (grouping.ids[i] != 0) out.Add(i, counts[static_cast<size_t>(s)][grouping.ids[i]]);
+    }
     return arrow::Status::OK();
   }));
   return out.Finish(arrow::int64(), context);
@@ -256,13 +285,15 @@ ColumnResult Transformed(const Input& input, const Grouping& grouping, const std
       return RankInGroups(grouping, input.column, options, context);
     }
     default:
-      return Counted(input, context);
+      return Counted(grouping, input.rows, input.transform.function == TransformFunction::kCumCount, context);
   }
 }
 
 bool NeedsNoColumn(TransformFunction function) {
   return function == TransformFunction::kCumCount || function == TransformFunction::kRemaining;
 }
+
+bool NeedsRuns(TransformFunction function) { return !NeedsNoColumn(function) && function != TransformFunction::kRank; }
 
 /// nullptr where the function does not take the type.
 std::shared_ptr<arrow::DataType> TransformType(TransformFunction function,
@@ -372,7 +403,11 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupTransform(const std::shared_pt
   span.AddRows(table->num_rows());
   ARROW_ASSIGN_OR_RAISE(const auto grouping,
                         GroupRows(*table, options.keys, {options.nan_is_null, options.drop_null_keys}, context));
-  ARROW_ASSIGN_OR_RAISE(const auto runs, MakeGroupRuns(grouping, context));
+  GroupRuns runs;
+  if (std::any_of(options.transforms.begin(), options.transforms.end(),
+                  [](const Transform& transform) { return NeedsRuns(transform.function); })) {
+    ARROW_ASSIGN_OR_RAISE(runs, MakeGroupRuns(grouping, context));
+  }
   arrow::ChunkedArrayVector columns;
   for (size_t t = 0; t < options.transforms.size(); ++t) {
     const Transform& transform = options.transforms[t];

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/base/fault_point.h"
 #include "weft/kernels/join_codes.h"
 #include "weft/kernels/join_output.h"
 #include "weft/kernels/join_partition.h"
@@ -19,6 +20,7 @@
 #include "weft/kernels/join_table.h"
 #include "weft/kernels/join_verify.h"
 #include "weft/kernels/radix_partition.h"
+#include "weft/kernels/word_set.h"
 
 namespace weft::kernels {
 namespace {
@@ -67,7 +69,7 @@ static_assert(JoinTable::kNone == kNoRow);
 /// What one thread works with; kept from task to task.
 struct Worker {
   Worker(arrow::MemoryPool* pool, uint32_t chunk_rows)
-      : table(pool), left_marks(pool), right_marks(pool), pairs(pool, chunk_rows), scratch(pool) {}
+      : table(pool), left_marks(pool), right_marks(pool), pairs(pool, chunk_rows), scratch(pool), words(pool) {}
   Marks& marks(Side side) { return side == Side::kLeft ? left_marks : right_marks; }
 
   JoinTable table;
@@ -75,6 +77,7 @@ struct Worker {
   Marks right_marks;
   PairBuffer pairs;
   Scratch<uint8_t> scratch;
+  Scratch<uint64_t> words;
 };
 
 class HashJoiner {
@@ -98,6 +101,8 @@ class HashJoiner {
     if (ChoosesLeftRows(options_.type)) return Side::kRight;
     return left_rows <= right_rows ? Side::kLeft : Side::kRight;
   }
+  /// Where rows of the left are chosen: the right side's words as a set, if it can be.
+  arrow::Status MakeChoice();
   arrow::Status JoinPartitioned(int bits);
   arrow::Status JoinPartition(const ViewPair& views, int bits, Worker* worker, ChunkList* out);
   arrow::Status JoinLargePartition(const ViewPair& views, int bits, ChunkList* out);
@@ -117,6 +122,8 @@ class HashJoiner {
   arrow::Status LookUp(const JoinTable& table, Side build, const ViewPair& views, Worker* worker, ChunkList* out);
   /// The same for joins that choose rows of the left.
   arrow::Status ChooseByLookUp(const JoinTable& table, const ViewPair& views, Worker* worker);
+  /// The same by the set.
+  arrow::Status Choose(const ViewPair& views, Worker* worker);
   /// Marks the left rows that have a match in the table of right rows.
   arrow::Status MarkMatched(const JoinTable& table, const ViewPair& views, Marks* marks, Worker* worker);
   std::vector<KeyPair> KeysToCompare(const ViewPair& views) const;
@@ -134,6 +141,8 @@ class HashJoiner {
   const Context& context_;
   std::optional<JoinSide> sides_[2];
   bool exact_ = false;
+  /// Of the build side's words, where it saves looking them up.
+  std::optional<WordSet> set_;
   std::vector<ChunkList> chunks_;
   std::mutex mutex_;
   std::vector<std::unique_ptr<Worker>> idle_;
@@ -161,6 +170,7 @@ arrow::Status HashJoiner::Prepare(const std::shared_ptr<arrow::Table>& left,
   ARROW_ASSIGN_OR_RAISE(auto sides, MakeSides(plan_, options_, left, right, context_));
   sides_[0] = std::move(sides.first);
   sides_[1] = std::move(sides.second);
+  if (ChoosesLeftRows(options_.type)) ARROW_RETURN_NOT_OK(MakeChoice());
   if (ChoosePartitionBits() > 0) {
     for (auto& side : sides_) ARROW_RETURN_NOT_OK(side->MeasureTexts(context_));
   }
@@ -180,7 +190,16 @@ arrow::Status HashJoiner::Prepare(const std::shared_ptr<arrow::Table>& left,
   return NeedOutput(plan_, &*sides_[0], &*sides_[1], context_.pool);
 }
 
+arrow::Status HashJoiner::MakeChoice() {
+  if (!tuning_.exact_words || tuning_.partition_bits >= 0 || sides_[1]->rows() == 0) return arrow::Status::OK();
+  if (!sides_[0]->CanBeExact() || !sides_[1]->CanBeExact()) return arrow::Status::OK();
+  sides_[1]->MakeExactWords();
+  ARROW_ASSIGN_OR_RAISE(set_, WordSet::Make(*sides_[1], sides_[0]->rows(), context_));
+  return arrow::Status::OK();
+}
+
 int HashJoiner::ChoosePartitionBits() {
+  if (set_.has_value()) return 0;
   if (tuning_.partition_bits >= 0) return std::min(tuning_.partition_bits, kMaxPartitionBits);
   const Side build = BuildSide(sides_[0]->rows(), sides_[1]->rows());
   const int64_t build_rows = side(build)->rows();
@@ -293,6 +312,18 @@ arrow::Status HashJoiner::ChooseByLookUp(const JoinTable& table, const ViewPair&
   return arrow::Status::OK();
 }
 
+arrow::Status HashJoiner::Choose(const ViewPair& views, Worker* worker) {
+  PairBuffer& pairs = worker->pairs;
+  ARROW_RETURN_NOT_OK(pairs.Open());
+  const bool wanted = options_.type == JoinType::kLeftSemi;
+  const auto n = static_cast<uint32_t>(views.left.rows);
+  const uint32_t kept = set_->Select(views.left.words(), n, wanted, pairs.open(Side::kLeft));
+  std::fill_n(pairs.open(Side::kRight), kept, kNoRow);
+  if (kept > 0) pairs.SetPadded(Side::kRight);
+  pairs.Add(kept);
+  return arrow::Status::OK();
+}
+
 arrow::Status HashJoiner::LookUp(const JoinTable& table, Side build, const ViewPair& views, Worker* worker,
                                  ChunkList* out) {
   const Side probe = Other(build);
@@ -302,6 +333,17 @@ arrow::Status HashJoiner::LookUp(const JoinTable& table, Side build, const ViewP
   ARROW_RETURN_NOT_OK(pairs.Open());
   uint32_t* const built_rows = pairs.open(build);
   uint32_t* const probing_rows = pairs.open(probe);
+  if (set_.has_value() && !Keeps(probe)) {
+    // Words that are not among the build side's are left out before the others are looked up.
+    const uint32_t count = set_->Select(probing.words(), n, true, probing_rows);
+    if (count < n) {
+      ARROW_ASSIGN_OR_RAISE(uint64_t* const words, worker->words.Reserve(count));
+      for (uint32_t i = 0; i < count; ++i) words[i] = probing.words()[probing_rows[i]];
+      table.Find(words, count, built_rows);
+      pairs.Add(count);
+      return arrow::Status::OK();
+    }
+  }
   const uint32_t found = table.Find(probing.words(), n, built_rows);
   if (found == n || Keeps(probe)) {
     std::iota(probing_rows, probing_rows + n, uint32_t{0});
@@ -324,6 +366,7 @@ arrow::Status HashJoiner::LookUp(const JoinTable& table, Side build, const ViewP
 arrow::Status HashJoiner::ProbeRows(const JoinTable& table, Side build, const ViewPair& views, Marks* build_marks,
                                     Worker* worker, ChunkList* out) {
   const Side probe = Other(build);
+  if (ChoosesLeftRows(options_.type) && set_.has_value()) return Choose(views, worker);
   const bool has_built = views.side(build).rows > 0;
   if (has_built && CanLookUp(table, build, views, *worker)) {
     return ChoosesLeftRows(options_.type) ? ChooseByLookUp(table, views, worker)
@@ -442,6 +485,14 @@ arrow::Status HashJoiner::JoinWhole() {
   const TraceSpan span(context_.tracer, "join.match");
   const Side build = BuildSide(sides_[0]->rows(), sides_[1]->rows());
   const Side probe = Other(build);
+  const auto slice = [&](int64_t begin, int64_t end) { return ViewRange(side(probe), begin, end, context_.pool); };
+  chunks_.resize(1);
+  if (set_.has_value()) {
+    ARROW_ASSIGN_OR_RAISE(const RangeView nothing, ViewRange(side(build), 0, 0, context_.pool));
+    const JoinTable none(context_.pool);
+    return ProbeInSlices(none, build, nothing.view, side(probe)->rows(),
+                         std::min<int64_t>(kProbeRows, tuning_.chunk_rows), slice, &chunks_[0]);
+  }
   ARROW_ASSIGN_OR_RAISE(const RangeView built, ViewRange(side(build), 0, side(build)->rows(), context_.pool));
   JoinTable table(context_.pool);
   if (built.view.rows > 0 && built.view.words() != nullptr) {
@@ -450,18 +501,20 @@ arrow::Status HashJoiner::JoinWhole() {
   } else {
     ARROW_RETURN_NOT_OK(table.Build(built.view.words(), static_cast<uint32_t>(built.view.rows), 0));
   }
-  chunks_.resize(1);
-  return ProbeInSlices(
-      table, build, built.view, side(probe)->rows(), kProbeRows,
-      [&](int64_t begin, int64_t end) { return ViewRange(side(probe), begin, end, context_.pool); }, &chunks_[0]);
+  if (exact_ && table.unique() && !table.placed() && side(probe)->rows() / kManyProbes >= built.view.rows) {
+    ARROW_ASSIGN_OR_RAISE(set_, WordSet::Make(*side(build), side(probe)->rows(), context_));
+  }
+  return ProbeInSlices(table, build, built.view, side(probe)->rows(), kProbeRows, slice, &chunks_[0]);
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> HashJoiner::Run(const std::shared_ptr<arrow::Table>& left,
                                                              const std::shared_ptr<arrow::Table>& right) {
   ARROW_RETURN_NOT_OK(Prepare(left, right));
+  FaultPoint(FaultPhase::kLocalOperator);
   const int bits = ChoosePartitionBits();
   ARROW_RETURN_NOT_OK(bits == 0 ? JoinWhole() : JoinPartitioned(bits));
   idle_.clear();
+  FaultPoint(FaultPhase::kLocalOperator);
   const TraceSpan span(context_.tracer, "join.finish");
   return FinishTable(plan_.schema, std::move(chunks_), tuning_.least_chunk_rows, context_);
 }

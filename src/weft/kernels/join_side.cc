@@ -333,7 +333,7 @@ arrow::Status JoinSide::MeasureTexts(const Context& context) {
   }
   ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(tasks.size()), [&](int64_t t) {
     Task& task = tasks[static_cast<size_t>(t)];
-    task.longest = LongestBinary(*task.data, 0, task.data->length);
+    task.longest = MeasureLengths(*task.data, 0, task.data->length).longest;
     return arrow::Status::OK();
   }));
   for (const Task& task : tasks) columns_[task.column].longest = std::max(columns_[task.column].longest, task.longest);

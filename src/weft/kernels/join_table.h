@@ -34,6 +34,8 @@ class JoinTable {
 
   /// After BuildWhole: no word is there twice.
   bool unique() const { return unique_; }
+  /// After BuildWhole: words index the table.
+  bool placed() const { return range_ != 0; }
 
   /// Where unique(): the row with each of `n` words, or kNone. Returns how many were found.
   uint32_t Find(const uint64_t* words, uint32_t n, uint32_t* found) const;

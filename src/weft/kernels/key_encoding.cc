@@ -10,6 +10,7 @@
 #include <cstring>
 #include <limits>
 
+#include "weft/base/cpu_level.h"
 #include "weft/kernels/key_texts.h"
 
 namespace weft::kernels {
@@ -55,13 +56,17 @@ uint64_t OrderOfInteger(T value) {
 template <typename T>
 void IntegerPiece(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out) {
   const T* values = data.GetValues<T>(1) + begin;
-  for (int64_t i = 0; i < length; ++i) out[i] = OrderOfInteger(values[i]);
+  ForCpu([=]() WEFT_FOR_CPU {
+    for (int64_t i = 0; i < length; ++i) out[i] = OrderOfInteger(values[i]);
+  });
 }
 
 template <typename T>
 void FloatPiece(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out) {
   const T* values = data.GetValues<T>(1) + begin;
-  for (int64_t i = 0; i < length; ++i) out[i] = OrderOf(values[i]);
+  ForCpu([=]() WEFT_FOR_CPU {
+    for (int64_t i = 0; i < length; ++i) out[i] = OrderOf(values[i]);
+  });
 }
 
 /// Word `piece` (0 is the most significant) of integers of kWords little-endian 64-bit words.
@@ -123,16 +128,16 @@ void OrNanFlags(const arrow::ArrayData& data, int64_t begin, int64_t length, uin
       return;
     case Type::FLOAT: {
       const auto* values = data.GetValues<float>(1) + begin;
-      for (int64_t i = 0; i < length; ++i) {
-        if (values[i] != values[i]) out[i] = 1;
-      }
+      ForCpu([=]() WEFT_FOR_CPU {
+        for (int64_t i = 0; i < length; ++i) out[i] = static_cast<uint8_t>(out[i] | (values[i] != values[i]));
+      });
       return;
     }
     default: {
       const auto* values = data.GetValues<double>(1) + begin;
-      for (int64_t i = 0; i < length; ++i) {
-        if (values[i] != values[i]) out[i] = 1;
-      }
+      ForCpu([=]() WEFT_FOR_CPU {
+        for (int64_t i = 0; i < length; ++i) out[i] = static_cast<uint8_t>(out[i] | (values[i] != values[i]));
+      });
     }
   }
 }
@@ -198,23 +203,26 @@ arrow::Status KeyColumn::MeasureBinary(const Context& context) {
     size_t chunk;
     int64_t begin;
     int64_t end;
-    int64_t longest = 0;
+    BinaryLengthRange lengths;
   };
   std::vector<Task> tasks;
   bool encoded = false;
   for (size_t c = 0; c < chunks_.size(); ++c) {
     encoded |= chunks_[c]->type_id() == Type::DICTIONARY;
     for (int64_t begin = 0; begin < chunks_[c]->length(); begin += kTaskRows) {
-      tasks.push_back({c, begin, std::min(begin + kTaskRows, chunks_[c]->length())});
+      tasks.push_back({c, begin, std::min(begin + kTaskRows, chunks_[c]->length()), {}});
     }
   }
   if (!encoded) {
     ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(tasks.size()), [&](int64_t t) {
       Task& task = tasks[static_cast<size_t>(t)];
-      task.longest = LongestBinary(*chunks_[task.chunk]->data(), task.begin, task.end);
+      task.lengths = MeasureLengths(*chunks_[task.chunk]->data(), task.begin, task.end);
       return arrow::Status::OK();
     }));
-    for (const Task& task : tasks) max_length_ = std::max(max_length_, task.longest);
+    BinaryLengthRange lengths;
+    for (const Task& task : tasks) lengths.Add(task.lengths);
+    max_length_ = lengths.longest;
+    if (lengths.shortest == lengths.longest && !may_have_nulls_ && fits_pieces()) fixed_length_ = max_length_;
   }
   if (encoded || !fits_pieces()) ARROW_RETURN_NOT_OK(MakeViews(context));
   // The bytes in words, then the length, which tells "a" from "a\0".
@@ -314,6 +322,7 @@ void KeyColumn::Piece(int piece, int64_t begin, int64_t length, uint64_t* out) c
   VisitChunks(starts_, begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t at) {
     const arrow::ArrayData& data = *chunks_[c]->data();
     if (lengths) return BinaryLengths(data, first, rows, out + at);
+    if (fixed_length_ >= 0) return FixedBinaryWords(data, fixed_length_, piece, first, rows, out + at);
     if (is_binary_) return BinaryWords(data, piece, first, rows, out + at);
     FixedPiece(data, piece, first, rows, out + at);
   });

@@ -37,6 +37,8 @@ class KeyColumn {
   /// False for binaries longer than kMaxPieceBytes, which have no pieces but only views.
   bool fits_pieces() const { return !is_binary_ || max_length_ <= kMaxPieceBytes; }
   int pieces() const { return pieces_; }
+  /// Of binaries: the number of bytes that each of them has; -1 where they differ or may be null.
+  int64_t fixed_length() const { return fixed_length_; }
 
   /// Sets out[i] to 1 where row begin + i is null, else 0.
   void Nulls(int64_t begin, int64_t length, uint8_t* out) const;
@@ -63,6 +65,7 @@ class KeyColumn {
   bool may_have_nulls_ = false;
   int pieces_ = 1;
   int64_t max_length_ = 0;
+  int64_t fixed_length_ = -1;
 };
 
 /// How one key column takes part in an order.

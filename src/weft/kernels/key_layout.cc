@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "weft/base/cpu_level.h"
 #include "weft/kernels/key_encoding.h"
 
 namespace weft::kernels {
@@ -24,25 +25,21 @@ struct KeyLayout::Spread {
   uint64_t all = ~uint64_t{0};
 
   void Add(const uint64_t* codes, int64_t length, bool bits) {
-    if (bits) {
-      uint64_t some = any;
-      uint64_t common = all;
-      for (int64_t i = 0; i < length; ++i) {
-        some |= codes[i];
-        common &= codes[i];
+    Add(ForCpu([=]() WEFT_FOR_CPU {
+      Spread spread;
+      if (bits) {
+        for (int64_t i = 0; i < length; ++i) {
+          spread.any |= codes[i];
+          spread.all &= codes[i];
+        }
+      } else {
+        for (int64_t i = 0; i < length; ++i) {
+          spread.min = codes[i] < spread.min ? codes[i] : spread.min;
+          spread.max = codes[i] > spread.max ? codes[i] : spread.max;
+        }
       }
-      any = some;
-      all = common;
-      return;
-    }
-    uint64_t least = min;
-    uint64_t most = max;
-    for (int64_t i = 0; i < length; ++i) {
-      least = std::min(least, codes[i]);
-      most = std::max(most, codes[i]);
-    }
-    min = least;
-    max = most;
+      return spread;
+    }));
   }
   void Add(const Spread& other) {
     min = std::min(min, other.min);
@@ -99,6 +96,8 @@ arrow::Result<KeyLayout> KeyLayout::Make(std::span<const KeyColumn> columns, std
       continue;
     }
     std::vector<Spreads> found(static_cast<size_t>(tasks));
+    // The last piece of texts of one length is that length.
+    const int measured = column.pieces() - (column.fixed_length() >= 0 ? 1 : 0);
     ARROW_RETURN_NOT_OK(ParallelFor(context, tasks, [&](int64_t task) {
       uint64_t codes[kBlock];
       uint8_t nulls[kBlock];
@@ -107,7 +106,7 @@ arrow::Result<KeyLayout> KeyLayout::Make(std::span<const KeyColumn> columns, std
       for (int64_t begin = task * kTaskRows; begin < end; begin += kBlock) {
         const int64_t length = std::min(kBlock, end - begin);
         if (column.may_have_nulls()) column.Nulls(begin, length, nulls);
-        for (int p = 0; p < column.pieces(); ++p) {
+        for (int p = 0; p < measured; ++p) {
           column.Piece(p, begin, length, codes);
           int64_t valid = length;
           if (column.may_have_nulls()) {
@@ -126,6 +125,7 @@ arrow::Result<KeyLayout> KeyLayout::Make(std::span<const KeyColumn> columns, std
     for (int p = 0; p < column.pieces(); ++p) {
       Spread spread;
       for (const Spreads& spreads : found) spread.Add(spreads[static_cast<size_t>(p)]);
+      if (p == measured) spread.min = spread.max = static_cast<uint64_t>(column.fixed_length());
       Field field = FieldOf(column, p, spread, direction);
       if (p == 0 && column.may_have_nulls()) {
         const uint64_t range = field.max - field.min;
@@ -166,16 +166,26 @@ void KeyLayout::AddField(const Field& field, bool* open) {
 }
 
 void KeyLayout::PushTogether(const std::vector<BitRun>& runs, int64_t length, uint64_t* words) {
-  uint64_t pushed[kBlock];
-  for (size_t r = 0; r < runs.size(); ++r) {
-    const BitRun run = runs[r];
-    if (r == 0) {
-      for (int64_t i = 0; i < length; ++i) pushed[i] = (words[i] >> run.drop) & run.mask;
-    } else {
-      for (int64_t i = 0; i < length; ++i) pushed[i] |= ((words[i] >> run.drop) & run.mask) << run.shift;
+  const BitRun* const run = runs.data();
+  const size_t count = runs.size();
+  ForCpu([=]() WEFT_FOR_CPU {
+    // As many rows as a few registers hold, so that they are read and written once, however many runs there are.
+    constexpr int64_t kStrip = 16;
+    int64_t at = 0;
+    for (; at + kStrip <= length; at += kStrip) {
+      uint64_t pushed[kStrip] = {};
+      for (size_t r = 0; r < count; ++r) {
+        for (int64_t i = 0; i < kStrip; ++i)
+          pushed[i] |= ((words[at + i] >> run[r].drop) & run[r].mask) << run[r].shift;
+      }
+      for (int64_t i = 0; i < kStrip; ++i) words[at + i] = pushed[i];
     }
-  }
-  std::copy(pushed, pushed + length, words);
+    for (; at < length; ++at) {
+      uint64_t pushed = 0;
+      for (size_t r = 0; r < count; ++r) pushed |= ((words[at] >> run[r].drop) & run[r].mask) << run[r].shift;
+      words[at] = pushed;
+    }
+  });
 }
 
 void KeyLayout::FieldCodes(const Field& field, int64_t begin, int64_t length, uint64_t* out) const {
@@ -192,10 +202,16 @@ void KeyLayout::FieldCodes(const Field& field, int64_t begin, int64_t length, ui
   const uint64_t first = field.null_code && field.direction.nulls_first ? 1 : 0;
   if (field.direction.ascending) {
     const uint64_t base = field.min - first;
-    for (int64_t i = 0; i < length; ++i) out[i] -= base;
+    if (base != 0) {
+      ForCpu([=]() WEFT_FOR_CPU {
+        for (int64_t i = 0; i < length; ++i) out[i] -= base;
+      });
+    }
   } else {
     const uint64_t base = field.max + first;
-    for (int64_t i = 0; i < length; ++i) out[i] = base - out[i];
+    ForCpu([=]() WEFT_FOR_CPU {
+      for (int64_t i = 0; i < length; ++i) out[i] = base - out[i];
+    });
   }
   if (!with_nulls) return;
   const uint64_t of_null = field.null_code && !field.direction.nulls_first ? field.max - field.min + 1 : 0;
@@ -210,11 +226,18 @@ void KeyLayout::Words(int level, int64_t begin, int64_t length, uint64_t* out) c
     return FieldCodes(fields_[static_cast<size_t>(slots[0].field)], begin, length, out);
   }
   uint64_t codes[kBlock];
-  std::fill(out, out + length, 0);
-  for (const Slot& slot : slots) {
+  for (size_t s = 0; s < slots.size(); ++s) {
+    const Slot slot = slots[s];
     FieldCodes(fields_[static_cast<size_t>(slot.field)], begin, length, codes);
     const uint64_t mask = slot.width == 64 ? ~uint64_t{0} : (uint64_t{1} << slot.width) - 1;
-    for (int64_t i = 0; i < length; ++i) out[i] |= ((codes[i] >> slot.drop) & mask) << slot.shift;
+    const uint64_t* const from = codes;
+    ForCpu([=]() WEFT_FOR_CPU {
+      if (s == 0) {
+        for (int64_t i = 0; i < length; ++i) out[i] = ((from[i] >> slot.drop) & mask) << slot.shift;
+      } else {
+        for (int64_t i = 0; i < length; ++i) out[i] |= ((from[i] >> slot.drop) & mask) << slot.shift;
+      }
+    });
   }
 }
 

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "weft/base/cpu_level.h"
+
 namespace weft::kernels {
 namespace {
 
@@ -39,27 +41,39 @@ void OffsetWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t
   int64_t safe = length;
   while (safe > 0 && offsets[safe - 1] > last) --safe;
   const uint8_t* bytes = safe == 0 ? nullptr : data.buffers[2]->data() + skip;
-  for (int64_t i = 0; i < safe; ++i) {
-    uint64_t word;
-    std::memcpy(&word, bytes + offsets[i], sizeof(word));
-    const int64_t left = std::clamp<int64_t>(offsets[i + 1] - offsets[i] - skip, 0, 8);
-    out[i] = __builtin_bswap64(word) & kFirstBytes[left];
-  }
+  ForCpu([=]() WEFT_FOR_CPU {
+    for (int64_t i = 0; i < safe; ++i) {
+      uint64_t word;
+      std::memcpy(&word, bytes + offsets[i], sizeof(word));
+      const int64_t left = std::clamp<int64_t>(offsets[i + 1] - offsets[i] - skip, 0, 8);
+      out[i] = __builtin_bswap64(word) & kFirstBytes[left];
+    }
+  });
   for (int64_t i = safe; i < length; ++i) out[i] = BinaryWord(OffsetView<Offset>(data, begin + i), piece);
 }
 
 template <typename Offset>
 void OffsetLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out) {
   const Offset* offsets = data.GetValues<Offset>(1) + begin;
-  for (int64_t i = 0; i < length; ++i) out[i] = static_cast<uint64_t>(offsets[i + 1] - offsets[i]);
+  ForCpu([=]() WEFT_FOR_CPU {
+    for (int64_t i = 0; i < length; ++i) out[i] = static_cast<uint64_t>(offsets[i + 1] - offsets[i]);
+  });
 }
 
 template <typename Offset>
-int64_t LongestOffset(const arrow::ArrayData& data, int64_t begin, int64_t end) {
+BinaryLengthRange MeasureOffsets(const arrow::ArrayData& data, int64_t begin, int64_t end) {
+  if (begin == end) return {};
   const Offset* offsets = data.GetValues<Offset>(1);
-  Offset longest = 0;
-  for (int64_t i = begin; i < end; ++i) longest = std::max<Offset>(longest, offsets[i + 1] - offsets[i]);
-  return longest;
+  return ForCpu([=]() WEFT_FOR_CPU {
+    Offset longest = 0;
+    Offset shortest = std::numeric_limits<Offset>::max();
+    for (int64_t i = begin; i < end; ++i) {
+      const Offset length = offsets[i + 1] - offsets[i];
+      longest = longest < length ? length : longest;
+      shortest = length < shortest ? length : shortest;
+    }
+    return BinaryLengthRange{shortest, longest};
+  });
 }
 
 template <int width, typename Offset>
@@ -98,16 +112,16 @@ bool IsBinaryLike(Type::type id) {
          id == Type::FIXED_SIZE_BINARY;
 }
 
-int64_t LongestBinary(const arrow::ArrayData& data, int64_t begin, int64_t end) {
+BinaryLengthRange MeasureLengths(const arrow::ArrayData& data, int64_t begin, int64_t end) {
   switch (data.type->id()) {
     case Type::STRING:
     case Type::BINARY:
-      return LongestOffset<int32_t>(data, begin, end);
+      return MeasureOffsets<int32_t>(data, begin, end);
     case Type::LARGE_STRING:
     case Type::LARGE_BINARY:
-      return LongestOffset<int64_t>(data, begin, end);
+      return MeasureOffsets<int64_t>(data, begin, end);
     default:
-      return WidthOf(data);
+      return {WidthOf(data), WidthOf(data)};
   }
 }
 
@@ -122,6 +136,31 @@ void BinaryWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t
     default:
       for (int64_t i = 0; i < length; ++i) out[i] = BinaryWord(ValueView(data, begin + i), piece);
   }
+}
+
+void FixedBinaryWords(const arrow::ArrayData& data, int64_t bytes, int piece, int64_t begin, int64_t length,
+                      uint64_t* out) {
+  const int64_t skip = int64_t{8} * piece;
+  const int64_t here = std::clamp<int64_t>(bytes - skip, 0, 8);
+  if (length == 0 || here == 0) {
+    std::fill(out, out + length, 0);
+    return;
+  }
+  const auto first = reinterpret_cast<const uint8_t*>(ValueView(data, begin).data());
+  const auto& buffer = data.type->id() == Type::FIXED_SIZE_BINARY ? data.buffers[1] : data.buffers[2];
+  // Eight bytes are read at once, which may reach into the next values; not behind the last.
+  const int64_t readable = buffer->data() + buffer->size() - first - skip - 8;
+  const int64_t safe = readable < 0 ? 0 : std::min(length, readable / bytes + 1);
+  const uint64_t mask = kFirstBytes[here];
+  const uint8_t* const from = first + skip;
+  ForCpu([=]() WEFT_FOR_CPU {
+    for (int64_t i = 0; i < safe; ++i) {
+      uint64_t word;
+      std::memcpy(&word, from + i * bytes, sizeof(word));
+      out[i] = __builtin_bswap64(word) & mask;
+    }
+  });
+  for (int64_t i = safe; i < length; ++i) out[i] = BinaryWord(ValueView(data, begin + i), piece);
 }
 
 void BinaryLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out) {

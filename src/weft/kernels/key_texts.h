@@ -5,7 +5,9 @@
 #include <arrow/array/data.h>
 #include <arrow/type_fwd.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 #include <vector>
 
@@ -13,12 +15,26 @@ namespace weft::kernels {
 
 bool IsBinaryLike(arrow::Type::type id);
 
-/// The number of bytes of the longest of the rows [begin, end) of a binary array; null rows may count.
-int64_t LongestBinary(const arrow::ArrayData& data, int64_t begin, int64_t end);
+/// The numbers of bytes that the shortest and the longest value have.
+struct BinaryLengthRange {
+  int64_t shortest = std::numeric_limits<int64_t>::max();
+  int64_t longest = 0;
+  void Add(const BinaryLengthRange& other) {
+    shortest = std::min(shortest, other.shortest);
+    longest = std::max(longest, other.longest);
+  }
+};
+
+/// Of the rows [begin, end) of a binary array; null rows may count.
+BinaryLengthRange MeasureLengths(const arrow::ArrayData& data, int64_t begin, int64_t end);
 
 /// Of the rows [begin, begin + length) of a binary array: bytes [8 * piece, 8 * piece + 8) as a big-endian number, zero
 /// after the end; anything for null rows.
 void BinaryWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t length, uint64_t* out);
+
+/// The same where all values of the array have `bytes` bytes, which are then one after the other.
+void FixedBinaryWords(const arrow::ArrayData& data, int64_t bytes, int piece, int64_t begin, int64_t length,
+                      uint64_t* out);
 
 /// The number of bytes of each of these rows.
 void BinaryLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out);

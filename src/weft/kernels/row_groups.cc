@@ -16,7 +16,7 @@ arrow::Result<RowGroups> FindRowGroups(const arrow::Table& table, std::span<cons
       const uint32_t id = grouping.ids[i];
       const int64_t group =
           section.to_global.empty() ? section.first_group + id - 1 : section.to_global[static_cast<size_t>(id) - 1];
-      out.ids[grouping.shared ? i : grouping.rows[i]] = group;
+      out.ids[grouping.Row(i)] = group;
     }
   }
   return out;

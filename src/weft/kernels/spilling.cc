@@ -28,6 +28,10 @@ uint64_t Mix(uint64_t hash, int level) {
 
 }  // namespace
 
+uint32_t PartOfHash(uint64_t hash, int level, int parts) {
+  return table::RankOfHash(Mix(hash, level), static_cast<uint32_t>(parts));
+}
+
 bool MustSpill(const Context& context, int64_t bytes) {
   return context.spill != nullptr && bytes > context.spill->work_bytes() / 2;
 }
@@ -100,7 +104,7 @@ arrow::Result<std::unique_ptr<table::SpillFile>> SpillByKey(const std::shared_pt
     targets.resize(hashes.size());
     ARROW_RETURN_NOT_OK(table::HashRows(*batch, keys, {.nan_is_null = nan_is_null}, hashes.data()));
     for (size_t i = 0; i < hashes.size(); ++i) {
-      targets[i] = table::RankOfHash(Mix(hashes[i], level), static_cast<uint32_t>(parts));
+      targets[i] = PartOfHash(hashes[i], level, parts);
     }
     ARROW_ASSIGN_OR_RAISE(auto cut, table::PartitionBatch(*batch, targets, parts, piece));
     for (int part = 0; part < parts; ++part) {

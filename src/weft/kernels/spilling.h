@@ -42,6 +42,13 @@ NextBatch BatchesOf(table::SpillFile* file, int part);
 /// Into how many parts `bytes` are to be cut.
 int PartsFor(int64_t bytes, const Context& context);
 
+/// The level of CutByKey; those of inputs that are spilled are below it.
+constexpr int kKeyPartsLevel = 16;
+
+/// The part of a row by the hash of its keys (table::HashRows), 0 <= part < parts: another one at each level, and
+/// independent of the rank that owns the row.
+uint32_t PartOfHash(uint64_t hash, int level, int parts);
+
 /// All rows of an input, in parts by the hash of their keys; equal keys are in one part, in the order they had. Another
 /// `level` cuts otherwise, and all levels otherwise than rows are shared out to ranks.
 arrow::Result<std::unique_ptr<table::SpillFile>> SpillByKey(const std::shared_ptr<arrow::Schema>& schema,

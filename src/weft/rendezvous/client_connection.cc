@@ -71,6 +71,7 @@ std::shared_ptr<ClientConnection> ClientConnection::Open(const Target& target, D
   if (Connect(target.server, target.local_port, &wait, &socket) != SocketResult::kReady) {
     failure->cause = wait.cause;
     failure->interrupted = wait.interrupted;
+    failure->passing = !wait.own;
     return nullptr;
   }
   auto peer = PeerOf(socket.fd());

@@ -4,7 +4,8 @@
 #include <sys/socket.h>
 
 #include <cerrno>
-#include <cstring>
+
+#include "weft/base/open_files.h"
 
 namespace weft {
 
@@ -45,7 +46,7 @@ arrow::Result<std::shared_ptr<Listener>> Listener::Open(int backlog) {
                                                : reinterpret_cast<const sockaddr_in*>(&bound)->sin_port);
     return listener;
   }
-  return arrow::Status::IOError("cannot listen on any port: ", std::strerror(error));
+  return arrow::Status::IOError("cannot listen on any port: ", ErrnoText(error));
 }
 
 }  // namespace weft

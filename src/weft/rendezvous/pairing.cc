@@ -58,10 +58,13 @@ arrow::Status Pairing::Enter(RoomMember* member, const RoomClaim& claim, Time no
   member->resting_ = member->rested_ = false;
   member->heard_ = member->pinged_ = now;
   member->asked_.assign(room->world, false);
+  std::erase(room->left, claim.rank);
   if (before != nullptr) Tell(room, claim.rank, Encode(Gone{claim.rank, GoneReason::kEnded}));
   if (anew) Tell(room, claim.rank, EncodeHere(claim.rank));
-  for (uint32_t rank = 0; rank < claim.number && member->room_ == room; ++rank) {
-    if (room->seen[rank] && room->members[rank] == nullptr) member->Send(Encode(Gone{rank, GoneReason::kEnded}));
+  // Sending may end a connection, and so add to these.
+  for (const uint32_t rank : std::vector<uint32_t>(room->left)) {
+    if (member->room_ != room) break;
+    member->Send(Encode(Gone{rank, GoneReason::kEnded}));
   }
   return arrow::Status::OK();
 }
@@ -130,6 +133,7 @@ void Pairing::Leave(RoomMember* member, GoneReason reason) {
   Room* room = std::exchange(member->room_, nullptr);
   if (room == nullptr) return;
   room->members[member->rank_] = nullptr;
+  room->left.push_back(member->rank_);
   --counts_.members;
   ++(reason == GoneReason::kSilent ? counts_.silent : counts_.ended);
   // Counted down after the others have heard of it: one of them may leave while it is told.

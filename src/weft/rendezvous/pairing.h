@@ -111,6 +111,7 @@ struct Room {
   uint32_t present = 0;
   std::vector<RoomMember*> members;  // by rank
   std::vector<bool> seen;            // ranks that have been here
+  std::vector<uint32_t> left;        // of those, who is not here, in the order in which they left
 };
 
 }  // namespace weft::rendezvous

@@ -11,8 +11,8 @@
 #include <cstdlib>
 #include <cstring>
 #include <memory>
-#include <system_error>
 
+#include "weft/base/open_files.h"
 #include "weft/rendezvous/listener.h"
 
 namespace weft::rendezvous {
@@ -20,8 +20,6 @@ namespace {
 
 /// check_interrupt is polled this often.
 constexpr Duration kPollInterval = std::chrono::milliseconds(50);
-
-std::string ErrorText(int error) { return std::generic_category().message(error); }
 
 SocketResult Fail(SocketWait* wait, std::string cause) {
   wait->cause = std::move(cause);
@@ -39,7 +37,7 @@ SocketResult Poll(int fd, short events, SocketWait* wait) {
     const auto milliseconds = std::chrono::ceil<std::chrono::milliseconds>(slice).count();
     const int ready = ::poll(&entry, 1, static_cast<int>(milliseconds));
     if (ready > 0) return SocketResult::kReady;
-    if (ready < 0 && errno != EINTR) return Fail(wait, ErrorText(errno));
+    if (ready < 0 && errno != EINTR) return Fail(wait, ErrnoText(errno));
     if (wait->deadline.Passed()) {
       wait->cause = "no answer in time";
       return SocketResult::kTimedOut;
@@ -58,20 +56,23 @@ void SetUp(int fd) {
 
 SocketResult ConnectOne(const addrinfo& address, uint16_t local_port, SocketWait* wait, Socket* socket) {
   Socket made(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (made.fd() < 0) return Fail(wait, "socket: " + ErrorText(errno));
+  if (made.fd() < 0) {
+    wait->own = OutOfFiles(errno);
+    return Fail(wait, "socket: " + ErrnoText(errno));
+  }
   SetUp(made.fd());
   if (local_port != 0 && BindToPort(made.fd(), address.ai_family, local_port) != 0) {
     return ConnectOne(address, 0, wait, socket);
   }
   if (::connect(made.fd(), address.ai_addr, address.ai_addrlen) != 0) {
     if (errno == EADDRNOTAVAIL && local_port != 0) return ConnectOne(address, 0, wait, socket);
-    if (errno != EINPROGRESS) return Fail(wait, ErrorText(errno));
+    if (errno != EINPROGRESS) return Fail(wait, ErrnoText(errno));
     const SocketResult result = Poll(made.fd(), POLLOUT, wait);
     if (result != SocketResult::kReady) return result;
     int error = 0;
     socklen_t length = sizeof(error);
     ::getsockopt(made.fd(), SOL_SOCKET, SO_ERROR, &error, &length);
-    if (error != 0) return Fail(wait, ErrorText(error));
+    if (error != 0) return Fail(wait, ErrnoText(error));
   }
   // A connection to a free local port can meet itself; that is no server.
   sockaddr_storage here{}, there{};
@@ -79,7 +80,7 @@ SocketResult ConnectOne(const addrinfo& address, uint16_t local_port, SocketWait
   if (::getsockname(made.fd(), reinterpret_cast<sockaddr*>(&here), &here_length) == 0 &&
       ::getpeername(made.fd(), reinterpret_cast<sockaddr*>(&there), &there_length) == 0 &&
       here_length == there_length && std::memcmp(&here, &there, here_length) == 0) {
-    return Fail(wait, ErrorText(ECONNREFUSED));
+    return Fail(wait, ErrnoText(ECONNREFUSED));
   }
   *socket = std::move(made);
   return SocketResult::kReady;
@@ -129,10 +130,10 @@ arrow::Result<Socket> BeginConnect(const Endpoint& server) {
   if (error != 0) return arrow::Status::IOError(server.ToString(), ": ", ::gai_strerror(error));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> guard(found, &::freeaddrinfo);
   Socket socket(::socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-  if (socket.fd() < 0) return arrow::Status::IOError("socket: ", ErrorText(errno));
+  if (socket.fd() < 0) return arrow::Status::IOError("socket: ", ErrnoText(errno));
   SetUp(socket.fd());
   if (::connect(socket.fd(), found->ai_addr, found->ai_addrlen) != 0 && errno != EINPROGRESS) {
-    return arrow::Status::IOError(server.ToString(), ": ", ErrorText(errno));
+    return arrow::Status::IOError(server.ToString(), ": ", ErrnoText(errno));
   }
   return socket;
 }
@@ -159,7 +160,7 @@ SocketResult SendAll(int fd, std::string_view bytes, SocketWait* wait) {
       const SocketResult result = Poll(fd, POLLOUT, wait);
       if (result != SocketResult::kReady) return result;
     } else if (errno != EINTR) {
-      return Fail(wait, ErrorText(errno));
+      return Fail(wait, ErrnoText(errno));
     }
   }
   return SocketResult::kReady;
@@ -179,7 +180,7 @@ SocketResult ReceiveExactly(int fd, size_t bytes, SocketWait* wait, std::string*
       const SocketResult result = Poll(fd, POLLIN, wait);
       if (result != SocketResult::kReady) return result;
     } else if (errno != EINTR) {
-      return Fail(wait, ErrorText(errno));
+      return Fail(wait, ErrnoText(errno));
     }
   }
   return SocketResult::kReady;

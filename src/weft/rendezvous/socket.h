@@ -37,6 +37,7 @@ struct SocketWait {
   const std::function<arrow::Status()>& check_interrupt;
   std::string cause;
   arrow::Status interrupted;
+  bool own = false;  // this process' trouble, and not the server's
 };
 
 /// Connects to one of the server's addresses, tried in turn. The socket is non-blocking, closed on exec, without delay

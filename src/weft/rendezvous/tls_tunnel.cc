@@ -15,6 +15,7 @@
 
 #include "weft/base/deadline.h"
 #include "weft/base/logging.h"
+#include "weft/base/open_files.h"
 #include "weft/base/signals_blocked.h"
 
 namespace weft::rendezvous {
@@ -257,7 +258,7 @@ arrow::Result<TlsTunnel> OpenTlsTunnel(Socket socket, const std::shared_ptr<cons
                                        const std::string& host) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) != 0) {
-    return arrow::Status::IOError("no local sockets for TLS: ", std::strerror(errno));
+    return arrow::Status::IOError("no local sockets for TLS: ", ErrnoText(errno));
   }
   TlsTunnel tunnel{Socket(ends[0]), std::make_shared<TunnelOutcome>()};
   Socket inner(ends[1]);

@@ -15,6 +15,7 @@
 #include "weft/base/byte_codec.h"
 #include "weft/base/capped_pool.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
 #include "weft/base/spill.h"
 #include "weft/bootstrap/meeting.h"
@@ -102,6 +103,10 @@ arrow::Status CheckNames(const SessionOptions& options) {
   if (encryption != "auto" && encryption != "on" && encryption != "off" && encryption != "off-even-relayed") {
     return arrow::Status::Invalid("unknown encryption '", encryption,
                                   "'; it is one of auto, on, off, off-even-relayed");
+  }
+  if (!options.shm && !options.backend.empty() && options.backend != "tcp" && options.backend != "local") {
+    return arrow::Status::Invalid("shm=False is for backend 'tcp'; how the ranks of a host talk by backend '",
+                                  options.backend, "' is its library's choice (docs/communicators.md)");
   }
   if (options.native_communicator != 0 && !KnowsItsWorld(options)) {
     return arrow::Status::Invalid(
@@ -316,6 +321,7 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   backend.world_size = shared->options.world_size;
   backend.native_communicator = shared->options.native_communicator;
   backend.encryption = shared->options.encryption;
+  backend.shm = shared->options.shm;
   backend.advertise = shared->options.advertise;
   backend.communicator.check_interrupt = shared->options.check_interrupt;
   backend.communicator.check_collectives = shared->options.check_collectives;
@@ -430,10 +436,12 @@ arrow::Status Session::Impl::WriteTrace() {
 
 arrow::Status Session::Close() {
   if (::getpid() != impl_->shared->pid || impl_->closed.exchange(true)) return arrow::Status::OK();
+  FaultPoint(FaultPhase::kFinalise);
   arrow::Status status;
   const bool healthy = impl_->communicator->failure().ok();
   if (impl_->first && healthy && !impl_->shared->options.trace_file.empty()) status = impl_->WriteTrace();
   status &= impl_->communicator->Close();
+  FaultPoint(FaultPhase::kFinalise);
   if (impl_->first && impl_->shared->membership != nullptr) {
     // After start-up nobody needs the store: one that is gone by now is no error of this job.
     const arrow::Status left = impl_->shared->membership->Leave();

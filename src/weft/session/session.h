@@ -43,6 +43,8 @@ struct SessionOptions {
   int threads = -1;  // default: cores of this process' affinity
   std::string encryption = "auto";
   std::string advertise;
+  /// Backend tcp: ranks of one host send through memory that they share.
+  bool shm = true;
   std::string trace_file;
   bool check_collectives = false;
   /// Polled in every wait; its error ends the wait.

@@ -10,8 +10,12 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
+#include <future>
+#include <utility>
 
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 #include "weft/base/host_identity.h"
 #include "weft/base/signals_blocked.h"
 
@@ -23,6 +27,7 @@ constexpr const char* kLoopback = "127.0.0.1";
 constexpr size_t kExchanged = 48 << 10;
 /// Gloo waits for five times what it is given.
 constexpr int kGlooWaits = 5;
+constexpr auto kLook = std::chrono::milliseconds(20);
 
 /// The address that packets to the wide world would have as their source; nothing is sent. Loopback where there is no
 /// such route.
@@ -58,6 +63,33 @@ arrow::Result<std::vector<std::string>> ExchangeLong(const BackendContext& conte
   return whole;
 }
 
+/// Gloo waits for a peer without looking at anything else: that is done on a thread of its own, and ended by closing
+/// the pair.
+class Dialer {
+ public:
+  Dialer(Mesh& mesh, std::function<arrow::Status()> check) : mesh_(mesh), check_(std::move(check)) {}
+
+  /// A communication error is that of the check.
+  arrow::Status Connect(Rank peer, const std::vector<char>& bytes) {
+    const auto pair = mesh_.context->getPair(peer).get();
+    auto connecting =
+        std::async(std::launch::async, [&] { return Guard("connecting", [&] { pair->connect(bytes); }); });
+    arrow::Status found;
+    while (connecting.wait_for(kLook) != std::future_status::ready) {
+      if (!check_ || !found.ok()) continue;
+      found = check_();
+      if (found.ok()) continue;
+      [[maybe_unused]] const arrow::Status closed = Guard("closing", [&] { pair->close(); });
+    }
+    const arrow::Status connected = connecting.get();
+    return found.ok() ? connected : found;
+  }
+
+ private:
+  Mesh& mesh_;
+  const std::function<arrow::Status()> check_;
+};
+
 arrow::Status Connect(const BackendContext& context, const std::string& prefix, Mesh& mesh, Deadline deadline) {
   const int rank = context.membership->rank();
   const int world_size = context.membership->world_size();
@@ -71,6 +103,7 @@ arrow::Status Connect(const BackendContext& context, const std::string& prefix, 
   }));
   ARROW_ASSIGN_OR_RAISE(const auto all, ExchangeLong(context, prefix, own, deadline));
   const size_t length = own.size() / static_cast<size_t>(world_size - 1);
+  Dialer dialer(mesh, context.communicator.check_interrupt);
   for (int peer = 0; peer < world_size; ++peer) {
     if (peer == rank) continue;
     // Each rank leaves itself out of its list.
@@ -79,9 +112,11 @@ arrow::Status Connect(const BackendContext& context, const std::string& prefix, 
     if (theirs.size() != own.size()) {
       return arrow::Status::Invalid("gloo: rank ", peer, " has addresses of another form; do all run the same Gloo?");
     }
+    FaultPoint(FaultPhase::kConnect);
     const std::vector<char> bytes(theirs.data() + place * length, theirs.data() + (place + 1) * length);
-    const arrow::Status status = Guard("connecting", [&] { mesh.context->getPair(peer)->connect(bytes); });
+    const arrow::Status status = dialer.Connect(peer, bytes);
     if (status.ok()) continue;
+    if (GetCommunicationError(status) != nullptr) return status;
     return MakeCommunicationError(
         {.failure = deadline.Passed() ? CommunicationFailure::kTimedOut : CommunicationFailure::kPeerLost,
          .operation = "init",

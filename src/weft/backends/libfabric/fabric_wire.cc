@@ -11,8 +11,12 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <mutex>
 #include <string_view>
+
+#include "weft/base/fault_point.h"
+#include "weft/base/open_files.h"
 
 namespace weft::libfabric {
 namespace {
@@ -42,15 +46,23 @@ uint32_t NotesFor(int world_size) {
 arrow::Result<std::unique_ptr<Wire>> FabricWire::Make(const BackendContext& context, InfoPtr info, Deadline deadline) {
   Membership& membership = *context.membership;
   std::unique_ptr<FabricWire> wire(new FabricWire(membership.rank(), membership.world_size(), std::move(info)));
-  ARROW_RETURN_NOT_OK(wire->Open());
-  ARROW_ASSIGN_OR_RAISE(const std::string own, wire->OwnAddress());
+  // Before any rank has memory that it could leave behind.
   ARROW_ASSIGN_OR_RAISE(const auto processes, membership.ExchangeAll("libfabric/processes", ProcessWatch::Identity(),
                                                                      deadline, context.communicator.check_interrupt));
   for (size_t i = 0; i < processes.size(); ++i) wire->processes_.Add(static_cast<Rank>(i), processes[i]);
-  ARROW_ASSIGN_OR_RAISE(const auto addresses, membership.ExchangeAll("libfabric/addresses", own, deadline,
-                                                                     context.communicator.check_interrupt));
-  ARROW_RETURN_NOT_OK(wire->Connect(addresses));
-  return wire;
+  ARROW_RETURN_NOT_OK(wire->Open());
+  const arrow::Status met = wire->Meet(context, deadline);
+  if (met.ok()) return wire;
+  for (const Rank peer : wire->processes_.Ended()) wire->RemoveMemory(peer);
+  return met;
+}
+
+arrow::Status FabricWire::Meet(const BackendContext& context, Deadline deadline) {
+  ARROW_ASSIGN_OR_RAISE(const std::string own, OwnAddress());
+  FaultPoint(FaultPhase::kRendezvous);
+  ARROW_ASSIGN_OR_RAISE(const auto addresses, context.membership->ExchangeAll("libfabric/addresses", own, deadline,
+                                                                              context.communicator.check_interrupt));
+  return Connect(addresses);
 }
 
 FabricWire::FabricWire(Rank rank, int world_size, InfoPtr info)
@@ -119,7 +131,7 @@ arrow::Status FabricWire::OpenQueue() {
     code = fi_control(&queue->fid, FI_GETWAIT, &queue_descriptor_);
     if (code != 0) return FabricError("fi_control(FI_GETWAIT)", code);
     wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (wake_ < 0) return arrow::Status::IOError("libfabric: eventfd: ", std::strerror(errno));
+    if (wake_ < 0) return arrow::Status::IOError("libfabric: eventfd: ", ErrnoText(errno));
     return arrow::Status::OK();
   }
   attributes.wait_obj = FI_WAIT_NONE;
@@ -144,6 +156,7 @@ arrow::Result<std::string> FabricWire::OwnAddress() {
 
 arrow::Status FabricWire::Connect(const std::vector<std::string>& addresses) {
   for (const std::string& address : addresses) {
+    FaultPoint(FaultPhase::kConnect);
     fi_addr_t peer = FI_ADDR_UNSPEC;
     const int count = fi_av_insert(objects_.addresses.get(), address.data(), 1, &peer, 0, nullptr);
     if (count != 1) return FabricError("fi_av_insert", count < 0 ? count : -FI_EADDRNOTAVAIL);
@@ -344,9 +357,23 @@ void FabricWire::LookForEnds(WireSink& sink) {
   looked_for_ends_ = now;
   for (const Rank peer : processes_.Ended()) {
     sink.OnLost(peer, "its process has ended");
-    // One that was killed has left its memory behind; one that closed has not.
-    const std::string& name = addresses_text_[static_cast<size_t>(peer)];
-    if (name.starts_with(kShmPrefix)) (void)::shm_unlink(name.c_str() + kShmPrefix.size());
+    RemoveMemory(peer);
+  }
+}
+
+/// One that was killed has left its memory behind; one that closed has not. Until its address is known it is only known
+/// that shm names memory by the process.
+void FabricWire::RemoveMemory(Rank peer) {
+  if (provider_ != kShm) return;
+  const std::string& name = addresses_text_[static_cast<size_t>(peer)];
+  if (name.starts_with(kShmPrefix)) (void)::shm_unlink(name.c_str() + kShmPrefix.size());
+  const pid_t process = processes_.process(peer);
+  if (process <= 0) return;
+  const std::string front = std::to_string(process) + ":";
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm", error)) {
+    const std::string file = entry.path().filename().string();
+    if (file.starts_with(front)) (void)::shm_unlink(("/" + file).c_str());
   }
 }
 

@@ -82,10 +82,12 @@ class FabricWire : public Wire {
   arrow::Status Open();
   arrow::Status OpenQueue();
   arrow::Result<std::string> OwnAddress();
+  arrow::Status Meet(const BackendContext& context, Deadline deadline);
   arrow::Status Connect(const std::vector<std::string>& addresses);
   void Describe(const std::vector<std::string>& addresses);
   bool PostNote(Context* context);
   void PostNotes();
+  void RemoveMemory(Rank peer);
   void LookForEnds(WireSink& sink);
   void CloseObjects();
   Context* TakePiece(Rank peer, uint64_t cookie, bool receive);

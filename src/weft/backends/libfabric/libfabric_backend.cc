@@ -7,10 +7,20 @@
 #include "weft/backends/libfabric/fabric_provider.h"
 #include "weft/backends/libfabric/fabric_wire.h"
 #include "weft/base/kept_signals.h"
+#include "weft/base/open_files.h"
 #include "weft/communicator/p2p_communicator.h"
+#include "weft/communicator/start_up.h"
 #include "weft/communicator/wire_transport.h"
 
 namespace weft::libfabric {
+
+namespace {
+
+/// Files of a rank: the library's own, as they were counted, with some to spare; and for each peer.
+constexpr int64_t kOwnFiles = 12;
+constexpr int64_t kFilesOfPeer = 4;
+
+}  // namespace
 
 std::string Version() {
   const uint32_t version = fi_version();
@@ -28,13 +38,17 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendConte
   options.world_size = membership.world_size();
   options.job = membership.job() + "/" + std::to_string(membership.epoch());
   options.deadline = Deadline::After(context.connect_timeout);
-  options.check_interrupt = context.communicator.check_interrupt;
   options.name = "libfabric";
   std::unique_ptr<Wire> wire;
+  std::unique_ptr<StartUp> start_up;
   if (membership.world_size() > 1) {
+    ARROW_ASSIGN_OR_RAISE(start_up, StartUp::Begin(context));
+    options.check_interrupt = [&start_up] { return start_up->Check(); };
+    options.met = [&start_up](Rank peer) { start_up->Met(peer); };
+    ARROW_RETURN_NOT_OK(RequireOpenFiles("libfabric: init", kOwnFiles + kFilesOfPeer * (options.world_size - 1)));
     const KeptSignals kept;  // shm catches some to clean up
-    ARROW_ASSIGN_OR_RAISE(InfoPtr info, ChooseProvider(context, options.deadline));
-    ARROW_ASSIGN_OR_RAISE(wire, FabricWire::Make(context, std::move(info), options.deadline));
+    ARROW_ASSIGN_OR_RAISE(InfoPtr info, ChooseProvider(start_up->context(), options.deadline));
+    ARROW_ASSIGN_OR_RAISE(wire, FabricWire::Make(start_up->context(), std::move(info), options.deadline));
   }
   ARROW_ASSIGN_OR_RAISE(auto transport, WireTransport::Make(std::move(wire), options));
   return MakeP2PCommunicator("libfabric", std::move(transport), context.communicator);

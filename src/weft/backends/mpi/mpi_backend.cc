@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "weft/backends/mpi/mpi_communicator.h"
+#include "weft/base/fault_point.h"
 #include "weft/bootstrap/mpi_process.h"
 
 namespace weft::mpi {
@@ -38,6 +39,7 @@ arrow::Result<MPI_Comm> Duplicate(MPI_Comm from, const BackendContext& context, 
   {
     const std::lock_guard lock(ProcessLock());
     ARROW_RETURN_NOT_OK(Check(MPI_Comm_idup(from, made, &request), "MPI_Comm_idup"));
+    FaultPoint(FaultPhase::kHandshake);
   }
   ARROW_RETURN_NOT_OK(WaitFor(&request, deadline, context.communicator.check_interrupt, "init",
                               "not all ranks of MPI's communicator have come: does each of them call weft.init?"));
@@ -62,6 +64,7 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendConte
   }
   ARROW_RETURN_NOT_OK(CheckPlace(context, rank, size));
   const Deadline deadline = Deadline::After(context.connect_timeout);
+  FaultPoint(FaultPhase::kConnect);
   ARROW_ASSIGN_OR_RAISE(const MPI_Comm control, Duplicate(parent, context, deadline));
   auto made = std::make_shared<MpiContext>();
   ARROW_ASSIGN_OR_RAISE(made->comm, Duplicate(parent, context, deadline));

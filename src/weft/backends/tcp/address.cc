@@ -190,4 +190,23 @@ std::vector<Candidate> Dialable(const Candidates& own, const Candidates& peer) {
   return chosen.empty() ? peer.list : chosen;
 }
 
+bool OnThisHost(int descriptor) {
+  sockaddr_storage here = {};
+  sockaddr_storage there = {};
+  socklen_t here_size = sizeof(here);
+  socklen_t there_size = sizeof(there);
+  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&here), &here_size) != 0 ||
+      ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&there), &there_size) != 0 ||
+      here.ss_family != there.ss_family) {
+    return false;
+  }
+  if (here.ss_family == AF_INET6) {
+    const auto& a = reinterpret_cast<const sockaddr_in6&>(here).sin6_addr;
+    const auto& b = reinterpret_cast<const sockaddr_in6&>(there).sin6_addr;
+    return std::memcmp(&a, &b, sizeof(a)) == 0;
+  }
+  return here.ss_family == AF_INET && reinterpret_cast<const sockaddr_in&>(here).sin_addr.s_addr ==
+                                          reinterpret_cast<const sockaddr_in&>(there).sin_addr.s_addr;
+}
+
 }  // namespace weft::tcp

@@ -55,6 +55,9 @@ arrow::Result<Candidates> GatherCandidates(uint16_t port, const std::string& adv
 /// 127.0.0.0/8 or ::1.
 bool IsLoopback(const sockaddr* address);
 
+/// Whether the other end of a connection has the address of this one.
+bool OnThisHost(int descriptor);
+
 /// Loopback leads from one to the other.
 bool SameHost(const Candidates& a, const Candidates& b);
 

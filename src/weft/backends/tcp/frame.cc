@@ -14,17 +14,18 @@ struct Rule {
 };
 
 // The rule of each type, by its number; type 0 does not exist.
-constexpr std::array<Rule, 10> kRules = {{
+constexpr std::array<Rule, 11> kRules = {{
     {},
-    {kFlagReply, kMaxEagerPayload},      // kEager
-    {0, 0},                              // kRequestToSend
-    {kFlagRefused, 0},                   // kClearToSend
-    {kFlagLast, kMaxDataPayload},        // kData
-    {0, 0},                              // kAcknowledge
-    {kFlagAsk | kFlagAnswer, kMaxText},  // kHeartbeat
-    {0, kMaxText},                       // kAbort
-    {0, 0},                              // kBye
-    {0, 0},                              // kResume
+    {kFlagReply | kFlagShared, kMaxEagerPayload},      // kEager
+    {0, 0},                                            // kRequestToSend
+    {kFlagRefused, 0},                                 // kClearToSend
+    {kFlagLast | kFlagShared, kMaxDataPayload},        // kData
+    {0, 0},                                            // kAcknowledge
+    {kFlagAsk | kFlagAnswer, kMaxText},                // kHeartbeat
+    {0, kMaxText},                                     // kAbort
+    {0, 0},                                            // kBye
+    {0, 0},                                            // kResume
+    {kFlagWhere | kFlagGiven | kFlagTaken, kMaxText},  // kMemory
 }};
 
 template <typename T>

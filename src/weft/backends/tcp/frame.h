@@ -22,6 +22,7 @@ enum class FrameType : uint8_t {
   kAbort = 7,          // the sender has failed
   kBye = 8,            // the last frame of a sender that leaves in good order
   kResume = 9,         // the first frame of each stream: what its sender has of the other's numbered frames
+  kMemory = 10,        // about memory that the two ranks share: shared_memory.h
 };
 
 // Flags; each has its meaning for one type alone.
@@ -30,12 +31,17 @@ inline constexpr uint8_t kFlagLast = 1;     // kData: the message ends with this
 inline constexpr uint8_t kFlagRefused = 1;  // kClearToSend: the message is too long for its receive and not wanted
 inline constexpr uint8_t kFlagAsk = 1;      // kHeartbeat: please answer
 inline constexpr uint8_t kFlagAnswer = 2;   // kHeartbeat: an answer, `tag` is the asker's clock
+inline constexpr uint8_t kFlagShared = 2;   // kEager, kData: the payload is in the shared memory, not in the stream
+inline constexpr uint8_t kFlagWhere = 1;    // kMemory: where it can be sent to; without flags: asks for that
+inline constexpr uint8_t kFlagGiven = 2;    // kMemory: it was sent, `size` bytes
+inline constexpr uint8_t kFlagTaken = 4;    // kMemory: it is mapped, `size` bytes; 0: it is not wanted
 
 inline constexpr size_t kHeaderSize = 48;
 /// Longest payload of a kData frame: short enough for heartbeats to go in between.
 inline constexpr uint32_t kMaxDataPayload = 1 << 20;
 /// Longest message that is sent without being asked for.
 inline constexpr uint32_t kMaxEagerPayload = 256 << 10;
+
 struct FrameHeader {
   FrameType type = FrameType::kAcknowledge;
   uint8_t flags = 0;
@@ -53,6 +59,12 @@ using HeaderBytes = std::array<std::byte, kHeaderSize>;
 constexpr bool IsNumbered(FrameType type) {
   return type == FrameType::kEager || type == FrameType::kRequestToSend || type == FrameType::kClearToSend ||
          type == FrameType::kData || type == FrameType::kBye;
+}
+
+/// Bytes that follow a header in the stream.
+constexpr int64_t InStream(const FrameHeader& header) {
+  const bool message = header.type == FrameType::kEager || header.type == FrameType::kData;
+  return message && (header.flags & kFlagShared) != 0 ? 0 : int64_t{header.length};
 }
 
 HeaderBytes EncodeHeader(const FrameHeader& header);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "weft/base/byte_codec.h"
+#include "weft/base/fault_point.h"
 
 namespace weft::tcp {
 namespace {
@@ -141,6 +142,7 @@ void Handshake::TakeHead() {
 }
 
 void Handshake::TakeMessage(Message message, std::string_view body) {
+  FaultPoint(FaultPhase::kHandshake);
   switch (message) {
     case Message::kHello:
       return TakeHello(body);
@@ -273,6 +275,7 @@ void Handshake::TakeProof(std::string_view body) {
 
 void Handshake::Nominate() {
   if (higher() || state_ != State::kAuthenticated) return;
+  FaultPoint(FaultPhase::kHandshake);
   output_ += Encode(Message::kNominate, AsView(MakeProof(self_.key, ProofRole::kNominate, transcript())));
   AfterNomination();
 }

@@ -7,7 +7,7 @@ namespace {
 
 /// Its payload cannot be had any more.
 bool Gone(const OutFrame& frame) {
-  return frame.header.length > 0 && (frame.cut || (!frame.owned && frame.operation && frame.operation->done()));
+  return InStream(frame.header) > 0 && (frame.cut || (!frame.owned && frame.operation && frame.operation->done()));
 }
 
 }  // namespace
@@ -33,7 +33,7 @@ arrow::Status KeptFrames::Rewind(uint64_t acknowledgement, uint64_t part, uint64
     return arrow::Status::Invalid("has frame ", acknowledgement, " of this rank and not the next, but frames are kept ",
                                   "from ", first, " on only");
   }
-  if (part > 0 && (frames_.empty() || part >= frames_.front()->header.length)) {
+  if (part > 0 && (frames_.empty() || static_cast<int64_t>(part) >= InStream(frames_.front()->header))) {
     return arrow::Status::Invalid("has ", part, " bytes of frame ", first, ", which are more than it has");
   }
   for (const OutFrameRef& frame : frames_) {
@@ -43,7 +43,7 @@ arrow::Status KeptFrames::Rewind(uint64_t acknowledgement, uint64_t part, uint64
     }
     frame->stamped = false;
     frame->head_left = static_cast<int64_t>(kHeaderSize);
-    frame->payload_left = frame->header.length;
+    frame->payload_left = InStream(frame->header);
     frame->cursor = frame->start;
   }
   if (part > 0) {

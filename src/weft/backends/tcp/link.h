@@ -17,6 +17,7 @@
 #include "weft/backends/tcp/byte_stream.h"
 #include "weft/backends/tcp/frame.h"
 #include "weft/backends/tcp/kept_frames.h"
+#include "weft/backends/tcp/shared_memory.h"
 #include "weft/base/communication_error.h"
 #include "weft/communicator/matching.h"
 #include "weft/communicator/message_operation.h"
@@ -35,7 +36,12 @@ struct LinkContext {
   std::vector<std::pair<Rank, std::string>> heard;
   /// A stream that breaks is replaced by another one; else its link is lost.
   bool remakes = false;
+  /// Ranks of one host may share memory.
+  bool shares = false;
 };
+
+/// Shorter messages go by the stream: there they are one write with their header.
+inline constexpr int64_t kLeastShared = 16 << 10;
 
 /// What one call of OnReadable takes from the stream's descriptor, about.
 inline constexpr int64_t kReadBudget = 8 << 20;
@@ -44,6 +50,9 @@ inline constexpr int64_t kReadBudget = 8 << 20;
 /// yet, and are complete as soon as they are copied or acknowledged. Longer ones, and those beyond the credit, are
 /// announced, asked for by the peer when their receive is there, sent in pieces straight from the sender's memory into
 /// the receiver's, and are complete when the last piece is acknowledged.
+///
+/// Where both ranks are on one host, payloads of kLeastShared bytes and more go through memory that they share, and the
+/// stream has their frames' headers alone. The send is complete as soon as the payload is there.
 ///
 /// Every numbered frame is kept until it is acknowledged. Where the stream breaks, the link is `broken`: it takes sends
 /// and receives as ever, writes nothing, and goes on with what the peer lacks when Resume gives it another stream. A
@@ -140,8 +149,17 @@ class Link {
     std::unique_ptr<std::byte[]> buffer;
   };
 
+  /// A message that was asked for and has pieces left.
+  struct Outgoing {
+    OperationRef operation;
+    bool shared = false;  // all of its pieces
+  };
+
+  enum class Sharing : uint8_t { kUnknown, kAsked, kGiven, kReady, kNever };
+
   // Out.
   void SendEager(OperationRef operation);
+  bool QueuePiece();
   OutFrameRef Queue(FrameType type, uint8_t flags, uint64_t tag, uint64_t size);
   void QueueText(FrameType type, uint8_t flags, uint64_t tag, std::string_view text);
   void QueueOwned(const OutFrameRef& frame, std::unique_ptr<std::byte[]> payload, size_t length);
@@ -177,6 +195,22 @@ class Link {
   void Take(const std::byte* bytes, size_t size);
   void Took(int64_t bytes);
 
+  // Shared memory: link_shared.cc.
+  void AskForSharing(int64_t size);
+  bool SharesNow(int64_t size) const {
+    return sharing_ == Sharing::kReady && size >= kLeastShared && shared_out_->room() >= size;
+  }
+  void PutShared(const OutFrameRef& frame, Operation& operation, int64_t length);
+  arrow::Status TakeShared();
+  arrow::Status FinishMemory();
+  void GiveMemory(std::string_view address);
+  void TakeMemory();
+  void CountShared();
+  void AcknowledgeShared();
+  bool shared_acknowledgement_due() const {
+    return shared_in_ != nullptr && shared_unacknowledged_ >= shared_in_->size() / 4;
+  }
+
   void Accept(uint64_t number, int64_t size, const OperationRef& receive);
   void Consume(int64_t size);
   bool waits() const { return matching_.any_posted() || !incoming_.empty() || !announced_.empty(); }
@@ -198,7 +232,7 @@ class Link {
   int64_t eager_sent_ = 0;
   int64_t eager_granted_;
   std::unordered_map<uint64_t, OperationRef> announced_;  // sends not yet acknowledged, by number
-  std::deque<OperationRef> clear_;                        // sends that were asked for and have pieces left
+  std::deque<Outgoing> clear_;
   bool blocked_ = false;
   bool ended_ = false;
   bool write_failed_ = false;
@@ -226,6 +260,13 @@ class Link {
   uint64_t carried_part_ = 0;  // of the first frame of this stream, that the peer had before
   std::optional<Half> half_;
   std::optional<Clock::time_point> suspected_at_;
+
+  // Shared memory, one a direction.
+  Sharing sharing_ = Sharing::kUnknown;  // of what this rank sends
+  std::unique_ptr<SharedOut> shared_out_;
+  std::unique_ptr<SharedIn> shared_in_;
+  std::unique_ptr<Mailbox> mailbox_;   // while the peer's memory is awaited
+  int64_t shared_unacknowledged_ = 0;  // bytes taken from there
 
   // In.
   Matching matching_;

@@ -189,9 +189,12 @@ arrow::Status Link::BeginFrame(const std::byte* head) {
       return ProtocolError("sent a frame out of order");
     }
     // What is there already counts for nothing but what every header says.
-    if (frame_.sequence <= received_sequence_) frame_.type = FrameType::kAcknowledge;
+    if (frame_.sequence <= received_sequence_) {
+      if (InStream(frame_) == 0) frame_.length = 0;
+      frame_.type = FrameType::kAcknowledge;
+    }
   }
-  payload_left_ = frame_.length;
+  payload_left_ = InStream(frame_);
   target_ = Target::kDiscard;
   target_operation_ = nullptr;
   const bool again = half_.has_value() && IsNumbered(frame_.type);
@@ -215,6 +218,7 @@ arrow::Status Link::BeginFrame(const std::byte* head) {
         break;
       case FrameType::kHeartbeat:
       case FrameType::kAbort:
+      case FrameType::kMemory:
         target_ = Target::kBuffer;
         target_buffer_ = std::make_unique_for_overwrite<std::byte[]>(frame_.length);
         break;
@@ -226,7 +230,12 @@ arrow::Status Link::BeginFrame(const std::byte* head) {
   } else if (frame_.acknowledgement <= written_sequence_) {
     ARROW_RETURN_NOT_OK(TakeAcknowledgement(frame_.acknowledgement));
   }
-  return payload_left_ == 0 ? FinishFrame() : arrow::Status::OK();
+  const bool shared = InStream(frame_) != int64_t{frame_.length};
+  if (shared) ARROW_RETURN_NOT_OK(TakeShared());
+  if (payload_left_ > 0) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(FinishFrame());
+  if (shared && shared_acknowledgement_due()) AcknowledgeShared();
+  return arrow::Status::OK();
 }
 
 arrow::Status Link::TakeCredit() {
@@ -279,7 +288,7 @@ arrow::Status Link::BeginClear() {
     ++info_.messages_sent;
     context_->ledger.Complete(*operation, arrow::Status::OK(), operation->size);
   } else if (!operation->done()) {
-    clear_.push_back(operation);
+    clear_.push_back({operation, sharing_ == Sharing::kReady});
   }
   return arrow::Status::OK();
 }
@@ -323,6 +332,8 @@ arrow::Status Link::FinishFrame() {
       return FinishAbort();
     case FrameType::kBye:
       return FinishBye();
+    case FrameType::kMemory:
+      return FinishMemory();
     case FrameType::kRequestToSend:
     case FrameType::kClearToSend:
     case FrameType::kAcknowledge:
@@ -362,7 +373,7 @@ arrow::Status Link::FinishData() {
   context_->ledger.Complete(*found->second.operation, arrow::Status::OK(), found->second.size);
   incoming_.erase(found);
   ++info_.messages_received;
-  acknowledge_now_ = true;  // the sender waits for it
+  if ((frame_.flags & kFlagShared) == 0) acknowledge_now_ = true;  // the sender waits for it
   return arrow::Status::OK();
 }
 

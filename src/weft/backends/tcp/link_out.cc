@@ -7,6 +7,7 @@
 
 #include "weft/backends/tcp/link.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 
 namespace weft::tcp {
 namespace {
@@ -14,6 +15,8 @@ namespace {
 constexpr size_t kMaxSpans = 256;
 /// Pieces of long messages are put in frames only while fewer frames than this wait, so that others do not wait long.
 constexpr size_t kFramesAhead = 3;
+/// The shared memory has room for so many pieces of a long message: while one is read others are written.
+constexpr int64_t kSharedPieces = 8;
 /// What one call writes at most.
 constexpr int64_t kWriteBudget = 8 << 20;
 /// Numbered frames that may be unacknowledged before an acknowledgement of its own is sent.
@@ -35,6 +38,7 @@ arrow::Status Link::Send(OperationRef operation) {
   if (peer_left_ || ended()) return Lost("has left the job (closed its communicator)");
   const int64_t size = operation->size;
   const int64_t charge = size + kEagerOverhead;
+  if (sharing_ == Sharing::kUnknown) AskForSharing(size);
   if (size <= int64_t{kMaxEagerPayload} && eager_sent_ + charge <= eager_granted_) {
     eager_sent_ += charge;
     SendEager(std::move(operation));
@@ -48,6 +52,12 @@ arrow::Status Link::Send(OperationRef operation) {
 
 void Link::SendEager(OperationRef operation) {
   const int64_t size = operation->size;
+  if (SharesNow(size)) {
+    PutShared(Queue(FrameType::kEager, kFlagShared, operation->tag, static_cast<uint64_t>(size)), *operation, size);
+    ++info_.messages_sent;
+    context_->ledger.Complete(*operation, arrow::Status::OK(), size);
+    return;
+  }
   const bool copied = size <= kMaxCopied;
   const auto frame = Queue(FrameType::kEager, copied ? 0 : kFlagReply, operation->tag, static_cast<uint64_t>(size));
   if (copied) {
@@ -114,34 +124,55 @@ void Link::FillWire() {
     answer_due_ = false;
     QueueText(FrameType::kHeartbeat, kFlagAnswer, answer_clock_, {});
   }
-  while (!held_ && !clear_.empty() && wire_.size() < kFramesAhead) {
-    const OperationRef operation = clear_.front();
+  while (!held_ && !clear_.empty() && wire_.size() < kFramesAhead && QueuePiece()) {
+  }
+  if (!wire_.empty()) return;  // what waits there will carry the acknowledgement
+  const int64_t credit = eager_consumed_ + window_;
+  if (acknowledge_now_ || shared_acknowledgement_due() ||
+      received_sequence_ - acknowledged_sequence_ >= kAcknowledgeEvery || credit - eager_advertised_ >= window_ / 4) {
+    Queue(FrameType::kAcknowledge, 0, 0, 0);
+  }
+}
+
+/// The next piece of the message whose turn it is; false where there is no room for it.
+bool Link::QueuePiece() {
+  const auto [operation, shared] = clear_.front();
+  if (operation->done()) {  // cancelled
     clear_.pop_front();
-    if (operation->done()) continue;  // cancelled
-    const int64_t length = std::min(operation->size - operation->moved, int64_t{kMaxDataPayload});
-    const bool last = operation->moved + length == operation->size;
-    auto frame =
-        Queue(FrameType::kData, last ? kFlagLast : 0, operation->number, static_cast<uint64_t>(operation->moved));
+    return true;
+  }
+  const int64_t longest = shared ? shared_out_->size() / kSharedPieces : int64_t{kMaxDataPayload};
+  const int64_t length = std::min(operation->size - operation->moved, longest);
+  if (shared && shared_out_->room() < length) return false;
+  clear_.pop_front();
+  const bool last = operation->moved + length == operation->size;
+  const auto flags = static_cast<uint8_t>((last ? kFlagLast : 0) | (shared ? kFlagShared : 0));
+  const auto frame = Queue(FrameType::kData, flags, operation->number, static_cast<uint64_t>(operation->moved));
+  operation->moved += length;
+  if (shared) {
+    PutShared(frame, *operation, length);
+  } else {
     frame->header.length = static_cast<uint32_t>(length);
     frame->payload_left = length;
     frame->operation = operation;
     frame->cursor = frame->start = operation->send_cursor;
     operation->send_cursor.Advance(length);
-    operation->moved += length;
-    if (!last) clear_.push_back(operation);
   }
-  if (!wire_.empty()) return;  // what waits there will carry the acknowledgement
-  const int64_t credit = eager_consumed_ + window_;
-  if (acknowledge_now_ || received_sequence_ - acknowledged_sequence_ >= kAcknowledgeEvery ||
-      credit - eager_advertised_ >= window_ / 4) {
-    Queue(FrameType::kAcknowledge, 0, 0, 0);
+  if (!last) {
+    clear_.push_back({operation, shared});
+  } else if (shared) {
+    ++info_.messages_sent;
+    context_->ledger.Complete(*operation, arrow::Status::OK(), operation->size);
+    announced_.erase(operation->number);
   }
+  return true;
 }
 
 void Link::Stamp(OutFrame& frame) {
   eager_advertised_ = eager_consumed_ + window_;
   acknowledged_sequence_ = received_sequence_;
   acknowledge_now_ = false;
+  shared_unacknowledged_ = 0;
   frame.header.acknowledgement = received_sequence_;
   frame.header.credit = static_cast<uint64_t>(eager_advertised_);
   frame.head = EncodeHeader(frame.header);
@@ -191,6 +222,8 @@ arrow::Status Link::Flush() {
       return arrow::Status::OK();
     }
     Written(result.bytes);
+    // In the midst of a frame, or before the next.
+    FaultPoint(wire_.empty() ? FaultPhase::kHeader : FaultPhase::kPayload);
     budget -= result.bytes;
   }
   blocked_ = stream_->pending();
@@ -229,6 +262,7 @@ arrow::Status Link::TakeAcknowledgement(uint64_t acknowledgement) {
   if (acknowledgement > written_sequence_) return ProtocolError("acknowledges a frame that was not sent");
   while (const OutFrameRef frame = kept_.TakeAcknowledged(acknowledgement)) {
     carried_ = true;
+    if (frame->header.length > 0 && InStream(frame->header) == 0) shared_out_->Free(frame->header.length);
     if (frame->header.type == FrameType::kEager && frame->operation == nullptr) {
       context_->buffers.GiveBack(std::move(frame->owned), frame->header.length);
     }
@@ -267,7 +301,7 @@ void Link::Fail(const arrow::Status& status, const std::string* abort) {
   if (!wire_.empty()) {
     OutFrame& first = *wire_.front();
     const bool half =
-        first.stamped && first.head_left + first.payload_left < int64_t{kHeaderSize} + first.header.length;
+        first.stamped && first.head_left + first.payload_left < int64_t{kHeaderSize} + InStream(first.header);
     if (half || first.header.type == FrameType::kResume) begun = wire_.front();
     if (begun) Detach(*begun);
   }

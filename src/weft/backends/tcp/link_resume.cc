@@ -91,6 +91,11 @@ arrow::Status Link::Resume(std::unique_ptr<ByteStream> stream, const LinkInfo& i
   peer_has_.reset();
   heard_ = answered_ = false;
   suspected_at_.reset();
+  mailbox_ = nullptr;
+  if (sharing_ == Sharing::kAsked || sharing_ == Sharing::kGiven) {
+    shared_out_ = nullptr;
+    sharing_ = Sharing::kUnknown;
+  }
   last_heard_ = last_written_ = Clock::now();
   info_.path = info.path;
   info_.cipher = info.cipher;

@@ -13,6 +13,7 @@
 #include "weft/base/byte_codec.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/logging.h"
+#include "weft/base/open_files.h"
 
 namespace weft::tcp {
 namespace {
@@ -32,6 +33,8 @@ constexpr Duration kGoneAfter = seconds(1);
 /// A server that is started again goes on where it was.
 constexpr Duration kServerBackWithin = seconds(5);
 constexpr int kLeastBacklog = 1024;
+/// Files of a rank beside those of its links: to poll, to be woken, and connections that are on their way.
+constexpr int64_t kOwnFiles = 10;
 constexpr Duration kLongestPoll = milliseconds(50);
 
 timespec ToTimespec(Duration wait) {
@@ -71,7 +74,8 @@ arrow::Result<std::vector<LinkedPeer>> Linker::Run() {
   }
   ARROW_RETURN_NOT_OK(Enter());
   ARROW_RETURN_NOT_OK(ExchangeCandidates());
-  const arrow::Status status = LinkAll();
+  arrow::Status status = RequireOpenFiles("tcp: init", kOwnFiles + missing_);
+  if (status.ok()) status = LinkAll();
   if (!status.ok()) LeaveNote(status);
   watch_.reset();
   if (options_.rendezvous != nullptr) options_.rendezvous->Rest();
@@ -183,7 +187,9 @@ void Linker::Turn(std::optional<Duration> wait) {
   const int notices = options_.rendezvous != nullptr ? options_.rendezvous->notices().fd() : -1;
   const int orders = relinker_ != nullptr ? relinker_->orders_descriptor() : -1;
   const int processes = relinker_ != nullptr ? processes_.descriptor() : -1;
-  polled_.assign({{listener_->fd(), POLLIN, 0}, {notices, POLLIN, 0}, {orders, POLLIN, 0}, {processes, POLLIN, 0}});
+  // Where no more files can be opened, what waits at the port would be seen again at once.
+  const short accepts = Clock::now() < accept_at_ ? 0 : POLLIN;
+  polled_.assign({{listener_->fd(), accepts, 0}, {notices, POLLIN, 0}, {orders, POLLIN, 0}, {processes, POLLIN, 0}});
   size_t at = polled_.size();
   for (const Connection& connection : connections_) {
     polled_.push_back(
@@ -212,17 +218,19 @@ arrow::Status Linker::CheckTrouble() {
   return options_.deadline.Passed() ? TimedOut() : arrow::Status::OK();
 }
 
-/// A peer that the server has seen leave.
+/// The peer that the server has seen leave first: others have left because of it.
 arrow::Status Linker::CheckGone() const {
   const Clock::time_point now = Clock::now();
-  for (size_t peer = 0; peer < peers_.size(); ++peer) {
-    const PeerState& state = peers_[peer];
+  const PeerState* first = nullptr;
+  for (const PeerState& state : peers_) {
     if (state.linked || !state.gone_at || now < *state.gone_at) continue;
-    const char* phase = link_began_ == Clock::time_point() ? "rendezvous" : "connect";
-    return MakeCommunicationError(Facts(CommunicationFailure::kPeerLost, phase, static_cast<Rank>(peer)),
-                                  "rank " + std::to_string(peer) + " " + state.gone_why + "; look at its log");
+    if (first == nullptr || *state.gone_at < *first->gone_at) first = &state;
   }
-  return arrow::Status::OK();
+  if (first == nullptr) return arrow::Status::OK();
+  const auto peer = static_cast<Rank>(first - peers_.data());
+  const char* phase = link_began_ == Clock::time_point() ? "rendezvous" : "connect";
+  return MakeCommunicationError(Facts(CommunicationFailure::kPeerLost, phase, peer),
+                                "rank " + std::to_string(peer) + " " + first->gone_why + "; look at its log");
 }
 
 /// A port that is closed at every address means that the peer is gone. Not so where the server can pair the two: a
@@ -252,6 +260,7 @@ arrow::Status Linker::TimedOut() const {
     if (state.paired && !state.went) text += ", and it has not asked the rendezvous server for this rank";
     if (state.paired && server_lost_) text += ", and the connection to the rendezvous server is lost";
     if (!state.last_trouble.empty()) text += " (" + state.last_trouble + ")";
+    if (!accept_trouble_.empty()) text += ", and what came in could not be taken: " + accept_trouble_;
     text += "; does a firewall close the port, or is another address to be given by WEFT_ADVERTISE?";
     return MakeCommunicationError(Facts(CommunicationFailure::kTimedOut, "connect", peer), text);
   }

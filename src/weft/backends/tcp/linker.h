@@ -207,6 +207,8 @@ class Linker {
   std::vector<bool> ended_;       // by peer: its process
   Clock::time_point spoke_;       // to the server
   Clock::time_point said_alive_;  // to linked peers
+  Clock::time_point accept_at_;   // again, after it has failed
+  std::string accept_trouble_;
   std::vector<pollfd> polled_;
   std::list<Connection> connections_;
   std::vector<PeerState> peers_;

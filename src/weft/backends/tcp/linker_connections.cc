@@ -9,7 +9,9 @@
 #include "weft/backends/tcp/linker.h"
 #include "weft/backends/tcp/relinker.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
+#include "weft/base/open_files.h"
 
 namespace weft::tcp {
 namespace {
@@ -92,11 +94,12 @@ bool Linker::Drive(Connection& connection, short events) {
     socklen_t size = sizeof(error);
     ::getsockopt(connection.socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
     if (error != 0) {
-      Close(connection, std::strerror(error), error);
+      Close(connection, ErrnoText(error), error);
       return true;
     }
     if ((events & POLLOUT) == 0) return false;
     connection.connecting = false;
+    FaultPoint(FaultPhase::kConnect);
     connection.moved = Clock::now();
     if (connection.way == LinkPath::kHost) NoteConnect(Peer(connection.dialed).routes[connection.route], 0);
     if (connection.way == LinkPath::kPunched) {

@@ -5,12 +5,13 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "weft/backends/tcp/linker.h"
 #include "weft/backends/tcp/relinker.h"
+#include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
+#include "weft/base/open_files.h"
 
 namespace weft::tcp {
 namespace {
@@ -26,6 +27,8 @@ constexpr Duration kComeBackWithin = seconds(1);
 /// Connections of strangers beyond those that a world may have on the way.
 constexpr size_t kSpareConnections = 64;
 constexpr int kMostPairings = 1 + 3;
+/// After an accept that failed because no more files can be opened.
+constexpr Duration kAcceptPause = milliseconds(50);
 /// A pair that was paired again. The NATs may still hold what is left of the connection that broke.
 constexpr Duration kMendWithin = seconds(2);
 /// A link that is made again has less time; a NAT that still holds the old connection does not let go of it by then.
@@ -171,6 +174,7 @@ void Linker::DialHost(Rank peer, size_t route_number) {
   Descriptor socket(::socket(route.endpoint.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   Open({std::move(socket), *std::move(handshake), route.endpoint.ToString(), LinkPath::kHost, peer, route_number},
        route.endpoint);
+  FaultPoint(FaultPhase::kConnect);
 }
 
 void Linker::DialPunch(Rank peer) {
@@ -184,7 +188,7 @@ void Linker::DialPunch(Rank peer) {
   // The one local port, so that the packets leave the NAT by the mapping that the server has seen.
   const int error = socket.valid() ? BindToPort(socket.get(), family, listener_->port()) : errno;
   Connection connection{std::move(socket), *std::move(handshake), state.mapped.ToString(), LinkPath::kPunched, peer, 0};
-  if (error != 0) return Close(connection, std::strerror(error), error);
+  if (error != 0) return Close(connection, ErrnoText(error), error);
   Open(std::move(connection), state.mapped);
 }
 
@@ -214,11 +218,12 @@ void Linker::DialRelay(Rank peer) {
 }
 
 void Linker::Open(Connection connection, const Endpoint& endpoint) {
+  if (!connection.socket.valid()) return Close(connection, "no socket: " + ErrnoText(errno), errno);
   const int one = 1;
   ::setsockopt(connection.socket.get(), IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
   connection.connecting = true;
   if (::connect(connection.socket.get(), endpoint.address(), endpoint.size) != 0 && errno != EINPROGRESS) {
-    return Close(connection, std::strerror(errno), errno);
+    return Close(connection, ErrnoText(errno), errno);
   }
   connections_.push_back(std::move(connection));
 }
@@ -231,7 +236,11 @@ void Linker::AcceptAll() {
     Descriptor socket(::accept4(listener_->fd(), reinterpret_cast<sockaddr*>(&remote.storage), &remote.size,
                                 SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!socket.valid()) {
-      if (errno == EMFILE || errno == ENFILE) MakeRoom();
+      if (OutOfFiles(errno)) {
+        accept_trouble_ = ErrnoText(errno);
+        accept_at_ = Clock::now() + kAcceptPause;
+        MakeRoom();
+      }
       return;
     }
     arrow::Result<Handshake> handshake = Handshake::Accept(identity_, !IsPrivate(remote.address()));

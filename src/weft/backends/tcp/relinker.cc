@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "weft/backends/tcp/linker.h"
+#include "weft/base/open_files.h"
 #include "weft/base/signals_blocked.h"
 
 namespace weft::tcp {
@@ -35,7 +36,7 @@ arrow::Status Relinker::Start() {
   news_ready_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   orders_ready_ = Descriptor(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!news_ready_.valid() || !orders_ready_.valid()) {
-    return arrow::Status::IOError("tcp: eventfd: ", std::strerror(errno));
+    return arrow::Status::IOError("tcp: eventfd: ", ErrnoText(errno));
   }
   attempts_.resize(static_cast<size_t>(linker_->world_size()));
   const SignalsBlocked blocked;

@@ -1,10 +1,8 @@
 #include "weft/backends/tcp/tcp_transport.h"
 
-#include <netinet/in.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,38 +10,18 @@
 #include <system_error>
 #include <utility>
 
+#include "weft/backends/tcp/address.h"
 #include "weft/backends/tcp/relinker.h"
 #include "weft/backends/tcp/timing.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/open_files.h"
 #include "weft/base/signals_blocked.h"
 #include "weft/communicator/fork_generation.h"
 
 namespace weft::tcp {
 namespace {
 
-arrow::Status SystemError(const char* what) {
-  return arrow::Status::IOError("tcp: ", what, ": ", std::strerror(errno));
-}
-
-/// Whether the other end of a connection has the address of this one.
-bool OnThisHost(int descriptor) {
-  sockaddr_storage here = {};
-  sockaddr_storage there = {};
-  socklen_t here_size = sizeof(here);
-  socklen_t there_size = sizeof(there);
-  if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&here), &here_size) != 0 ||
-      ::getpeername(descriptor, reinterpret_cast<sockaddr*>(&there), &there_size) != 0 ||
-      here.ss_family != there.ss_family) {
-    return false;
-  }
-  if (here.ss_family == AF_INET6) {
-    const auto& a = reinterpret_cast<const sockaddr_in6&>(here).sin6_addr;
-    const auto& b = reinterpret_cast<const sockaddr_in6&>(there).sin6_addr;
-    return std::memcmp(&a, &b, sizeof(a)) == 0;
-  }
-  return here.ss_family == AF_INET && reinterpret_cast<const sockaddr_in&>(here).sin_addr.s_addr ==
-                                          reinterpret_cast<const sockaddr_in&>(there).sin_addr.s_addr;
-}
+arrow::Status SystemError(const char* what) { return arrow::Status::IOError("tcp: ", what, ": ", ErrnoText(errno)); }
 
 int Cores() {
   cpu_set_t set;
@@ -54,21 +32,22 @@ int Cores() {
 }  // namespace
 
 arrow::Result<std::unique_ptr<Transport>> TcpTransport::Make(Rank rank, std::vector<LinkedPeer> peers) {
-  return Make(rank, std::move(peers), nullptr);
+  return Make(rank, std::move(peers), nullptr, /*shares=*/false);
 }
 
 arrow::Result<std::unique_ptr<Transport>> TcpTransport::Make(Rank rank, std::vector<LinkedPeer> peers,
-                                                             std::unique_ptr<Relinker> relinker) {
-  std::unique_ptr<TcpTransport> transport(new TcpTransport(rank, static_cast<int>(peers.size())));
+                                                             std::unique_ptr<Relinker> relinker, bool shares) {
+  std::unique_ptr<TcpTransport> transport(new TcpTransport(rank, static_cast<int>(peers.size()), shares));
   ARROW_RETURN_NOT_OK(transport->Start(std::move(peers), std::move(relinker)));
   return transport;
 }
 
-TcpTransport::TcpTransport(Rank rank, int world_size)
+TcpTransport::TcpTransport(Rank rank, int world_size, bool shares)
     : generation_(ForkGeneration()), self_(rank, world_size, &context_.ledger) {
   context_.rank = rank;
   context_.world_size = world_size;
   context_.stage.resize(kStageSize);
+  context_.shares = shares;
 }
 
 arrow::Status TcpTransport::Start(std::vector<LinkedPeer> peers, std::unique_ptr<Relinker> relinker) {

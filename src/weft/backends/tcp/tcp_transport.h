@@ -36,8 +36,9 @@ class TcpTransport : public Transport {
  public:
   /// `peers` by rank. Without a relinker (the first form) a link that breaks is lost.
   static arrow::Result<std::unique_ptr<Transport>> Make(Rank rank, std::vector<LinkedPeer> peers);
+  /// `shares`: ranks of one host may share memory.
   static arrow::Result<std::unique_ptr<Transport>> Make(Rank rank, std::vector<LinkedPeer> peers,
-                                                        std::unique_ptr<Relinker> relinker);
+                                                        std::unique_ptr<Relinker> relinker, bool shares);
   ~TcpTransport() override;
 
   Rank rank() const override { return context_.rank; }
@@ -62,7 +63,7 @@ class TcpTransport : public Transport {
   };
   using Lock = std::unique_lock<std::mutex>;
 
-  TcpTransport(Rank rank, int world_size);
+  TcpTransport(Rank rank, int world_size, bool shares);
   arrow::Status Start(std::vector<LinkedPeer> peers, std::unique_ptr<Relinker> relinker);
   arrow::Status StartThread();
   arrow::Status CheckCall(Rank peer) const;

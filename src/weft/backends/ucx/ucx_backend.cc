@@ -3,15 +3,26 @@
 #include <utility>
 
 #include "weft/backends/ucx/ucx_transport.h"
+#include "weft/base/open_files.h"
 #include "weft/communicator/p2p_communicator.h"
 
 namespace weft::ucx {
+
+namespace {
+
+/// Files of a rank: the library's own, as they were counted, with some to spare; and for each peer.
+constexpr int64_t kOwnFiles = 24;
+constexpr int64_t kFilesOfPeer = 3;
+
+}  // namespace
 
 arrow::Result<std::unique_ptr<Transport>> MakeTransport(const BackendContext& context) {
   if (context.membership == nullptr) return arrow::Status::Invalid("ucx needs a membership");
   if (context.encryption == "on") {
     return arrow::Status::Invalid("encryption=on: UCX trusts its fabric and encrypts nothing; use backend 'tcp'");
   }
+  const int64_t peers = context.membership->world_size() - 1;
+  if (peers > 0) ARROW_RETURN_NOT_OK(RequireOpenFiles("ucx: init", kOwnFiles + kFilesOfPeer * peers));
   return UcxTransport::Make(context);
 }
 

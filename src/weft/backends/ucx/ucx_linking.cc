@@ -12,7 +12,9 @@
 
 #include "weft/backends/ucx/ucx_transport.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/fault_point.h"
 #include "weft/base/host_identity.h"
+#include "weft/base/open_files.h"
 #include "weft/base/process_state.h"
 
 namespace weft::ucx {
@@ -25,9 +27,7 @@ constexpr unsigned kControlId = 1;
 constexpr int64_t kWakeEvent = -1;
 constexpr int64_t kUcxEvent = -2;
 
-arrow::Status SystemError(const char* what) {
-  return arrow::Status::IOError("ucx: ", what, ": ", std::strerror(errno));
-}
+arrow::Status SystemError(const char* what) { return arrow::Status::IOError("ucx: ", what, ": ", ErrnoText(errno)); }
 
 arrow::Status Watch(int poll, int descriptor, int64_t what) {
   epoll_event event = {};
@@ -87,6 +87,7 @@ arrow::Status UcxTransport::Link(const BackendContext& context) {
   ARROW_RETURN_NOT_OK(LinkToSelf());
   if (world_size() == 1) return arrow::Status::OK();
 
+  ARROW_ASSIGN_OR_RAISE(const auto start_up, StartUp::Begin(context));
   ucp_am_handler_param_t handler = {};
   handler.field_mask = UCP_AM_HANDLER_PARAM_FIELD_ID | UCP_AM_HANDLER_PARAM_FIELD_CB | UCP_AM_HANDLER_PARAM_FIELD_ARG;
   handler.id = kControlId;
@@ -97,7 +98,8 @@ arrow::Status UcxTransport::Link(const BackendContext& context) {
 
   Introduction mine;
   mine.ucx_version = LibraryVersion();
-  mine.host = HostIdentity({"pid", "ipc"});
+  // Where the network is another one the line between the two can break, as between hosts.
+  mine.host = HostIdentity({"pid", "ipc", "net"});
   mine.pid = static_cast<int32_t>(::getpid());
   mine.process_start = ProcessStart(mine.pid);
   mine.shared_memory = library_.shared_memory();
@@ -107,9 +109,11 @@ arrow::Status UcxTransport::Link(const BackendContext& context) {
   ARROW_ASSIGN_OR_RAISE(mine.address, library_.Address());
   const std::string encoded = mine.Encode();
   ARROW_ASSIGN_OR_RAISE(const std::vector<std::string> all,
-                        membership.ExchangeAll("ucx", encoded, deadline, context.communicator.check_interrupt));
-  ARROW_RETURN_NOT_OK(Introduce(all, encoded));
-  return AwaitHellos(lock, context, deadline, began);
+                        membership.ExchangeAll("ucx", encoded, deadline, [&] { return start_up->Check(); }));
+  const arrow::Status introduced = Introduce(all, encoded);
+  // UCX may not find the memory of one that is gone.
+  if (!introduced.ok()) return start_up->Explain(introduced);
+  return AwaitHellos(lock, *start_up, deadline, began);
 }
 
 arrow::Status UcxTransport::SetUpPolling() {
@@ -174,6 +178,7 @@ arrow::Status UcxTransport::Introduce(const std::vector<std::string>& introducti
       return arrow::Status::Invalid("ucx: rank ", r, " runs UCX ", other.ucx_version, " and rank ", rank_, " ",
                                     self.ucx_version, "; all ranks need the same version");
     }
+    FaultPoint(FaultPhase::kConnect);
     const bool same_host = other.host == self.host;
     if (same_host) ++on_host;
     Peer& it = peer(r);
@@ -255,8 +260,7 @@ void UcxTransport::AcceptConnections() {
   }
 }
 
-arrow::Status UcxTransport::AwaitHellos(Lock& lock, const BackendContext& context, Deadline deadline,
-                                        Clock::time_point began) {
+arrow::Status UcxTransport::AwaitHellos(Lock& lock, StartUp& start_up, Deadline deadline, Clock::time_point began) {
   Clock::time_point next_check = began;
   for (;;) {
     while (ucp_worker_progress(library_.worker()) != 0) {
@@ -270,11 +274,15 @@ arrow::Status UcxTransport::AwaitHellos(Lock& lock, const BackendContext& contex
       if (r == rank_) continue;
       const bool connected = it.endpoint != nullptr && it.second != nullptr;
       if (connected && !std::exchange(it.greeted, true)) {
+        FaultPoint(FaultPhase::kHandshake);
         SendControl(r, ControlKind::kHello, 0, {});
         SendControl(r, ControlKind::kHello, 0, kSecond);
       }
-      if (it.linked && it.second_linked && it.info.link_seconds == 0)
+      if (it.linked && it.second_linked && it.info.link_seconds == 0) {
         it.info.link_seconds = Seconds(Clock::now() - began);
+        start_up.Met(r);
+        FaultPoint(FaultPhase::kHandshake);
+      }
       if (!(connected && it.linked && it.second_linked) && missing < 0) missing = r;
     }
     if (missing < 0) return arrow::Status::OK();
@@ -289,10 +297,10 @@ arrow::Status UcxTransport::AwaitHellos(Lock& lock, const BackendContext& contex
                                         " has published its address and cannot be reached by UCX, or has not "
                                         "answered; look at UCX_TLS, UCX_NET_DEVICES and firewalls");
     }
-    if (context.communicator.check_interrupt && Clock::now() >= next_check) {
+    if (Clock::now() >= next_check) {
       next_check = Clock::now() + 50ms;
       lock.unlock();
-      const arrow::Status interrupted = context.communicator.check_interrupt();
+      const arrow::Status interrupted = start_up.Check();
       lock.lock();
       ARROW_RETURN_NOT_OK(interrupted);
     }

@@ -17,6 +17,7 @@
 #include "weft/backends/ucx/ucx_library.h"
 #include "weft/backends/ucx/ucx_operation.h"
 #include "weft/communicator/backend.h"
+#include "weft/communicator/start_up.h"
 #include "weft/communicator/transport.h"
 
 namespace weft::ucx {
@@ -93,7 +94,7 @@ class UcxTransport : public Transport {
   arrow::Status Introduce(const std::vector<std::string>& introductions, const std::string& mine);
   arrow::Status ConnectByAddress(const Peer& peer, const Introduction& other, ucp_ep_h* endpoint);
   arrow::Status ConnectBySocket(const Peer& peer, const std::string& listener, ucp_ep_h* endpoint);
-  arrow::Status AwaitHellos(Lock& lock, const BackendContext& context, Deadline deadline, Clock::time_point began);
+  arrow::Status AwaitHellos(Lock& lock, StartUp& start_up, Deadline deadline, Clock::time_point began);
   void AcceptConnections();
   arrow::Status StartIo();
 

@@ -1,0 +1,7 @@
+#include "weft/base/fault_point.h"
+
+namespace weft {
+
+std::atomic<FaultHook> fault_hook{nullptr};
+
+}  // namespace weft
