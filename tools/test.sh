@@ -12,8 +12,12 @@ ctest --test-dir build/release --output-on-failure -j "$(nproc)" --timeout "$([ 
 .venv/bin/python -m pytest -q -rs tests/faults || failed+=(faults)
 # Likewise: a Slurm of four nodes; while soaking also the container images.
 .venv/bin/python -m pytest -q -rs tests/hosts || failed+=(hosts)
-# Bytes of strangers: each fuzz target for a while, ten minutes while soaking.
-tools/fuzz.sh "$([ -n "${WEFT_SOAK:-}" ] && echo 600 || echo 20)" || failed+=(fuzz)
+# Bytes of strangers: each fuzz target for a while; while soaking ten million inputs each, for two hours at most.
+if [ -n "${WEFT_SOAK:-}" ]; then
+  tools/fuzz.sh --runs 10000000 7200 || failed+=(fuzz)
+else
+  tools/fuzz.sh 20 || failed+=(fuzz)
+fi
 tools/lint.sh || failed+=(lint)
 if [ ${#failed[@]} -gt 0 ]; then
   echo "test: failed: ${failed[*]}" >&2

@@ -1,7 +1,7 @@
 """The one conditional request by which output on S3 becomes visible.
 
-Arrow's S3 file system cannot ask for ``If-None-Match`` and ``If-Match``; boto3, where it is installed, can. Without boto3 the
-engine looks and then puts.
+Arrow's S3 file system cannot ask for ``If-None-Match`` and ``If-Match``; boto3, where it is installed, can. Without
+boto3 the engine looks and then puts.
 """
 
 from __future__ import annotations

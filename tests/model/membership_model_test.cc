@@ -279,8 +279,9 @@ TEST(MembershipModel, MoreOfAll) {
   Holds(Explore(RankTwice(true), {.expiries = 1, .expires = IsShort}));
   Holds(Explore(Restart(true), {.crashes = 1}));
   Holds(Explore(Restart(true), {.repeats = 1}));
-  Holds(Explore(Counted(3, 2, -1), {}));
-  Holds(Explore(Counted(3, 3, 0), {}));
+  // As far as memory goes: these are too many to see all.
+  EXPECT_EQ(Explore(Counted(3, 2, -1), {}).broken, "");
+  EXPECT_EQ(Explore(Counted(3, 3, 0), {}).broken, "");
   Holds(Explore({Worker("a", 0, 1, 0), Worker("b", 1, 1, 0), Worker("c", 2, 1, 0), Worker("c'", 2, 1, 0)},
                 {.crashes = 1, .repeats = 1}));
 }

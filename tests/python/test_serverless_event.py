@@ -103,7 +103,11 @@ BAD = [
     ("script", "./a"),
     ("script", ""),
     ("manifest", "xyz"),
+    ("version", True),
+    ("signature", {}),
+    ("signature", "é"),
     ("storage", {"bucket": "b"}),
+    ("storage", {"bucket": 1, "prefix": "x"}),
     ("storage", {"bucket": "b", "prefix": "../x"}),
     ("rendezvous", "nohost"),
     ("secret", {"clear": "abc"}),
@@ -207,6 +211,10 @@ def test_the_papers_payload():
         ("CYLON_LOG_LEVEL", "loud"),
         ("OTHER", "x"),
         ("ROWS", 5),
+        ("ROWS", "1e5"),
+        ("ROWS", "inf"),
+        ("WORLD_SIZE", "1.5"),
+        ("UNIQUENESS", "inf"),
     ],
 )
 def test_bad_keys_are_named(key, value):

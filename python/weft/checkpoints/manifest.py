@@ -135,7 +135,10 @@ def parse(data: bytes, kind: str, name: str) -> Manifest:
         raise ValueError("it is no JSON") from None
     _need(isinstance(value, dict), "it is no object")
     version = value.get("version")
-    _need(version == VERSION, f"its version is {version!r}, not {VERSION}; did a newer Weft write it?")
+    _need(
+        type(version) is int and version == VERSION,
+        f"its version is {version!r}, not {VERSION}; did a newer Weft write it?",
+    )
     found = (value.get("kind"), value.get("name"))
     _need(found == (kind, name), f"it is of {found[0]!r} {found[1]!r}, not of {kind!r} {name!r}")
     epoch, token, world_size, frames = (value.get(field) for field in ("epoch", "token", "world_size", "frames"))

@@ -104,6 +104,7 @@ def _read(folder: Folder, part: Part, schema: Any) -> Any:
     try:
         with pa.ipc.open_stream(data) as reader:
             table = reader.read_all()
+        table.validate()
     except (pa.ArrowException, OSError) as problem:
         raise Damaged(f"{shown} is no Arrow IPC stream: {problem}") from None
     if table.num_rows != part.rows or not table.schema.equals(schema, check_metadata=False):

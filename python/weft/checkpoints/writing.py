@@ -28,6 +28,8 @@ __all__ = ["KEPT", "Content", "Save", "Writer"]
 KEPT = 2
 #: Seconds between two looks for the parts of other ranks, the first and the longest.
 LOOK, LOOK_MOST = 0.02, 0.5
+#: Looks that do not find this rank's own word, which was there: another attempt of the same epoch has removed it.
+LOST_AFTER = 10
 #: Bytes that are summed up and written at a time.
 PIECE = 4 << 20
 #: What can be done where the system refuses.
@@ -214,13 +216,17 @@ class Writer:
     def _others(self, save: Save) -> list[list[Part]]:
         """All ranks' parts, as soon as they are there."""
         wanted = [save.done_name(rank) for rank in range(save.world_size)]
-        pause = LOOK
+        pause, lost = LOOK, 0
         while True:
             there = save.folder.files()
             if all(name in there for name in wanted):
                 break
             # A newer attempt removes what older ones have left, and then they never come.
             _numbers(save)
+            lost += wanted[save.rank] not in there
+            if lost > LOST_AFTER:
+                shown = save.folder.show(wanted[save.rank])
+                raise FileNotFoundError(f"{shown} is gone: another attempt at this job, of the same epoch, is at work")
             if self._stop.wait(pause):
                 raise _Stopped
             pause = min(2 * pause, LOOK_MOST)

@@ -134,11 +134,14 @@ class Job:
         )
         storage = self.storage
         good = isinstance(storage, dict) and set(storage) == {"bucket", "prefix"}
-        _need(good and bool(storage["bucket"]) and _is_name(storage["prefix"]), "'storage' has 'bucket' and 'prefix'")
+        good = good and isinstance(storage["bucket"], str) and bool(storage["bucket"]) and _is_name(storage["prefix"])
+        _need(good, "'storage' has 'bucket' and 'prefix'")
         match = _ADDRESS.fullmatch(self.rendezvous) if isinstance(self.rendezvous, str) else None
         _need(match is not None and 0 < int(match[2]) < 65536, f"'rendezvous' is host:port, not {self.rendezvous!r}")
         good = all(isinstance(text, str) and "\0" not in text for text in self.arguments)
         _need(good, "'arguments' is a list of texts")
+        good = isinstance(self.signature, str) and (not self.signature or bool(_HEX.fullmatch(self.signature)))
+        _need(good, "'signature' is 64 hex digits")
 
     def _check_environment(self) -> None:
         _need(isinstance(self.environment, dict), "'environment' is an object of texts")
@@ -153,7 +156,8 @@ class Job:
     def from_json(cls, value: Any) -> Job:
         """The job of a parsed JSON object; EventError for anything that is not one."""
         _need(isinstance(value, dict), f"it is an object, not {type(value).__name__}")
-        _need(value.get("version") == VERSION, f"'version' is {VERSION}, not {value.get('version')!r}")
+        version = value.get("version")
+        _need(type(version) is int and version == VERSION, f"'version' is {VERSION}, not {version!r}")
         fields = {item.name: item for item in dataclasses.fields(cls)}
         for name in value:
             _need(name == "version" or name in fields, f"{name!r} is not known")

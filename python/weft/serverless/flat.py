@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -52,12 +53,19 @@ def _number(value: dict[str, str], key: str, low: float, default: str | None = N
     if text is None:
         raise EventError(f"event: {key} is missing")
     try:
-        good = float(text) >= low
+        good = low <= float(text) < math.inf
     except ValueError:
         good = False
     if not good:
         raise EventError(f"event: {key} is a number of at least {low:g}, not {text!r}")
     return text
+
+
+def _count(value: dict[str, str], key: str, default: str | None = None) -> int:
+    text = _number(value, key, 1, default)
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise EventError(f"event: {key} is a whole number of at most 18 digits, not {text!r}")
+    return int(text)
 
 
 def _job_name(value: dict[str, str], execution: str) -> str:
@@ -76,8 +84,8 @@ def _scaling_arguments(value: dict[str, str]) -> list[str]:
         raise EventError(
             f"event: CYLON_OPERATION {operation!r}: the script does 'join'; give a script of your own for others"
         )
-    arguments = ["--scaling", scaling, "--rows", str(int(_number(value, "ROWS", 1)))]
-    arguments += ["--iterations", str(int(_number(value, "ITERATIONS", 1, "1")))]
+    arguments = ["--scaling", scaling, "--rows", str(_count(value, "ROWS"))]
+    arguments += ["--iterations", str(_count(value, "ITERATIONS", "1"))]
     return [*arguments, "--unique", _number(value, "UNIQUENESS", 1e-9, "0.9")]
 
 
@@ -105,7 +113,7 @@ def parse(value: dict[str, Any], execution: str) -> FlatPayload:
             publish[name] = f"s3://{value['S3_BUCKET']}/{value[object_key].lstrip('/')}"
     rendezvous = None
     if value.get("RENDEZVOUS_HOST"):
-        rendezvous = f"{value['RENDEZVOUS_HOST']}:{int(_number(value, 'RENDEZVOUS_PORT', 1))}"
+        rendezvous = f"{value['RENDEZVOUS_HOST']}:{_count(value, 'RENDEZVOUS_PORT')}"
     environment = {key: content for key, content in value.items() if key != "RANK"}
     environment["WEFT_ENVIRONMENT_TAG"] = "lambda"
     if value.get("CYLON_LOG_LEVEL"):
@@ -124,7 +132,7 @@ def parse(value: dict[str, Any], execution: str) -> FlatPayload:
         object_name=value["S3_OBJECT_NAME"].strip("/"),
         whole_folder=kind == "folder",
         script=value["SCRIPT"],
-        world_size=int(_number(value, "WORLD_SIZE", 1)),
+        world_size=_count(value, "WORLD_SIZE"),
         rendezvous=rendezvous,
         arguments=tuple(arguments),
         environment=environment,
