@@ -61,7 +61,8 @@ def main() -> None:
     if env.rank == 0:
         megabytes = size / options.turns / (options.steps // options.every) / 1e6
         print(
-            f"{env.world_size} ranks, {options.steps} steps, {megabytes:.0f} MB a checkpoint each {options.every}: without {plain:.2f} s, "
+            f"{env.world_size} ranks, {options.steps} steps, {megabytes:.0f} MB a checkpoint, one in {options.every}: "
+            f"without {plain:.2f} s, "
             f"with {saved:.2f} s ({100 * (saved / plain - 1):+.1f} %); processors {work:.2f} s, {more:.2f} s "
             f"({100 * (more / work - 1):+.1f} %); waited {waited:.2f} s, written at "
             f"{size / seconds / 1e6:.0f} MB/s a rank"

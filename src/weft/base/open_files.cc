@@ -52,8 +52,8 @@ arrow::Status RequireOpenFiles(std::string_view what, int64_t needed) {
   }
   for (const int file : held) ::close(file);
   if (error == 0) return arrow::Status::OK();
-  return arrow::internal::IOErrorFromErrno(error, what, ": ", needed, " more files are needed, and ",
-                                           held.size(), " can be opened: ", ErrnoText(error));
+  return arrow::internal::IOErrorFromErrno(error, what, ": ", needed, " more files are needed, and ", held.size(),
+                                           " can be opened: ", ErrnoText(error));
 }
 
 }  // namespace weft
