@@ -440,9 +440,11 @@ TEST(TcpFrame, HostileHeaders) {
   EXPECT_FALSE(decoded({FrameType::kData, 0, kMaxDataPayload + 1, 0, 1, 0, 0, 0}));
   EXPECT_FALSE(decoded({FrameType::kHeartbeat, 0, UINT32_MAX, 0, 0, 0, 0, 0}));
   EXPECT_FALSE(decoded({FrameType::kBye, 0, 1, 0, 1, 0, 0, 0}));
-  EXPECT_FALSE(decoded({FrameType::kEager, 2, 0, 0, 1, 0, 0, 0}));
+  EXPECT_FALSE(decoded({FrameType::kEager, 4, 0, 0, 1, 0, 0, 0}));
+  EXPECT_FALSE(decoded({FrameType::kRequestToSend, kFlagShared, 0, 0, 1, 0, 0, 0}));
+  EXPECT_FALSE(decoded({FrameType::kMemory, 8, 0, 0, 0, 0, 0, 0}));
   EXPECT_FALSE(decoded({static_cast<FrameType>(0), 0, 0, 0, 0, 0, 0, 0}));
-  EXPECT_FALSE(decoded({static_cast<FrameType>(10), 0, 0, 0, 0, 0, 0, 0}));
+  EXPECT_FALSE(decoded({static_cast<FrameType>(11), 0, 0, 0, 0, 0, 0, 0}));
   EXPECT_FALSE(decoded({FrameType::kHeartbeat, 0, 0, 0, 5, 0, 0, 0}));
 }
 

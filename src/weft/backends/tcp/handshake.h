@@ -60,7 +60,7 @@
 
 namespace weft::tcp {
 
-inline constexpr uint8_t kLinkVersion = 3;
+inline constexpr uint8_t kLinkVersion = 4;
 /// Bytes of a probe, each way.
 inline constexpr size_t kProbeBytes = 64 << 10;
 
