@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import machine
 
@@ -152,18 +153,22 @@ def run_shuffle(rows: int, repeat: int) -> None:
             print(SHUFFLE_MARK + json.dumps({"seconds": seconds[1:], "bytes": sent, "path": path}), flush=True)
 
 
+def _shuffle_row(name: str, found: dict[str, Any], plain: list[float], aim: float, how: str = "") -> Row:
+    """What `run_shuffle` printed beside a plain socket's rounds, of which the first warms up."""
+    return Row(
+        name,
+        {"weft, 2 ranks": found["seconds"], "plain socket": plain[1:]},
+        moved=found["bytes"],
+        limit=statistics.median(plain[1:]),
+        aim_ranks=aim,
+        notes=[f"path: {found['path']}{how}"],
+    )
+
+
 def shuffle_on_one_host(rows: int, repeat: int) -> Row:
     script = [str(HERE / "figures.py"), "shuffle", str(rows), str(repeat)]
     found = json.loads(weft_run(2, 2, script, SHUFFLE_MARK)[0])
-    plain = machine.socket_seconds(found["bytes"], repeat + 1)[1:]
-    return Row(
-        "shuffle, one host",
-        {"weft, 2 ranks": found["seconds"], "plain socket": plain},
-        moved=found["bytes"],
-        limit=statistics.median(plain),
-        aim_ranks=2,
-        notes=[f"path: {found['path']}"],
-    )
+    return _shuffle_row("shuffle, one host", found, machine.socket_seconds(found["bytes"], repeat + 1), 2)
 
 
 @contextmanager
@@ -215,15 +220,8 @@ def shuffle_between_namespaces(rows: int, repeat: int) -> Row:
         if any(rank.returncode for rank in ranks):
             raise SystemExit("the shuffle between namespaces failed")
         found = json.loads(texts[0].split(SHUFFLE_MARK)[1].splitlines()[0])
-        plain = machine.socket_seconds(found["bytes"], repeat + 1, host="198.18.7.1", within=(within[0], within[1]))[1:]
-    return Row(
-        "shuffle, two namespaces",
-        {"weft, 2 ranks": found["seconds"], "plain socket": plain},
-        moved=found["bytes"],
-        limit=statistics.median(plain),
-        aim_ranks=0.95,
-        notes=[f"path: {found['path']}, encryption=off"],
-    )
+        plain = machine.socket_seconds(found["bytes"], repeat + 1, host="198.18.7.1", within=(within[0], within[1]))
+    return _shuffle_row("shuffle, two namespaces", found, plain, 0.95, ", encryption=off")
 
 
 def figures(rows: int, repeat: int) -> dict[str, list[Callable[[], Row]]]:

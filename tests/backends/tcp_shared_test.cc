@@ -312,7 +312,15 @@ class HostileSharer : public ::testing::Test {
     taken_ = Hear(FrameType::kMemory).size;
   }
 
+  /// A message for which the transport asks where its memory can go.
+  OperationPtr SendLong() {
+    auto send = Send(*transport_, 1, 1, long_);
+    Hear(FrameType::kMemory);
+    return send;
+  }
+
   static constexpr uint64_t kCredit = 4 << 20;
+  const std::string long_ = Pattern(100'000, 1);
   Descriptor peer_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<SharedOut> memory_;
@@ -384,9 +392,7 @@ TEST_F(HostileSharer, TakesWhatWasNotGiven) {
 }
 
 TEST_F(HostileSharer, TakesMoreThanWasGiven) {
-  const std::string out = Pattern(100'000, 1);
-  const auto send = Send(*transport_, 1, 1, out);
-  Hear(FrameType::kMemory);
+  const auto send = SendLong();
   const auto mailbox = Mailbox::Open().ValueOrDie();
   Say({FrameType::kMemory, kFlagWhere, 64, 0, 0, 0, kCredit, 0}, mailbox->address());
   EXPECT_EQ(Hear(FrameType::kMemory).size, static_cast<uint64_t>(SharedSize(2)));
@@ -396,9 +402,7 @@ TEST_F(HostileSharer, TakesMoreThanWasGiven) {
 }
 
 TEST_F(HostileSharer, AMailboxThatNobodyHas) {
-  const std::string out = Pattern(100'000, 1);
-  const auto send = Send(*transport_, 1, 1, out);
-  Hear(FrameType::kMemory);
+  const auto send = SendLong();
   Say({FrameType::kMemory, kFlagWhere, 64, 0, 0, 0, kCredit, 0}, std::string(64, 'w'));
   std::string in(5, ' ');
   Say({FrameType::kEager, 0, 5, 1, 1, 0, kCredit, 5}, "still");

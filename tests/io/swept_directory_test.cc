@@ -35,53 +35,49 @@ void Fill(const files::path& directory) {
   for (int i = 0; i < 300; ++i) std::ofstream(directory / ("part-" + std::to_string(i) + std::string(80, 'x'))) << i;
 }
 
-TEST(SweptDirectory, GoesWithATerminatedProcess) {
-  const test::TemporaryDirectory root;
-  const files::path hidden = files::path(root.path()) / ".out.weft-1";
-  Fill(hidden);
+class SweptDirectoryTest : public ::testing::Test {
+ protected:
+  void SetUp() override { Fill(hidden_); }
+
+  const test::TemporaryDirectory root_;
+  const files::path hidden_ = files::path(root_.path()) / ".out.weft-1";
+};
+
+TEST_F(SweptDirectoryTest, GoesWithATerminatedProcess) {
   const int status = StatusOf([&] {
-    const SweptDirectory swept(hidden.string());
+    const SweptDirectory swept(hidden_.string());
     ::raise(SIGTERM);
   });
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) << status;
-  EXPECT_TRUE(files::is_empty(root.path()));
+  EXPECT_TRUE(files::is_empty(root_.path()));
 }
 
-TEST(SweptDirectory, StaysOnceItIsLetGo) {
-  const test::TemporaryDirectory root;
-  const files::path hidden = files::path(root.path()) / ".out.weft-1";
-  Fill(hidden);
+TEST_F(SweptDirectoryTest, StaysOnceItIsLetGo) {
   const int status = StatusOf([&] {
     {
-      const SweptDirectory swept(hidden.string());
+      const SweptDirectory swept(hidden_.string());
     }
     ::raise(SIGTERM);
   });
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) << status;
-  EXPECT_TRUE(files::exists(hidden));
+  EXPECT_TRUE(files::exists(hidden_));
 }
 
-TEST(SweptDirectory, LeavesAProgramsOwnHandlerAlone) {
-  const test::TemporaryDirectory root;
-  const files::path hidden = files::path(root.path()) / ".out.weft-1";
-  Fill(hidden);
+TEST_F(SweptDirectoryTest, LeavesAProgramsOwnHandlerAlone) {
   const int status = StatusOf([&] {
     ::signal(SIGTERM, [](int) { ::_exit(3); });
-    const SweptDirectory swept(hidden.string());
+    const SweptDirectory swept(hidden_.string());
     ::raise(SIGTERM);
   });
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 3) << status;
-  EXPECT_TRUE(files::exists(hidden));
+  EXPECT_TRUE(files::exists(hidden_));
 }
 
-TEST(SweptDirectory, IsNotAForkedChilds) {
-  const test::TemporaryDirectory root;
-  const files::path hidden = files::path(root.path()) / ".out.weft-1";
-  Fill(hidden);
-  const SweptDirectory swept(hidden.string());
+TEST_F(SweptDirectoryTest, IsNotAForkedChilds) {
+  const SweptDirectory swept(hidden_.string());
   const int status = StatusOf([] { ::raise(SIGTERM); });
   EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM) << status;
-  EXPECT_TRUE(files::exists(hidden));
+  EXPECT_TRUE(files::exists(hidden_));
 }
 
 }  // namespace

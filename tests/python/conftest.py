@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -138,6 +139,32 @@ class Launches:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+def pids(folder: Path, ranks: int, wait_for: Callable[[Callable[[], bool], float], None]) -> list[int]:
+    """The ranks' processes, when each has written its own, and a line's end, to ``pid-RANK``."""
+    files = [folder / f"pid-{rank}" for rank in range(ranks)]
+    wait_for(lambda: all(file.exists() and file.read_text().endswith("\n") for file in files), 60)
+    return [int(file.read_text()) for file in files]
+
+
+@pytest.fixture
+def make_disk(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mounts a file system in memory of so many MiB."""
+    mount, made = shutil.which("mount"), []
+
+    def make(mebibytes: int) -> Path:
+        folder = tmp_path / f"disk{len(made)}"
+        folder.mkdir()
+        options = ["-t", "tmpfs", "-o", f"size={mebibytes}m"]
+        if mount is None or subprocess.run([mount, *options, "weft", folder]).returncode != 0:
+            pytest.skip("no file system can be mounted here")
+        made.append(folder)
+        return folder
+
+    yield make
+    for folder in made:
+        subprocess.run(["umount", "-l", folder], check=True)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from conftest import pids
 from tables import PAYLOADS
 
 from weft import _core
@@ -70,12 +71,6 @@ ENDLESS = """
             file.write(f"{time.time()} {type(problem).__name__} {problem.peer}\\n")
         raise
 """
-
-
-def pids(folder: Path, ranks: int, wait_for) -> list[int]:
-    files = [folder / f"pid-{rank}" for rank in range(ranks)]
-    wait_for(lambda: all(file.exists() and file.read_text().endswith("\n") for file in files), 60)
-    return [int(file.read_text()) for file in files]
 
 
 def left_in_shm(processes: Iterable[int]) -> list[Path]:

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from conftest import pids
 
 from weft import _core
 
@@ -158,10 +159,9 @@ def test_a_kill_after_a_jump_is_found_in_time(launch, wait_for, figure):
 """
     )
     process = launch.start(script, 3, **start_clock(launch.folder))
-    told = [launch.folder / f"pid-{rank}" for rank in range(3)]
-    wait_for(lambda: all(file.exists() and file.read_text().endswith("\n") for file in told), 60)
+    victim = pids(launch.folder, 3, wait_for)[2]
     begin = time.monotonic()
-    os.kill(int(told[2].read_text()), 19)
+    os.kill(victim, 19)
     done = launch.finish(process, begin)
     found = {
         int(rank): float(when) - begin for rank, when in re.findall(r"rank (\d) lost rank 2 at ([\d.]+)", done.out)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import signal
 import time
-from pathlib import Path
 
 import pytest
+from conftest import pids
 
 #: Ranks join without end; each says when it is in the middle of it.
 ENDLESS = """
@@ -31,12 +31,6 @@ ENDLESS = """
             file.write(f"{time.time()} {problem.peer} {problem.rank} {problem.operation}\\n")
         raise
 """
-
-
-def pids(folder: Path, ranks: int, wait_for) -> list[int]:
-    files = [folder / f"pid-{rank}" for rank in range(ranks)]
-    wait_for(lambda: all(file.exists() and file.read_text().endswith("\n") for file in files), 60)
-    return [int(file.read_text()) for file in files]
 
 
 @pytest.mark.parametrize("ranks", [2, 4])

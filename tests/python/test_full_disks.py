@@ -6,27 +6,18 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 SOAK = bool(os.environ.get("WEFT_SOAK"))
-MOUNT = shutil.which("mount")
 FULL = "No space left on device"
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 12 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if MOUNT is None or subprocess.run([MOUNT, "-t", "tmpfs", "-o", "size=12m", "weft", folder]).returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+def disk(make_disk) -> Path:
+    return make_disk(12)
 
 
 def lines(out: str, mark: str) -> list[str]:

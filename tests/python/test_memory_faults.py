@@ -9,12 +9,6 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-MOUNT = shutil.which("mount")
 
 JOIN = """
     import os, sys
@@ -40,17 +34,6 @@ JOIN = """
 """
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 30 MB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    if MOUNT is None or subprocess.run([MOUNT, "-t", "tmpfs", "-o", "size=30m", "weft", folder]).returncode != 0:
-        pytest.skip("no file system can be mounted here")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
 def test_without_a_directory(launch):
     done = launch(JOIN, ranks=2, LIMIT="100MB")
     lines = [line for line in done.out.splitlines() if "MemoryLimitExceeded" in line]
@@ -60,7 +43,8 @@ def test_without_a_directory(launch):
     )
 
 
-def test_a_full_disk_on_one_rank(launch, tmp_path, small_disk):
+def test_a_full_disk_on_one_rank(launch, tmp_path, make_disk):
+    small_disk = make_disk(30)
     large = tmp_path / "large"
     large.mkdir()
     begin = time.monotonic()

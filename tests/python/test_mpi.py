@@ -10,7 +10,7 @@ import time
 
 import pytest
 import tables
-from conftest import MPIRUN
+from conftest import MPIRUN, pids
 from hypothesis import given
 from hypothesis import strategies as st
 from servers import Servers
@@ -239,14 +239,12 @@ def test_a_killed_rank(launch, wait_for):
             frame.merge(frame.head(1000), on=[0])
         """,
     )
-    files = [launch.folder / f"pid-{rank}" for rank in range(3)]
-    wait_for(lambda: all(file.exists() and file.read_text().endswith("\n") for file in files), 60)
-    pids = [int(file.read_text()) for file in files]
+    processes = pids(launch.folder, 3, wait_for)
     begin = time.monotonic()
-    os.kill(pids[1], signal.SIGKILL)
+    os.kill(processes[1], signal.SIGKILL)
     done = launch.finish(process, begin)
     assert done.code != 0 and done.seconds < 10, done.text
-    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 10)
+    wait_for(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in processes), 10)
 
 
 def test_ctrl_c(launch, wait_for):
@@ -289,10 +287,8 @@ def test_a_stopped_rank(launch, wait_for, figure):
             raise
         """,
     )
-    files = [launch.folder / f"pid-{rank}" for rank in range(3)]
-    wait_for(lambda: all(file.exists() and file.read_text().endswith("\n") for file in files), 60)
+    victim = pids(launch.folder, 3, wait_for)[1]
     stopped, begin = time.time(), time.monotonic()
-    victim = int(files[1].read_text())
     os.kill(victim, signal.SIGSTOP)
     told = [launch.folder / f"failed-{rank}" for rank in (0, 2)]
     wait_for(lambda: any(file.exists() and file.read_text().endswith("\n") for file in told), 40)

@@ -94,21 +94,25 @@ class Operator:
         if self._tables and parts != self.parts:
             return f"it is one of {parts} parts, not of {self.parts}"
         self.parts = parts
-        taken = {part for first, (count, _) in self._tables.items() for part in range(first, first + count)}
         for key, count in runs.items():
             run = range(int(key), int(key) + count)
-            if run[-1] >= parts or taken & set(run):
+            if run[-1] >= parts or self._finished & set(run):
                 return "it has parts that are there already"
             self._tables[run[0]] = (count, tables[key])
             self._keeper.parts.restored += count
         return ""
 
+    @property
+    def _finished(self) -> set[int]:
+        """The parts of which there is a table."""
+        return {part for first, (count, _) in self._tables.items() for part in range(first, first + count)}
+
     def start(self, parts: int) -> bool:
         """Whether it is to be done in parts: there are several, or some were finished."""
         if not self._tables:
             self.parts = min(parts, MOST_PARTS)
-        done = {part for first, (count, _) in self._tables.items() for part in range(first, first + count)}
-        self.todo = [part for part in range(self.parts) if part not in done]
+        finished = self._finished
+        self.todo = [part for part in range(self.parts) if part not in finished]
         self._began = time.monotonic()
         return self.parts > 1
 

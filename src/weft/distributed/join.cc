@@ -94,8 +94,8 @@ arrow::Result<TablePtr> PruneSide(const TablePtr& table, std::vector<int>* keys,
   return kept.size() == needed.size() ? arrow::Result<TablePtr>(table) : table->SelectColumns(kept);
 }
 
-arrow::Result<Pruned> Prune(const TablePtr& left, const TablePtr& right, const JoinOptions& options) {
-  ARROW_ASSIGN_OR_RAISE(const auto plan, kernels::PlanJoin(*left->schema(), *right->schema(), options));
+arrow::Result<Pruned> Prune(const TablePtr& left, const TablePtr& right, const JoinOptions& options,
+                            const JoinPlan& plan) {
   Pruned out{left, right, options, plan.schema};
   const auto is_left = [](const kernels::OutputColumn& column) { return column.side == kernels::Side::kLeft; };
   std::vector<bool> left_needed(static_cast<size_t>(left->num_columns()), false);
@@ -156,7 +156,7 @@ Route ChooseRoute(const JoinSides& sides, const JoinOptions& options, int world_
 
 /// Where the rows of the result lie: by the hash of keys that the columns `left` and `right` of the two sides held, a
 /// list for each place in the hash.
-Placement PlaceResult(const Placement& like, const kernels::JoinPlan& plan, const JoinOptions& options,
+Placement PlaceResult(const Placement& like, const JoinPlan& plan, const JoinOptions& options,
                       const std::vector<std::vector<int>>& left, const std::vector<std::vector<int>>& right) {
   const auto has = [](const std::vector<int>& columns, int column) {
     return std::find(columns.begin(), columns.end(), column) != columns.end();
@@ -231,7 +231,7 @@ arrow::Result<Placed> JoinInAnyOrder(Communicator& communicator, const TablePtr&
   JoinPlan plan;
   const auto prepare = [&]() -> arrow::Result<Pruned> {
     ARROW_ASSIGN_OR_RAISE(plan, kernels::PlanJoin(*left->schema(), *right->schema(), options));
-    ARROW_ASSIGN_OR_RAISE(auto pruned, Prune(left, right, options));
+    ARROW_ASSIGN_OR_RAISE(auto pruned, Prune(left, right, options, plan));
     if (ChoosesLeftRows(options.type)) {
       // Of one key one row is enough.
       ARROW_ASSIGN_OR_RAISE(pruned.right,

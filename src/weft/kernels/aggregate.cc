@@ -51,17 +51,12 @@ class SumStates : public GroupStates {
     ARROW_RETURN_NOT_OK(states_.RunSections(
         grouping, context, SumFold<State>(),
         [&](std::span<State> states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
-          const auto places = static_cast<int64_t>(states.size());
-          std::vector<State> lanes(places <= kLaneGroups ? states.size() * kLanes : 0);
-          State* const into = lanes.empty() ? states.data() : lanes.data();
+          Lanes<State> lanes(states);
           for (int64_t begin = 0; begin < length; begin += kFoldBlock) {
-            add(into, ids + begin, rows == nullptr ? nullptr : rows + begin, first + begin,
-                std::min(kFoldBlock, length - begin), lanes.empty() ? 0 : places);
+            add(lanes.data(), ids + begin, rows == nullptr ? nullptr : rows + begin, first + begin,
+                std::min(kFoldBlock, length - begin), lanes.apart());
           }
-          // Place 0 may belong to a neighbour.
-          for (size_t l = 1; l < lanes.size(); ++l) {
-            if (l % states.size() != 0) states[l % states.size()] += lanes[l];
-          }
+          lanes.AddUp();
         }));
     column_.reset();
     return arrow::Status::OK();
@@ -153,16 +148,15 @@ class CountStates : public GroupStates {
       ARROW_RETURN_NOT_OK(states.RunSections(
           grouping, context, SumFold<int64_t>(),
           [&](std::span<int64_t> of_groups, const uint32_t* ids, const int64_t*, int64_t, int64_t length) {
-            const size_t places = of_groups.size();
-            std::vector<int64_t> lanes(static_cast<int64_t>(places) <= kLaneGroups ? places * kLanes : 0);
+            Lanes<int64_t> lanes(of_groups);
+            int64_t* const counts = lanes.data();
+            const int64_t apart = lanes.apart();
             int64_t i = 0;
-            for (; !lanes.empty() && i + kLanes <= length; i += kLanes) {
-              for (size_t l = 0; l < size_t{kLanes}; ++l) ++lanes[l * places + ids[i + static_cast<int64_t>(l)]];
+            for (; apart != 0 && i + kLanes <= length; i += kLanes) {
+              for (int64_t l = 0; l < kLanes; ++l) ++counts[l * apart + ids[i + l]];
             }
-            for (; i < length; ++i) ++of_groups[ids[i]];
-            for (size_t l = 1; l < lanes.size(); ++l) {
-              if (l % places != 0) of_groups[l % places] += lanes[l];
-            }
+            for (; i < length; ++i) ++counts[ids[i]];
+            lanes.AddUp();
           }));
       ARROW_ASSIGN_OR_RAISE(grouping.sizes, Finished(states, grouping, context));
     }

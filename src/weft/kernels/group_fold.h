@@ -149,6 +149,29 @@ struct SmallDecimalReader {
 constexpr int64_t kLanes = 4;
 constexpr int64_t kLaneGroups = 256;
 
+/// The lanes of one section's states, which are sums; none where there are many groups.
+template <typename State>
+class Lanes {
+ public:
+  explicit Lanes(std::span<State> states)
+      : states_(states), lanes_(static_cast<int64_t>(states.size()) <= kLaneGroups ? states.size() * kLanes : 0) {}
+
+  /// The first lane, or the states themselves; `apart()` is the distance to the next, 0 where there are none.
+  State* data() { return lanes_.empty() ? states_.data() : lanes_.data(); }
+  int64_t apart() const { return lanes_.empty() ? 0 : static_cast<int64_t>(states_.size()); }
+
+  /// Adds them to the states, but for place 0, which may belong to a neighbour.
+  void AddUp() {
+    for (size_t l = 1; l < lanes_.size(); ++l) {
+      if (l % states_.size() != 0) states_[l % states_.size()] += lanes_[l];
+    }
+  }
+
+ private:
+  std::span<State> states_;
+  std::vector<State> lanes_;
+};
+
 /// Calls apply(state, value) for the values that are not null. Lanes of states lie `lane` apart, 0 where there is one;
 /// they are used where all rows of a column are read in their order.
 template <typename State, typename ReaderType, typename Apply>

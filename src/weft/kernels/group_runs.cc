@@ -60,13 +60,16 @@ arrow::Result<GroupRuns> MakeGroupRuns(const Grouping& grouping, const Context& 
 
 arrow::Result<PoolArray<int64_t>> GroupOfRows(const Grouping& grouping, int64_t rows, const Context& context) {
   ARROW_ASSIGN_OR_RAISE(auto groups, PoolArray<int64_t>::Make(rows, context.pool));
-  std::fill(groups.begin(), groups.end(), int64_t{-1});
   const auto sections = static_cast<int64_t>(grouping.sections.size());
+  int64_t covered = 0;
+  for (const GroupSection& section : grouping.sections) covered += section.end - section.begin;
+  // Rows that no section names belong to no group.
+  if (covered < rows) std::fill(groups.begin(), groups.end(), int64_t{-1});
   ARROW_RETURN_NOT_OK(ParallelFor(context, sections, [&](int64_t s) {
     const GroupSection& section = grouping.sections[static_cast<size_t>(s)];
     for (int64_t i = section.begin; i < section.end; ++i) {
       const uint32_t id = grouping.ids[i];
-      if (id != 0) groups[grouping.Row(i)] = GlobalGroup(section, grouping.shared, id);
+      groups[grouping.Row(i)] = id == 0 ? -1 : GlobalGroup(section, grouping.shared, id);
     }
     return arrow::Status::OK();
   }));

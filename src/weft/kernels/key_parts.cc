@@ -5,8 +5,6 @@
 #include <utility>
 
 #include "weft/kernels/spilling.h"
-#include "weft/table/hash.h"
-#include "weft/table/partition.h"
 #include "weft/table/tables.h"
 
 namespace weft::kernels {
@@ -31,11 +29,7 @@ arrow::Result<Batches> Slices(const TablePtr& table, int parts) {
 /// The wanted parts of one batch.
 arrow::Result<Batches> Cut(const arrow::RecordBatch& batch, const KeyParts& how, const std::vector<int>& wanted,
                            const Context& context) {
-  std::vector<uint64_t> hashes(static_cast<size_t>(batch.num_rows()));
-  ARROW_RETURN_NOT_OK(table::HashRows(batch, how.keys, {.nan_is_null = how.nan_is_null}, hashes.data()));
-  std::vector<uint32_t> targets(hashes.size());
-  for (size_t i = 0; i < hashes.size(); ++i) targets[i] = PartOfHash(hashes[i], kKeyPartsLevel, how.parts);
-  ARROW_ASSIGN_OR_RAISE(auto all, table::PartitionBatch(batch, targets, how.parts, context));
+  ARROW_ASSIGN_OR_RAISE(auto all, CutBatchByKey(batch, how.keys, how.nan_is_null, kKeyPartsLevel, how.parts, context));
   Batches out;
   for (const int part : wanted) out.push_back(all[static_cast<size_t>(part)]);
   return out;

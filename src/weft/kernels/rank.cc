@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "weft/kernels/gather.h"
-#include "weft/kernels/group_ids.h"
+#include "weft/kernels/group_runs.h"
 #include "weft/kernels/group_table.h"
 
 namespace weft::kernels {
@@ -65,7 +65,7 @@ arrow::Result<ValueCounts> CountValues(const arrow::Table& table, const RankOpti
                                 .drop_nulls = options.missing == RankMissing::kKeep};
   ARROW_ASSIGN_OR_RAISE(const auto grouping, GroupRows(table, keys, grouped, context));
   ValueCounts found;
-  ARROW_ASSIGN_OR_RAISE(found.value_of_row, GroupIds(grouping, table.num_rows(), context));
+  ARROW_ASSIGN_OR_RAISE(found.value_of_row, GroupOfRows(grouping, table.num_rows(), context));
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> buffer,
                         arrow::AllocateBuffer(grouping.groups * static_cast<int64_t>(sizeof(int64_t)), context.pool));
   auto* counts = reinterpret_cast<int64_t*>(buffer->mutable_data());

@@ -28,8 +28,17 @@ uint64_t Mix(uint64_t hash, int level) {
 
 }  // namespace
 
-uint32_t PartOfHash(uint64_t hash, int level, int parts) {
-  return table::RankOfHash(Mix(hash, level), static_cast<uint32_t>(parts));
+arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> CutBatchByKey(const arrow::RecordBatch& batch,
+                                                                              const std::vector<int>& keys,
+                                                                              bool nan_is_null, int level, int parts,
+                                                                              const Context& context) {
+  std::vector<uint64_t> hashes(static_cast<size_t>(batch.num_rows()));
+  ARROW_RETURN_NOT_OK(table::HashRows(batch, keys, {.nan_is_null = nan_is_null}, hashes.data()));
+  std::vector<uint32_t> targets(hashes.size());
+  for (size_t i = 0; i < hashes.size(); ++i) {
+    targets[i] = table::RankOfHash(Mix(hashes[i], level), static_cast<uint32_t>(parts));
+  }
+  return table::PartitionBatch(batch, targets, parts, context);
 }
 
 bool MustSpill(const Context& context, int64_t bytes) {
@@ -94,19 +103,11 @@ arrow::Result<std::unique_ptr<table::SpillFile>> SpillByKey(const std::shared_pt
   const Context piece = ForPiece(context);
   ARROW_ASSIGN_OR_RAISE(auto file,
                         table::SpillFile::Make(schema, parts, kSegmentBytes, context.spill->work_bytes() / 8, context));
-  std::vector<uint64_t> hashes;
-  std::vector<uint32_t> targets;
   for (;;) {
     ARROW_RETURN_NOT_OK(context.stop.Poll());
     ARROW_ASSIGN_OR_RAISE(const auto batch, next());
     if (batch == nullptr) break;
-    hashes.resize(static_cast<size_t>(batch->num_rows()));
-    targets.resize(hashes.size());
-    ARROW_RETURN_NOT_OK(table::HashRows(*batch, keys, {.nan_is_null = nan_is_null}, hashes.data()));
-    for (size_t i = 0; i < hashes.size(); ++i) {
-      targets[i] = PartOfHash(hashes[i], level, parts);
-    }
-    ARROW_ASSIGN_OR_RAISE(auto cut, table::PartitionBatch(*batch, targets, parts, piece));
+    ARROW_ASSIGN_OR_RAISE(auto cut, CutBatchByKey(*batch, keys, nan_is_null, level, parts, piece));
     for (int part = 0; part < parts; ++part) {
       ARROW_RETURN_NOT_OK(file->Append(part, std::move(cut[static_cast<size_t>(part)])));
     }

@@ -45,9 +45,12 @@ int PartsFor(int64_t bytes, const Context& context);
 /// The level of CutByKey; those of inputs that are spilled are below it.
 constexpr int kKeyPartsLevel = 16;
 
-/// The part of a row by the hash of its keys (table::HashRows), 0 <= part < parts: another one at each level, and
-/// independent of the rank that owns the row.
-uint32_t PartOfHash(uint64_t hash, int level, int parts);
+/// The rows of a batch by the hash of their keys, a batch a part: other parts at each level, and independent of the
+/// rank that owns a row.
+arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> CutBatchByKey(const arrow::RecordBatch& batch,
+                                                                              const std::vector<int>& keys,
+                                                                              bool nan_is_null, int level, int parts,
+                                                                              const Context& context);
 
 /// All rows of an input, in parts by the hash of their keys; equal keys are in one part, in the order they had. Another
 /// `level` cuts otherwise, and all levels otherwise than rows are shared out to ranks.

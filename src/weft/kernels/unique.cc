@@ -8,7 +8,7 @@
 #include <span>
 
 #include "weft/kernels/gather.h"
-#include "weft/kernels/group_ids.h"
+#include "weft/kernels/group_runs.h"
 #include "weft/kernels/group_table.h"
 #include "weft/table/columns.h"
 
@@ -18,7 +18,7 @@ namespace {
 /// The last row of each group or, with `single`, -1 for groups of several rows; in ascending order.
 arrow::Result<PoolArray<int64_t>> LastRows(const Grouping& grouping, int64_t rows, bool single,
                                            const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(const auto ids, GroupIds(grouping, rows, context));
+  ARROW_ASSIGN_OR_RAISE(const auto ids, GroupOfRows(grouping, rows, context));
   ARROW_ASSIGN_OR_RAISE(auto last, PoolArray<int64_t>::Make(grouping.groups, context.pool));
   for (int64_t row = 0; row < rows; ++row) last[ids[row]] = row;
   ARROW_ASSIGN_OR_RAISE(auto kept, PoolArray<int64_t>::Make(grouping.groups, context.pool));

@@ -89,7 +89,7 @@ class Tunnel {
     int error = 0;
     socklen_t size = sizeof(error);
     ::getsockopt(wire_.fd(), SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error != 0) return Fail({std::strerror(error), false});
+    if (error != 0) return Fail({ErrnoText(error), false});
     connecting_ = false;
     return true;
   }
@@ -103,7 +103,7 @@ class Tunnel {
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) return true;
     Decrypt(chunk);
     if (engine_->ended()) return true;
-    return Fail({got == 0 ? "the connection was closed" : std::strerror(errno), false});
+    return Fail({got == 0 ? "the connection was closed" : ErrnoText(errno), false});
   }
 
   void TakePlain(Chunk* chunk) {

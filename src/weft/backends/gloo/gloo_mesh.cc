@@ -64,31 +64,21 @@ arrow::Result<std::vector<std::string>> ExchangeLong(const BackendContext& conte
 }
 
 /// Gloo waits for a peer without looking at anything else: that is done on a thread of its own, and ended by closing
-/// the pair.
-class Dialer {
- public:
-  Dialer(Mesh& mesh, std::function<arrow::Status()> check) : mesh_(mesh), check_(std::move(check)) {}
-
-  /// A communication error is that of the check.
-  arrow::Status Connect(Rank peer, const std::vector<char>& bytes) {
-    const auto pair = mesh_.context->getPair(peer).get();
-    auto connecting =
-        std::async(std::launch::async, [&] { return Guard("connecting", [&] { pair->connect(bytes); }); });
-    arrow::Status found;
-    while (connecting.wait_for(kLook) != std::future_status::ready) {
-      if (!check_ || !found.ok()) continue;
-      found = check_();
-      if (found.ok()) continue;
-      [[maybe_unused]] const arrow::Status closed = Guard("closing", [&] { pair->close(); });
-    }
-    const arrow::Status connected = connecting.get();
-    return found.ok() ? connected : found;
+/// the pair where `check` has an error, which is then the result.
+arrow::Status ConnectPair(Mesh& mesh, Rank peer, const std::vector<char>& bytes,
+                          const std::function<arrow::Status()>& check) {
+  const auto pair = mesh.context->getPair(peer).get();
+  auto connecting = std::async(std::launch::async, [&] { return Guard("connecting", [&] { pair->connect(bytes); }); });
+  arrow::Status found;
+  while (connecting.wait_for(kLook) != std::future_status::ready) {
+    if (!check || !found.ok()) continue;
+    found = check();
+    if (found.ok()) continue;
+    [[maybe_unused]] const arrow::Status closed = Guard("closing", [&] { pair->close(); });
   }
-
- private:
-  Mesh& mesh_;
-  const std::function<arrow::Status()> check_;
-};
+  const arrow::Status connected = connecting.get();
+  return found.ok() ? connected : found;
+}
 
 arrow::Status Connect(const BackendContext& context, const std::string& prefix, Mesh& mesh, Deadline deadline) {
   const int rank = context.membership->rank();
@@ -103,7 +93,6 @@ arrow::Status Connect(const BackendContext& context, const std::string& prefix, 
   }));
   ARROW_ASSIGN_OR_RAISE(const auto all, ExchangeLong(context, prefix, own, deadline));
   const size_t length = own.size() / static_cast<size_t>(world_size - 1);
-  Dialer dialer(mesh, context.communicator.check_interrupt);
   for (int peer = 0; peer < world_size; ++peer) {
     if (peer == rank) continue;
     // Each rank leaves itself out of its list.
@@ -114,7 +103,7 @@ arrow::Status Connect(const BackendContext& context, const std::string& prefix, 
     }
     FaultPoint(FaultPhase::kConnect);
     const std::vector<char> bytes(theirs.data() + place * length, theirs.data() + (place + 1) * length);
-    const arrow::Status status = dialer.Connect(peer, bytes);
+    const arrow::Status status = ConnectPair(mesh, peer, bytes, context.communicator.check_interrupt);
     if (status.ok()) continue;
     if (GetCommunicationError(status) != nullptr) return status;
     return MakeCommunicationError(

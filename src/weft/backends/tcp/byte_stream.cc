@@ -7,10 +7,10 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "weft/backends/tcp/tls_channel.h"
+#include "weft/base/open_files.h"
 
 namespace weft::tcp {
 
@@ -99,7 +99,7 @@ IoResult WriteTo(int socket, std::span<const iovec> from) {
 }
 
 std::string FailureText(const IoResult& result) {
-  return result.cause != nullptr ? result.cause : std::strerror(result.error);
+  return result.cause != nullptr ? result.cause : ErrnoText(result.error);
 }
 
 std::unique_ptr<ByteStream> MakeSocketStream(Descriptor socket) {

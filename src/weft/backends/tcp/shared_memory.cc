@@ -11,6 +11,8 @@
 #include <cstring>
 #include <utility>
 
+#include "weft/base/open_files.h"
+
 namespace weft::tcp {
 namespace {
 
@@ -20,7 +22,7 @@ constexpr int kMostLetters = 64;
 static_assert(Mailbox::kAddressSize == 2 * sizeof(Hash));
 
 arrow::Status SystemError(const char* what) {
-  return arrow::Status::IOError("tcp: shared memory: ", what, ": ", std::strerror(errno));
+  return arrow::Status::IOError("tcp: shared memory: ", what, ": ", ErrnoText(errno));
 }
 
 /// An abstract name: a zero, then the bytes.
@@ -81,7 +83,7 @@ arrow::Result<std::unique_ptr<SharedIn>> SharedIn::Open(Descriptor memory, uint6
   struct stat about = {};
   if (!memory.valid() || ::fstat(memory.get(), &about) != 0) return arrow::Status::Invalid("no descriptor came");
   const int seals = ::fcntl(memory.get(), F_GET_SEALS);
-  if (size == 0 || size > static_cast<uint64_t>(kMostShared) || about.st_size < static_cast<int64_t>(size) ||
+  if (size == 0 || size > static_cast<uint64_t>(kMostMemory) || about.st_size < static_cast<int64_t>(size) ||
       seals < 0 || (seals & F_SEAL_SHRINK) == 0) {
     return arrow::Status::Invalid("what came is no memory of ", size, " bytes that stays");
   }

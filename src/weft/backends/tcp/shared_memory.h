@@ -4,6 +4,7 @@
 #include <arrow/result.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -17,13 +18,15 @@
 
 namespace weft::tcp {
 
-/// Bytes of the memory for one peer: a rank has no more than 16 MiB for all of them, but for worlds above 65 ranks.
+/// Bytes of the memory for one peer, at the least and at the most; no correct peer offers more.
+inline constexpr int64_t kLeastMemory = 256 << 10;
+inline constexpr int64_t kMostMemory = 4 << 20;
+
+/// Those that a rank offers: it has no more than 16 MiB for all peers, but for worlds above 65 ranks.
 constexpr int64_t SharedSize(int world_size) {
-  const int64_t share = (int64_t{16} << 20) / (world_size < 2 ? 1 : world_size - 1);
-  return share<(256 << 10) ? (256 << 10) : share>(4 << 20) ? (4 << 20) : share / 4096 * 4096;
+  const int64_t share = (int64_t{16} << 20) / std::max(1, world_size - 1);
+  return std::clamp(share / 4096 * 4096, kLeastMemory, kMostMemory);
 }
-/// No correct peer offers more.
-inline constexpr int64_t kMostShared = 4 << 20;
 
 /// A mapping that ends with its owner.
 class Mapping {

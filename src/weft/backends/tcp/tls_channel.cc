@@ -14,6 +14,8 @@
 #include <cstring>
 #include <string_view>
 
+#include "weft/base/open_files.h"
+
 namespace weft::tcp {
 namespace {
 
@@ -188,7 +190,7 @@ TlsChannel::Step TlsChannel::Handshake() {
     cause_ = "the other end has ended it";
     return Step::kFailed;
   }
-  if (!written) cause_ = std::strerror(write_error_);
+  if (!written) cause_ = ErrnoText(write_error_);
   if (code != 1) return written ? Step::kWait : Step::kFailed;
   // Both have shown that they know the key; nothing else may stand for it.
   done_ = SSL_session_reused(ssl_->ssl) == 1 && SSL_version(ssl_->ssl) == TLS1_3_VERSION;
