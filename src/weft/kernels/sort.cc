@@ -92,7 +92,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> Sort(const std::shared_ptr<arrow::T
 arrow::Result<bool> IsSorted(const arrow::Table& table, const SortOptions& options, const Context& context) {
   ARROW_RETURN_NOT_OK(CheckSort(*table.schema(), options));
   // In slices, which share a row: what is in no order says so in the first, and keys take little memory.
-  constexpr int64_t kSliceRows = 1 << 20;
+  constexpr int64_t kSliceRows = 1 << 16;
   for (int64_t begin = 0; begin + 1 < table.num_rows(); begin += kSliceRows) {
     const auto slice = table.Slice(begin, kSliceRows + 1);
     ARROW_ASSIGN_OR_RAISE(const auto columns, KeyColumns(*slice, options, context));
