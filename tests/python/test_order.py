@@ -40,6 +40,7 @@ def test_inputs_that_are_sorted(servers, data):
         f"df.sort_values({by!r}, ascending={then}, na_position={last!r})",
         [rows],
         pandas=f"df.sort_values({by!r}, ascending={then}, na_position={last!r}, kind='stable')",
+        convert=tables.to_pandas,
     )
 
 
@@ -56,6 +57,7 @@ def test_joins_of_sorted_sides(servers, data):
         f"df.merge(other, on='k0', how={how!r}, algorithm='sort')",
         sides,
         pandas=f"df.merge(other, on='k0', how={how!r})",
+        convert=tables.to_pandas,
         ordered=False,
     )
 
