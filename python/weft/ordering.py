@@ -37,7 +37,7 @@ class Ordering(Elementwise):
         key: Callable[..., Any] | None = None,
     ) -> DataFrame:
         """Rows ordered by columns; always stable. Collective on a bound frame: the result is ordered rank by rank, and
-        evenly spread.
+        evenly spread; rows that lie in order already stay where they are, unless a rank has 1.25 times its share.
 
         Parameters
         ----------
