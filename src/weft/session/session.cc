@@ -20,6 +20,8 @@
 #include "weft/base/spill.h"
 #include "weft/bootstrap/meeting.h"
 #include "weft/communicator/backend.h"
+#include "weft/exchange/compression.h"
+#include "weft/table/wire_compression.h"
 
 namespace weft {
 namespace {
@@ -108,6 +110,12 @@ arrow::Status CheckNames(const SessionOptions& options) {
     return arrow::Status::Invalid("shm=False is for backend 'tcp'; how the ranks of a host talk by backend '",
                                   options.backend, "' is its library's choice (docs/communicators.md)");
   }
+  if (options.compression != "auto" && options.compression != "lz4" && options.compression != "off") {
+    return arrow::Status::Invalid("unknown compression '", options.compression, "'; it is one of auto, lz4, off");
+  }
+  if (options.compression == "lz4" && !table::CanCompress()) {
+    return arrow::Status::Invalid("compression='lz4': the Arrow library of this build has no LZ4; use 'auto' or 'off'");
+  }
   if (options.native_communicator != 0 && !KnowsItsWorld(options)) {
     return arrow::Status::Invalid(
         "comm: an MPI communicator goes with backend 'mpi' or store 'mpi', not with backend '",
@@ -194,6 +202,9 @@ arrow::Status SetUpContext(Shared& shared) {
   } else if (options.memory_limit > 0) {
     context.pool = MakeCappedPool(arrow::default_memory_pool(), options.memory_limit);
   }
+  exchange::SetCompression(options.compression == "auto"  ? exchange::Compression::kAuto
+                           : options.compression == "lz4" ? exchange::Compression::kLz4
+                                                          : exchange::Compression::kOff);
   // Arrow's own kernels (CSV and Parquet decoding, Take) must keep to the same number of threads.
   return arrow::SetCpuThreadPoolCapacity(context.threads);
 }
