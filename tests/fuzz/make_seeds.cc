@@ -157,7 +157,8 @@ std::string BlockBytes(const weft::table::WireBlock& block) {
 
 /// The same with a body of LZ4, where that is smaller.
 arrow::Result<std::string> CompressedBlockBytes(const weft::table::WireBlock& block) {
-  ARROW_ASSIGN_OR_RAISE(const auto body, weft::table::CompressBody(block.body, block.body_bytes, arrow::default_memory_pool()));
+  ARROW_ASSIGN_OR_RAISE(const auto body,
+                        weft::table::CompressBody(block.body, block.body_bytes, arrow::default_memory_pool()));
   if (body == nullptr) return arrow::Status::Invalid("a seed that does not shrink");
   const auto size = static_cast<uint32_t>(block.header->size()) | uint32_t{1} << 31;
   return ByteWriter()

@@ -1,6 +1,6 @@
 // The wire form of tables, from a sender who is not trusted: what is returned must hold, and the memory that is asked
-// for must stay below the cap. A block is the length of its header (with kCompressed where its body is), the header, and
-// its body; of a compressed one the length comes first.
+// for must stay below the cap. A block is the length of its header (with kCompressed where its body is), the header,
+// and its body; of a compressed one the length comes first.
 #include <arrow/array.h>
 #include <arrow/buffer.h>
 #include <arrow/record_batch.h>

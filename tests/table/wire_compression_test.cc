@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "table/random_table.h"
+#include "weft/base/capped_pool.h"
 
 namespace weft::table {
 namespace {
@@ -75,7 +76,8 @@ TEST(WireCompression, WhatComesIsWhatWasSent) {
   const auto compressed = Compress(Cut(text, {0, 1, 9, 300000, 300000, 900001}));
   ASSERT_NE(compressed, nullptr);
   EXPECT_LT(compressed->size(), size * 2 / 3);
-  for (const auto& sizes : std::vector<std::vector<int64_t>>{{size}, {0, 13, size - 13, 0}, {size / 2, size - size / 2}}) {
+  for (const auto& sizes :
+       std::vector<std::vector<int64_t>>{{size}, {0, 13, size - 13, 0}, {size / 2, size - size / 2}}) {
     const auto bodies = Bodies(sizes);
     const auto status = Decompress(compressed->ToString(), bodies);
     ASSERT_TRUE(status.ok()) << status.ToString();
