@@ -229,6 +229,8 @@ class Matrix:
             # mpirun ends all ranks when one of them dies: its own word is the error.
             log = (run.folder / "log").read_text()
             run.failed, run.named = 1, int(f"process rank {run.victim} with PID" in log)
+            if run.cell.phase == "rendezvous" and run.number == 1 and "1 process returned" in log:
+                run.named = 1  # before MPI_Init; of a process that is not known yet mpirun says only that it ended
         if run.failed > run.named:
             run.troubles.append(f"{run.failed - run.named} errors that do not name rank {run.victim}")
         left = [f"results/{path.name}" for path in (run.folder / "results").iterdir() if path != output]

@@ -101,6 +101,7 @@ arrow::Status StartUp::Check() {
 }
 
 arrow::Status StartUp::Explain(const arrow::Status& said) {
+  if (IsCommunicationError(said, CommunicationFailure::kTimedOut)) return said;
   const auto deadline = Deadline::After(peers_ == nullptr ? Duration::zero() : kExplainWithin);
   for (;;) {
     if (interrupted_) ARROW_RETURN_NOT_OK(interrupted_());

@@ -24,8 +24,8 @@ class StartUp {
   /// kPeerLost where a rank that has not been met has left and not come back soon; it names the rank that was the first
   /// to leave.
   arrow::Status Check();
-  /// What the library said of a peer that it cannot reach, or where that has left, which is waited for a little, the
-  /// error of Check.
+  /// What the library or the store said of a peer that it cannot reach, or where a rank has left, which is waited for a
+  /// little, the error of Check. A time-out stays what it is.
   arrow::Status Explain(const arrow::Status& said);
   /// What this rank needed of `peer` to meet it has come.
   void Met(Rank peer);

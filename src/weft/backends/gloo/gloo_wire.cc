@@ -213,11 +213,12 @@ bool GlooWire::LookForEnds() {
     peer.gone = true;
     found = true;
   }
+  if (found) broken_.store(true);
   return found;
 }
 
 void GlooWire::Poll(WireSink& sink) {
-  if (broken_.load()) LookForEnds();
+  if (broken_.load() || napped_.exchange(false)) LookForEnds();
   for (;;) {
     // What has been counted shows. So where as many show as were counted before, none of them is half there.
     const size_t counted = counted_.load();
@@ -270,6 +271,8 @@ void GlooWire::Nap(Duration wait) {
     std::this_thread::yield();
     return;
   }
+  // Only Gloo's own waits throw where a connection has ended: between naps Poll has to look for that.
+  napped_.store(true);
   std::this_thread::sleep_for(std::min({wait, kLongestNap, kShortestNap * (1 + (idle - kYields) / 10)}));
 }
 

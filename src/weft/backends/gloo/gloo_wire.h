@@ -94,6 +94,7 @@ class GlooWire : public Wire {
   std::atomic<bool> broken_{false};
   std::atomic<int> idle_{0};
   std::atomic<bool> woken_{false};
+  std::atomic<bool> napped_{false};
   std::mutex sleeping_;  // held while a thread waits for the inbox
   std::atomic<int64_t> sleep_end_{0};
 

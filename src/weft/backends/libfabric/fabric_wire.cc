@@ -70,7 +70,11 @@ FabricWire::FabricWire(Rank rank, int world_size, InfoPtr info)
       world_size_(world_size),
       info_(std::move(info)),
       provider_(info_->fabric_attr->prov_name),
-      addresses_text_(static_cast<size_t>(world_size)) {}
+      addresses_text_(static_cast<size_t>(world_size)) {
+  for (Rank peer = 0; peer < world_size; ++peer) {
+    if (peer != rank) unheard_.insert(peer);
+  }
+}
 
 arrow::Status FabricWire::Open() {
   const int usable = 64 - std::countl_zero(info_->ep_attr->mem_tag_format);
@@ -287,6 +291,7 @@ void FabricWire::Complete(const fi_cq_tagged_entry& entry, WireSink& sink) {
       const auto from = static_cast<Rank>((entry.tag & source_mask_) >> key_bits_);
       sink.OnNote(from, {context->note.get(), std::min(entry.len, limits_.note)});
       unposted_.push_back(context);
+      if (unheard_.erase(from) > 0 && unheard_.empty()) RemoveName(rank_);
       return;
     }
     case Kind::kPiece: {
@@ -361,12 +366,19 @@ void FabricWire::LookForEnds(WireSink& sink) {
   }
 }
 
+/// Memory that all peers have mapped, as whoever sent something has, needs no name. What a rank that is killed after
+/// the others have left would leave behind is gone before they leave.
+void FabricWire::RemoveName(Rank owner) {
+  if (provider_ != kShm) return;
+  const std::string& name = addresses_text_[static_cast<size_t>(owner)];
+  if (name.starts_with(kShmPrefix)) (void)::shm_unlink(name.c_str() + kShmPrefix.size());
+}
+
 /// One that was killed has left its memory behind; one that closed has not. Until its address is known it is only known
 /// that shm names memory by the process.
 void FabricWire::RemoveMemory(Rank peer) {
   if (provider_ != kShm) return;
-  const std::string& name = addresses_text_[static_cast<size_t>(peer)];
-  if (name.starts_with(kShmPrefix)) (void)::shm_unlink(name.c_str() + kShmPrefix.size());
+  RemoveName(peer);
   const pid_t process = processes_.process(peer);
   if (process <= 0) return;
   const std::string front = std::to_string(process) + ":";

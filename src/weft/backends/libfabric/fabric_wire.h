@@ -10,6 +10,7 @@
 #include <atomic>
 #include <deque>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -88,6 +89,7 @@ class FabricWire : public Wire {
   bool PostNote(Context* context);
   void PostNotes();
   void RemoveMemory(Rank peer);
+  void RemoveName(Rank owner);
   void LookForEnds(WireSink& sink);
   void CloseObjects();
   Context* TakePiece(Rank peer, uint64_t cookie, bool receive);
@@ -122,6 +124,7 @@ class FabricWire : public Wire {
   std::deque<Context*> unposted_;                  // for receiving
   std::unordered_map<uint64_t, Context*> pieces_;  // by cookie
   int64_t notes_out_ = 0;
+  std::set<Rank> unheard_;  // peers of which no note has come yet
   ProcessWatch processes_;
   Clock::time_point looked_for_ends_;
 };

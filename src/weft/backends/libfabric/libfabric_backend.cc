@@ -48,7 +48,9 @@ arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendConte
     ARROW_RETURN_NOT_OK(RequireOpenFiles("libfabric: init", kOwnFiles + kFilesOfPeer * (options.world_size - 1)));
     const KeptSignals kept;  // shm catches some to clean up
     ARROW_ASSIGN_OR_RAISE(InfoPtr info, ChooseProvider(start_up->context(), options.deadline));
-    ARROW_ASSIGN_OR_RAISE(wire, FabricWire::Make(start_up->context(), std::move(info), options.deadline));
+    auto made = FabricWire::Make(start_up->context(), std::move(info), options.deadline);
+    if (!made.ok()) return start_up->Explain(made.status());
+    wire = *std::move(made);
   }
   ARROW_ASSIGN_OR_RAISE(auto transport, WireTransport::Make(std::move(wire), options));
   return MakeP2PCommunicator("libfabric", std::move(transport), context.communicator);

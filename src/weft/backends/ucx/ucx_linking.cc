@@ -108,9 +108,8 @@ arrow::Status UcxTransport::Link(const BackendContext& context) {
   }
   ARROW_ASSIGN_OR_RAISE(mine.address, library_.Address());
   const std::string encoded = mine.Encode();
-  ARROW_ASSIGN_OR_RAISE(const std::vector<std::string> all,
-                        membership.ExchangeAll("ucx", encoded, deadline, [&] { return start_up->Check(); }));
-  const arrow::Status introduced = Introduce(all, encoded);
+  const auto all = membership.ExchangeAll("ucx", encoded, deadline, [&] { return start_up->Check(); });
+  const arrow::Status introduced = all.ok() ? Introduce(*all, encoded) : all.status();
   // UCX may not find the memory of one that is gone.
   if (!introduced.ok()) return start_up->Explain(introduced);
   return AwaitHellos(lock, *start_up, deadline, began);
