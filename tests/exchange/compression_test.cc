@@ -58,18 +58,22 @@ TEST(Compression, AllThatShrinksComesAsItWas) {
       ARROW_ASSIGN_OR_RAISE(const auto everywhere, Allgather(c, own, context));
       EXPECT_TRUE(test::internal::SameText(test::RowsAsText(*everywhere), all));
       ARROW_ASSIGN_OR_RAISE(const auto gathered, Gather(c, own, 0, context));
-      if (c.rank() == 0) EXPECT_TRUE(test::internal::SameText(test::RowsAsText(*gathered), all));
+      if (c.rank() == 0) {
+        EXPECT_TRUE(test::internal::SameText(test::RowsAsText(*gathered), all));
+      }
       // Of three ranks the root sends to both: blocks are passed on in the test of five.
       ARROW_ASSIGN_OR_RAISE(const auto copied, Broadcast(c, c.rank() == 1 ? own : nullptr, 1, context));
       EXPECT_TRUE(test::internal::SameText(test::RowsAsText(*copied), root));
       ARROW_ASSIGN_OR_RAISE(const auto moved, Shuffle(c, own, ByHash({4}, false, world), context));
       ARROW_RETURN_NOT_OK(moved.table->ValidateFull());
       ARROW_ASSIGN_OR_RAISE(const auto again, Gather(c, moved.table, 0, context));
-      if (c.rank() == 0) EXPECT_TRUE(test::SameRows(*again, *everywhere));
+      if (c.rank() == 0) {
+        EXPECT_TRUE(test::SameRows(*again, *everywhere));
+      }
       for (const std::string operation : {"allgather", "shuffle"}) {
         const int64_t before = Bytes(tracer, operation + ".lz4");
         EXPECT_EQ(before > 0, mode == Compression::kLz4) << operation;
-        if (mode == Compression::kLz4) EXPECT_LT(Bytes(tracer, operation + ".lz4_made"), before) << operation;
+        EXPECT_LE(Bytes(tracer, operation + ".lz4_made"), mode == Compression::kLz4 ? before - 1 : 0) << operation;
       }
       return arrow::Status::OK();
     });
