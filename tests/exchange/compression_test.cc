@@ -47,7 +47,7 @@ TEST(Compression, AllThatShrinksComesAsItWas) {
   for (const Compression mode : {Compression::kLz4, Compression::kOff}) {
     const Mode chosen(mode);
     std::vector<std::shared_ptr<arrow::Table>> inputs;
-    for (Rank rank = 0; rank < world; ++rank) inputs.push_back(Input(schema, rank, 2000));
+    for (Rank rank = 0; rank < world; ++rank) inputs.push_back(Input(schema, rank, 1000));
     const auto all = test::RowsAsText(*arrow::ConcatenateTables(inputs).ValueOrDie());
     const auto root = test::RowsAsText(*inputs[1]);
     OnRanks(world, [&](Communicator& c) -> arrow::Status {
