@@ -23,8 +23,8 @@ def main() -> None:
             words = pa.array([f"a text that comes again, number {i:03}" for i in range(500)])
             value = words.take(pa.array(random.integers(0, 500, ROWS)))
         else:
-            value = pa.array(random.integers(0, 256, ROWS * 36, dtype=np.uint8).tobytes())
-            value = pa.FixedSizeBinaryArray.from_buffers(pa.binary(36), ROWS, [None, value.buffers()[2]])
+            value = pa.py_buffer(random.integers(0, 256, ROWS * 36, dtype=np.uint8).tobytes())
+            value = pa.FixedSizeBinaryArray.from_buffers(pa.binary(36), ROWS, [None, value])
         frame = weft.DataFrame(pa.table({"k": key, "v": value}), env=env)
         moved = frame.repartition(by="k")
         ok = env.allreduce(moved.local().shape[0], "sum") == ROWS * env.world_size

@@ -70,7 +70,6 @@ std::string Joined(const Buffers& bodies) {
 }
 
 TEST(WireCompression, WhatComesIsWhatWasSent) {
-  ASSERT_TRUE(CanCompress());
   const std::string text = Words(3 * kWirePieceBytes + 12345) + Noise(kWirePieceBytes + 7) + Words(77777);
   const auto size = static_cast<int64_t>(text.size());
   const auto compressed = Compress(Cut(text, {0, 1, 9, 300000, 300000, 900001}));

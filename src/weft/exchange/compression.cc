@@ -1,7 +1,6 @@
 #include "weft/exchange/compression.h"
 
 #include <algorithm>
-#include <atomic>
 
 #include "weft/base/logging.h"
 
@@ -18,12 +17,7 @@ constexpr table::CompressionSample kBest = {.ratio = 0.05, .seconds_per_byte = 1
 /// Blocks for which a sample holds.
 constexpr int kSampleHolds = 16;
 
-std::atomic<Compression> of_process{Compression::kAuto};
-
 }  // namespace
-
-void SetCompression(Compression compression) { of_process = compression; }
-Compression CompressionOfProcess() { return of_process; }
 
 void LinkRate::Completed(int64_t bytes) {
   bytes_ += bytes;
@@ -43,7 +37,7 @@ double LinkRate::bytes_per_second() const {
 CompressionChoice::CompressionChoice(const Context& context, std::string operation)
     : context_(context),
       operation_(std::move(operation)),
-      mode_(table::CanCompress() ? CompressionOfProcess() : Compression::kOff) {}
+      mode_(CanCompress() ? CompressionOfProcess() : Compression::kOff) {}
 
 void CompressionChoice::Compressed(int64_t before, int64_t after, Duration time) {
   const auto bytes = static_cast<double>(before);

@@ -7,22 +7,13 @@
 #include <span>
 #include <string>
 
+#include "weft/base/compression.h"
 #include "weft/base/context.h"
 #include "weft/base/deadline.h"
 #include "weft/base/types.h"
 #include "weft/table/wire_compression.h"
 
 namespace weft::exchange {
-
-enum class Compression {
-  kAuto,  // LZ4 where a transfer turns out to be faster by it
-  kLz4,   // LZ4 for all that shrinks
-  kOff,
-};
-
-/// Of all exchanges of this process that begin from now on; kAuto before the first call. Thread-safe.
-void SetCompression(Compression compression);
-Compression CompressionOfProcess();
 
 /// Smaller bodies are never compressed.
 constexpr int64_t kLeastCompressedBytes = 32 << 10;

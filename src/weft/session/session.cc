@@ -15,13 +15,12 @@
 #include "weft/base/byte_codec.h"
 #include "weft/base/capped_pool.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/compression.h"
 #include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
 #include "weft/base/spill.h"
 #include "weft/bootstrap/meeting.h"
 #include "weft/communicator/backend.h"
-#include "weft/exchange/compression.h"
-#include "weft/table/wire_compression.h"
 
 namespace weft {
 namespace {
@@ -113,7 +112,7 @@ arrow::Status CheckNames(const SessionOptions& options) {
   if (options.compression != "auto" && options.compression != "lz4" && options.compression != "off") {
     return arrow::Status::Invalid("unknown compression '", options.compression, "'; it is one of auto, lz4, off");
   }
-  if (options.compression == "lz4" && !table::CanCompress()) {
+  if (options.compression == "lz4" && !CanCompress()) {
     return arrow::Status::Invalid("compression='lz4': the Arrow library of this build has no LZ4; use 'auto' or 'off'");
   }
   if (options.native_communicator != 0 && !KnowsItsWorld(options)) {
@@ -202,9 +201,9 @@ arrow::Status SetUpContext(Shared& shared) {
   } else if (options.memory_limit > 0) {
     context.pool = MakeCappedPool(arrow::default_memory_pool(), options.memory_limit);
   }
-  exchange::SetCompression(options.compression == "auto"  ? exchange::Compression::kAuto
-                           : options.compression == "lz4" ? exchange::Compression::kLz4
-                                                          : exchange::Compression::kOff);
+  SetCompression(options.compression == "auto"  ? Compression::kAuto
+                 : options.compression == "lz4" ? Compression::kLz4
+                                                : Compression::kOff);
   // Arrow's own kernels (CSV and Parquet decoding, Take) must keep to the same number of threads.
   return arrow::SetCpuThreadPoolCapacity(context.threads);
 }

@@ -104,8 +104,6 @@ class Pieces {
 
 }  // namespace
 
-bool CanCompress() { return arrow::util::Codec::IsAvailable(arrow::Compression::LZ4); }
-
 arrow::Result<std::shared_ptr<arrow::Buffer>> CompressBody(std::span<const ConstBytes> body, int64_t body_bytes,
                                                            arrow::MemoryPool* pool) {
   ARROW_ASSIGN_OR_RAISE(auto pieces, Pieces::Make(body, pool));

@@ -18,9 +18,6 @@ namespace weft::table {
 
 constexpr int64_t kWirePieceBytes = 256 << 10;
 
-/// Whether Arrow was built with LZ4.
-bool CanCompress();
-
 /// The concatenation of `body`, `body_bytes` long, compressed; nullptr where that saves less than 1/16 of it. Takes
 /// memory of `pool` for no more than the body, and two pieces.
 arrow::Result<std::shared_ptr<arrow::Buffer>> CompressBody(std::span<const ConstBytes> body, int64_t body_bytes,
