@@ -117,11 +117,42 @@ def copies(env: weft.Env, meter: Meter, rows: int) -> None:
         )
 
 
+def orders(env: weft.Env, meter: Meter, rows: int) -> None:
+    """Rows that lie in order already, beside the same rows of which some are not."""
+    random = np.random.default_rng(env.rank)
+    first = env.rank * rows
+    keys = np.sort(random.integers(first, first + rows, rows))
+    # Each rank sorted, in ranges that all overlap: both sides of the exchange have runs to merge.
+    runs = np.sort(random.integers(0, rows * env.world_size, rows))
+    mixed = random.permutation(runs)
+
+    def text(numbers: np.ndarray) -> weft.DataFrame:
+        words = pa.array([f"a text that is not short, number {number:012}" for number in numbers])
+        return weft.DataFrame(pa.table({"k": words, "a0": pa.array(numbers)}), env=env)
+
+    for kind, made in (("int64", lambda numbers: side(env, numbers, "a", 2)), ("text", text)):
+        ordered, in_runs, unordered = made(keys), made(runs), made(mixed)
+        for name, frame in (("in order", ordered), ("each rank in order", in_runs)):
+            meter.line(
+                f"sort: {kind}, {name}",
+                lambda frame=frame: frame.sort_values("k"),
+                lambda frame=unordered: frame.sort_values("k"),
+            )
+    left, right = (side(env, runs, name, 1) for name in ("a", "b"))
+    other_left, other_right = (side(env, mixed, name, 1) for name in ("a", "b"))
+    meter.line(
+        "join by sort: each rank in order",
+        lambda: left.merge(right, on="k", algorithm="sort"),
+        lambda: other_left.merge(other_right, on="k", algorithm="sort"),
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=2_000_000, help="of the larger side, on each rank")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", choices=["filters", "places", "copies", "links"], help="one of the parts")
+    parts = ["filters", "places", "copies", "orders", "links"]
+    parser.add_argument("--only", choices=parts, help="one of the parts")
     options = parser.parse_args()
     if options.only == "links":
         import slow_links
@@ -133,7 +164,7 @@ def main() -> None:
         if env.rank == 0:
             head = f"{'seconds':>8} {'work':>8} {'MB sent':>8}"
             print(f"{env.world_size} ranks, {options.rows:,} rows on each\n{'':<34}  {head}  {head}", flush=True)
-        for part in (filters, places, copies):
+        for part in (filters, places, copies, orders):
             if options.only in (None, part.__name__):
                 part(env, meter, options.rows)
 

@@ -82,5 +82,31 @@ TEST(DistributedSort, OneKeyIsSpreadEvenly) {
   }
 }
 
+TEST(DistributedSort, WhatIsInOrderStays) {
+  const Context context;
+  SortOptions options;
+  options.keys = {{1, false}, {0, true}};
+  options.nan_is_null = true;
+  const auto sorted =
+      *kernels::Sort(Random({arrow::int64(), arrow::utf8(), arrow::float64()}, 1000, 20), options, context);
+  const auto expected = test::RowsAsText(*sorted);
+  // By tenths of the rows where each rank's begin; the last world has far too many on one rank and none on others.
+  for (const auto& [begins, stay] : std::vector<std::pair<std::vector<int64_t>, bool>>{
+           {{0, 5, 10}, true}, {{0, 4, 7, 10}, true}, {{0, 2, 9, 10}, false}, {{0, 0, 10, 10, 10}, false}}) {
+    const int world = static_cast<int>(begins.size()) - 1;
+    const auto results = test::OnRanks(world, [&](Communicator& communicator) {
+      const auto at = static_cast<size_t>(communicator.rank());
+      return Sort(communicator, sorted->Slice(begins[at] * 100, (begins[at + 1] - begins[at]) * 100), options, context);
+    });
+    const auto together = test::Together(results);
+    ASSERT_NE(together, nullptr);
+    EXPECT_EQ(test::RowsAsText(*together), expected);
+    for (size_t r = 0; r < results.size(); ++r) {
+      const int64_t rows = stay ? (begins[r + 1] - begins[r]) * 100 : 1000 / world;
+      EXPECT_NEAR(static_cast<double>((*results[r])->num_rows()), static_cast<double>(rows), stay ? 0 : 1);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace weft::distributed

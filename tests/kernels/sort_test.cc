@@ -1,6 +1,7 @@
 #include "weft/kernels/sort.h"
 
 #include <arrow/api.h>
+#include <arrow/compute/api.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -222,6 +223,44 @@ TEST(Sort, MergedTablesAreTheSortOfAllRows) {
     ASSERT_TRUE(merged.ok()) << merged.status();
     EXPECT_TRUE(SameRowsInOrder(**merged, *all));
   }
+}
+
+TEST(Sort, RunsThatAreSortedAreMerged) {
+  // One run, some, as many as are merged, and more; of every type of key and in every order.
+  const auto check = [](const std::shared_ptr<arrow::DataType>& type, const SortOptions& options, int64_t rows,
+                        int64_t runs) {
+    const auto table = RandomTable(SchemaOf({type, arrow::int32(), arrow::utf8()}),
+                                   {.seed = static_cast<uint64_t>(runs), .rows = rows, .cardinality = rows / 3});
+    std::vector<std::shared_ptr<arrow::Table>> sorted;
+    for (int64_t run = 0; run < runs; ++run) {
+      const int64_t begin = rows * run / runs;
+      const auto part = table->Slice(begin, rows * (run + 1) / runs - begin);
+      std::vector<int64_t> order = Oracle(*part, options);
+      arrow::Int64Builder builder;
+      ASSERT_TRUE(builder.AppendValues(order).ok());
+      sorted.push_back(arrow::compute::Take(part, *builder.Finish()).ValueOrDie().table());
+    }
+    const auto all = arrow::ConcatenateTables(sorted).ValueOrDie();
+    Check(all, options);
+    const auto order = Oracle(*all, options);
+    EXPECT_EQ(IsSorted(*all, options, Threads(2)).ValueOrDie(), std::is_sorted(order.begin(), order.end()));
+    if (runs == 1) {
+      EXPECT_EQ(Sort(all, options, Threads(2)).ValueOrDie(), all);
+    }
+  };
+  for (const auto& type : test::KeyTypes()) {
+    if (type->id() == arrow::Type::NA) continue;
+    SCOPED_TRACE(type->ToString());
+    for (const bool nulls_first : {false, true}) check(type, {{{0, !nulls_first}}, nulls_first, nulls_first}, 400, 1);
+    check(type, {{{0, true}, {1, false}}, false, true}, 400, 3);
+  }
+  const auto options = SortOptions{{{0, true}, {2, false}}, true, true};
+  for (const int64_t runs : {1, 2, 3, 15, 16, 17, 40}) {
+    for (const auto& type : {arrow::int64(), arrow::utf8(), arrow::float64()}) check(type, options, 3000, runs);
+  }
+  // Several tasks of threads.
+  check(arrow::int64(), {{{0, true}}, false, false}, 300'000, 3);
+  check(arrow::utf8(), {{{2, false}, {0, true}}, false, false}, 200'000, 2);
 }
 
 TEST(Sort, SplitsAreWhereTheOracleSeesThem) {

@@ -38,6 +38,13 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("WEFT_TEST_PROFILE", "weft"))
 
+#: Files that take a minute and more begin first: of several processes none is left alone with one at the end.
+LONG = [
+    "test_serverless_stack.py", "test_serverless_faults.py", "test_handover_functions.py", "test_ecs.py", "test_s3_faults.py",
+    "test_checkpoints.py", "test_boundaries.py", "test_backends.py", "test_descriptors.py", "test_restarts.py", "test_clocks.py",
+    "test_many_jobs.py", "test_memory.py", "test_faults.py", "test_combine.py", "test_scaling.py", "test_rendezvous.py",
+]  # fmt: skip
+
 #: Root in a container is fine, and so are more ranks than cores.
 MPIRUN = ["mpirun", "--allow-run-as-root", "--oversubscribe"]
 
@@ -57,6 +64,11 @@ class Done:
     @property
     def text(self) -> str:
         return self.out + self.err
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    ranks = {name: number for number, name in enumerate(LONG)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(LONG)))
 
 
 class Launches:

@@ -616,7 +616,7 @@ def kill_at_any_time(launch, wait_for, turns: int, where: str, **variables: str)
             STEPS, 2, [str(turn)], ["--checkpoint-dir", where], WEFT_JOB="steps", WEFT_EPOCH=str(turn), **variables
         )
         told = [launch.folder / f"found-{turn}-{rank}" for rank in range(2)]
-        wait_for(lambda told=told: all(file.exists() and file.read_text().endswith("\n") for file in told), 60)
+        wait_for(lambda told=told: all(file.exists() and file.read_text().endswith("\n") for file in told), 120)
         steps, pids = zip(*((int(word) for word in file.read_text().split()) for file in told), strict=True)
         assert steps[0] == steps[1] >= last
         last = steps[0]

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from weft.serverless.local_s3 import free_port
+
 pytest.importorskip("moto.server")
 
 HERE = Path(__file__).parent
@@ -23,9 +25,7 @@ HERE = Path(__file__).parent
 @contextlib.contextmanager
 def moto(log: Path, **environment: str) -> Iterator[str]:
     """The URL of a server."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port("127.0.0.1")
     with log.open("wb") as sink:
         process = subprocess.Popen(
             [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],

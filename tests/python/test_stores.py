@@ -6,12 +6,13 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 import pytest
+
+from weft.serverless.local_s3 import free_port
 
 WORKER = """
     import sys
@@ -89,8 +90,7 @@ def file_workers(tmp_path):
 def redis(tmp_path):
     if shutil.which("redis-server") is None:
         pytest.skip("redis-server is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port("127.0.0.1")
     config = tmp_path / "redis.conf"
     config.write_text(f'port {port}\nbind 127.0.0.1\nsave ""\nrequirepass "{PASSWORD}"\n')
     server = subprocess.Popen(["redis-server", config], stdout=subprocess.DEVNULL, cwd=tmp_path)

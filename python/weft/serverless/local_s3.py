@@ -27,9 +27,14 @@ def find_gateway() -> str:
 
 
 def free_port(address: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
-        return int(probe.getsockname()[1])
+    """A port for a server that is about to start. A connection that this end closes first stays behind for a minute: so
+    long the kernel gives the port to nobody who asks for any; who asks for it by number has it (SO_REUSEADDR).
+    """
+    with socket.create_server((address, 0)) as listener:
+        with socket.create_connection(listener.getsockname()) as other:
+            listener.accept()[0].close()
+            other.recv(1)
+        return int(listener.getsockname()[1])
 
 
 def wait_until_up(process: subprocess.Popen[bytes], address: str, port: int, trouble: Callable[[], str]) -> None:

@@ -1,13 +1,18 @@
 #include "weft/distributed/sort.h"
 
 #include <algorithm>
+#include <numeric>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
 
 #include "weft/base/types.h"
+#include "weft/distributed/placement.h"
+#include "weft/distributed/slice.h"
 #include "weft/distributed/splitters.h"
 #include "weft/exchange/exchange.h"
+#include "weft/kernels/gather.h"
 
 namespace weft::distributed {
 namespace {
@@ -42,7 +47,8 @@ std::vector<int64_t> CutRuns(const std::vector<std::vector<kernels::SplitRange>>
 }
 
 arrow::Result<std::vector<int64_t>> ShareEnds(Communicator& communicator, const TablePtr& sorted,
-                                              const kernels::SortOptions& options, const Context& context) {
+                                              const kernels::SortOptions& options, int64_t total,
+                                              const Context& context) {
   ARROW_ASSIGN_OR_RAISE(auto splitters, ChooseSplitters(communicator, {{sorted, options}}, context));
   auto found = kernels::FindSplits(*sorted, options, *splitters, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, found.status(), "sort"));
@@ -55,9 +61,6 @@ arrow::Result<std::vector<int64_t>> ShareEnds(Communicator& communicator, const 
     const auto begin = all.begin() + static_cast<std::ptrdiff_t>(r * mine.size());
     ranges[r].assign(begin, begin + static_cast<std::ptrdiff_t>(mine.size()));
   }
-  ARROW_ASSIGN_OR_RAISE(const auto counts, exchange::AllgatherCounts(communicator, sorted->num_rows()));
-  int64_t total = 0;
-  for (const int64_t count : counts) total += count;
   return CutRuns(ranges, communicator.rank(), total, sorted->num_rows(), world);
 }
 
@@ -73,6 +76,41 @@ std::vector<TablePtr> RunsBySource(const exchange::ShuffleResult& shuffled) {
   return runs;
 }
 
+/// Keys of a sorted table's first and last row; of none where it has none.
+arrow::Result<TablePtr> EndKeys(const TablePtr& sorted, const kernels::SortOptions& options, const Context& context) {
+  const int64_t rows = sorted->num_rows();
+  std::vector<int> columns;
+  SortedPart ends{nullptr, options};
+  for (auto& key : ends.options.keys) {
+    columns.push_back(key.column);
+    key.column = static_cast<int>(columns.size()) - 1;
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto keys, sorted->SelectColumns(columns));
+  const std::vector<int64_t> both = {0, rows - 1};
+  ARROW_ASSIGN_OR_RAISE(ends.table, kernels::GatherRows(keys, std::span(both).first(rows > 0 ? 2 : 0), context));
+  return KeyColumns(ends, context);
+}
+
+/// A rank may have so many times its fair share of rows that are in order before they are moved.
+constexpr double kMostOfShare = 1.25;
+
+/// Rows that are in order over all ranks: where they are, or, where a rank has far too many, cut anew by position.
+arrow::Result<TablePtr> KeepOrdered(Communicator& communicator, TablePtr sorted, const std::vector<int64_t>& counts,
+                                    int64_t total, const Context& context) {
+  const auto share = static_cast<double>(total) / static_cast<double>(counts.size());
+  const int64_t most = *std::max_element(counts.begin(), counts.end());
+  if (static_cast<double>(most) <= std::max(share * kMostOfShare, share + 1)) {
+    NoteChoice(context, "sort.in_place");
+    return sorted;
+  }
+  NoteChoice(context, "sort.level");
+  const int64_t first = std::accumulate(counts.begin(), counts.begin() + communicator.rank(), int64_t{0});
+  ARROW_ASSIGN_OR_RAISE(
+      auto moved, exchange::Shuffle(communicator, std::move(sorted),
+                                    exchange::ByPosition(EvenEnds(total, communicator.world_size()), first), context));
+  return std::move(moved.table);
+}
+
 }  // namespace
 
 arrow::Result<TablePtr> Sort(Communicator& communicator, TablePtr table, const kernels::SortOptions& options,
@@ -82,10 +120,22 @@ arrow::Result<TablePtr> Sort(Communicator& communicator, TablePtr table, const k
       communicator, check.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(table->schema()) : check, "sort"));
   auto sorted = kernels::Sort(table, options, context);
   table.reset();
-  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, sorted.status(), "sort"));
-  if (communicator.world_size() == 1) return sorted;
+  if (communicator.world_size() == 1) {
+    ARROW_RETURN_NOT_OK(exchange::Agree(communicator, sorted.status(), "sort"));
+    return sorted;
+  }
+  auto own_ends = sorted.ok() ? EndKeys(*sorted, options, context) : sorted.status();
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, own_ends.status(), "sort"));
+  ARROW_ASSIGN_OR_RAISE(const auto end_keys, exchange::Allgather(communicator, *std::move(own_ends), context));
+  ARROW_ASSIGN_OR_RAISE(const auto counts, exchange::AllgatherCounts(communicator, (*sorted)->num_rows()));
+  const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
+  // All ranks see the same keys.
+  const auto in_order = kernels::IsSorted(*end_keys, KeyOrder(options), context);
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, in_order.status(), "sort"));
+  if (*in_order) return KeepOrdered(communicator, *std::move(sorted), counts, total, context);
 
-  ARROW_ASSIGN_OR_RAISE(auto ends, ShareEnds(communicator, *sorted, options, context));
+  NoteChoice(context, "sort.shuffle");
+  ARROW_ASSIGN_OR_RAISE(auto ends, ShareEnds(communicator, *sorted, options, total, context));
   ARROW_ASSIGN_OR_RAISE(auto shuffled, exchange::Shuffle(communicator, *std::move(sorted),
                                                          exchange::ByPosition(std::move(ends), 0), context));
   auto merged = kernels::MergeSorted(RunsBySource(shuffled), options, context);

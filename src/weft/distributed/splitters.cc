@@ -20,21 +20,6 @@ using TablePtr = std::shared_ptr<arrow::Table>;
 /// / s) times the mean.
 constexpr int64_t kSamplesPerRank = 32;
 
-/// The key columns alone, named by their place, without dictionaries: so that samples of several parts fit together.
-arrow::Result<TablePtr> KeyColumns(const SortedPart& part, const Context& context) {
-  arrow::FieldVector fields;
-  arrow::ChunkedArrayVector columns;
-  arrow::compute::ExecContext exec(context.pool);
-  for (const auto& key : part.options.keys) {
-    const auto& column = part.table->column(key.column);
-    const auto type = table::LogicalKeyType(column->type());
-    ARROW_ASSIGN_OR_RAISE(auto cast, arrow::compute::Cast(column, type, arrow::compute::CastOptions::Safe(), &exec));
-    fields.push_back(arrow::field("k" + std::to_string(fields.size()), type));
-    columns.push_back(cast.chunked_array());
-  }
-  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns), part.table->num_rows());
-}
-
 /// Rows step / 2, step / 2 + step ... of a part, key columns alone.
 arrow::Result<TablePtr> Sample(const SortedPart& part, int64_t step, const Context& context) {
   std::vector<int64_t> rows;
@@ -51,13 +36,27 @@ arrow::Result<TablePtr> Sample(const SortedPart& part, int64_t step, const Conte
   return KeyColumns(sampled, context);
 }
 
-kernels::SortOptions SampleOrder(const kernels::SortOptions& options) {
+}  // namespace
+
+arrow::Result<TablePtr> KeyColumns(const SortedPart& part, const Context& context) {
+  arrow::FieldVector fields;
+  arrow::ChunkedArrayVector columns;
+  arrow::compute::ExecContext exec(context.pool);
+  for (const auto& key : part.options.keys) {
+    const auto& column = part.table->column(key.column);
+    const auto type = table::LogicalKeyType(column->type());
+    ARROW_ASSIGN_OR_RAISE(auto cast, arrow::compute::Cast(column, type, arrow::compute::CastOptions::Safe(), &exec));
+    fields.push_back(arrow::field("k" + std::to_string(fields.size()), type));
+    columns.push_back(cast.chunked_array());
+  }
+  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns), part.table->num_rows());
+}
+
+kernels::SortOptions KeyOrder(const kernels::SortOptions& options) {
   kernels::SortOptions order = options;
   for (size_t i = 0; i < order.keys.size(); ++i) order.keys[i].column = static_cast<int>(i);
   return order;
 }
-
-}  // namespace
 
 arrow::Result<TablePtr> ChooseSplitters(Communicator& communicator, const std::vector<SortedPart>& parts,
                                         const Context& context) {
@@ -84,7 +83,7 @@ arrow::Result<TablePtr> ChooseSplitters(Communicator& communicator, const std::v
   ARROW_ASSIGN_OR_RAISE(auto all_samples, exchange::Gather(communicator, *std::move(sample), kRoot, context));
 
   const auto choose = [&]() -> arrow::Result<TablePtr> {
-    ARROW_ASSIGN_OR_RAISE(auto sorted, kernels::Sort(all_samples, SampleOrder(parts.front().options), context));
+    ARROW_ASSIGN_OR_RAISE(auto sorted, kernels::Sort(all_samples, KeyOrder(parts.front().options), context));
     std::vector<int64_t> rows;
     if (sorted->num_rows() > 0) {
       for (int64_t rank = 1; rank < world; ++rank) rows.push_back(rank * sorted->num_rows() / world);

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "weft/kernels/row_runs.h"
+
 namespace weft::kernels {
 namespace {
 
@@ -21,6 +23,10 @@ constexpr int64_t kInsertion = 24;
 constexpr int64_t kParallelRows = 1 << 16;
 /// After so many stages, runs are sorted by comparing: bounds the depth of the recursion.
 constexpr int kMaxSteps = 48;
+
+/// More ascending runs than these are sorted as if there were none: merging goes over all rows once for each time that
+/// their number is halved.
+constexpr int64_t kMostRuns = 16;
 
 /// A key and the row it belongs to.
 struct WideEntry {
@@ -51,9 +57,11 @@ class RadixSorter {
   RadixSorter(const KeyLayout* layout, int levels, int row_bits, const Context& context)
       : layout_(layout), levels_(levels), row_bits_(row_bits), context_(context) {}
 
-  arrow::Result<PoolArray<int64_t>> Sort(int64_t rows, int bits, const FirstWords& words) {
+  /// `runs` as FindRuns gives them: none for rows that are to be sorted.
+  arrow::Result<PoolArray<int64_t>> Sort(int64_t rows, int bits, const FirstWords& words,
+                                         const std::vector<int64_t>& runs) {
     ARROW_ASSIGN_OR_RAISE(auto out, PoolArray<int64_t>::Make(rows, context_.pool));
-    if (levels_ == 0) {
+    if (levels_ == 0 || runs.size() == 1) {
       std::iota(out.begin(), out.end(), int64_t{0});
       return out;
     }
@@ -82,7 +90,7 @@ class RadixSorter {
         }
       }));
     }
-    ARROW_RETURN_NOT_OK(SortAll(first));
+    ARROW_RETURN_NOT_OK(runs.empty() ? SortAll(first) : Merge(first, runs));
     return out;
   }
 
@@ -145,6 +153,26 @@ class RadixSorter {
       }));
     }
     return arrow::Status::OK();
+  }
+
+  /// All entries, which are ascending from each of `begins` to the next.
+  arrow::Status Merge(const Run& all, const std::vector<int64_t>& begins) {
+    const auto merge = [&](const auto& before) -> arrow::Status {
+      ARROW_ASSIGN_OR_RAISE(Entry * merged,
+                            MergeAdjacentRuns(all.entries, all.scratch, all.length, begins, before, context_));
+      Run sorted = all;
+      sorted.entries = merged;
+      return Blocks(all.length, [&](int64_t begin, int64_t end) { Emit(sorted, begin, end); });
+    };
+    const auto by_code = [](const Entry& a, const Entry& b) { return Code(a) < Code(b); };
+    if constexpr (!kPacked) {
+      if (HasNextStage(all.stage)) {
+        return merge([&](const Entry& a, const Entry& b) {
+          return a.code != b.code ? a.code < b.code : Compare(a.row, b.row, all.stage) < 0;
+        });
+      }
+    }
+    return merge(by_code);
   }
 
   /// Splits long runs by all threads, one digit at a time, until each can be left to one thread; then sorts those.
@@ -455,20 +483,22 @@ class RadixSorter {
 
 arrow::Result<PoolArray<int64_t>> OrderWords(const KeyLayout* layout, int levels, int bits, int64_t rows,
                                              const std::function<void(int64_t, int64_t, uint64_t*)>& words,
-                                             const Context& context) {
+                                             const std::vector<int64_t>& runs, const Context& context) {
   const auto row_bits = static_cast<int>(std::bit_width(static_cast<uint64_t>(std::max<int64_t>(rows - 1, 0))));
   const bool packed = levels <= 1 && bits > 0 && bits + row_bits <= 64;
-  if (packed) return RadixSorter<PackedEntry>(nullptr, levels, row_bits, context).Sort(rows, bits, words);
-  return RadixSorter<WideEntry>(layout, levels, 0, context).Sort(rows, bits, words);
+  if (packed) return RadixSorter<PackedEntry>(nullptr, levels, row_bits, context).Sort(rows, bits, words, runs);
+  return RadixSorter<WideEntry>(layout, levels, 0, context).Sort(rows, bits, words, runs);
 }
 
 }  // namespace
 
 arrow::Result<PoolArray<int64_t>> OrderRows(const KeyLayout& layout, int64_t rows, const Context& context) {
   const int bits = layout.levels() == 0 || layout.binary(0) != nullptr ? 0 : layout.bits(0);
+  ARROW_ASSIGN_OR_RAISE(const auto runs, FindRuns(layout, rows, kMostRuns, context));
   return OrderWords(
       &layout, layout.levels(), bits, rows,
-      [&](int64_t begin, int64_t length, uint64_t* out) { layout.Words(0, begin, length, out); }, context);
+      [&](int64_t begin, int64_t length, uint64_t* out) { layout.Words(0, begin, length, out); }, runs,
+      context);
 }
 
 arrow::Result<PoolArray<int64_t>> OrderNumbers(std::span<const int64_t> numbers, int bits, const Context& context) {
@@ -477,7 +507,7 @@ arrow::Result<PoolArray<int64_t>> OrderNumbers(std::span<const int64_t> numbers,
       [&](int64_t begin, int64_t length, uint64_t* out) {
         std::memcpy(out, numbers.data() + begin, static_cast<size_t>(length) * sizeof(uint64_t));
       },
-      context);
+      {}, context);
 }
 
 }  // namespace weft::kernels

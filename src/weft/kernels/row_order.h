@@ -1,4 +1,5 @@
-// Row numbers in the order of normalised keys: a stable, parallel radix sort from the most significant bits down.
+// Row numbers in the order of normalised keys: a stable, parallel radix sort from the most significant bits down, or a
+// merge where the rows are a few ascending runs.
 #pragma once
 
 #include <arrow/result.h>
@@ -14,7 +15,7 @@ namespace weft::kernels {
 
 /// The numbers 0 ... rows - 1 ordered by their levels in `layout`; equal rows keep their order. The same for any number
 /// of threads. Needs 32 bytes a row (8 where key and row number fit one word together) besides the result, and 8
-/// for each further level.
+/// for each further level. Nothing besides the result where the rows are in order.
 arrow::Result<PoolArray<int64_t>> OrderRows(const KeyLayout& layout, int64_t rows, const Context& context);
 
 /// The same for keys that are numbers below 2^bits.

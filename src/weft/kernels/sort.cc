@@ -3,6 +3,7 @@
 #include <arrow/table.h>
 
 #include <algorithm>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "weft/kernels/gather.h"
 #include "weft/kernels/key_encoding.h"
 #include "weft/kernels/row_order.h"
+#include "weft/kernels/row_runs.h"
 #include "weft/kernels/spilled_sort.h"
 #include "weft/kernels/spilling.h"
 #include "weft/table/columns.h"
@@ -24,19 +26,31 @@ std::vector<KeyDirection> Directions(const SortOptions& options) {
   return directions;
 }
 
-arrow::Result<PoolArray<int64_t>> SortedRows(const arrow::Table& table, const SortOptions& options,
-                                             const Context& context) {
+arrow::Result<std::vector<KeyColumn>> KeyColumns(const arrow::Table& table, const SortOptions& options,
+                                                 const Context& context) {
   ARROW_RETURN_NOT_OK(CheckSort(*table.schema(), options));
-  TraceSpan span(context.tracer, "sort.order");
-  span.AddRows(table.num_rows());
   std::vector<KeyColumn> columns;
   for (const SortKey& key : options.keys) {
     ARROW_ASSIGN_OR_RAISE(auto column, KeyColumn::Make({table.column(key.column)}, options.nan_is_null, context));
     columns.push_back(std::move(column));
   }
-  const std::vector<KeyDirection> directions = Directions(options);
-  ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(columns, directions, context));
+  return columns;
+}
+
+arrow::Result<PoolArray<int64_t>> SortedRows(const arrow::Table& table, const SortOptions& options,
+                                             const Context& context) {
+  TraceSpan span(context.tracer, "sort.order");
+  span.AddRows(table.num_rows());
+  ARROW_ASSIGN_OR_RAISE(const auto columns, KeyColumns(table, options, context));
+  ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(columns, Directions(options), context));
   return OrderRows(layout, table.num_rows(), context);
+}
+
+bool AreAllInPlace(std::span<const int64_t> rows) {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    if (rows[i] != static_cast<int64_t>(i)) return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -67,11 +81,26 @@ arrow::Result<std::shared_ptr<arrow::Table>> Sort(const std::shared_ptr<arrow::T
   }
   const auto sort = [&]() -> arrow::Result<std::shared_ptr<arrow::Table>> {
     ARROW_ASSIGN_OR_RAISE(const auto rows, SortedRows(*table, options, context));
+    if (AreAllInPlace(rows.span())) return table;
     TraceSpan span(context.tracer, "sort.gather");
     span.AddRows(table->num_rows());
     return GatherRows(table, rows.span(), context);
   };
   return NameOperator("sort", sort());
+}
+
+arrow::Result<bool> IsSorted(const arrow::Table& table, const SortOptions& options, const Context& context) {
+  ARROW_RETURN_NOT_OK(CheckSort(*table.schema(), options));
+  // In slices, which share a row: what is in no order says so in the first, and keys take little memory.
+  constexpr int64_t kSliceRows = 1 << 16;
+  for (int64_t begin = 0; begin + 1 < table.num_rows(); begin += kSliceRows) {
+    const auto slice = table.Slice(begin, kSliceRows + 1);
+    ARROW_ASSIGN_OR_RAISE(const auto columns, KeyColumns(*slice, options, context));
+    ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(columns, Directions(options), context));
+    ARROW_ASSIGN_OR_RAISE(const auto runs, FindRuns(layout, slice->num_rows(), 1, context));
+    if (runs.empty()) return false;
+  }
+  return true;
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> MergeSorted(const std::vector<std::shared_ptr<arrow::Table>>& tables,
@@ -89,7 +118,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> MergeSorted(const std::vector<std::
     for (const auto& table : filled) bytes += table::TableBytes(*table);
     if (MustSpill(context, bytes)) return NameOperator("sort", MergeInBlocks(filled, options, context));
   }
-  // One stable sort of all rows: the radix sort does not ask more of a row than a merge of a few runs would.
+  // One stable sort of all rows, which merges them where they are few runs; of many the radix sort asks no more.
   ARROW_ASSIGN_OR_RAISE(const auto all, arrow::ConcatenateTables(filled, {}, context.pool));
   return Sort(all, options, context);
 }

@@ -32,9 +32,13 @@ arrow::Status CheckSort(const arrow::Schema& schema, const SortOptions& options)
 arrow::Result<std::vector<int64_t>> SortIndices(const arrow::Table& table, const SortOptions& options,
                                                 const Context& context);
 
-/// The table sorted. Uses up to context.threads threads with the same result for any number.
+/// The table sorted; `table` itself where it is in order. Uses up to context.threads threads with the same result for
+/// any number.
 arrow::Result<std::shared_ptr<arrow::Table>> Sort(const std::shared_ptr<arrow::Table>& table,
                                                   const SortOptions& options, const Context& context);
+
+/// Whether Sort would leave every row where it is.
+arrow::Result<bool> IsSorted(const arrow::Table& table, const SortOptions& options, const Context& context);
 
 /// Sorted tables merged into one; rows with equal keys come by table, then by row.
 arrow::Result<std::shared_ptr<arrow::Table>> MergeSorted(const std::vector<std::shared_ptr<arrow::Table>>& tables,

@@ -166,6 +166,8 @@ arrow::Status AddToRun(const arrow::Table& sorted, int64_t block_rows, table::Sp
 arrow::Result<TablePtr> SpilledSort(const TablePtr& table, const SortOptions& options, const Context& context) {
   ARROW_RETURN_NOT_OK(CheckSort(*table->schema(), options));
   const Context piece = ForPiece(context);
+  ARROW_ASSIGN_OR_RAISE(const bool sorted_already, IsSorted(*table, options, piece));
+  if (sorted_already) return table;
   const auto& schema = table->schema();
   const int64_t rows = table->num_rows();
   const int64_t row_bytes = table::TableBytes(*table) / std::max<int64_t>(rows, 1) + 1;
