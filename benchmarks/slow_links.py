@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import figures
 import numpy as np
@@ -83,7 +84,7 @@ def shape(names: list[str], mbit: int) -> None:
             subprocess.run([*command, "del", "dev", "e0", "root"], check=False, stderr=subprocess.DEVNULL)
 
 
-def on_a_link(names: list[str], megabytes: int, repeat: int) -> list[dict[str, object]]:
+def on_a_link(names: list[str], megabytes: int, repeat: int) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         job = {
             "WEFT_STORE": f"file://{folder}",
@@ -118,7 +119,8 @@ def links(repeat: int) -> None:
             shape(names, mbit)
             found = on_a_link(names, megabytes, repeat)
             for kind in ("texts", "dense"):
-                cells, chosen = "", {}
+                cells = ""
+                chosen: dict[str, int] = {}
                 for one in found:
                     if one["kind"] == kind:
                         cells += f"{one['seconds']:>10.2f} {one['work']:>7.2f} {one['sent'] / 1e6:>7.1f}"
