@@ -3,6 +3,8 @@
 Each line: what was asked; seconds (the slowest rank's), seconds of processors and MB sent (all ranks' together), with
 the choice and without it, medians of the repeats; what was chosen. Without: rows are put by key and joined where they
 are (no filter, no copy); frames are made anew, so that nobody knows how their rows lie.
+
+`python benchmarks/choices.py --only links`, as root, measures LZ4 on links of several rates (slow_links.py).
 """
 
 from __future__ import annotations
@@ -149,8 +151,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=2_000_000, help="of the larger side, on each rank")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", choices=["filters", "places", "copies", "orders"], help="one of the parts")
+    parts = ["filters", "places", "copies", "orders", "links"]
+    parser.add_argument("--only", choices=parts, help="one of the parts")
     options = parser.parse_args()
+    if options.only == "links":
+        import slow_links
+
+        slow_links.links(options.repeat)
+        return
     with weft.init() as env:
         meter = Meter(env, options.repeat)
         if env.rank == 0:

@@ -179,7 +179,8 @@ std::shared_ptr<PySession> Open(const std::string& backend, const std::string& s
                                 int world_size, double timeout, double connect_timeout, double relay_after,
                                 int64_t memory_limit, const std::string& spill_dir, int threads,
                                 const std::string& encryption, const std::string& advertise, bool shm,
-                                const std::string& trace_file, bool check_collectives, uint64_t native_communicator) {
+                                const std::string& compression, const std::string& trace_file, bool check_collectives,
+                                uint64_t native_communicator) {
   SessionOptions options;
   options.backend = backend;
   options.store = store;
@@ -200,6 +201,7 @@ std::shared_ptr<PySession> Open(const std::string& backend, const std::string& s
   options.encryption = encryption;
   options.advertise = advertise;
   options.shm = shm;
+  options.compression = compression;
   options.trace_file = trace_file;
   options.check_collectives = check_collectives;
   options.native_communicator = native_communicator;
@@ -450,7 +452,8 @@ void BindSession(nb::module_& module) {
                   nb::arg("secret"), nb::arg("rank"), nb::arg("world_size"), nb::arg("timeout"),
                   nb::arg("connect_timeout"), nb::arg("relay_after"), nb::arg("memory_limit"), nb::arg("spill_dir"),
                   nb::arg("threads"), nb::arg("encryption"), nb::arg("advertise"), nb::arg("shm"),
-                  nb::arg("trace_file"), nb::arg("check_collectives"), nb::arg("native_communicator"))
+                  nb::arg("compression"), nb::arg("trace_file"), nb::arg("check_collectives"),
+                  nb::arg("native_communicator"))
       .def_prop_ro("rank", [](const PySession& self) { return self.rank; })
       .def_prop_ro("world_size", [](const PySession& self) { return self.world_size; })
       .def_prop_ro("job", [](const PySession& self) { return self.session->job(); })

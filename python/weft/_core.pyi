@@ -66,6 +66,7 @@ class Session:
         encryption: str,
         advertise: str,
         shm: bool,
+        compression: str,
         trace_file: str,
         check_collectives: bool,
         native_communicator: int,

@@ -80,6 +80,7 @@ def init(
     encryption: str | None = None,
     advertise: str | None = None,
     shm: bool | None = None,
+    compression: str | None = None,
     trace: str | None = None,
     check_collectives: bool | None = None,
     checkpoint_dir: str | os.PathLike[str] | None = None,
@@ -138,6 +139,10 @@ def init(
     shm
         Whether ranks of one host send long messages through memory that they share (``"tcp"`` where the link is not
         encrypted); True. Other backends have ways of their own and refuse False.
+    compression
+        Whether tables go to other ranks compressed, by any backend. ``"auto"`` (default): by LZ4 where a transfer is
+        faster by it, which each rank finds out at its start (docs/performance.md). ``"lz4"``: whatever shrinks.
+        ``"off"``: nothing. Ranks may differ. It is of the whole process: of several envs the last one's counts.
     trace
         A file for a trace of all ranks in the Chrome trace format, written when the env is closed.
     check_collectives
@@ -203,6 +208,7 @@ def init(
         encryption=settings.text("encryption", encryption, "auto"),
         advertise=settings.text("advertise", advertise),
         shm=settings.truth("shm", shm, True),
+        compression=settings.text("compression", compression, "auto"),
         trace_file=settings.text("trace", trace),
         check_collectives=settings.truth("check_collectives", check_collectives, False),
         native_communicator=handle,
@@ -295,7 +301,9 @@ class Env(Checkpointing):
         ``spill_dir`` so far), ``disk_bytes`` (of tables that lie there now), ``open_seconds``, and ``phases``: for each
         ``"<operator>.<phase>"`` a dict of ``count``, ``seconds``, ``rows``, ``bytes``. ``choices``: how often each way
         was taken that statistics decide on, for example ``{"join.copy_right": 3, "join.shuffle": 1}``
-        (docs/performance.md lists them; nothing is counted in a world of one). ``checkpoints``: how many were
+        (docs/performance.md lists them; nothing is counted in a world of one). Where tables were compressed for other
+        ranks, the ``bytes`` of the phase ``"shuffle.lz4"`` are those before, of ``"shuffle.lz4_made"`` those after;
+        the same for ``gather``, ``allgather``, ``broadcast``. ``checkpoints``: how many were
         ``saved``, and on rank 0 ``published`` (valid); this rank's ``bytes``, the ``write_seconds`` of the thread
         behind it, the ``wait_seconds`` for which the script waited, and ``parts`` of long operators: ``done`` by this
         attempt, ``restored`` from earlier ones, and ``saved``.

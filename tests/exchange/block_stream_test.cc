@@ -24,7 +24,7 @@ std::vector<std::string> Messages(const OutgoingBlock& block) {
   EXPECT_TRUE(sender.Send(block).ok());
   std::vector<std::string> out;
   // A short message may have been taken over by the transport before it is received: bytes tell, the sender does not.
-  for (int64_t left = 24 + block.header->size() + block.body_bytes; left > 0;) {
+  for (int64_t left = 32 + block.header->size() + block.body_bytes; left > 0;) {
     std::string bytes(1 << 20, '\0');
     const auto length = ranks[1]->Recv(0, kStreamTag, std::as_writable_bytes(std::span<char>(bytes)));
     EXPECT_TRUE(length.ok()) << length.status().ToString();
@@ -130,7 +130,7 @@ TEST(BlockStream, MutatedMessagesGiveErrorsOrRows) {
   for (int round = 0; round < 1000; ++round) {
     std::string block = stream.block[0];
     // Half of them in the front.
-    const auto range = random.Below(2) == 0 ? 24 : static_cast<int64_t>(block.size());
+    const auto range = random.Below(2) == 0 ? 32 : static_cast<int64_t>(block.size());
     const auto at = static_cast<size_t>(random.Below(range));
     block[at] = static_cast<char>(block[at] ^ (1 << random.Below(8)));
     const auto outcome = Deliver({block, stream.end[0]}, std::chrono::milliseconds(500));

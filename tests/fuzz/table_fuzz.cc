@@ -1,5 +1,6 @@
 // The wire form of tables, from a sender who is not trusted: what is returned must hold, and the memory that is asked
-// for must stay below the cap.
+// for must stay below the cap. A block is the length of its header (with kCompressed where its body is), the header,
+// and its body; of a compressed one the length comes first.
 #include <arrow/array.h>
 #include <arrow/buffer.h>
 #include <arrow/record_batch.h>
@@ -13,6 +14,7 @@
 #include "fuzz/input.h"
 #include "weft/base/context.h"
 #include "weft/table/wire.h"
+#include "weft/table/wire_compression.h"
 
 namespace weft::table {
 namespace {
@@ -21,6 +23,7 @@ using fuzz::Input;
 using fuzz::Require;
 
 constexpr int64_t kMostBodyBytes = 1 << 20;
+constexpr uint32_t kCompressed = uint32_t{1} << 31;
 
 std::shared_ptr<arrow::Buffer> Buffer(std::string_view bytes, int64_t size) {
   std::shared_ptr<arrow::Buffer> buffer = *arrow::AllocateBuffer(size);
@@ -29,17 +32,28 @@ std::shared_ptr<arrow::Buffer> Buffer(std::string_view bytes, int64_t size) {
   return buffer;
 }
 
+/// As the receiver of an exchange does it; false where that refuses the bytes.
+bool FillFromCompressed(Input* input, int64_t total, const std::vector<std::shared_ptr<arrow::Buffer>>& bodies) {
+  const std::string_view bytes = input->Take(input->Number<uint32_t>() % (1 << 20));
+  const auto size = static_cast<int64_t>(bytes.size());
+  if (!CheckCompressedBytes(size, total).ok()) return false;
+  return DecompressBody(*Buffer(bytes, size), bodies, arrow::default_memory_pool()).ok();
+}
+
 /// False when the stream is over.
 bool ReadBlock(WireReader* reader, Input* input) {
-  const std::string_view bytes = input->Take(input->Number<uint32_t>() % (1 << 20));
+  const auto word = input->Number<uint32_t>();
+  const bool compressed = (word & kCompressed) != 0;
+  const std::string_view bytes = input->Take(word % (1 << 20));
   const auto header = reader->ReadHeader(Buffer(bytes, static_cast<int64_t>(bytes.size())));
   if (!header.ok()) return false;
   int64_t total = 0;
   std::vector<std::shared_ptr<arrow::Buffer>> bodies;
   for (const int64_t size : header->body_sizes) {
     Require(size >= 0 && (total += size) <= kMostBodyBytes);
-    bodies.push_back(Buffer(input->Take(static_cast<size_t>(size)), size));
+    bodies.push_back(Buffer(compressed ? "" : input->Take(static_cast<size_t>(size)), size));
   }
+  if (compressed && !FillFromCompressed(input, total, bodies)) return false;
   const auto batch = reader->Read(std::move(bodies));
   if (!batch.ok()) return false;
   if (*batch != nullptr) {

@@ -155,6 +155,48 @@ def test_shared_memory_that_is_no_choice(launch):
     assert done.code == 1 and "shm" in done.err and "perhaps" in done.err, done.text
 
 
+COMPRESSED = """
+    import numpy as np
+    import weft
+
+    env = weft.init(CHOICE)
+    rows = np.arange(100_000, dtype=np.int64) + env.rank
+    frame = weft.DataFrame({"k": rows % 1000, "v": rows}, env=env)
+    moved = frame.repartition(by=["k"])
+    assert env.allreduce(int(moved["v"].local().sum()), "sum") == env.allreduce(int(rows.sum()), "sum")
+    phases = env.stats()["phases"]
+    assert ("shuffle.lz4" in phases) is COMPRESSES, phases
+    if COMPRESSES:
+        assert phases["shuffle.lz4_made"]["bytes"] < phases["shuffle.lz4"]["bytes"]
+    env.close()
+"""
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable", "compresses"),
+    [
+        ("compression='lz4'", None, True),
+        ("", "lz4", True),
+        ("compression='off'", "lz4", False),
+        ("compression='auto'", "lz4", False),  # one block to each: too few to know a link
+    ],
+)
+def test_compression(launch, argument, variable, compresses):
+    script = COMPRESSED.replace("CHOICE", argument).replace("COMPRESSES", repr(compresses))
+    launch.ok(script, ranks=3, **({} if variable is None else {"WEFT_COMPRESSION": variable}))
+
+
+def test_ranks_that_choose_compression_differently(launch):
+    choice = "compression='lz4' if int(__import__('os').environ['WEFT_RANK']) else 'off'"
+    launch.ok(COMPRESSED.replace("CHOICE", choice).replace("COMPRESSES", "(env.rank > 0)"), ranks=3)
+
+
+@pytest.mark.parametrize("way", ["zstd", "LZ4", "on"])
+def test_compression_that_is_no_choice(launch, way):
+    done = launch("import weft; weft.init()", ranks=2, WEFT_COMPRESSION=way)
+    assert done.code == 1 and f"unknown compression '{way}'" in done.err and "auto, lz4, off" in done.err, done.text
+
+
 KILLED = """
     import os, signal, time
     import numpy as np

@@ -12,13 +12,26 @@ namespace {
 
 /// The front of a block's first message.
 struct Front {
-  static constexpr uint32_t kMagic = 0x4b4c4257;  // "WBLK"
+  static constexpr uint32_t kMagic = 0x324c4257;       // "WBL2"
+  static constexpr uint32_t kFirstMagic = 0x4b4c4257;  // "WBLK", without compression
+  static constexpr uint32_t kLast = 1;
+  static constexpr uint32_t kLz4 = 2;
   uint32_t magic = kMagic;
-  uint32_t last = 0;
+  uint32_t flags = 0;
   int64_t header_bytes = 0;
   int64_t body_bytes = 0;
+  int64_t sent_bytes = 0;  // of the body, less than body_bytes with kLz4
+
+  bool compressed() const { return (flags & kLz4) != 0; }
+  bool Holds() const {
+    if (magic != kMagic || flags > (kLast | kLz4) || header_bytes < 0 || header_bytes > table::kMaxWireHeaderBytes ||
+        body_bytes < 0 || body_bytes > kMaxBodyBytes) {
+      return false;
+    }
+    return compressed() ? table::CheckCompressedBytes(sent_bytes, body_bytes).ok() : sent_bytes == body_bytes;
+  }
 };
-static_assert(sizeof(Front) == 24 && sizeof(Front) % 8 == 0);
+static_assert(sizeof(Front) == 32 && sizeof(Front) % 8 == 0);
 constexpr auto kFrontBytes = static_cast<int64_t>(sizeof(Front));
 
 ConstBytes Span(const arrow::Buffer& buffer, int64_t begin, int64_t end) {
@@ -37,7 +50,8 @@ bool IsInline(int64_t header_bytes, int64_t body_bytes) {
 }  // namespace
 
 OutgoingBlock MakeOutgoing(table::WireBlock block, bool last) {
-  return {last, std::move(block.header), std::move(block.body), block.body_bytes, std::move(block.body_owner)};
+  const int64_t bytes = block.body_bytes;
+  return {last, std::move(block.header), std::move(block.body), bytes, bytes, std::move(block.body_owner)};
 }
 
 arrow::Result<OutgoingBlock> EndOfStream(table::WireWriter* writer, const arrow::Status& status) {
@@ -61,15 +75,16 @@ arrow::Status BlockSender::Send(const OutgoingBlock& block) {
   };
   auto held = std::make_shared<Held>();
   held->block = block;
-  held->front.last = block.last ? 1 : 0;
+  held->front.flags = (block.last ? Front::kLast : 0) | (block.compressed() ? Front::kLz4 : 0);
   held->front.header_bytes = block.header->size();
   held->front.body_bytes = block.body_bytes;
+  held->front.sent_bytes = block.sent_bytes;
   const ConstBytes front = std::as_bytes(std::span<const Front>(&held->front, 1));
   const int64_t header_bytes = block.header->size();
   const int64_t in_first = std::min(header_bytes, kInlineBytes - kFrontBytes);
   std::vector<ConstBytes> parts = {front, Span(*block.header, 0, in_first)};
   FaultPoint(FaultPhase::kHeader);
-  if (IsInline(header_bytes, block.body_bytes)) {
+  if (!block.compressed() && IsInline(header_bytes, block.body_bytes)) {
     parts.insert(parts.end(), block.body.begin(), block.body.end());
     return Start(std::move(parts), held);
   }
@@ -77,6 +92,7 @@ arrow::Status BlockSender::Send(const OutgoingBlock& block) {
   if (in_first < header_bytes) ARROW_RETURN_NOT_OK(Start({Span(*block.header, in_first, header_bytes)}, held));
   FaultPoint(FaultPhase::kPayload);
   if (block.body_bytes > 0) ARROW_RETURN_NOT_OK(Start(block.body, held));
+  ++bodies_;
   FaultPoint(FaultPhase::kPayload);
   return arrow::Status::OK();
 }
@@ -84,6 +100,7 @@ arrow::Status BlockSender::Send(const OutgoingBlock& block) {
 arrow::Status BlockSender::Start(std::vector<ConstBytes> parts, Owner owner) {
   int64_t bytes = 0;
   for (const ConstBytes part : parts) bytes += static_cast<int64_t>(part.size());
+  if (pending_.empty()) link_.Begin();
   ARROW_ASSIGN_OR_RAISE(auto request, communicator_.Isend(to_, kStreamTag, std::move(parts), std::move(owner)));
   pending_.push_back({std::move(request), bytes});
   in_flight_bytes_ += bytes;
@@ -92,14 +109,17 @@ arrow::Status BlockSender::Start(std::vector<ConstBytes> parts, Owner owner) {
 
 arrow::Result<bool> BlockSender::Poll() {
   bool moved = false;
+  int64_t bytes = 0;
   // Messages of one tag to one rank are completed in order, or nearly so.
   while (!pending_.empty()) {
     ARROW_ASSIGN_OR_RAISE(const bool done, pending_.front().request->Test());
     if (!done) break;
-    in_flight_bytes_ -= pending_.front().bytes;
+    bytes += pending_.front().bytes;
     pending_.pop_front();
     moved = true;
   }
+  in_flight_bytes_ -= bytes;
+  if (moved) link_.Completed(bytes);
   return moved;
 }
 
@@ -146,6 +166,7 @@ arrow::Status BlockReceiver::Start() {
     Fail(reader.status());
   }
   header_ = nullptr;
+  compressed_ = nullptr;
   bodies_.clear();
   ARROW_ASSIGN_OR_RAISE(first_, Allocate(kInlineBytes));
   return Expect({MutableSpan(*first_, 0, kInlineBytes)}, first_, -1, State::kFirst);
@@ -156,7 +177,7 @@ arrow::Result<bool> BlockReceiver::Poll() {
   while (state_ != State::kIdle && state_ != State::kDone) {
     if (state_ == State::kForward) {
       const bool room = std::all_of(forward_.begin(), forward_.end(),
-                                    [&](const BlockSender* sender) { return sender->HasRoom(body_bytes_); });
+                                    [&](const BlockSender* sender) { return sender->HasRoom(sent_bytes_); });
       if (!room) break;
       ARROW_RETURN_NOT_OK(PassOn());
       moved = true;
@@ -189,14 +210,13 @@ arrow::Status BlockReceiver::OnFirst() {
   Front front;
   if (received < kFrontBytes) return ProtocolError("a message of " + std::to_string(received) + " bytes");
   std::memcpy(&front, first_->data(), sizeof(front));
-  if (front.magic != Front::kMagic || front.last > 1 || front.header_bytes < 0 ||
-      front.header_bytes > table::kMaxWireHeaderBytes || front.body_bytes < 0 || front.body_bytes > kMaxBodyBytes) {
-    return ProtocolError("what is no block of a table");
-  }
-  last_ = front.last == 1;
+  if (front.magic == Front::kFirstMagic) return ProtocolError("a block as an older version of Weft makes it");
+  if (!front.Holds()) return ProtocolError("what is no block of a table");
+  last_ = (front.flags & Front::kLast) != 0;
   body_bytes_ = front.body_bytes;
+  sent_bytes_ = front.sent_bytes;
   const int64_t in_first = std::min(front.header_bytes, kInlineBytes - kFrontBytes);
-  const bool whole = IsInline(front.header_bytes, front.body_bytes);
+  const bool whole = !front.compressed() && IsInline(front.header_bytes, front.body_bytes);
   const int64_t due = kFrontBytes + in_first + (whole ? front.body_bytes : 0);
   if (received != due) {
     return ProtocolError(std::to_string(received) + " bytes where " + std::to_string(due) + " were due");
@@ -232,6 +252,10 @@ arrow::Status BlockReceiver::AllocateBodies() {
       Fail(header.status());
     }
   }
+  if (sent_bytes_ < body_bytes_) {
+    ARROW_ASSIGN_OR_RAISE(compressed_, Allocate(sent_bytes_));
+    return arrow::Status::OK();
+  }
   if (error_.ok()) return arrow::Status::OK();
   bodies_.clear();
   ARROW_ASSIGN_OR_RAISE(auto dropped, Allocate(body_bytes_));
@@ -239,10 +263,16 @@ arrow::Status BlockReceiver::AllocateBodies() {
   return arrow::Status::OK();
 }
 
+arrow::Status BlockReceiver::Decompress() {
+  const auto status = table::DecompressBody(*compressed_, bodies_, context_.pool);
+  if (!status.IsInvalid()) return status;
+  return arrow::Status::Invalid("rank ", from_, " sent a block of a table that does not hold: ", status.message());
+}
+
 arrow::Status BlockReceiver::OnHeader() {
   FaultPoint(FaultPhase::kHeader);
   ARROW_RETURN_NOT_OK(AllocateBodies());
-  if (IsInline(header_->size(), body_bytes_)) {
+  if (compressed_ == nullptr && IsInline(header_->size(), body_bytes_)) {
     const uint8_t* from = header_->data() + header_->size();
     for (const auto& body : bodies_) {
       if (body->size() > 0) std::memcpy(body->mutable_data(), from, static_cast<size_t>(body->size()));
@@ -251,6 +281,9 @@ arrow::Status BlockReceiver::OnHeader() {
     return OnBody();
   }
   if (body_bytes_ == 0) return OnBody();
+  if (compressed_ != nullptr) {
+    return Expect({MutableSpan(*compressed_, 0, sent_bytes_)}, compressed_, sent_bytes_, State::kBody);
+  }
   std::vector<MutableBytes> parts;
   for (const auto& body : bodies_) {
     if (body->size() > 0) parts.push_back(MutableSpan(*body, 0, body->size()));
@@ -262,6 +295,7 @@ arrow::Status BlockReceiver::OnHeader() {
 
 arrow::Status BlockReceiver::OnBody() {
   FaultPoint(FaultPhase::kPayload);
+  if (error_.ok() && compressed_ != nullptr) Fail(Decompress());
   if (error_.ok()) {
     auto batch = reader_->Read(bodies_);
     Fail(batch.status());
@@ -286,10 +320,12 @@ arrow::Status BlockReceiver::PassOn() {
   block.last = last_;
   block.header = header_;
   block.body_bytes = body_bytes_;
-  for (const auto& body : bodies_) {
+  block.sent_bytes = sent_bytes_;
+  auto held = compressed_ == nullptr ? bodies_ : std::vector<std::shared_ptr<arrow::Buffer>>{compressed_};
+  for (const auto& body : held) {
     if (body->size() > 0) block.body.push_back(Span(*body, 0, body->size()));
   }
-  block.body_owner = std::make_shared<std::vector<std::shared_ptr<arrow::Buffer>>>(bodies_);
+  block.body_owner = std::make_shared<std::vector<std::shared_ptr<arrow::Buffer>>>(std::move(held));
   for (BlockSender* sender : forward_) ARROW_RETURN_NOT_OK(sender->Send(block));
   if (!last_) return Start();
   state_ = State::kDone;
@@ -320,6 +356,30 @@ arrow::Result<bool> Streams::Move() {
   return moved;
 }
 
+arrow::Result<bool> Streams::ShouldCompress(BlockSender* sender, const OutgoingBlock& block, int shares) {
+  if (choice_.mode() == Compression::kOff || block.body_bytes < kLeastCompressedBytes) return false;
+  if (choice_.mode() == Compression::kLz4) return true;
+  // What a link carries is seen by the first two blocks.
+  if (sender->bodies() < 2) return false;
+  if (sender->link().measures() < 2 && !sender->idle() && choice_.CouldPay(sender->link(), shares)) {
+    ARROW_RETURN_NOT_OK(WaitUntil([&] { return sender->link().measures() >= 2 || sender->idle(); }));
+  }
+  return choice_.Pays(sender->link(), shares, block.body, block.body_bytes);
+}
+
+OutgoingBlock Streams::Compress(OutgoingBlock block) {
+  const auto begin = Clock::now();
+  const auto made = table::CompressBody(block.body, block.body_bytes, context_.pool);
+  if (!made.ok()) return block;
+  const int64_t bytes = *made == nullptr ? block.body_bytes : (*made)->size();
+  choice_.Compressed(block.body_bytes, bytes, Clock::now() - begin);
+  if (*made == nullptr) return block;
+  block.body = {Span(**made, 0, bytes)};
+  block.body_owner = *made;
+  block.sent_bytes = bytes;
+  return block;
+}
+
 arrow::Status Streams::Poll() { return Move().status(); }
 
 arrow::Status Streams::TimedOut() const {
@@ -348,6 +408,7 @@ arrow::Status Streams::TimedOut() const {
 arrow::Status Streams::WaitUntil(const std::function<bool()>& ready) {
   const auto& options = communicator_.options();
   Deadline deadline = Deadline::After(options.timeout);
+  const auto begin = Clock::now();
   while (!ready()) {
     ARROW_ASSIGN_OR_RAISE(const bool moved, Move());
     if (moved) {
@@ -363,6 +424,7 @@ arrow::Status Streams::WaitUntil(const std::function<bool()>& ready) {
     }
     ARROW_RETURN_NOT_OK(communicator_.Progress(deadline.LeftUpTo(std::chrono::milliseconds(100))));
   }
+  choice_.Waited(Clock::now() - begin);
   return arrow::Status::OK();
 }
 

@@ -4,6 +4,7 @@
 // A block is one to three messages of one tag. The first has a fixed front, the block's header and, where all of it
 // fits kInlineBytes, the body, so that a small block is one message and one receive; else the body is a message of
 // its own, received into the memory where it stays. A header too long for the first message goes on in a second.
+// A body may be compressed (table/wire_compression.h), as the front says; it is a message of its own then.
 #pragma once
 
 #include <arrow/buffer.h>
@@ -17,6 +18,7 @@
 
 #include "weft/base/context.h"
 #include "weft/communicator/communicator.h"
+#include "weft/exchange/compression.h"
 #include "weft/table/wire.h"
 
 namespace weft::exchange {
@@ -37,7 +39,11 @@ struct OutgoingBlock {
   std::shared_ptr<arrow::Buffer> header;
   std::vector<ConstBytes> body;
   int64_t body_bytes = 0;
+  /// Of `body`: fewer than `body_bytes` where it is compressed.
+  int64_t sent_bytes = 0;
   Owner body_owner;
+
+  bool compressed() const { return sent_bytes < body_bytes; }
 };
 
 OutgoingBlock MakeOutgoing(table::WireBlock block, bool last);
@@ -56,6 +62,10 @@ class BlockSender {
   /// Whether there is room for a block of this size; with nothing under way there always is.
   bool HasRoom(int64_t bytes) const { return pending_.empty() || in_flight_bytes_ + bytes <= max_in_flight_bytes_; }
   bool idle() const { return pending_.empty(); }
+  /// Of what was sent by this sender.
+  const LinkRate& link() const { return link_; }
+  /// Blocks so far whose bodies were messages of their own.
+  int64_t bodies() const { return bodies_; }
 
   arrow::Status Send(const OutgoingBlock& block);
 
@@ -74,6 +84,8 @@ class BlockSender {
   Rank to_;
   int64_t max_in_flight_bytes_;
   int64_t in_flight_bytes_ = 0;
+  int64_t bodies_ = 0;
+  LinkRate link_;
   std::deque<Pending> pending_;
 };
 
@@ -109,6 +121,7 @@ class BlockReceiver {
   arrow::Status OnBody();
   arrow::Result<std::shared_ptr<arrow::Buffer>> Allocate(int64_t bytes);
   arrow::Status AllocateBodies();
+  arrow::Status Decompress();
   arrow::Status PassOn();
   arrow::Status ProtocolError(const std::string& what);
   void Fail(const arrow::Status& status);
@@ -125,7 +138,10 @@ class BlockReceiver {
   std::shared_ptr<arrow::Buffer> first_;
   std::shared_ptr<arrow::Buffer> header_;
   std::vector<std::shared_ptr<arrow::Buffer>> bodies_;
+  /// The body as it comes, where it is compressed.
+  std::shared_ptr<arrow::Buffer> compressed_;
   int64_t body_bytes_ = 0;
+  int64_t sent_bytes_ = 0;
   bool last_ = false;
 
   std::vector<std::shared_ptr<arrow::RecordBatch>> batches_;
@@ -140,7 +156,7 @@ class Streams {
  public:
   /// `operation` is for error messages.
   Streams(Communicator& communicator, const Context& context, std::string operation)
-      : communicator_(communicator), context_(context), operation_(std::move(operation)) {}
+      : communicator_(communicator), context_(context), operation_(operation), choice_(context, std::move(operation)) {}
 
   BlockSender* AddSender(Rank to, int64_t max_in_flight_bytes);
   /// Receives from the start.
@@ -148,6 +164,19 @@ class Streams {
 
   const std::vector<std::unique_ptr<BlockSender>>& senders() const { return senders_; }
   const std::vector<std::unique_ptr<BlockReceiver>>& receivers() const { return receivers_; }
+
+  /// Whether to compress this block for `sender`, one of `shares` that are sent different blocks as large as this one.
+  /// Where the link looks slow, waits for what was sent first, to know.
+  arrow::Result<bool> ShouldCompress(BlockSender* sender, const OutgoingBlock& block, int shares);
+
+  /// The block with a compressed body; as it is where that would not be smaller, or there is no memory for it.
+  OutgoingBlock Compress(OutgoingBlock block);
+
+  /// Says that a block was made, for ShouldCompress.
+  void Offered(const OutgoingBlock& block) { choice_.Offered(block.body_bytes); }
+
+  /// How short a part of a batch is sent next: the first two are quarters, so that the links are known early.
+  int64_t NextParts() { return choice_.mode() == Compression::kAuto && batches_++ < 2 ? 4 : 1; }
 
   /// Moves what can be moved without waiting.
   arrow::Status Poll();
@@ -169,6 +198,8 @@ class Streams {
   Communicator& communicator_;
   const Context& context_;
   std::string operation_;
+  CompressionChoice choice_;
+  int64_t batches_ = 0;
   // Receivers refer to senders, so that they go first.
   std::vector<std::unique_ptr<BlockSender>> senders_;
   std::vector<std::unique_ptr<BlockReceiver>> receivers_;

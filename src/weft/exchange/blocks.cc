@@ -38,9 +38,10 @@ BatchSource::BatchSource(std::shared_ptr<arrow::Table> table, int64_t batch_byte
   for (const auto& column : table->columns()) columns_.push_back({column->chunks()});
 }
 
-std::shared_ptr<arrow::RecordBatch> BatchSource::Next() {
+std::shared_ptr<arrow::RecordBatch> BatchSource::Next(int64_t parts) {
   if (position_ >= rows_) return nullptr;
   int64_t count = std::min(batch_rows_, rows_ - position_);
+  if (rows_ / 2 > batch_rows_) count = std::max<int64_t>(count / parts, 1);
   for (Column& column : columns_) {
     while (column.offset == column.chunks[column.chunk]->length()) {
       column.chunks[column.chunk++] = nullptr;

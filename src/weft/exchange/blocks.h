@@ -18,8 +18,9 @@ class BatchSource {
   /// Batches have about `batch_bytes`, and never span two chunks.
   BatchSource(std::shared_ptr<arrow::Table> table, int64_t batch_bytes);
 
-  /// nullptr at the end. Slices of the table's chunks.
-  std::shared_ptr<arrow::RecordBatch> Next();
+  /// nullptr at the end. Slices of the table's chunks. Of a table of more than two batches the next one may be asked
+  /// for as a part, 1 / `parts` of its rows.
+  std::shared_ptr<arrow::RecordBatch> Next(int64_t parts = 1);
 
   /// Number of the row with which the next batch begins.
   int64_t position() const { return position_; }

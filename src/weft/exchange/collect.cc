@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "weft/base/spill.h"
 #include "weft/exchange/block_stream.h"
@@ -19,10 +20,16 @@ constexpr int64_t kMaxInFlightBytes = 16 << 20;
 arrow::Status SendTable(Streams& streams, std::shared_ptr<arrow::Table> table, const Context& context,
                         arrow::Status* local) {
   if (streams.senders().empty()) return arrow::Status::OK();
-  const auto send = [&](const OutgoingBlock& block) {
+  const auto send = [&](const OutgoingBlock& block) -> arrow::Status {
+    streams.Offered(block);
+    // Made once for all whose links are slow.
+    std::optional<OutgoingBlock> compressed;
     for (const auto& sender : streams.senders()) {
-      ARROW_RETURN_NOT_OK(streams.WaitUntil([&] { return sender->HasRoom(block.body_bytes); }));
-      ARROW_RETURN_NOT_OK(sender->Send(block));
+      ARROW_ASSIGN_OR_RAISE(const bool compress, streams.ShouldCompress(sender.get(), block, /*shares=*/1));
+      if (compress && !compressed.has_value()) compressed = streams.Compress(block);
+      const OutgoingBlock& chosen = compress ? *compressed : block;
+      ARROW_RETURN_NOT_OK(streams.WaitUntil([&] { return sender->HasRoom(chosen.sent_bytes); }));
+      ARROW_RETURN_NOT_OK(sender->Send(chosen));
     }
     return arrow::Status::OK();
   };
@@ -33,7 +40,7 @@ arrow::Status SendTable(Streams& streams, std::shared_ptr<arrow::Table> table, c
     status = context.stop.Poll();
     if (!status.ok()) break;
     if (context.spill != nullptr) context.spill->KeepWithin();
-    const BatchPtr batch = source.Next();
+    const BatchPtr batch = source.Next(streams.NextParts());
     if (batch == nullptr) break;
     auto block = (*writer)->Write(batch);
     status = block.status();

@@ -88,7 +88,7 @@ class ShuffleRun {
       if (!local->ok()) return arrow::Status::OK();
       if (context_.spill != nullptr) context_.spill->KeepWithin();
       const int64_t first_row = source_.position();
-      BatchPtr batch = source_.Next();
+      BatchPtr batch = source_.Next(streams_.NextParts());
       if (batch == nullptr) return arrow::Status::OK();
       auto parts = Partition(std::move(batch), first_row);
       *local = parts.status();
@@ -152,13 +152,16 @@ class ShuffleRun {
 
   arrow::Status SendBlock(Rank to, OutgoingBlock block, int64_t rows) {
     BlockSender* sender = senders_[static_cast<size_t>(to)];
-    if (!sender->HasRoom(block.body_bytes)) {
+    streams_.Offered(block);
+    ARROW_ASSIGN_OR_RAISE(const bool compress, streams_.ShouldCompress(sender, block, world_ - 1));
+    if (compress) block = streams_.Compress(std::move(block));
+    if (!sender->HasRoom(block.sent_bytes)) {
       const TraceSpan span(context_.tracer, "shuffle.wait");
-      ARROW_RETURN_NOT_OK(streams_.WaitUntil([&] { return sender->HasRoom(block.body_bytes); }));
+      ARROW_RETURN_NOT_OK(streams_.WaitUntil([&] { return sender->HasRoom(block.sent_bytes); }));
     }
     TraceSpan span(context_.tracer, "shuffle.send");
     span.AddRows(rows);
-    span.AddBytes(block.header->size() + block.body_bytes);
+    span.AddBytes(block.header->size() + block.sent_bytes);
     return sender->Send(block);
   }
 

@@ -15,6 +15,7 @@
 #include "weft/base/byte_codec.h"
 #include "weft/base/capped_pool.h"
 #include "weft/base/communication_error.h"
+#include "weft/base/compression.h"
 #include "weft/base/fault_point.h"
 #include "weft/base/logging.h"
 #include "weft/base/spill.h"
@@ -108,6 +109,12 @@ arrow::Status CheckNames(const SessionOptions& options) {
     return arrow::Status::Invalid("shm=False is for backend 'tcp'; how the ranks of a host talk by backend '",
                                   options.backend, "' is its library's choice (docs/communicators.md)");
   }
+  if (options.compression != "auto" && options.compression != "lz4" && options.compression != "off") {
+    return arrow::Status::Invalid("unknown compression '", options.compression, "'; it is one of auto, lz4, off");
+  }
+  if (options.compression == "lz4" && !CanCompress()) {
+    return arrow::Status::Invalid("compression='lz4': the Arrow library of this build has no LZ4; use 'auto' or 'off'");
+  }
   if (options.native_communicator != 0 && !KnowsItsWorld(options)) {
     return arrow::Status::Invalid(
         "comm: an MPI communicator goes with backend 'mpi' or store 'mpi', not with backend '",
@@ -194,6 +201,9 @@ arrow::Status SetUpContext(Shared& shared) {
   } else if (options.memory_limit > 0) {
     context.pool = MakeCappedPool(arrow::default_memory_pool(), options.memory_limit);
   }
+  SetCompression(options.compression == "auto"  ? Compression::kAuto
+                 : options.compression == "lz4" ? Compression::kLz4
+                                                : Compression::kOff);
   // Arrow's own kernels (CSV and Parquet decoding, Take) must keep to the same number of threads.
   return arrow::SetCpuThreadPoolCapacity(context.threads);
 }

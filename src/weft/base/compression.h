@@ -1,0 +1,19 @@
+// Whether tables are compressed on their way to other ranks.
+#pragma once
+
+namespace weft {
+
+enum class Compression {
+  kAuto,  // LZ4 where a transfer turns out to be faster by it
+  kLz4,   // LZ4 for all that shrinks
+  kOff,
+};
+
+/// Of all exchanges of this process that begin from now on; kAuto before the first call. Thread-safe.
+void SetCompression(Compression compression);
+Compression CompressionOfProcess();
+
+/// Whether Arrow was built with LZ4; without it nothing is compressed.
+bool CanCompress();
+
+}  // namespace weft
