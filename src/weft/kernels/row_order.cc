@@ -497,8 +497,7 @@ arrow::Result<PoolArray<int64_t>> OrderRows(const KeyLayout& layout, int64_t row
   ARROW_ASSIGN_OR_RAISE(const auto runs, FindRuns(layout, rows, kMostRuns, context));
   return OrderWords(
       &layout, layout.levels(), bits, rows,
-      [&](int64_t begin, int64_t length, uint64_t* out) { layout.Words(0, begin, length, out); }, runs,
-      context);
+      [&](int64_t begin, int64_t length, uint64_t* out) { layout.Words(0, begin, length, out); }, runs, context);
 }
 
 arrow::Result<PoolArray<int64_t>> OrderNumbers(std::span<const int64_t> numbers, int bits, const Context& context) {

@@ -91,8 +91,8 @@ arrow::Result<Entry*> MergeAdjacentRuns(Entry* entries, Entry* scratch, int64_t 
       const auto cut = [](std::span<const Entry> run, int64_t begin, int64_t end) {
         return run.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
       };
-      MergeTwo(cut(piece.left, left_begin, left_end),
-               cut(piece.right, piece.begin - left_begin, piece.end - left_end), piece.out + piece.begin, before);
+      MergeTwo(cut(piece.left, left_begin, left_end), cut(piece.right, piece.begin - left_begin, piece.end - left_end),
+               piece.out + piece.begin, before);
       return arrow::Status::OK();
     }));
     std::swap(entries, scratch);
