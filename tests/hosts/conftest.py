@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +15,9 @@ sys.path += [str(Path(__file__).parents[1] / name) for name in ("netlab", "pytho
 
 import namespaces
 import slurm_cluster
+
+# A shell that starts the tests in the background ignores Ctrl-C for them, and for what they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 #: With WEFT_SOAK=1 all cases run, else a sample.
 SOAK = bool(os.environ.get("WEFT_SOAK"))
