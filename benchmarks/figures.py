@@ -194,33 +194,40 @@ def two_namespaces() -> Iterator[list[str]]:
         namespaces.remove(made)
 
 
-def shuffle_between_namespaces(rows: int, repeat: int) -> Row:
-    with two_namespaces() as names, tempfile.TemporaryDirectory() as folder:
-        within = [["ip", "netns", "exec", name] for name in names]
-        job = {
+def ranks_in_namespaces(names: list[str], job: str, script: list[str], timeout: float) -> list[str]:
+    """What ranks of one thread each print that run `script` over tcp in the clear, one in each namespace."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {
             "WEFT_STORE": f"file://{folder}",
-            "WEFT_JOB": "bench",
+            "WEFT_JOB": job,
             "WEFT_SECRET": secrets.token_hex(32),
-            "WEFT_WORLD_SIZE": "2",
+            "WEFT_WORLD_SIZE": str(len(names)),
             "WEFT_ENCRYPTION": "off",
             "WEFT_THREADS": "1",
             "WEFT_BACKEND": "tcp",
         }
-        script = [sys.executable, str(HERE / "figures.py"), "shuffle", str(rows), str(repeat)]
         ranks = [
             subprocess.Popen(
-                [*within[rank], *script],
-                env={**os.environ, **job, "WEFT_RANK": str(rank)},
+                ["ip", "netns", "exec", name, sys.executable, *script],
+                env={**os.environ, **environment, "WEFT_RANK": str(number)},
                 stdout=subprocess.PIPE,
                 text=True,
             )
-            for rank in range(2)
+            for number, name in enumerate(names)
         ]
-        texts = [rank.communicate(timeout=600)[0] for rank in ranks]
-        if any(rank.returncode for rank in ranks):
-            raise SystemExit("the shuffle between namespaces failed")
+        texts = [rank.communicate(timeout=timeout)[0] for rank in ranks]
+    if any(rank.returncode for rank in ranks):
+        raise SystemExit(f"the ranks of {job} between namespaces failed")
+    return texts
+
+
+def shuffle_between_namespaces(rows: int, repeat: int) -> Row:
+    with two_namespaces() as names:
+        script = [str(HERE / "figures.py"), "shuffle", str(rows), str(repeat)]
+        texts = ranks_in_namespaces(names, "bench", script, 600)
         found = json.loads(texts[0].split(SHUFFLE_MARK)[1].splitlines()[0])
-        plain = machine.socket_seconds(found["bytes"], repeat + 1, host="198.18.7.1", within=(within[0], within[1]))
+        first, second = (["ip", "netns", "exec", name] for name in names)
+        plain = machine.socket_seconds(found["bytes"], repeat + 1, host="198.18.7.1", within=(first, second))
     return _shuffle_row("shuffle, two namespaces", found, plain, 0.95, ", encryption=off")
 
 

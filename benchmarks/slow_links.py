@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -85,29 +83,8 @@ def shape(names: list[str], mbit: int) -> None:
 
 
 def on_a_link(names: list[str], megabytes: int, repeat: int) -> list[dict[str, Any]]:
-    with tempfile.TemporaryDirectory() as folder:
-        job = {
-            "WEFT_STORE": f"file://{folder}",
-            "WEFT_JOB": "links",
-            "WEFT_SECRET": secrets.token_hex(32),
-            "WEFT_WORLD_SIZE": "2",
-            "WEFT_ENCRYPTION": "off",
-            "WEFT_THREADS": "1",
-            "WEFT_BACKEND": "tcp",
-        }
-        script = [sys.executable, str(HERE / "slow_links.py"), "rank", str(megabytes), str(repeat)]
-        ranks = [
-            subprocess.Popen(
-                ["ip", "netns", "exec", name, *script],
-                env={**os.environ, **job, "WEFT_RANK": str(number)},
-                stdout=subprocess.PIPE,
-                text=True,
-            )
-            for number, name in enumerate(names)
-        ]
-        texts = [one.communicate(timeout=900)[0] for one in ranks]
-    if any(one.returncode for one in ranks):
-        raise SystemExit("the ranks on a link failed")
+    script = [str(HERE / "slow_links.py"), "rank", str(megabytes), str(repeat)]
+    texts = figures.ranks_in_namespaces(names, "links", script, 900)
     return [json.loads(line.removeprefix(MARK)) for line in texts[0].splitlines() if line.startswith(MARK)]
 
 
