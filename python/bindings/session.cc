@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "errors.h"
+#include "weft/base/choice.h"
 #include "weft/distributed/placement.h"
 #include "weft/exchange/exchange.h"
 
@@ -240,8 +241,8 @@ nb::dict Stats(const PySession& self) {
   nb::dict phases;
   nb::dict choices;
   for (const auto& [name, totals] : statistics.phases) {
-    if (name.starts_with(distributed::kChoicePrefix)) {
-      choices[name.substr(distributed::kChoicePrefix.size()).c_str()] = totals.count;
+    if (name.starts_with(kChoicePrefix)) {
+      choices[name.substr(kChoicePrefix.size()).c_str()] = totals.count;
       continue;
     }
     nb::dict phase;

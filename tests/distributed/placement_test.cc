@@ -1,5 +1,6 @@
 // What operators claim of where rows lie is true, and operators that go by it give the rows that others do.
 #include "weft/distributed/placement.h"
+#include "weft/base/choice.h"
 
 #include "distributed/ranks.h"
 #include "table/random_table.h"

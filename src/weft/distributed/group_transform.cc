@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "weft/base/choice.h"
 #include "weft/distributed/shuffle_return.h"
 #include "weft/exchange/exchange.h"
 

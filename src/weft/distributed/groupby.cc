@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/base/choice.h"
 #include "weft/distributed/heavy_groups.h"
 #include "weft/distributed/heavy_keys.h"
 #include "weft/distributed/shuffle_return.h"

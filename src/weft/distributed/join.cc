@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/base/choice.h"
 #include "weft/distributed/join_shuffle.h"
 #include "weft/distributed/slice.h"
 #include "weft/distributed/sort.h"

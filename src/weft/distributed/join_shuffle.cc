@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/base/choice.h"
 #include "weft/distributed/heavy_keys.h"
 #include "weft/distributed/key_filter.h"
 #include "weft/exchange/exchange.h"

@@ -6,6 +6,7 @@
 #include <numeric>
 #include <unordered_set>
 
+#include "weft/base/choice.h"
 #include "weft/distributed/heavy_keys.h"
 #include "weft/distributed/placement.h"
 #include "weft/exchange/exchange.h"

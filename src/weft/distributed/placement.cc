@@ -83,8 +83,4 @@ std::vector<int> InOrder(const std::vector<int>& keys, const std::vector<int>& o
   return chosen;
 }
 
-void NoteChoice(const Context& context, std::string_view choice) {
-  const TraceSpan span(context.tracer, std::string(kChoicePrefix).append(choice));
-}
-
 }  // namespace weft::distributed

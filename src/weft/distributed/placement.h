@@ -6,7 +6,6 @@
 
 #include <memory>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -57,11 +56,5 @@ arrow::Result<bool> Together(Communicator& communicator, const Placement* lies, 
 
 /// keys[order[0]], keys[order[1]], ...
 std::vector<int> InOrder(const std::vector<int>& keys, const std::vector<int>& order);
-
-/// Adds one to the session's count of `choice` ("<operator>.<way>", as env.stats()["choices"] shows it).
-void NoteChoice(const Context& context, std::string_view choice);
-
-/// The names that NoteChoice gives its spans begin with this.
-constexpr std::string_view kChoicePrefix = "choice.";
 
 }  // namespace weft::distributed

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/base/choice.h"
 #include "weft/base/types.h"
 #include "weft/exchange/exchange.h"
 #include "weft/table/columns.h"

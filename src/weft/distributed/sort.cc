@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "weft/base/choice.h"
 #include "weft/base/types.h"
-#include "weft/distributed/placement.h"
 #include "weft/distributed/slice.h"
 #include "weft/distributed/splitters.h"
 #include "weft/exchange/exchange.h"

@@ -7,6 +7,7 @@
 #include <span>
 #include <utility>
 
+#include "weft/base/choice.h"
 #include "weft/distributed/shuffle_return.h"
 #include "weft/exchange/exchange.h"
 #include "weft/kernels/gather.h"

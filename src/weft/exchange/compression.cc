@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "weft/base/choice.h"
 #include "weft/base/logging.h"
 
 namespace weft::exchange {
@@ -82,8 +83,7 @@ void CompressionChoice::Note(bool pays, const LinkRate& link) {
   bool& noted = pays ? noted_ : noted_declined_;
   if (noted || noted_) return;
   noted = true;
-  // As distributed::NoteChoice, which is above this layer, names them.
-  const TraceSpan span(context_.tracer, "choice." + operation_ + (pays ? ".lz4" : ".lz4_declined"));
+  NoteChoice(context_, operation_ + (pays ? ".lz4" : ".lz4_declined"));
   WEFT_LOG(kInfo, operation_ << (pays ? " by lz4" : " without lz4") << ": the link carries "
                              << link.bytes_per_second() / 1e6 << " MB/s, a byte becomes " << sample_.ratio << " at "
                              << 1e-6 / sample_.seconds_per_byte << " MB/s");
