@@ -142,7 +142,7 @@ def init(
     compression
         Whether tables go to other ranks compressed, by any backend. ``"auto"`` (default): by LZ4 where a transfer is
         faster by it, which each rank finds out at its start (docs/performance.md). ``"lz4"``: whatever shrinks.
-        ``"off"``: nothing. Ranks may differ. It is of the whole process: of several envs the last one's counts.
+        ``"off"``: nothing. Ranks may differ.
     trace
         A file for a trace of all ranks in the Chrome trace format, written when the env is closed.
     check_collectives

@@ -18,13 +18,11 @@ using test::OnRanks;
 using test::RandomTable;
 using test::SchemaOf;
 
-class Mode {
- public:
-  explicit Mode(Compression mode) { SetCompression(mode); }
-  ~Mode() { SetCompression(Compression::kAuto); }
-  Mode(const Mode&) = delete;
-  Mode& operator=(const Mode&) = delete;
-};
+Context With(Compression compression) {
+  Context context;
+  context.compression = compression;
+  return context;
+}
 
 int64_t Bytes(const Tracer& tracer, const std::string& phase) {
   const auto totals = tracer.totals();
@@ -45,14 +43,13 @@ TEST(Compression, AllThatShrinksComesAsItWas) {
   const auto schema = SchemaOf(test::AllTypes());
   const int world = 3;
   for (const Compression mode : {Compression::kLz4, Compression::kOff}) {
-    const Mode chosen(mode);
     std::vector<std::shared_ptr<arrow::Table>> inputs;
     for (Rank rank = 0; rank < world; ++rank) inputs.push_back(Input(schema, rank, 1000));
     const auto all = test::RowsAsText(*arrow::ConcatenateTables(inputs).ValueOrDie());
     const auto root = test::RowsAsText(*inputs[1]);
     OnRanks(world, [&](Communicator& c) -> arrow::Status {
       Tracer tracer(false);
-      Context context;
+      Context context = With(mode);
       context.tracer = &tracer;
       const auto own = inputs[static_cast<size_t>(c.rank())];
       ARROW_ASSIGN_OR_RAISE(const auto everywhere, Allgather(c, own, context));
@@ -81,14 +78,14 @@ TEST(Compression, AllThatShrinksComesAsItWas) {
 }
 
 TEST(Compression, OverManyRanksAndBlocks) {
-  const Mode chosen(Compression::kLz4);
   const auto schema = SchemaOf({arrow::int64(), arrow::utf8()});
   const int world = 5;
+  const Context context = With(Compression::kLz4);
   OnRanks(world, [&](Communicator& c) -> arrow::Status {
     const auto own = Input(schema, c.rank(), 40000);
-    ARROW_ASSIGN_OR_RAISE(const auto moved, Shuffle(c, own, ByHash({0}, false, world), Context{},
+    ARROW_ASSIGN_OR_RAISE(const auto moved, Shuffle(c, own, ByHash({0}, false, world), context,
                                                     {.batch_bytes = 300000, .max_in_flight_bytes = 1}));
-    ARROW_ASSIGN_OR_RAISE(const auto copied, Broadcast(c, own, 3, Context{}));
+    ARROW_ASSIGN_OR_RAISE(const auto copied, Broadcast(c, own, 3, context));
     EXPECT_TRUE(test::SameRowsInOrder(*copied, *Input(schema, 3, 40000)));
     ARROW_ASSIGN_OR_RAISE(const auto counts, AllgatherCounts(c, moved.table->num_rows()));
     EXPECT_EQ(std::accumulate(counts.begin(), counts.end(), int64_t{0}), 5 * 40000);
@@ -97,10 +94,9 @@ TEST(Compression, OverManyRanksAndBlocks) {
 }
 
 TEST(Compression, WithoutMemoryBlocksGoAsTheyAre) {
-  const Mode chosen(Compression::kLz4);
   const auto schema = SchemaOf({arrow::int64()});
   const auto ranks = local::MakeCommunicators(2, {}).ValueOrDie();
-  Context context;
+  Context context = With(Compression::kLz4);
   context.pool = MakeCappedPool(arrow::default_memory_pool(), 300000);
   Streams streams(*ranks[0], context, "test");
   const auto batch = Input(schema, 0, 100000)->CombineChunksToBatch().ValueOrDie();

@@ -9,10 +9,6 @@ enum class Compression {
   kOff,
 };
 
-/// Of all exchanges of this process that begin from now on; kAuto before the first call. Thread-safe.
-void SetCompression(Compression compression);
-Compression CompressionOfProcess();
-
 /// Whether Arrow was built with LZ4; without it nothing is compressed.
 bool CanCompress();
 

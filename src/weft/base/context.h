@@ -7,6 +7,7 @@
 
 #include <functional>
 
+#include "weft/base/compression.h"
 #include "weft/base/trace.h"
 
 namespace weft {
@@ -25,6 +26,8 @@ struct Context {
   Tracer* tracer = nullptr;
   /// Where there is a spill_dir: `pool` is then its tables(), and operators whose inputs do not fit go by way of disk.
   Spill* spill = nullptr;
+  /// Whether exchanges make tables smaller on their way.
+  Compression compression = Compression::kAuto;
 };
 
 /// Runs task(0) ... task(tasks - 1) on up to `context.threads` threads (Arrow's CPU pool and the calling one) and

@@ -38,7 +38,7 @@ double LinkRate::bytes_per_second() const {
 CompressionChoice::CompressionChoice(const Context& context, std::string operation)
     : context_(context),
       operation_(std::move(operation)),
-      mode_(CanCompress() ? CompressionOfProcess() : Compression::kOff) {}
+      mode_(CanCompress() ? context.compression : Compression::kOff) {}
 
 void CompressionChoice::Compressed(int64_t before, int64_t after, Duration time) {
   const auto bytes = static_cast<double>(before);

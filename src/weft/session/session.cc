@@ -201,9 +201,9 @@ arrow::Status SetUpContext(Shared& shared) {
   } else if (options.memory_limit > 0) {
     context.pool = MakeCappedPool(arrow::default_memory_pool(), options.memory_limit);
   }
-  SetCompression(options.compression == "auto"  ? Compression::kAuto
-                 : options.compression == "lz4" ? Compression::kLz4
-                                                : Compression::kOff);
+  context.compression = options.compression == "auto"  ? Compression::kAuto
+                        : options.compression == "lz4" ? Compression::kLz4
+                                                       : Compression::kOff;
   // Arrow's own kernels (CSV and Parquet decoding, Take) must keep to the same number of threads.
   return arrow::SetCpuThreadPoolCapacity(context.threads);
 }

@@ -45,7 +45,7 @@ struct SessionOptions {
   std::string advertise;
   /// Backend tcp: ranks of one host send through memory that they share.
   bool shm = true;
-  /// Whether tables travel by LZ4: "auto" (where a transfer is faster by it), "lz4", "off". Of the whole process.
+  /// Whether tables travel by LZ4: "auto" (where a transfer is faster by it), "lz4", "off".
   std::string compression = "auto";
   std::string trace_file;
   bool check_collectives = false;
