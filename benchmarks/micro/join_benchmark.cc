@@ -73,6 +73,12 @@ void InnerByBits(benchmark::State& state) {
   RunJoin(state, MakeTable(state.range(0), 1, 1, 1), MakeTable(state.range(0), 1, 1, 2), {{0}, {0}}, tuning);
 }
 
+void InnerMixed(benchmark::State& state) {
+  HashJoinTuning tuning;
+  tuning.places_per_row = 0;
+  RunJoin(state, MakeTable(state.range(0), 1, 1, 1), MakeTable(state.range(0), 1, 1, 2), {{0}, {0}}, tuning);
+}
+
 void Sorted(benchmark::State& state) {
   JoinOptions options{{0}, {0}};
   options.algorithm = JoinAlgorithm::kSort;
@@ -95,6 +101,20 @@ void SmallBuild(benchmark::State& state) {
   RunJoin(state, MakeTable(state.range(0), 1, 1, 1, 1000), MakeTable(1000, 1, 1, 2), {{0}, {0}});
 }
 
+/// Different keys close together, each of which is probed by so many rows.
+void OneToMany(benchmark::State& state) {
+  const int64_t rows = state.range(0);
+  const int64_t keys = rows / state.range(2);
+  std::vector<int64_t> order(static_cast<size_t>(keys));
+  std::iota(order.begin(), order.end(), int64_t{0});
+  std::shuffle(order.begin(), order.end(), std::mt19937_64(4));
+  arrow::Int64Builder builder;
+  if (!builder.AppendValues(order).ok()) std::abort();
+  const auto column = std::make_shared<arrow::ChunkedArray>(builder.Finish().ValueOrDie());
+  const auto schema = arrow::schema({arrow::field("col0", arrow::int64()), arrow::field("a", arrow::int64())});
+  RunJoin(state, arrow::Table::Make(schema, {column, column}), MakeTable(rows, 1, 1, 2, keys), {{0}, {0}});
+}
+
 void TextKey(benchmark::State& state) {
   const auto table = [&](uint64_t seed) {
     const auto ints = MakeTable(state.range(0), 1, 1, seed);
@@ -112,11 +132,16 @@ constexpr int64_t kRows = 4'500'000;
 WEFT_JOIN_BENCHMARK(Inner, kRows);
 WEFT_JOIN_BENCHMARK(Inner, 18'200'000);
 WEFT_JOIN_BENCHMARK(Inner, 10'000);
+WEFT_JOIN_BENCHMARK(InnerMixed, kRows);
 WEFT_JOIN_BENCHMARK(Sorted, kRows);
 WEFT_JOIN_BENCHMARK(TwoKeys, kRows);
 WEFT_JOIN_BENCHMARK(Outer, kRows);
 WEFT_JOIN_BENCHMARK(TenPayloads, 1'000'000);
 WEFT_JOIN_BENCHMARK(SmallBuild, kRows);
+BENCHMARK(OneToMany)
+    ->ArgsProduct({{kRows}, {2}, {2, 3, 4, 5, 8, 10, 16, 30}})
+    ->Unit(benchmark::kMillisecond)
+    ->UseRealTime();
 WEFT_JOIN_BENCHMARK(TextKey, 1'000'000);
 BENCHMARK(InnerByBits)
     ->ArgsProduct({{kRows}, {2}, {0, 6, 7, 8, 9, 10, 11}})

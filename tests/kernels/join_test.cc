@@ -123,7 +123,7 @@ Context Threads(int threads) {
 
 void CheckHash(const TablePtr& left, const TablePtr& right, const JoinOptions& options) {
   const Texts expected = Oracle(*left, *right, options);
-  std::vector<HashJoinTuning> tunings(5);
+  std::vector<HashJoinTuning> tunings(6);
   tunings[1].partition_bits = 3;
   tunings[2].partition_bits = 2;
   tunings[2].exact_words = false;
@@ -133,6 +133,8 @@ void CheckHash(const TablePtr& left, const TablePtr& right, const JoinOptions& o
   tunings[3].least_chunk_rows = 0;
   tunings[4].chunk_rows = 64;
   tunings[4].least_chunk_rows = 0;
+  tunings[5].partition_bits = 3;
+  tunings[5].places_per_row = 0;
   for (size_t t = 0; t < tunings.size(); ++t) {
     SCOPED_TRACE("tuning " + std::to_string(t));
     const auto one = HashJoin(left, right, options, tunings[t], Threads(1));
@@ -438,6 +440,49 @@ TEST(Join, VeryManyRowsProbe) {
         const auto expected = HashJoin(left, right, options, partitioned, Threads(2)).ValueOrDie();
         ASSERT_TRUE(found->ValidateFull().ok());
         EXPECT_EQ(Digest(*found), Digest(*expected)) << static_cast<int>(type) << " " << rows << " " << spread;
+      }
+    }
+  }
+}
+
+TEST(Join, KeysThatLieCloseTogether) {
+  // Places of their own against mixed words: keys on both sides of 0, multiples of a power of two, keys that no build
+  // row has (beside the range and far from it), keys of many rows, all different ones.
+  test::Random random(7);
+  for (const int64_t step : {1, 8, 4096}) {
+    for (const int64_t repeated : {1, 3, 40}) {
+      const int64_t rows = 40000;
+      std::vector<int64_t> keys;
+      std::vector<int64_t> values;
+      for (int64_t i = 0; i < rows; ++i) {
+        keys.push_back((i / repeated - rows / 3) * step);
+        values.push_back(i);
+      }
+      for (size_t i = keys.size(); i-- > 1;) std::swap(keys[i], keys[random.Below(static_cast<int64_t>(i) + 1)]);
+      std::vector<int64_t> probing;
+      std::vector<int64_t> numbers;
+      for (int64_t i = 0; i < rows + 7000; ++i) {
+        const int64_t near = random.Below(2 * rows) - rows;
+        const int64_t far =
+            i % 2 == 0 ? std::numeric_limits<int64_t>::min() + i : std::numeric_limits<int64_t>::max() - i;
+        probing.push_back(i % 50 == 0 ? far : (i % 3 == 0 ? near : (near / repeated) * step));
+        numbers.push_back(i);
+      }
+      const auto small = Ints({keys, values}, "ks");
+      const auto large = Ints({probing, numbers}, "kl");
+      for (const JoinType type : kTypes) {
+        const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = type};
+        HashJoinTuning placed;
+        placed.partition_bits = 4;
+        placed.places_per_row = int64_t{1} << 20;
+        HashJoinTuning mixed = placed;
+        mixed.places_per_row = 0;
+        for (const auto& [left, right] : {std::pair{large, small}, std::pair{small, large}}) {
+          const auto found = HashJoin(left, right, options, placed, Threads(2)).ValueOrDie();
+          const auto expected = HashJoin(left, right, options, mixed, Threads(2)).ValueOrDie();
+          ASSERT_TRUE(found->ValidateFull().ok());
+          EXPECT_EQ(Digest(*found), Digest(*expected)) << static_cast<int>(type) << " " << step << " " << repeated;
+        }
       }
     }
   }

@@ -20,6 +20,7 @@
 #include "weft/kernels/join_table.h"
 #include "weft/kernels/join_verify.h"
 #include "weft/kernels/radix_partition.h"
+#include "weft/kernels/word_range.h"
 #include "weft/kernels/word_set.h"
 
 namespace weft::kernels {
@@ -33,6 +34,10 @@ constexpr int64_t kUnpartitionedRows = 2 * kPartitionRows;
 /// a table that is in a farther cache.
 constexpr int64_t kMostUnpartitionedRows = int64_t{1} << 18;
 constexpr int64_t kManyProbes = 16;
+/// Nor is a side whose words lie this close together, where so many times as many rows probe: its table is its words'
+/// places.
+constexpr uint64_t kMostUnpartitionedPlaces = uint64_t{1} << 20;
+constexpr int64_t kManyPlacedProbes = 4;
 /// Probing rows a task where nothing is partitioned.
 constexpr int64_t kProbeRows = int64_t{1} << 16;
 /// A partition with more probing rows than this, and than a share of all, has a key (or few) with very many rows; its
@@ -94,7 +99,10 @@ class HashJoiner {
     return s == Side::kLeft ? KeepsUnmatchedLeft(options_.type) : KeepsUnmatchedRight(options_.type);
   }
   arrow::Status Prepare(const std::shared_ptr<arrow::Table>& left, const std::shared_ptr<arrow::Table>& right);
+  arrow::Status MakeWords();
   int ChoosePartitionBits();
+  /// Sets cut_; of no bits where nothing is partitioned.
+  arrow::Status ChooseCut();
   bool Marked(Side s) const { return s == Side::kLeft ? Keeps(s) || ChoosesLeftRows(options_.type) : Keeps(s); }
   /// The side whose rows are put into the table, given how many rows there are.
   Side BuildSide(int64_t left_rows, int64_t right_rows) const {
@@ -103,9 +111,14 @@ class HashJoiner {
   }
   /// Where rows of the left are chosen: the right side's words as a set, if it can be.
   arrow::Status MakeChoice();
-  arrow::Status JoinPartitioned(int bits);
-  arrow::Status JoinPartition(const ViewPair& views, int bits, Worker* worker, ChunkList* out);
-  arrow::Status JoinLargePartition(const ViewPair& views, int bits, ChunkList* out);
+  arrow::Status JoinPartitioned();
+  /// Places are those of one side's words; else it may be another side in each partition.
+  Side PartitionBuildSide(const ViewPair& views) const {
+    if (cut_.places > 0) return BuildSide(sides_[0]->rows(), sides_[1]->rows());
+    return BuildSide(views.left.rows, views.right.rows);
+  }
+  arrow::Status JoinPartition(const ViewPair& views, Worker* worker, ChunkList* out);
+  arrow::Status JoinLargePartition(const ViewPair& views, ChunkList* out);
   arrow::Status JoinWhole();
   using SliceOf = std::function<arrow::Result<RangeView>(int64_t begin, int64_t end)>;
   /// Probes a table with `rows` rows that `slice` gives, cut every `slice_rows`, on all threads.
@@ -141,6 +154,7 @@ class HashJoiner {
   const Context& context_;
   std::optional<JoinSide> sides_[2];
   bool exact_ = false;
+  WordCut cut_;
   /// Of the build side's words, where it saves looking them up.
   std::optional<WordSet> set_;
   std::vector<ChunkList> chunks_;
@@ -171,23 +185,32 @@ arrow::Status HashJoiner::Prepare(const std::shared_ptr<arrow::Table>& left,
   sides_[0] = std::move(sides.first);
   sides_[1] = std::move(sides.second);
   if (ChoosesLeftRows(options_.type)) ARROW_RETURN_NOT_OK(MakeChoice());
-  if (ChoosePartitionBits() > 0) {
+  ARROW_RETURN_NOT_OK(MakeWords());
+  ARROW_RETURN_NOT_OK(ChooseCut());
+  if (cut_.bits > 0) {
     for (auto& side : sides_) ARROW_RETURN_NOT_OK(side->MeasureTexts(context_));
   }
+  for (auto& side : sides_) {
+    for (size_t k = 0; !exact_ && k < side->num_keys(); ++k) side->Need(side->key_column(k));
+  }
+  return NeedOutput(plan_, &*sides_[0], &*sides_[1], context_.pool);
+}
+
+arrow::Status HashJoiner::MakeWords() {
   exact_ = tuning_.exact_words && sides_[0]->CanBeExact() && sides_[1]->CanBeExact();
   if (exact_) {
     for (auto& side : sides_) side->MakeExactWords();
-  } else if (tuning_.exact_words && tuning_.hash_mask == ~uint64_t{0}) {
+    return arrow::Status::OK();
+  }
+  if (tuning_.exact_words && tuning_.hash_mask == ~uint64_t{0}) {
     ARROW_ASSIGN_OR_RAISE(exact_, MakeCodes(&*sides_[0], &*sides_[1], options_, context_));
   }
-  if (!exact_) {
-    for (auto& side : sides_) {
-      const uint64_t salt = &side == &sides_[0] ? 0 : 0x5851f42d4c957f2dULL;
-      ARROW_RETURN_NOT_OK(side->MakeHashWords(options_, tuning_.hash_mask, salt, context_));
-      for (size_t k = 0; k < side->num_keys(); ++k) side->Need(side->key_column(k));
-    }
+  for (auto& side : sides_) {
+    if (exact_) break;
+    const uint64_t salt = &side == &sides_[0] ? 0 : 0x5851f42d4c957f2dULL;
+    ARROW_RETURN_NOT_OK(side->MakeHashWords(options_, tuning_.hash_mask, salt, context_));
   }
-  return NeedOutput(plan_, &*sides_[0], &*sides_[1], context_.pool);
+  return arrow::Status::OK();
 }
 
 arrow::Status HashJoiner::MakeChoice() {
@@ -207,6 +230,20 @@ int HashJoiner::ChoosePartitionBits() {
   if (build_rows <= kMostUnpartitionedRows && side(Other(build))->rows() / build_rows >= kManyProbes) return 0;
   const auto partitions = static_cast<uint64_t>((build_rows + kPartitionRows - 1) / kPartitionRows);
   return std::min(static_cast<int>(std::bit_width(partitions - 1)), kMaxPartitionBits);
+}
+
+arrow::Status HashJoiner::ChooseCut() {
+  cut_ = {.bits = ChoosePartitionBits()};
+  if (cut_.bits == 0 || !exact_ || tuning_.places_per_row == 0) return arrow::Status::OK();
+  const Side build = BuildSide(sides_[0]->rows(), sides_[1]->rows());
+  const int64_t rows = side(build)->rows();
+  ARROW_ASSIGN_OR_RAISE(const auto range,
+                        RangeOfWords(*side(build), static_cast<uint64_t>(rows * tuning_.places_per_row), context_));
+  if (!range.has_value()) return arrow::Status::OK();
+  const bool whole = tuning_.partition_bits < 0 && range->extent <= kMostUnpartitionedPlaces &&
+                     side(Other(build))->rows() / rows >= kManyPlacedProbes;
+  cut_ = whole ? WordCut{} : WordCut::ByPlace(cut_.bits, range->least, range->extent);
+  return arrow::Status::OK();
 }
 
 std::vector<KeyPair> HashJoiner::KeysToCompare(const ViewPair& views) const {
@@ -382,13 +419,13 @@ arrow::Status HashJoiner::ProbeRows(const JoinTable& table, Side build, const Vi
   return marks == nullptr ? arrow::Status::OK() : AddAlone(probe, *marks, /*marked=*/false, views, worker, out);
 }
 
-arrow::Status HashJoiner::JoinPartition(const ViewPair& views, int bits, Worker* worker, ChunkList* out) {
-  const Side build = BuildSide(views.left.rows, views.right.rows);
+arrow::Status HashJoiner::JoinPartition(const ViewPair& views, Worker* worker, ChunkList* out) {
+  const Side build = PartitionBuildSide(views);
   const SideView& built = views.side(build);
   Marks* const marks = Keeps(build) ? &worker->marks(build) : nullptr;
   if (marks != nullptr) ARROW_RETURN_NOT_OK(marks->Reset(built.rows));
   if (built.rows > 0) {
-    ARROW_RETURN_NOT_OK(worker->table.Build(built.words(), static_cast<uint32_t>(built.rows), bits));
+    ARROW_RETURN_NOT_OK(worker->table.Build(built.words(), static_cast<uint32_t>(built.rows), cut_));
   }
   ARROW_RETURN_NOT_OK(ProbeRows(worker->table, build, views, marks, worker, out));
   if (marks != nullptr) ARROW_RETURN_NOT_OK(AddAlone(build, *marks, /*marked=*/false, views, worker, out));
@@ -429,12 +466,12 @@ arrow::Status HashJoiner::ProbeInSlices(const JoinTable& table, Side build, cons
   return arrow::Status::OK();
 }
 
-arrow::Status HashJoiner::JoinLargePartition(const ViewPair& views, int bits, ChunkList* out) {
-  const Side build = BuildSide(views.left.rows, views.right.rows);
+arrow::Status HashJoiner::JoinLargePartition(const ViewPair& views, ChunkList* out) {
+  const Side build = PartitionBuildSide(views);
   const SideView& built = views.side(build);
   const SideView& probing = views.side(Other(build));
   JoinTable table(context_.pool);
-  ARROW_RETURN_NOT_OK(table.Build(built.words(), static_cast<uint32_t>(built.rows), bits));
+  ARROW_RETURN_NOT_OK(table.Build(built.words(), static_cast<uint32_t>(built.rows), cut_));
   const auto slice = [&](int64_t begin, int64_t end) -> arrow::Result<RangeView> {
     RangeView range{probing, {}};
     range.view.rows = end - begin;
@@ -444,10 +481,10 @@ arrow::Status HashJoiner::JoinLargePartition(const ViewPair& views, int bits, Ch
   return ProbeInSlices(table, build, built, probing.rows, kSliceRows, slice, out);
 }
 
-arrow::Status HashJoiner::JoinPartitioned(int bits) {
+arrow::Status HashJoiner::JoinPartitioned() {
   TraceSpan partition_span(context_.tracer, "join.partition");
   partition_span.AddRows(sides_[0]->rows() + sides_[1]->rows());
-  ARROW_ASSIGN_OR_RAISE(auto partitions, JoinPartitions::Make(&*sides_[0], &*sides_[1], bits, context_));
+  ARROW_ASSIGN_OR_RAISE(auto partitions, JoinPartitions::Make(&*sides_[0], &*sides_[1], cut_, context_));
   for (auto& side : sides_) side->FreeWords();
   partition_span.End();
   const TraceSpan span(context_.tracer, "join.match");
@@ -458,7 +495,7 @@ arrow::Status HashJoiner::JoinPartitioned(int bits) {
   const int64_t large_rows =
       std::max(kLargePartitionRows, (sides_[0]->rows() + sides_[1]->rows()) / kLargePartitionShare);
   const auto is_large = [&](const ViewPair& pair) {
-    return pair.side(Other(BuildSide(pair.left.rows, pair.right.rows))).rows > large_rows;
+    return pair.side(Other(PartitionBuildSide(pair))).rows > large_rows;
   };
   std::vector<uint8_t> large(chunks_.size(), 0);
   ARROW_RETURN_NOT_OK(ParallelFor(context_, partitions.count(), [&](int64_t p) {
@@ -468,14 +505,14 @@ arrow::Status HashJoiner::JoinPartitioned(int bits) {
       return arrow::Status::OK();
     }
     return WithWorker([&](Worker* worker) {
-      ARROW_RETURN_NOT_OK(JoinPartition(pair, bits, worker, &chunks_[static_cast<size_t>(p)]));
+      ARROW_RETURN_NOT_OK(JoinPartition(pair, worker, &chunks_[static_cast<size_t>(p)]));
       partitions.Free(p);
       return arrow::Status::OK();
     });
   }));
   for (size_t p = 0; p < large.size(); ++p) {
     if (large[p] == 0) continue;
-    ARROW_RETURN_NOT_OK(JoinLargePartition(views(static_cast<int64_t>(p)), bits, &chunks_[p]));
+    ARROW_RETURN_NOT_OK(JoinLargePartition(views(static_cast<int64_t>(p)), &chunks_[p]));
     partitions.Free(static_cast<int64_t>(p));
   }
   return arrow::Status::OK();
@@ -499,7 +536,7 @@ arrow::Status HashJoiner::JoinWhole() {
     ARROW_RETURN_NOT_OK(
         table.BuildWhole(built.view.words(), static_cast<uint32_t>(built.view.rows), side(probe)->rows()));
   } else {
-    ARROW_RETURN_NOT_OK(table.Build(built.view.words(), static_cast<uint32_t>(built.view.rows), 0));
+    ARROW_RETURN_NOT_OK(table.Build(built.view.words(), static_cast<uint32_t>(built.view.rows), {}));
   }
   if (exact_ && table.unique() && !table.placed() && side(probe)->rows() / kManyProbes >= built.view.rows) {
     ARROW_ASSIGN_OR_RAISE(set_, WordSet::Make(*side(build), side(probe)->rows(), context_));
@@ -511,8 +548,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> HashJoiner::Run(const std::shared_p
                                                              const std::shared_ptr<arrow::Table>& right) {
   ARROW_RETURN_NOT_OK(Prepare(left, right));
   FaultPoint(FaultPhase::kLocalOperator);
-  const int bits = ChoosePartitionBits();
-  ARROW_RETURN_NOT_OK(bits == 0 ? JoinWhole() : JoinPartitioned(bits));
+  ARROW_RETURN_NOT_OK(cut_.bits == 0 ? JoinWhole() : JoinPartitioned());
   idle_.clear();
   FaultPoint(FaultPhase::kLocalOperator);
   const TraceSpan span(context_.tracer, "join.finish");

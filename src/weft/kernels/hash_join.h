@@ -20,6 +20,9 @@ struct HashJoinTuning {
   uint64_t hash_mask = ~uint64_t{0};
   /// Whether words may be key values instead of hashes.
   bool exact_words = true;
+  /// Words that are key values have places of their own in the tables where there are at most so many a build row; 0:
+  /// never. A place takes 4 bytes, as does a bucket of mixed words, of which there are two to four a row.
+  int64_t places_per_row = 8;
   /// Rows of a result chunk, at most.
   uint32_t chunk_rows = 1 << 17;
   /// Chunks of the result that are smaller than this on average are put together.

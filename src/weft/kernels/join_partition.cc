@@ -4,8 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "weft/kernels/radix_partition.h"
-
 namespace weft::kernels {
 namespace {
 
@@ -29,7 +27,7 @@ struct Block {
   uint16_t partitions[kBlockRows];
 };
 
-arrow::Status ScatterRange(const JoinSide& side, const Range& range, int bits,
+arrow::Status ScatterRange(const JoinSide& side, const Range& range, const WordCut& cut,
                            const std::vector<std::vector<uint8_t*>>& slots, arrow::MemoryPool* pool) {
   std::vector<PartitionWriter> writers;
   for (size_t s = 0; s < slots.size(); ++s) {
@@ -42,7 +40,7 @@ arrow::Status ScatterRange(const JoinSide& side, const Range& range, int bits,
   const auto block = std::make_unique<Block>();
   side.ForBlocks(range.begin, range.end, kBlockRows, [&](size_t piece, int64_t begin, int64_t n, int64_t) {
     const uint64_t* words = side.ReadWords(piece, begin, n, block->words);
-    FindPartitions(words, n, bits, block->partitions);
+    FindPartitions(words, n, cut, block->partitions);
     writers[0].Append(block->partitions, reinterpret_cast<const uint8_t*>(words), n);
     for (size_t s = 1; s < writers.size(); ++s) {
       writers[s].Append(block->partitions, side.Read(side.slots()[s], piece, begin, n, block->values), n);
@@ -84,10 +82,11 @@ SideView JoinPartitions::View(Side side, int64_t partition) const {
   return view;
 }
 
-arrow::Result<JoinPartitions> JoinPartitions::Make(JoinSide* left, JoinSide* right, int bits, const Context& context) {
+arrow::Result<JoinPartitions> JoinPartitions::Make(JoinSide* left, JoinSide* right, const WordCut& cut,
+                                                   const Context& context) {
   JoinPartitions out;
   out.sides_ = {left, right};
-  const size_t partitions = size_t{1} << bits;
+  const size_t partitions = size_t{1} << cut.bits;
   std::vector<Range> ranges;
   for (size_t s = 0; s < 2; ++s) {
     const int64_t rows = out.sides_[s]->rows();
@@ -102,7 +101,7 @@ arrow::Result<JoinPartitions> JoinPartitions::Make(JoinSide* left, JoinSide* rig
     range.counts.assign(partitions, 0);
     std::vector<uint64_t> scratch(kBlockRows);
     side.ForBlocks(range.begin, range.end, kBlockRows, [&](size_t piece, int64_t begin, int64_t n, int64_t) {
-      CountPartitions(side.ReadWords(piece, begin, n, scratch.data()), n, bits, range.counts.data());
+      CountPartitions(side.ReadWords(piece, begin, n, scratch.data()), n, cut, range.counts.data());
     });
     return arrow::Status::OK();
   }));
@@ -128,7 +127,7 @@ arrow::Result<JoinPartitions> JoinPartitions::Make(JoinSide* left, JoinSide* rig
   }
   ARROW_RETURN_NOT_OK(ParallelFor(context, tasks, [&](int64_t task) {
     const Range& range = ranges[static_cast<size_t>(task)];
-    return ScatterRange(*out.sides_[range.side], range, bits, slots[range.side], context.pool);
+    return ScatterRange(*out.sides_[range.side], range, cut, slots[range.side], context.pool);
   }));
   return out;
 }

@@ -11,14 +11,16 @@
 
 #include "weft/base/context.h"
 #include "weft/kernels/join_gather.h"
+#include "weft/kernels/radix_partition.h"
 
 namespace weft::kernels {
 
 /// The slots of both sides, by partition; rows of one side keep their order in a partition.
 class JoinPartitions {
  public:
-  /// 2^bits partitions. On up to context.threads threads; the same for any number.
-  static arrow::Result<JoinPartitions> Make(JoinSide* left, JoinSide* right, int bits, const Context& context);
+  /// On up to context.threads threads; the same for any number.
+  static arrow::Result<JoinPartitions> Make(JoinSide* left, JoinSide* right, const WordCut& cut,
+                                            const Context& context);
 
   int64_t count() const { return static_cast<int64_t>(memory_.size()); }
   SideView View(Side side, int64_t partition) const;

@@ -2,10 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <numeric>
 #include <utility>
-
-#include "weft/kernels/radix_partition.h"
 
 namespace weft::kernels {
 
@@ -13,8 +12,36 @@ inline uint32_t JoinTable::Bucket(uint64_t word) const {
   return static_cast<uint32_t>((MixWord(word) << shift_left_) >> shift_right_);
 }
 
-arrow::Status JoinTable::Build(const uint64_t* words, uint32_t n, int bits) {
+arrow::Status JoinTable::Build(const uint64_t* words, uint32_t n, const WordCut& cut) {
   unique_ = false;
+  has_large_ = false;
+  range_ = 0;
+  cut_ = cut;
+  return cut.places > 0 ? BuildByPlace(words, n) : BuildBuckets(words, n, cut.bits);
+}
+
+arrow::Status JoinTable::BuildByPlace(const uint64_t* words, uint32_t n) {
+  const WordCut cut = cut_;
+  ARROW_ASSIGN_OR_RAISE(uint32_t* const begins, begins_.Reserve(int64_t{cut.places} + 2));
+  ARROW_ASSIGN_OR_RAISE(uint32_t* const table_rows, rows_.Reserve(int64_t{n} + kWritten));
+  std::fill(begins, begins + cut.places, 0);
+  for (uint32_t i = 0; i < n; ++i) ++begins[cut.Place(words[i])];
+  uint32_t end = 0;
+  uint32_t most = 0;
+  for (uint32_t p = 0; p < cut.places; ++p) {
+    most = std::max(most, begins[p]);
+    end += begins[p];
+    begins[p] = end;
+  }
+  // Words that are too great find the last bucket, which is empty.
+  begins[cut.places] = begins[cut.places + 1] = n;
+  for (uint32_t i = n; i-- > 0;) table_rows[--begins[cut.Place(words[i])]] = i;
+  std::fill_n(table_rows + n, kWritten, 0);
+  unique_ = most <= 1;
+  return arrow::Status::OK();
+}
+
+arrow::Status JoinTable::BuildBuckets(const uint64_t* words, uint32_t n, int bits) {
   // Two to four buckets a row, so that most look-ups end within the words compared without a branch.
   const int bucket_bits = std::bit_width(n) + 1;
   shift_left_ = bits;
@@ -47,30 +74,20 @@ arrow::Status JoinTable::Build(const uint64_t* words, uint32_t n, int bits) {
   return has_large_ ? SortLargeBuckets(buckets) : arrow::Status::OK();
 }
 
-arrow::Result<bool> JoinTable::BuildPlaces(const uint64_t* words, uint32_t n, int64_t probes) {
-  const auto [least, most] = std::minmax_element(words, words + n);
-  const uint64_t range = *most - *least;
+arrow::Status JoinTable::BuildWhole(const uint64_t* words, uint32_t n, int64_t probes) {
+  const auto* const values = reinterpret_cast<const int64_t*>(words);
+  const auto [least, most] = std::minmax_element(values, values + n);
+  const uint64_t extent = static_cast<uint64_t>(*most) - static_cast<uint64_t>(*least);
   // Clearing a place costs less than a probe, and few megabytes stay in a cache.
   const uint64_t by_probes = std::min(static_cast<uint64_t>(probes) / 8, uint64_t{1} << 20);
-  if (range >= std::max(uint64_t{n} * 8 + 4096, by_probes)) return false;
-  ARROW_ASSIGN_OR_RAISE(uint32_t* const places, places_.Reserve(static_cast<int64_t>(range) + 2));
-  std::fill(places, places + range + 2, kNone);
-  for (uint32_t i = 0; i < n; ++i) {
-    uint32_t& place = places[words[i] - *least];
-    if (place != kNone) return false;
-    place = i;
+  if (extent < std::max(uint64_t{n} * 8 + 4096, by_probes)) {
+    range_ = 0;
+    ARROW_RETURN_NOT_OK(BuildPlaces(words, n, static_cast<uint64_t>(*least), extent));
+    if (placed()) return arrow::Status::OK();
+    return Build(words, n, WordCut::ByPlace(0, static_cast<uint64_t>(*least), extent));
   }
-  least_ = *least;
-  range_ = range + 1;
-  return true;
-}
-
-arrow::Status JoinTable::BuildWhole(const uint64_t* words, uint32_t n, int64_t probes) {
-  range_ = 0;
-  ARROW_ASSIGN_OR_RAISE(const bool placed, BuildPlaces(words, n, probes));
-  ARROW_RETURN_NOT_OK(Build(words, n, 0));
-  unique_ = placed || !has_large_;
-  if (placed) return arrow::Status::OK();
+  ARROW_RETURN_NOT_OK(Build(words, n, {}));
+  unique_ = !has_large_;
   const size_t buckets = size_t{1} << (64 - shift_right_);
   for (size_t b = 0; unique_ && b < buckets; ++b) {
     for (uint32_t i = begins_.data()[b]; i < begins_.data()[b + 1]; ++i) {
@@ -80,7 +97,90 @@ arrow::Status JoinTable::BuildWhole(const uint64_t* words, uint32_t n, int64_t p
   return arrow::Status::OK();
 }
 
+arrow::Status JoinTable::BuildPlaces(const uint64_t* words, uint32_t n, uint64_t least, uint64_t extent) {
+  ARROW_ASSIGN_OR_RAISE(uint32_t* const places, places_.Reserve(static_cast<int64_t>(extent) + 2));
+  std::fill(places, places + extent + 2, kNone);
+  for (uint32_t i = 0; i < n; ++i) {
+    uint32_t& place = places[words[i] - least];
+    if (place != kNone) return arrow::Status::OK();
+    place = i;
+  }
+  cut_ = {};
+  least_ = least;
+  range_ = extent + 1;
+  unique_ = true;
+  return arrow::Status::OK();
+}
+
+uint32_t JoinTable::ProbePlaces(const uint64_t* words, uint32_t n, uint32_t* row, uint32_t* built, uint32_t* probing,
+                                uint32_t capacity) const {
+  const uint32_t* const places = places_.data();
+  const uint64_t least = least_;
+  const uint64_t range = range_;
+  uint32_t out = 0;
+  uint32_t i = *row;
+  for (; i < n && out < capacity; ++i) {
+    const uint32_t found = places[std::min(words[i] - least, range)];
+    built[out] = found;
+    probing[out] = i;
+    out += static_cast<uint32_t>(found != kNone);
+  }
+  *row = i;
+  return out;
+}
+
+uint32_t JoinTable::FindByPlace(const uint64_t* words, uint32_t n, uint32_t* found) const {
+  const WordCut cut = cut_;
+  const uint32_t* const begins = begins_.data();
+  const uint32_t* const table_rows = rows_.data();
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < n; ++i) {
+    const uint32_t place = cut.Place(words[i]);
+    const uint32_t at = begins[place];
+    const bool there = at < begins[place + 1];
+    const uint32_t row = table_rows[at];
+    found[i] = there ? row : kNone;
+    count += static_cast<uint32_t>(there);
+  }
+  return count;
+}
+
+uint32_t JoinTable::ProbeByPlace(const uint64_t* words, uint32_t n, ProbeCursor* cursor, uint32_t* built,
+                                 uint32_t* probing, uint32_t capacity) const {
+  const WordCut cut = cut_;
+  const uint32_t* const begins = begins_.data();
+  const uint32_t* const table_rows = rows_.data();
+  uint32_t out = 0;
+  uint32_t row = cursor->row;
+  uint32_t within = cursor->within;
+  for (; row < n && out + kWritten <= capacity; ++row, within = 0) {
+    const uint32_t place = cut.Place(words[row]);
+    const uint32_t at = begins[place] + within;
+    const uint32_t size = begins[place + 1] - at;
+    uint32_t rows[kWritten];
+    std::memcpy(rows, table_rows + at, sizeof(rows));
+    std::memcpy(built + out, rows, sizeof(rows));
+    std::fill_n(probing + out, kWritten, row);
+    if (size <= kWritten) [[likely]] {
+      out += size;
+      continue;
+    }
+    const uint32_t written = std::min(size, capacity - out);
+    std::copy_n(table_rows + at, written, built + out);
+    std::fill_n(probing + out, written, row);
+    out += written;
+    if (written < size) {
+      within += written;
+      break;
+    }
+  }
+  cursor->row = row;
+  cursor->within = within;
+  return out;
+}
+
 uint32_t JoinTable::Find(const uint64_t* words, uint32_t n, uint32_t* found) const {
+  if (cut_.places > 0) return FindByPlace(words, n, found);
   uint32_t count = 0;
   if (range_ != 0) {
     const uint32_t* const places = places_.data();
@@ -134,6 +234,8 @@ arrow::Status JoinTable::SortLargeBuckets(size_t buckets) {
 
 uint32_t JoinTable::Probe(const uint64_t* words, uint32_t n, ProbeCursor* cursor, uint32_t* built, uint32_t* probing,
                           uint32_t capacity) const {
+  if (placed()) return ProbePlaces(words, n, &cursor->row, built, probing, capacity);
+  if (cut_.places > 0) return ProbeByPlace(words, n, cursor, built, probing, capacity);
   const uint32_t* const begins = begins_.data();
   const uint64_t* const table_words = words_.data();
   const uint32_t* const table_rows = rows_.data();
@@ -192,10 +294,22 @@ uint32_t JoinTable::Probe(const uint64_t* words, uint32_t n, ProbeCursor* cursor
 
 uint32_t JoinTable::ProbeFirst(const uint64_t* words, uint32_t n, uint32_t* row, uint32_t* built, uint32_t* probing,
                                uint32_t capacity) const {
+  if (placed()) return ProbePlaces(words, n, row, built, probing, capacity);
   const uint32_t* const begins = begins_.data();
-  const uint64_t* const table_words = words_.data();
+  const uint32_t* const table_rows = rows_.data();
   uint32_t out = 0;
   uint32_t i = *row;
+  if (cut_.places > 0) {
+    for (const WordCut cut = cut_; i < n && out < capacity; ++i) {
+      const uint32_t place = cut.Place(words[i]);
+      built[out] = table_rows[begins[place]];
+      probing[out] = i;
+      out += static_cast<uint32_t>(begins[place] < begins[place + 1]);
+    }
+    *row = i;
+    return out;
+  }
+  const uint64_t* const table_words = words_.data();
   for (; i < n && out < capacity; ++i) {
     const uint64_t word = words[i];
     const uint32_t bucket = Bucket(word);
@@ -208,7 +322,7 @@ uint32_t JoinTable::ProbeFirst(const uint64_t* words, uint32_t n, uint32_t* row,
       while (at < end && table_words[at] != word) ++at;
     }
     if (at == end || table_words[at] != word) continue;
-    built[out] = rows_.data()[at];
+    built[out] = table_rows[at];
     probing[out] = i;
     ++out;
   }

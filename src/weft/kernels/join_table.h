@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "weft/kernels/radix_partition.h"
 #include "weft/kernels/scratch.h"
 
 namespace weft::kernels {
@@ -25,14 +26,17 @@ class JoinTable {
  public:
   explicit JoinTable(arrow::MemoryPool* pool) : begins_(pool), words_(pool), rows_(pool), places_(pool), pool_(pool) {}
 
-  /// Groups rows 0 ... n - 1 by bucket. `bits` are the upper bits of the mixed word that all rows share.
-  arrow::Status Build(const uint64_t* words, uint32_t n, int bits);
+  /// Groups rows 0 ... n - 1, which are all of one partition of `cut`, by bucket: by place where words have places,
+  /// else by the bits of the mixed word below those that all rows share. With places it also finds out whether all
+  /// words differ.
+  arrow::Status Build(const uint64_t* words, uint32_t n, const WordCut& cut);
 
-  /// The same for a whole side, of at least one row; also finds out whether all words differ. Where they do and lie
-  /// close together, measured by their number and by that of the rows that will probe, they index the table.
+  /// The same for a whole side, of at least one row; also finds out whether all words differ. Where words lie close
+  /// together, measured by their number and by that of the rows that will probe, they have places, and where they
+  /// differ too, they index the table.
   arrow::Status BuildWhole(const uint64_t* words, uint32_t n, int64_t probes);
 
-  /// After BuildWhole: no word is there twice.
+  /// No word is there twice, as far as that was found out.
   bool unique() const { return unique_; }
   /// After BuildWhole: words index the table.
   bool placed() const { return range_ != 0; }
@@ -52,18 +56,29 @@ class JoinTable {
                       uint32_t capacity) const;
 
  private:
-  /// Words of a bucket that are compared without a branch.
+  /// Words of a bucket that are compared without a branch, and rows of one that are written without.
   static constexpr uint32_t kUnrolled = 3;
+  static constexpr uint32_t kWritten = 4;
   /// Buckets beyond this many rows are sorted by word and searched, so that look-ups that find nothing stay cheap when
   /// one key has very many rows.
   static constexpr uint32_t kLargeBucket = 64;
 
   uint32_t Bucket(uint64_t word) const;
+  arrow::Status BuildBuckets(const uint64_t* words, uint32_t n, int bits);
   arrow::Status SortLargeBuckets(size_t buckets);
 
-  arrow::Result<bool> BuildPlaces(const uint64_t* words, uint32_t n, int64_t probes);
+  /// A place for each word, which holds its row; not placed() where a word is there twice.
+  arrow::Status BuildPlaces(const uint64_t* words, uint32_t n, uint64_t least, uint64_t extent);
+  uint32_t ProbePlaces(const uint64_t* words, uint32_t n, uint32_t* row, uint32_t* built, uint32_t* probing,
+                       uint32_t capacity) const;
+  /// Buckets by place hold one word each: nothing is compared.
+  arrow::Status BuildByPlace(const uint64_t* words, uint32_t n);
+  uint32_t FindByPlace(const uint64_t* words, uint32_t n, uint32_t* found) const;
+  uint32_t ProbeByPlace(const uint64_t* words, uint32_t n, ProbeCursor* cursor, uint32_t* built, uint32_t* probing,
+                        uint32_t capacity) const;
 
   bool unique_ = false;
+  WordCut cut_;
   /// Words from `least_` on have a place each, and one more stands for all others; 0 where there are none.
   uint64_t least_ = 0;
   uint64_t range_ = 0;

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <utility>
 
+#include "weft/base/cpu_level.h"
+
 #if defined(__x86_64__)
 #include <emmintrin.h>
 #endif
@@ -33,12 +35,22 @@ inline uintptr_t PlaceInLine(const uint8_t* address) {
 
 }  // namespace
 
-void CountPartitions(const uint64_t* words, int64_t n, int bits, int64_t* counts) {
-  for (int64_t i = 0; i < n; ++i) ++counts[PartitionOf(words[i], bits)];
+void CountPartitions(const uint64_t* words, int64_t n, const WordCut& cut, int64_t* counts) {
+  if (cut.places == 0) {
+    for (int64_t i = 0; i < n; ++i) ++counts[cut.MixedPartition(words[i])];
+  } else {
+    for (int64_t i = 0; i < n; ++i) ++counts[cut.PlacedPartition(words[i])];
+  }
 }
 
-void FindPartitions(const uint64_t* words, int64_t n, int bits, uint16_t* out) {
-  for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint16_t>(PartitionOf(words[i], bits));
+void FindPartitions(const uint64_t* words, int64_t n, const WordCut& cut, uint16_t* out) {
+  ForCpu([=]() WEFT_FOR_CPU {
+    if (cut.places == 0) {
+      for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint16_t>(cut.MixedPartition(words[i]));
+    } else {
+      for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint16_t>(cut.PlacedPartition(words[i]));
+    }
+  });
 }
 
 arrow::Result<PartitionWriter> PartitionWriter::Make(int width, std::vector<uint8_t*> next, arrow::MemoryPool* pool) {

@@ -7,6 +7,7 @@
 #include <arrow/memory_pool.h>
 #include <arrow/result.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -22,15 +23,38 @@ inline uint64_t MixWord(uint64_t word) {
   word ^= word >> 33;
   return word * 0x9e3779b97f4a7c15ULL;
 }
-inline uint32_t PartitionOf(uint64_t word, int bits) {
-  return static_cast<uint32_t>((MixWord(word) >> 1) >> (63 - bits));
-}
+
+/// How words are cut into 2^bits partitions: by the top bits of the mixed word; or, of words that lie close together,
+/// by their lowest bits, so that what is left of a word is its place in the partition, which no other word there has.
+struct WordCut {
+  int bits = 0;
+  /// Places of a partition; 0: words are mixed.
+  uint32_t places = 0;
+  /// The least word that has a place.
+  uint64_t least = 0;
+
+  /// Words least ... least + extent have places.
+  static WordCut ByPlace(int bits, uint64_t least, uint64_t extent) {
+    return {bits, static_cast<uint32_t>(extent >> bits) + 1, least};
+  }
+  /// The partition of a word where there are places. Bits above the lowest take part, so that multiples of a power of
+  /// two do not leave partitions empty.
+  uint32_t PlacedPartition(uint64_t word) const {
+    const uint64_t from_least = word - least;
+    return static_cast<uint32_t>((from_least ^ (from_least >> bits)) & ((uint64_t{1} << bits) - 1));
+  }
+  /// Where it stands there; `places` for words that are too great.
+  uint32_t Place(uint64_t word) const {
+    return static_cast<uint32_t>(std::min<uint64_t>((word - least) >> bits, places));
+  }
+  uint32_t MixedPartition(uint64_t word) const { return static_cast<uint32_t>((MixWord(word) >> 1) >> (63 - bits)); }
+};
 
 /// Adds the partition of each word to `counts` (2^bits entries).
-void CountPartitions(const uint64_t* words, int64_t n, int bits, int64_t* counts);
+void CountPartitions(const uint64_t* words, int64_t n, const WordCut& cut, int64_t* counts);
 
 /// Writes the partition of each word.
-void FindPartitions(const uint64_t* words, int64_t n, int bits, uint16_t* out);
+void FindPartitions(const uint64_t* words, int64_t n, const WordCut& cut, uint16_t* out);
 
 /// Scatters one column of fixed width. Not thread-safe; several writers may fill neighbouring ranges at a time.
 class PartitionWriter {
