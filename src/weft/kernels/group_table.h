@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "weft/base/context.h"
+#include "weft/kernels/group_partition.h"
 #include "weft/kernels/pool_array.h"
 
 namespace weft::kernels {
@@ -50,6 +51,8 @@ struct Grouping {
   /// Where empty, sections are consecutive blocks of rows, and entry i is row i. Otherwise entry i is row rows[i],
   /// ascending within a section.
   PoolArray<int64_t> rows;
+  /// Where there are `rows`: what brings a column into the order of entries.
+  std::shared_ptr<const RowPartitions> partitions;
   /// By group: its number of rows, once somebody has counted them. Not to be asked for by several threads.
   mutable std::shared_ptr<const PoolArray<int64_t>> sizes;
 

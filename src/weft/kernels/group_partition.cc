@@ -1,0 +1,70 @@
+#include "weft/kernels/group_partition.h"
+
+#include <arrow/type_traits.h>
+
+#include "weft/kernels/group_fold.h"
+
+namespace weft::kernels {
+namespace {
+
+constexpr int64_t kLeastBlockRows = 1 << 17;
+constexpr int64_t kMostBlocks = 64;
+
+}  // namespace
+
+arrow::Result<RowPartitions> RowPartitions::Make(int64_t rows, int parts, const PartitionOf& partition_of,
+                                                 const Context& context) {
+  RowPartitions made;
+  made.rows_ = rows;
+  made.block_rows_ = std::max(kLeastBlockRows, (rows + kMostBlocks - 1) / kMostBlocks);
+  made.blocks_ = (rows + made.block_rows_ - 1) / made.block_rows_;
+  ARROW_ASSIGN_OR_RAISE(made.partitions_, PoolArray<uint16_t>::Make(rows, context.pool));
+  const auto lanes = static_cast<size_t>(parts) + 1;
+  made.places_.resize(static_cast<size_t>(made.blocks_) * lanes);
+  ARROW_RETURN_NOT_OK(ParallelFor(context, made.blocks_, [&](int64_t block) {
+    int64_t* const counts = made.places_.data() + static_cast<size_t>(block) * lanes;
+    const int64_t end = std::min(rows, (block + 1) * made.block_rows_);
+    for (int64_t begin = block * made.block_rows_; begin < end; begin += kRowsAtOnce) {
+      const int64_t length = std::min(kRowsAtOnce, end - begin);
+      uint16_t* const out = made.partitions_.data() + begin;
+      partition_of(begin, length, out);
+      for (int64_t i = 0; i < length; ++i) ++counts[out[i]];
+    }
+    return arrow::Status::OK();
+  }));
+  int64_t sum = 0;
+  for (size_t lane = 0; lane < lanes; ++lane) {
+    made.starts_.push_back(sum);
+    for (int64_t block = 0; block < made.blocks_; ++block) {
+      sum += std::exchange(made.places_[static_cast<size_t>(block) * lanes + lane], sum);
+    }
+  }
+  return made;
+}
+
+arrow::Result<PartitionWriter> RowPartitions::Writer(int64_t block, int width, uint8_t* out,
+                                                     const Context& context) const {
+  const size_t lanes = starts_.size();
+  std::vector<uint8_t*> next(lanes);
+  for (size_t lane = 0; lane < lanes; ++lane) {
+    next[lane] = out + places_[static_cast<size_t>(block) * lanes + lane] * width;
+  }
+  return PartitionWriter::Make(width, std::move(next), context.pool);
+}
+
+arrow::Result<std::shared_ptr<arrow::Array>> RowPartitions::MoveColumn(const arrow::ChunkedArray& column,
+                                                                       const Context& context) const {
+  const auto& type = column.type();
+  if (column.null_count() > 0 || !arrow::is_fixed_width(type->id()) || type->bit_width() % 8 != 0) return nullptr;
+  if (type->id() == arrow::Type::DICTIONARY || type->id() == arrow::Type::EXTENSION) return nullptr;
+  const int width = type->bit_width() / 8;
+  const auto read = [&](int64_t begin, int64_t length, const auto& append) {
+    VisitChunks(column, begin, length, [&](const arrow::Array& chunk, int64_t, int64_t row, int64_t count) {
+      append(chunk.data()->buffers[1]->data() + (chunk.offset() + row) * width, count);
+    });
+  };
+  ARROW_ASSIGN_OR_RAISE(auto moved, Move(width, read, context));
+  return arrow::MakeArray(arrow::ArrayData::Make(type, entries(), {nullptr, std::move(moved)}, 0));
+}
+
+}  // namespace weft::kernels
