@@ -55,6 +55,21 @@ class RowPartitions {
     return moved;
   }
 
+  /// Calls visit(row, entry) for all entries, on all threads; the rows of a block in their order.
+  template <typename Visit>
+  arrow::Status ForEntries(const Visit& visit, const Context& context) const {
+    return ParallelFor(context, blocks_, [&](int64_t block) {
+      const auto first = places_.begin() + block * static_cast<int64_t>(starts_.size());
+      std::vector<int64_t> next(first, first + static_cast<int64_t>(starts_.size()));
+      const int64_t end = std::min(rows_, (block + 1) * block_rows_);
+      for (int64_t row = block * block_rows_; row < end; ++row) {
+        const int64_t entry = next[partitions_[row]]++;
+        if (entry < entries()) visit(row, entry);
+      }
+      return arrow::Status::OK();
+    });
+  }
+
   /// A column's values in the order of entries. nullptr where it has nulls or values of no fixed number of bytes.
   arrow::Result<std::shared_ptr<arrow::Array>> MoveColumn(const arrow::ChunkedArray& column,
                                                           const Context& context) const;

@@ -10,19 +10,11 @@
 #include <vector>
 
 #include "weft/base/context.h"
+#include "weft/kernels/group_keys.h"
 #include "weft/kernels/group_partition.h"
 #include "weft/kernels/pool_array.h"
 
 namespace weft::kernels {
-
-struct GroupingOptions {
-  /// NaN is null.
-  bool nan_is_null = false;
-  /// Rows with a null in any key belong to no group.
-  bool drop_nulls = false;
-  /// For tests: hashes are cut to these bits, so that different keys collide.
-  uint64_t hash_mask = ~uint64_t{0};
-};
 
 /// A part of the rows whose groups were numbered apart from those of other parts. Group ids within a section are 1, 2,
 /// ...; 0 stands for rows that are left out.
