@@ -11,11 +11,6 @@ namespace {
 
 /// Rows of one parallel task.
 constexpr int64_t kTaskRows = 1 << 17;
-/// Texts of more bytes than this on average stay where they are: to copy them costs more than to reach for them.
-constexpr int64_t kMovedBytes = 64;
-/// Lengths that stand for null, and for texts so long that none is moved.
-constexpr uint32_t kNullLength = UINT32_MAX;
-constexpr uint32_t kLongest = kNullLength - 1;
 
 }  // namespace
 
@@ -100,74 +95,20 @@ void GroupKeys::Dropped(int64_t begin, int64_t length, uint8_t* out) const {
   }
 }
 
-arrow::Result<GroupKeys::Level> GroupKeys::MoveTexts(const KeyColumn& texts, const RowPartitions& partitions,
-                                                     const Context& context) {
-  Level level;
-  const int64_t entries = partitions.entries();
-  // Lengths first; their sums say where each text goes.
-  const auto read = [&](int64_t begin, int64_t length, const auto& append) {
-    uint32_t lengths[KeyLayout::kBlock];
-    for (const int64_t end = begin + length; begin < end; begin += KeyLayout::kBlock) {
-      const int64_t n = std::min(KeyLayout::kBlock, end - begin);
-      for (int64_t i = 0; i < n; ++i) {
-        const std::string_view text = texts.View(begin + i);
-        lengths[i] =
-            text.data() == nullptr ? kNullLength : static_cast<uint32_t>(std::min<size_t>(text.size(), kLongest));
-      }
-      append(reinterpret_cast<const uint8_t*>(lengths), n);
-    }
-  };
-  ARROW_ASSIGN_OR_RAISE(const auto moved, partitions.Move(sizeof(uint32_t), read, context));
-  const auto* const lengths = reinterpret_cast<const uint32_t*>(moved->data());
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> begin_buffer,
-                        arrow::AllocateBuffer((entries + 1) * static_cast<int64_t>(sizeof(uint64_t)), context.pool));
-  auto* const begins = reinterpret_cast<uint64_t*>(begin_buffer->mutable_data());
-  const auto& starts = partitions.starts();
-  const auto parts = static_cast<int64_t>(starts.size()) - 1;
-  std::vector<uint64_t> sums(starts.size());
-  const auto bytes_of = [&](int64_t entry) -> uint64_t {
-    const uint32_t length = lengths[entry];
-    return length == kNullLength ? 0 : (length == kLongest ? uint64_t{kLongest} << 16 : length);
-  };
-  ARROW_RETURN_NOT_OK(ParallelFor(context, parts, [&](int64_t p) {
-    for (int64_t e = starts[static_cast<size_t>(p)]; e < starts[static_cast<size_t>(p) + 1]; ++e) {
-      sums[static_cast<size_t>(p)] += bytes_of(e);
-    }
-    return arrow::Status::OK();
-  }));
-  uint64_t all = 0;
-  for (uint64_t& sum : sums) all += std::exchange(sum, all);
-  if (all > static_cast<uint64_t>(entries) * kMovedBytes) return level;
-  ARROW_RETURN_NOT_OK(ParallelFor(context, parts, [&](int64_t p) {
-    uint64_t at = sums[static_cast<size_t>(p)];
-    for (int64_t e = starts[static_cast<size_t>(p)]; e < starts[static_cast<size_t>(p) + 1]; ++e) {
-      begins[e] = lengths[e] == kNullLength ? at | kNullText : at;
-      at += bytes_of(e);
-    }
-    return arrow::Status::OK();
-  }));
-  begins[entries] = all;
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> bytes,
-                        arrow::AllocateBuffer(static_cast<int64_t>(all), context.pool));
-  char* const out = reinterpret_cast<char*>(bytes->mutable_data());
-  ARROW_RETURN_NOT_OK(partitions.ForEntries(
-      [&](int64_t row, int64_t entry) {
-        const std::string_view text = texts.View(row);
-        if (!text.empty()) std::memcpy(out + begins[entry], text.data(), text.size());
-      },
-      context));
-  level.begins = begins;
-  level.bytes = out;
-  level.memory = {std::move(begin_buffer), std::move(bytes)};
-  return level;
-}
-
 arrow::Result<bool> GroupKeys::Move(const RowPartitions& partitions, const Context& context) {
   std::vector<Level> moved;
   for (const Level& level : levels_) {
     arrow::Result<Level> made = Level{};
     if (level.texts != nullptr) {
-      made = MoveTexts(*level.texts, partitions, context);
+      auto texts = partitions.MoveTexts([&](int64_t row) { return level.texts->View(row); }, context);
+      if (texts.ok() && !texts->has_value()) return false;
+      if (texts.ok()) {
+        made->begins = reinterpret_cast<const uint64_t*>((*texts)->begins->data());
+        made->bytes = reinterpret_cast<const char*>((*texts)->bytes->data());
+        made->memory = {(*texts)->begins, (*texts)->bytes};
+      } else {
+        made = texts.status();
+      }
     } else {
       const auto read = [&](int64_t begin, int64_t length, const auto& append) {
         append(reinterpret_cast<const uint8_t*>(level.words + begin), length);
@@ -182,7 +123,6 @@ arrow::Result<bool> GroupKeys::Move(const RowPartitions& partitions, const Conte
     }
     if (made.status().IsOutOfMemory()) return false;
     ARROW_RETURN_NOT_OK(made.status());
-    if (made->memory.empty()) return false;
     moved.push_back(*std::move(made));
   }
   levels_ = std::move(moved);

@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "weft/base/context.h"
-#include "weft/kernels/group_partition.h"
 #include "weft/kernels/key_encoding.h"
 #include "weft/kernels/pool_array.h"
+#include "weft/kernels/row_partitions.h"
 
 namespace weft::kernels {
 
@@ -57,8 +57,6 @@ class GroupKeys {
   bool Equal(int64_t a, int64_t b) const;
 
  private:
-  /// In `begins`: the text is null.
-  static constexpr uint64_t kNullText = uint64_t{1} << 63;
   /// What two rows are compared by in one level: words, or texts. Moved texts lie side by side, and a text ends where
   /// the next begins.
   struct Level {
@@ -70,8 +68,8 @@ class GroupKeys {
     std::string_view Text(int64_t row) const {
       if (begins == nullptr) return texts->View(row);
       const uint64_t begin = begins[row];
-      if ((begin & kNullText) != 0) return {};
-      return {bytes + begin, (begins[row + 1] & ~kNullText) - begin};
+      if ((begin & RowPartitions::kNullText) != 0) return {};
+      return {bytes + begin, (begins[row + 1] & ~RowPartitions::kNullText) - begin};
     }
   };
   /// The finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
@@ -81,8 +79,6 @@ class GroupKeys {
     return x ^ (x >> 31);
   }
   void EncodeBlock(int64_t begin, int64_t length);
-  static arrow::Result<Level> MoveTexts(const KeyColumn& texts, const RowPartitions& partitions,
-                                        const Context& context);
 
   std::vector<KeyColumn> columns_;
   KeyLayout layout_;

@@ -11,7 +11,7 @@
 
 #include "weft/base/context.h"
 #include "weft/kernels/group_keys.h"
-#include "weft/kernels/group_partition.h"
+#include "weft/kernels/row_partitions.h"
 #include "weft/kernels/pool_array.h"
 
 namespace weft::kernels {

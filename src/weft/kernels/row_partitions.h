@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -69,6 +71,17 @@ class RowPartitions {
       return arrow::Status::OK();
     });
   }
+
+  /// Texts in the order of entries: text e is bytes[begins[e]] up to where the next begins. `begins` has one more for
+  /// the end of the last, and kNullText is set in those of null (data() nullptr). Nothing where they have more than 64
+  /// bytes on average: to copy such texts costs more than to reach for them.
+  struct Texts {
+    std::shared_ptr<arrow::Buffer> begins;
+    std::shared_ptr<arrow::Buffer> bytes;
+  };
+  static constexpr uint64_t kNullText = uint64_t{1} << 63;
+  arrow::Result<std::optional<Texts>> MoveTexts(const std::function<std::string_view(int64_t row)>& view,
+                                                const Context& context) const;
 
   /// A column's values in the order of entries. nullptr where it has nulls or values of no fixed number of bytes.
   arrow::Result<std::shared_ptr<arrow::Array>> MoveColumn(const arrow::ChunkedArray& column,
