@@ -23,7 +23,9 @@ constexpr int64_t kLeastRows = int64_t{1} << 18;
 /// Rows of a partition, about, and keys looked at for each to choose where partitions end.
 constexpr int64_t kPartitionRows = int64_t{1} << 15;
 constexpr int64_t kSamples = 16;
-/// No partition may have more than this share of all rows.
+/// Texts looked at for what they have in common.
+constexpr int64_t kPrefixSample = 1024;
+/// No partition may have more than this share of all rows, unless that is few times what it should have.
 constexpr int64_t kMostShare = 8;
 
 using TablePtr = std::shared_ptr<arrow::Table>;
@@ -45,18 +47,37 @@ bool ShouldMove(const arrow::Table& table) {
   });
 }
 
-/// What rows are partitioned by: the first word of their keys, or the first bytes of texts.
+/// What rows are partitioned by: the first word of their keys, or bytes of texts from where those of a sample begin to
+/// differ. Codes ascend with the rows' order.
 class FirstCodes {
  public:
-  explicit FirstCodes(const KeyLayout& layout) : layout_(layout), texts_(layout.binary(0)) {}
+  FirstCodes(const KeyLayout& layout, int64_t rows) : layout_(layout), texts_(layout.binary(0)) {
+    if (texts_ == nullptr) return;
+    prefix_ = texts_->View(0);
+    const int64_t step = std::max<int64_t>(1, rows / kPrefixSample);
+    for (int64_t row = 0; row < rows; row += step) {
+      const std::string_view text = texts_->View(row);
+      const auto [own, other] = std::mismatch(prefix_.begin(), prefix_.end(), text.begin(), text.end());
+      prefix_ = prefix_.substr(0, static_cast<size_t>(own - prefix_.begin()));
+    }
+  }
   void operator()(int64_t begin, int64_t length, uint64_t* out) const {
     if (texts_ == nullptr) return layout_.Words(0, begin, length, out);
-    for (int64_t i = 0; i < length; ++i) out[i] = TextCode(texts_->View(begin + i), 0, layout_.direction(0));
+    for (int64_t i = 0; i < length; ++i) out[i] = Code(texts_->View(begin + i));
   }
 
  private:
+  uint64_t Code(std::string_view text) const {
+    const KeyDirection& direction = layout_.direction(0);
+    // Texts that do not begin as those of the sample come before or after all that do.
+    const int order = text.substr(0, prefix_.size()).compare(prefix_);
+    if (order == 0) return TextCode(text, static_cast<int64_t>(prefix_.size()), direction);
+    return (order > 0) == direction.ascending ? std::numeric_limits<uint64_t>::max() : 0;
+  }
+
   const KeyLayout& layout_;
   const KeyColumn* const texts_;
+  std::string_view prefix_;
 };
 
 /// The first code of each partition but the first, ascending; none where a few keys have most of the rows.
@@ -169,7 +190,7 @@ arrow::Result<TablePtr> SortMoved(const arrow::Table& table, const SortOptions& 
     ARROW_ASSIGN_OR_RAISE(const auto partitions, PartitionRows(codes, splitters, rows, context));
     const auto& starts = partitions.starts();
     for (size_t p = 0; p + 1 < starts.size(); ++p) {
-      if (starts[p + 1] - starts[p] > rows / kMostShare) return nullptr;
+      if (starts[p + 1] - starts[p] > std::max(rows / kMostShare, 4 * kPartitionRows)) return nullptr;
     }
     std::vector<arrow::ArrayVector> columns;
     for (const auto& column : table.columns()) {
@@ -204,7 +225,7 @@ arrow::Result<TablePtr> SortByPartitions(const TablePtr& table, const SortOption
   if (rows < kLeastRows || layout.levels() == 0 || !ShouldMove(*table)) return nullptr;
   ARROW_ASSIGN_OR_RAISE(const auto runs, FindRuns(layout, rows, kMostMergedRuns, context));
   if (!runs.empty()) return nullptr;
-  const FirstCodes codes(layout);
+  const FirstCodes codes(layout, rows);
   const auto splitters = ChooseSplitters(codes, rows);
   if (splitters.empty()) return nullptr;
   auto sorted = SortMoved(*table, options, codes, splitters, context);
