@@ -181,17 +181,20 @@ Result<std::shared_ptr<arrow::Table>> ParquetFile::ReadByArrow(
   return arrow::Table::Make(chosen->schema(), std::move(data), rows->length());
 }
 
-std::vector<size_t> ParquetFile::SimpleColumns(int row_group, std::span<const std::string> columns) const {
-  std::vector<size_t> simple;
-  if (!local_) return simple;
-  for (size_t i = 0; i < columns.size(); ++i) {
-    const int place = schema_->GetFieldIndex(columns[i]);
-    const auto& own = leaves_[static_cast<size_t>(place)];
-    if (own.size() == 1 && CanReadChunk(*metadata_, row_group, own[0], *schema_->field(place)->type())) {
-      simple.push_back(i);
-    }
+Result<std::shared_ptr<arrow::ChunkedArray>> ParquetFile::ReadAlone(
+    const std::shared_ptr<arrow::io::RandomAccessFile>& input, int row_group, const std::string& name,
+    const arrow::Int64Array* rows, bool by_arrow, const Context& context) const {
+  const int place = schema_->GetFieldIndex(name);
+  const auto& type = schema_->field(place)->type();
+  const auto& own = leaves_[static_cast<size_t>(place)];
+  if (own.size() != 1) return nullptr;
+  if (CanReadChunk(*metadata_, row_group, own[0], *type)) {
+    ARROW_ASSIGN_OR_RAISE(auto array, ReadChunk(input.get(), *metadata_, row_group, own[0], type, rows, context));
+    if (array != nullptr) return std::make_shared<arrow::ChunkedArray>(std::move(array));
   }
-  return simple;
+  if (!by_arrow) return nullptr;
+  ARROW_ASSIGN_OR_RAISE(const auto table, ReadByArrow(input, row_group, {&name, 1}, rows, false, context));
+  return table->column(0);
 }
 
 Result<std::shared_ptr<arrow::Table>> ParquetFile::ReadUnguarded(int row_group, std::span<const std::string> columns,
@@ -201,33 +204,28 @@ Result<std::shared_ptr<arrow::Table>> ParquetFile::ReadUnguarded(int row_group, 
   if (columns.empty()) return arrow::Table::Make(arrow::schema({}), arrow::ChunkedArrayVector(), count);
   ARROW_ASSIGN_OR_RAISE(const Location location, Locate(path_));
   ARROW_ASSIGN_OR_RAISE(const auto input, OpenInput(location, context.pool));
-  arrow::FieldVector fields;
-  for (const std::string& name : columns) fields.push_back(schema_->GetFieldByName(name));
   arrow::ChunkedArrayVector data(columns.size());
-  const auto simple = SimpleColumns(row_group, columns);
-  Context inner = context;
-  if (!use_threads) inner.threads = 1;
-  const auto read_simple = [&](int64_t i) -> Status {
-    const size_t at = simple[static_cast<size_t>(i)];
-    const auto& field = *fields[at];
-    const int leaf = leaves_[static_cast<size_t>(schema_->GetFieldIndex(field.name()))][0];
-    const auto read = [&] { return ReadChunk(input.get(), *metadata_, row_group, leaf, field.type(), rows, context); };
-    ARROW_ASSIGN_OR_RAISE(auto array, NoThrow<std::shared_ptr<arrow::Array>>(read));
-    if (array != nullptr) data[at] = std::make_shared<arrow::ChunkedArray>(std::move(array));
-    return Status::OK();
-  };
-  ARROW_RETURN_NOT_OK(ParallelFor(inner, static_cast<int64_t>(simple.size()), read_simple));
+  if (local_) {
+    Context inner = context;
+    if (!use_threads) inner.threads = 1;
+    ARROW_RETURN_NOT_OK(ParallelFor(inner, static_cast<int64_t>(columns.size()), [&](int64_t i) {
+      const auto at = static_cast<size_t>(i);
+      const auto read = [&] { return ReadAlone(input, row_group, columns[at], rows, use_threads, context); };
+      ARROW_ASSIGN_OR_RAISE(data[at], NoThrow<std::shared_ptr<arrow::ChunkedArray>>(read));
+      return Status::OK();
+    }));
+  }
   std::vector<std::string> others;
+  arrow::FieldVector fields;
   for (size_t i = 0; i < columns.size(); ++i) {
+    fields.push_back(schema_->GetFieldByName(columns[i]));
     if (data[i] == nullptr) others.push_back(columns[i]);
   }
   if (!others.empty()) {
     ARROW_ASSIGN_OR_RAISE(const auto table, ReadByArrow(input, row_group, others, rows, use_threads, context));
     int next = 0;
-    for (size_t i = 0; i < columns.size(); ++i) {
-      if (data[i] != nullptr) continue;
-      fields[i] = table->schema()->field(next);
-      data[i] = table->column(next++);
+    for (auto& column : data) {
+      if (column == nullptr) column = table->column(next++);
     }
   }
   return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(data), count);

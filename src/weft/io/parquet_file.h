@@ -58,8 +58,11 @@ class ParquetFile {
                                                            int row_group, std::span<const std::string> columns,
                                                            const arrow::Int64Array* rows, bool use_threads,
                                                            const Context& context) const;
-  /// The places of those of `columns` that ReadChunk may give.
-  std::vector<size_t> SimpleColumns(int row_group, std::span<const std::string> columns) const;
+  /// A column as ReadChunk gives it, else, where it is not nested, as Arrow does; nullptr: it is left to ReadByArrow,
+  /// with others.
+  arrow::Result<std::shared_ptr<arrow::ChunkedArray>> ReadAlone(
+      const std::shared_ptr<arrow::io::RandomAccessFile>& input, int row_group, const std::string& name,
+      const arrow::Int64Array* rows, bool by_arrow, const Context& context) const;
   arrow::Result<std::shared_ptr<arrow::Table>> ReadUnguarded(int row_group, std::span<const std::string> columns,
                                                              const arrow::Int64Array* rows, bool use_threads,
                                                              const Context& context) const;
