@@ -427,6 +427,8 @@ Result<std::shared_ptr<arrow::Array>> ReadChunk(arrow::io::RandomAccessFile* inp
   const parquet::ColumnDescriptor& descriptor = *file.schema()->Column(leaf);
   const auto group = file.RowGroup(row_group);
   const auto chunk = group->ColumnChunk(leaf);
+  // So many only a damaged file has; their bytes could not be counted.
+  if (chunk->num_values() > std::numeric_limits<int64_t>::max() / static_cast<int64_t>(sizeof(Wide))) return nullptr;
   ARROW_ASSIGN_OR_RAISE(BufferPtr bytes, ReadBytes(input, *chunk, context));
   if (bytes == nullptr) return nullptr;
   std::optional<std::span<const int64_t>> chosen;
