@@ -25,6 +25,8 @@ constexpr int64_t kPartitionRows = int64_t{1} << 15;
 constexpr int64_t kSamples = 16;
 /// Texts looked at for what they have in common.
 constexpr int64_t kPrefixSample = 1024;
+/// One in so many may come before those that have it, and as many after.
+constexpr size_t kOutside = 16;
 /// No partition may have more than this share of all rows, unless that is few times what it should have.
 constexpr int64_t kMostShare = 8;
 
@@ -47,19 +49,21 @@ bool ShouldMove(const arrow::Table& table) {
   });
 }
 
-/// What rows are partitioned by: the first word of their keys, or bytes of texts from where those of a sample begin to
+/// What rows are partitioned by: the first word of their keys, or bytes of texts from where most of a sample begin to
 /// differ. Codes ascend with the rows' order.
 class FirstCodes {
  public:
   FirstCodes(const KeyLayout& layout, int64_t rows) : layout_(layout), texts_(layout.binary(0)) {
     if (texts_ == nullptr) return;
-    prefix_ = texts_->View(0);
+    std::vector<std::string_view> sample;
     const int64_t step = std::max<int64_t>(1, rows / kPrefixSample);
-    for (int64_t row = 0; row < rows; row += step) {
-      const std::string_view text = texts_->View(row);
-      const auto [own, other] = std::mismatch(prefix_.begin(), prefix_.end(), text.begin(), text.end());
-      prefix_ = prefix_.substr(0, static_cast<size_t>(own - prefix_.begin()));
-    }
+    for (int64_t row = 0; row < rows; row += step) sample.push_back(texts_->View(row));
+    std::sort(sample.begin(), sample.end());
+    // What lies between two texts begins as both do.
+    const std::string_view low = sample[sample.size() / kOutside];
+    const std::string_view high = sample[sample.size() - 1 - sample.size() / kOutside];
+    const auto differ = std::mismatch(low.begin(), low.end(), high.begin(), high.end()).first;
+    prefix_ = low.substr(0, static_cast<size_t>(differ - low.begin()));
   }
   void operator()(int64_t begin, int64_t length, uint64_t* out) const {
     if (texts_ == nullptr) return layout_.Words(0, begin, length, out);
@@ -69,7 +73,7 @@ class FirstCodes {
  private:
   uint64_t Code(std::string_view text) const {
     const KeyDirection& direction = layout_.direction(0);
-    // Texts that do not begin as those of the sample come before or after all that do.
+    // Texts that begin otherwise come before or after all that begin so.
     const int order = text.substr(0, prefix_.size()).compare(prefix_);
     if (order == 0) return TextCode(text, static_cast<int64_t>(prefix_.size()), direction);
     return (order > 0) == direction.ascending ? std::numeric_limits<uint64_t>::max() : 0;
