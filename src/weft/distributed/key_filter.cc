@@ -28,7 +28,7 @@ constexpr double kMostMatches = 0.7;
 constexpr int64_t kSampled = 1024;
 constexpr int64_t kMostFilterBytes = int64_t{64} << 20;
 constexpr int64_t kBlock = 64 * 1024;
-constexpr int64_t kPiece = 4 * 1024;
+constexpr int64_t kPiece = 16 * 1024;
 
 int64_t FilterBytes(int64_t rows) { return key_filter::Words(rows) * static_cast<int64_t>(sizeof(uint64_t)); }
 

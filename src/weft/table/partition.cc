@@ -16,19 +16,13 @@
 #include <utility>
 
 #include "weft/base/cpu_level.h"
-#include "weft/table/split_in_two.h"
+#include "weft/table/scatter_fixed.h"
 
 namespace weft::table {
 namespace {
 
 using arrow::ArrayData;
 using ArrayDataPtr = std::shared_ptr<ArrayData>;
-
-/// A value moved as bytes: Arrow data of other producers need not be aligned.
-template <int width>
-struct Bytes {
-  uint8_t raw[width];
-};
 
 /// Copies `length` bytes. Both sides must have kCopySlack bytes after them that may be read (and, at `to`,
 /// overwritten).
@@ -65,8 +59,6 @@ class Scatter {
   arrow::Status Validity(const ArrayData& data, std::vector<ArrayDataPtr>* out);
   arrow::Status Bits(const uint8_t* bits, int64_t offset, size_t buffer, std::vector<ArrayDataPtr>* out);
   arrow::Status FixedWidth(const ArrayData& data, int64_t width, std::vector<ArrayDataPtr>* out);
-  template <int width>
-  void FixedWidthLoop(const uint8_t* in, const std::vector<uint8_t*>& starts) const;
   template <typename Offset>
   arrow::Status Binary(const ArrayData& data, std::vector<ArrayDataPtr>* out);
   arrow::Result<std::vector<ArrayDataPtr>> Take(const ArrayData& data);
@@ -135,56 +127,16 @@ arrow::Status Scatter::Validity(const ArrayData& data, std::vector<ArrayDataPtr>
   return arrow::Status::OK();
 }
 
-template <int width>
-void Scatter::FixedWidthLoop(const uint8_t* in, const std::vector<uint8_t*>& starts) const {
-  if (parts_ == 2) return SplitInTwo(width, in, targets_, starts[0], starts[1]);
-  using Value = Bytes<width>;
-  std::vector<Value*> next(parts_);
-  for (size_t p = 0; p < parts_; ++p) next[p] = reinterpret_cast<Value*>(starts[p]);
-  Value** const cursors = next.data();
-  const auto* const values = reinterpret_cast<const Value*>(in);
-  const uint32_t* const targets = targets_.data();
-  const size_t n = targets_.size();
-  for (size_t i = 0; i < n; ++i) *cursors[targets[i]]++ = values[i];
-}
-
 arrow::Status Scatter::FixedWidth(const ArrayData& data, int64_t width, std::vector<ArrayDataPtr>* out) {
   std::vector<uint8_t*> starts(parts_);
-  const int64_t beyond = parts_ == 2 ? kSplitSlack : 0;
   for (size_t p = 0; p < parts_; ++p) {
-    ARROW_ASSIGN_OR_RAISE(auto made, arrow::AllocateResizableBuffer(counts_[p] * width + beyond, pool_));
+    ARROW_ASSIGN_OR_RAISE(auto made, arrow::AllocateResizableBuffer(counts_[p] * width + kScatterSlack, pool_));
     ARROW_RETURN_NOT_OK(made->Resize(counts_[p] * width, /*shrink_to_fit=*/false));
     starts[p] = made->mutable_data();
     (*out)[p]->buffers[1] = std::move(made);
   }
   if (rows() == 0 || width == 0) return arrow::Status::OK();
-  const uint8_t* in = data.buffers[1]->data() + data.offset * width;
-  switch (width) {
-    case 1:
-      FixedWidthLoop<1>(in, starts);
-      break;
-    case 2:
-      FixedWidthLoop<2>(in, starts);
-      break;
-    case 4:
-      FixedWidthLoop<4>(in, starts);
-      break;
-    case 8:
-      FixedWidthLoop<8>(in, starts);
-      break;
-    case 16:
-      FixedWidthLoop<16>(in, starts);
-      break;
-    case 32:
-      FixedWidthLoop<32>(in, starts);
-      break;
-    default:
-      for (size_t i = 0; i < targets_.size(); ++i) {
-        uint8_t*& to = starts[targets_[i]];
-        std::memcpy(to, in + static_cast<int64_t>(i) * width, static_cast<size_t>(width));
-        to += width;
-      }
-  }
+  ScatterFixed(width, data.buffers[1]->data() + data.offset * width, targets_, starts);
   return arrow::Status::OK();
 }
 
