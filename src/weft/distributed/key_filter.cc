@@ -75,8 +75,8 @@ class Asked {
   static size_t Word(uint64_t hash) { return (hash >> 6) & (kWords - 1); }
   bool Marked(uint64_t hash) const { return ((marks_[Word(hash)] >> (hash & 63)) & 1) != 0; }
 
-  /// A bit for each value of the lower sixteen of a hash.
-  static constexpr size_t kWords = (1 << 16) / 64;
+  /// A bit for each value of the lower bits of a hash; all of them stay in the first-level cache.
+  static constexpr size_t kWords = (1 << 17) / 64;
   std::array<uint64_t, kWords> marks_{};
   std::unordered_set<uint64_t> hashes_;
 };
