@@ -21,7 +21,8 @@ arrow::Result<bool> MakeCodes(JoinSide* left, JoinSide* right, const JoinOptions
   std::vector<KeyColumn> keys;
   for (size_t k = 0; k < left->num_keys(); ++k) {
     ARROW_ASSIGN_OR_RAISE(auto key,
-                          KeyColumn::Make({left->key_values(k), right->key_values(k)}, options.nan_is_null, context));
+                          KeyColumn::Make({left->key_values(k), right->key_values(k)}, options.nan_is_null, context,
+                                          /*views=*/false));
     if (!key.fits_pieces() || (key.may_have_nulls() && !options.nulls_equal)) return false;
     keys.push_back(std::move(key));
   }

@@ -125,6 +125,11 @@ BinaryLengthRange MeasureLengths(const arrow::ArrayData& data, int64_t begin, in
   }
 }
 
+int64_t FirstByte(const arrow::ArrayData& data, int64_t row) {
+  const auto id = data.type->id();
+  return id == Type::STRING || id == Type::BINARY ? data.GetValues<int32_t>(1)[row] : data.GetValues<int64_t>(1)[row];
+}
+
 void BinaryWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t length, uint64_t* out) {
   switch (data.type->id()) {
     case Type::STRING:

@@ -28,6 +28,10 @@ struct BinaryLengthRange {
 /// Of the rows [begin, end) of a binary array; null rows may count.
 BinaryLengthRange MeasureLengths(const arrow::ArrayData& data, int64_t begin, int64_t end);
 
+/// Where the bytes of a row begin in a binary array's memory, or, of the row behind the last, where they end. The array
+/// has rows. Not of fixed-size binaries.
+int64_t FirstByte(const arrow::ArrayData& data, int64_t row);
+
 /// Of the rows [begin, begin + length) of a binary array: bytes [8 * piece, 8 * piece + 8) as a big-endian number, zero
 /// after the end; anything for null rows.
 void BinaryWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t length, uint64_t* out);

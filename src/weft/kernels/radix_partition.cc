@@ -33,6 +33,24 @@ inline uintptr_t PlaceInLine(const uint8_t* address) {
   return reinterpret_cast<uintptr_t>(address) & static_cast<uintptr_t>(PartitionWriter::kLine - 1);
 }
 
+/// Writes a full line to `line_begin`; of one that begins before the writer's `first` byte only what is its own, since
+/// the head belongs to another writer.
+inline void FlushLine(const uint8_t* line, uint8_t* line_begin, uint8_t* first) {
+  if (line_begin >= first) {
+    StoreLine(line_begin, line);
+  } else {
+    const auto skip = static_cast<size_t>(first - line_begin);
+    std::memcpy(first, line + skip, static_cast<size_t>(PartitionWriter::kLine) - skip);
+  }
+}
+
+/// Writes what a line holds before `next`.
+void FinishLine(const uint8_t* line, uint8_t* first, uint8_t* next) {
+  uint8_t* const begin = next - PlaceInLine(next);
+  uint8_t* const from = begin < first ? first : begin;
+  if (from != next) std::memcpy(from, line + (from - begin), static_cast<size_t>(next - from));
+}
+
 }  // namespace
 
 void CountPartitions(const uint64_t* words, int64_t n, const WordCut& cut, int64_t* counts) {
@@ -68,18 +86,6 @@ arrow::Result<PartitionWriter> PartitionWriter::Make(int width, std::vector<uint
   return writer;
 }
 
-void PartitionWriter::Flush(uint32_t partition, uint8_t* line_begin) {
-  const uint8_t* line = lines_ + partition * static_cast<size_t>(kLine);
-  uint8_t* const first = first_[partition];
-  if (line_begin >= first) {
-    StoreLine(line_begin, line);
-  } else {
-    // The line's head belongs to the rows of another writer.
-    const auto skip = static_cast<size_t>(first - line_begin);
-    std::memcpy(first, line + skip, static_cast<size_t>(kLine) - skip);
-  }
-}
-
 template <int width>
 void PartitionWriter::AppendLines(const uint16_t* partitions, const uint8_t* values, int64_t n) {
   uint8_t* const lines = lines_;
@@ -88,9 +94,10 @@ void PartitionWriter::AppendLines(const uint16_t* partitions, const uint8_t* val
     const uint32_t p = partitions[i];
     uint8_t* const to = next[p];
     const uintptr_t place = PlaceInLine(to);
-    std::memcpy(lines + p * static_cast<size_t>(kLine) + place, values + i * width, width);
+    uint8_t* const line = lines + p * static_cast<size_t>(kLine);
+    std::memcpy(line + place, values + i * width, width);
     next[p] = to + width;
-    if (place == static_cast<uintptr_t>(kLine) - width) Flush(p, to + width - kLine);
+    if (place == static_cast<uintptr_t>(kLine) - width) FlushLine(line, to + width - kLine, first_[p]);
   }
 }
 
@@ -121,10 +128,65 @@ void PartitionWriter::Append(const uint16_t* partitions, const uint8_t* values, 
 void PartitionWriter::Finish() {
   if (!combine_) return;
   for (size_t p = 0; p < next_.size(); ++p) {
-    uint8_t* const begin = next_[p] - PlaceInLine(next_[p]);
-    uint8_t* const from = begin < first_[p] ? first_[p] : begin;
-    if (from == next_[p]) continue;
-    std::memcpy(from, lines_ + p * static_cast<size_t>(kLine) + (from - begin), static_cast<size_t>(next_[p] - from));
+    FinishLine(lines_ + p * static_cast<size_t>(kLine), first_[p], next_[p]);
+  }
+  StoreFence();
+}
+
+arrow::Result<PartitionTextWriter> PartitionTextWriter::Make(std::vector<uint8_t*> next, arrow::MemoryPool* pool) {
+  PartitionTextWriter writer;
+  writer.first_ = next;
+  writer.next_ = std::move(next);
+  ARROW_ASSIGN_OR_RAISE(writer.lines_buffer_,
+                        arrow::AllocateBuffer(static_cast<int64_t>(writer.next_.size()) * kRoom, pool));
+  writer.lines_ = writer.lines_buffer_->mutable_data();
+  return writer;
+}
+
+void PartitionTextWriter::AppendLong(uint32_t partition, const uint8_t* bytes, int64_t length) {
+  uint8_t* const line = lines_ + partition * static_cast<size_t>(kRoom);
+  while (length > 0) {
+    uint8_t* const to = next_[partition];
+    const uintptr_t place = PlaceInLine(to);
+    const int64_t n = std::min(length, PartitionWriter::kLine - static_cast<int64_t>(place));
+    std::memcpy(line + place, bytes, static_cast<size_t>(n));
+    next_[partition] = to + n;
+    if (static_cast<int64_t>(place) + n == PartitionWriter::kLine) FlushLine(line, to - place, first_[partition]);
+    bytes += n;
+    length -= n;
+  }
+}
+
+void PartitionTextWriter::Append(const uint16_t* partitions, const uint8_t* bytes, int64_t readable,
+                                 const uint64_t* lengths, int64_t n, const uint8_t** places) {
+  constexpr int64_t kLine = PartitionWriter::kLine;
+  const uint8_t* const end = bytes + readable;
+  uint8_t** const next = next_.data();
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t p = partitions[i];
+    const auto length = static_cast<int64_t>(lengths[i]);
+    uint8_t* const to = next[p];
+    places[i] = to;
+    if (length <= kLine && end - bytes >= kLine) [[likely]] {
+      // A whole line is read and written, whatever the length: a number of bytes known in advance is copied fast.
+      uint8_t* const line = lines_ + p * static_cast<size_t>(kRoom);
+      const uintptr_t place = PlaceInLine(to);
+      std::memcpy(line + place, bytes, kLine);
+      next[p] = to + length;
+      if (static_cast<int64_t>(place) + length >= kLine) {
+        FlushLine(line, to - place, first_[p]);
+        std::memcpy(line, line + kLine, kLine);
+      }
+    } else {
+      AppendLong(p, bytes, length);
+    }
+    bytes += length;
+  }
+}
+
+void PartitionTextWriter::Finish() {
+  for (size_t p = 0; p < next_.size(); ++p) {
+    FinishLine(lines_ + p * static_cast<size_t>(kRoom), first_[p], next_[p]);
   }
   StoreFence();
 }

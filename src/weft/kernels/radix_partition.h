@@ -73,10 +73,35 @@ class PartitionWriter {
  private:
   template <int width>
   void AppendLines(const uint16_t* partitions, const uint8_t* values, int64_t n);
-  void Flush(uint32_t partition, uint8_t* line_begin);
 
   int width_ = 0;
   bool combine_ = false;
+  std::vector<uint8_t*> first_;
+  std::vector<uint8_t*> next_;
+  std::unique_ptr<arrow::Buffer> lines_buffer_;
+  uint8_t* lines_ = nullptr;
+};
+
+/// Scatters the bytes of texts, those of a partition one after the other. As thread-safe as PartitionWriter.
+class PartitionTextWriter {
+ public:
+  /// `next[p]` is where this writer's first byte of partition p goes.
+  static arrow::Result<PartitionTextWriter> Make(std::vector<uint8_t*> next, arrow::MemoryPool* pool);
+
+  /// Appends `n` texts that lie one after the other from `bytes` on, where `readable` bytes can be read; the i-th has
+  /// lengths[i] bytes and goes to partition partitions[i]. Writes where its first byte went to `places`.
+  void Append(const uint16_t* partitions, const uint8_t* bytes, int64_t readable, const uint64_t* lengths, int64_t n,
+              const uint8_t** places);
+
+  /// Writes out what is left in the lines. Must be called once, after the last Append.
+  void Finish();
+
+ private:
+  /// A line, and room for what runs over it.
+  static constexpr int64_t kRoom = 2 * PartitionWriter::kLine;
+
+  void AppendLong(uint32_t partition, const uint8_t* bytes, int64_t length);
+
   std::vector<uint8_t*> first_;
   std::vector<uint8_t*> next_;
   std::unique_ptr<arrow::Buffer> lines_buffer_;
