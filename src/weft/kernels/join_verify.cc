@@ -3,9 +3,12 @@
 #include <arrow/type.h>
 #include <arrow/util/float16.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstring>
+
+#include "weft/base/cpu_level.h"
 
 namespace weft::kernels {
 namespace {
@@ -40,29 +43,43 @@ constexpr auto kFirstBytes = [] {
 }();
 
 /// Of texts that kTextRoom bytes can be read of.
-inline bool SameMoved(const BytesRef& a, const BytesRef& b) {
+WEFT_FOR_CPU inline bool SameMoved(const BytesRef& a, const BytesRef& b) {
   if (a.length != b.length) return false;
   if (a.length > kTextRoom) return std::memcmp(a.data, b.data, static_cast<size_t>(a.length)) == 0;
   // All of the room is compared, whatever the length, and what is behind the text left out: no branch depends on it.
   const uint8_t* const mask = kFirstBytes.data() + kTextRoom - a.length;
-  uint64_t differ = 0;
+  uint8_t differ[kTextRoom];
+  for (int64_t i = 0; i < kTextRoom; ++i) differ[i] = static_cast<uint8_t>((a.data[i] ^ b.data[i]) & mask[i]);
+  uint64_t any = 0;
   for (int64_t i = 0; i < kTextRoom; i += 8) {
-    uint64_t words[3];
-    std::memcpy(&words[0], a.data + i, 8);
-    std::memcpy(&words[1], b.data + i, 8);
-    std::memcpy(&words[2], mask + i, 8);
-    differ |= (words[0] ^ words[1]) & words[2];
+    uint64_t word;
+    std::memcpy(&word, differ + i, 8);
+    any |= word;
   }
-  return differ == 0;
+  return any == 0;
 }
 
 /// Texts that were moved on both sides.
 void CompareMoved(const KeyPair& key, bool nulls_equal, const Pairs& pairs, uint8_t* ok) {
-  const auto equal = [&](uint32_t l, uint32_t r) { return SameMoved(key.left.MovedText(l), key.right.MovedText(r)); };
   if (key.left.valid != nullptr || key.right.valid != nullptr) {
-    return Compare(key, nulls_equal, pairs, ok, IsNull, equal);
+    return Compare(key, nulls_equal, pairs, ok, IsNull,
+                   [&](uint32_t l, uint32_t r) { return SameMoved(key.left.MovedText(l), key.right.MovedText(r)); });
   }
-  for (uint32_t k = 0; k < pairs.n; ++k) ok[k] &= static_cast<uint8_t>(equal(pairs.left[k], pairs.right[k]));
+  constexpr uint32_t kAhead = 64;
+  BytesRef texts[2][kAhead];
+  for (uint32_t begin = 0; begin < pairs.n; begin += kAhead) {
+    // Neither side's texts are read in the order in which they lie.
+    const uint32_t n = std::min(kAhead, pairs.n - begin);
+    for (uint32_t k = 0; k < n; ++k) {
+      texts[0][k] = key.left.MovedText(pairs.left[begin + k]);
+      __builtin_prefetch(texts[0][k].data);
+      texts[1][k] = key.right.MovedText(pairs.right[begin + k]);
+      __builtin_prefetch(texts[1][k].data);
+    }
+    ForCpu([a = texts[0], b = texts[1], out = ok + begin, n]() WEFT_FOR_CPU {
+      for (uint32_t k = 0; k < n; ++k) out[k] &= static_cast<uint8_t>(SameMoved(a[k], b[k]));
+    });
+  }
 }
 
 template <int width>
