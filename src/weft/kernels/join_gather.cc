@@ -125,13 +125,12 @@ struct Text {
 };
 
 /// The texts that lie in the view's slots.
-template <int width>
 struct SlotTexts {
-  static constexpr int64_t kCopied = width;
+  static constexpr int64_t kCopied = 8;
   const uint8_t* values;
   Text operator()(uint32_t row) const {
-    const uint8_t* at = values + row * int64_t{width};
-    return {at, at[width - 1], width};
+    const uint8_t* at = values + row * kCopied;
+    return {at, at[kCopied - 1], kCopied};
   }
 };
 
@@ -170,11 +169,7 @@ struct AnyTexts {
 /// Calls `use` with what finds a view's texts.
 template <typename Use>
 arrow::Status WithTexts(const ColumnView& view, Use&& use) {
-  if (view.has_texts()) {
-    if (view.stride == 8) return use(SlotTexts<8>{view.values});
-    if (view.stride == 16) return use(SlotTexts<16>{view.values});
-    return use(SlotTexts<32>{view.values});
-  }
+  if (view.has_texts()) return use(SlotTexts{view.values});
   if (view.texts != nullptr) return use(MovedTexts{&view});
   if (view.row_ids != nullptr || view.side->pieces().empty()) return use(AnyTexts{&view});
   const ArrayData& data = *view.side->pieces()[view.piece].columns[static_cast<size_t>(view.column)];

@@ -26,7 +26,7 @@ int64_t AlignToLine(int64_t bytes) { return (bytes + PartitionWriter::kLine - 1)
 
 struct Block {
   alignas(64) uint64_t words[kBlockRows];
-  alignas(64) uint8_t values[kBlockRows * 32];
+  alignas(64) uint8_t values[kBlockRows * 8];
   uint64_t lengths[kBlockRows];
   const uint8_t* places[kBlockRows];
   uint16_t partitions[kBlockRows];

@@ -192,14 +192,6 @@ void BitsToBytes(const uint8_t* bits, int64_t offset, int64_t n, uint8_t* out) {
 /// Texts of more bytes than this on average stay where they are: to copy one costs more than to look for it later.
 constexpr int64_t kMovedTextBytes = 64;
 
-/// The width of a slot for texts of so many bytes at most: one byte more for their number. 0 where they are too long.
-int TextWidth(int64_t longest) {
-  for (const int width : {8, 16, 32}) {
-    if (longest >= 0 && longest < width) return width;
-  }
-  return 0;
-}
-
 uint64_t Mix(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
@@ -348,17 +340,16 @@ arrow::Status JoinSide::MeasureTexts(const Context& context) {
   return arrow::Status::OK();
 }
 
-bool JoinSide::MovesByPlace(const SideColumn& c) const {
+bool JoinSide::TextsMove(const SideColumn& c) const {
   return c.longest >= 0 && c.longest < int64_t{1} << kTextLengthBits && c.text_bytes <= rows_ * kMovedTextBytes &&
          c.text_bytes < int64_t{1} << kTextPlaceBits;
 }
 
 void JoinSide::Need(int column) {
   SideColumn& c = columns_[static_cast<size_t>(column)];
-  const int width = TextWidth(c.longest);
-  if (width > 0 || MovesByPlace(c)) {
-    const Slot::Kind kind = width > 0 ? Slot::Kind::kText : Slot::Kind::kTextPlace;
-    if (c.value_slot < 0) c.value_slot = AddSlot(kind, column, width > 0 ? width : 8);
+  if (TextsMove(c)) {
+    const Slot::Kind kind = c.longest <= kSlotTextBytes ? Slot::Kind::kText : Slot::Kind::kTextPlace;
+    if (c.value_slot < 0) c.value_slot = AddSlot(kind, column, 8);
     if (c.has_nulls && c.validity_slot < 0) c.validity_slot = AddSlot(Slot::Kind::kValidity, column, 1);
     return;
   }
@@ -397,7 +388,7 @@ const uint8_t* JoinSide::Read(const Slot& slot, size_t piece, int64_t begin, int
   const arrow::ArrayData& data = *pieces_[piece].columns[static_cast<size_t>(slot.column)];
   switch (slot.kind) {
     case Slot::Kind::kText:
-      BinarySlots(data, slot.width, begin, n, scratch);
+      BinarySlots(data, begin, n, scratch);
       return scratch;
     case Slot::Kind::kTextPlace:
       BinaryLengths(data, begin, n, reinterpret_cast<uint64_t*>(static_cast<void*>(scratch)));

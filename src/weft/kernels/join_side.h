@@ -142,8 +142,8 @@ class JoinSide {
 
  private:
   int AddSlot(Slot::Kind kind, int column, int width);
-  /// Whether texts that are too long for a slot of their own move all the same.
-  bool MovesByPlace(const SideColumn& c) const;
+  /// Whether the column has texts that move with their rows.
+  bool TextsMove(const SideColumn& c) const;
 
   int64_t rows_ = 0;
   std::shared_ptr<arrow::Table> table_;

@@ -43,9 +43,10 @@ void FixedBinaryWords(const arrow::ArrayData& data, int64_t bytes, int piece, in
 /// The number of bytes of each of these rows.
 void BinaryLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out);
 
-/// `n` rows' bytes in slots of `width` (8, 16 or 32), which is more than the longest has: from the slot's first byte
-/// on, and their number in its last. Not of fixed-size binaries.
-void BinarySlots(const arrow::ArrayData& data, int width, int64_t begin, int64_t n, uint8_t* out);
+/// `n` rows' bytes, at most kSlotTextBytes each, in slots of 8: from the slot's first byte on, and their number in its
+/// last. Not of fixed-size binaries.
+constexpr int64_t kSlotTextBytes = 7;
+void BinarySlots(const arrow::ArrayData& data, int64_t begin, int64_t n, uint8_t* out);
 
 /// A word, as BinaryWords has it, of one value.
 uint64_t BinaryWord(std::string_view view, int piece);
