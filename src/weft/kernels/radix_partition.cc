@@ -33,24 +33,6 @@ inline uintptr_t PlaceInLine(const uint8_t* address) {
   return reinterpret_cast<uintptr_t>(address) & static_cast<uintptr_t>(PartitionWriter::kLine - 1);
 }
 
-/// Writes a full line to `line_begin`; of one that begins before the writer's `first` byte only what is its own, since
-/// the head belongs to another writer.
-inline void FlushLine(const uint8_t* line, uint8_t* line_begin, uint8_t* first) {
-  if (line_begin >= first) {
-    StoreLine(line_begin, line);
-  } else {
-    const auto skip = static_cast<size_t>(first - line_begin);
-    std::memcpy(first, line + skip, static_cast<size_t>(PartitionWriter::kLine) - skip);
-  }
-}
-
-/// Writes what a line holds before `next`.
-void FinishLine(const uint8_t* line, uint8_t* first, uint8_t* next) {
-  uint8_t* const begin = next - PlaceInLine(next);
-  uint8_t* const from = begin < first ? first : begin;
-  if (from != next) std::memcpy(from, line + (from - begin), static_cast<size_t>(next - from));
-}
-
 }  // namespace
 
 void CountPartitions(const uint64_t* words, int64_t n, const WordCut& cut, int64_t* counts) {
@@ -86,6 +68,18 @@ arrow::Result<PartitionWriter> PartitionWriter::Make(int width, std::vector<uint
   return writer;
 }
 
+void PartitionWriter::Flush(uint32_t partition, uint8_t* line_begin) {
+  const uint8_t* line = lines_ + partition * static_cast<size_t>(kLine);
+  uint8_t* const first = first_[partition];
+  if (line_begin >= first) {
+    StoreLine(line_begin, line);
+  } else {
+    // The line's head belongs to the rows of another writer.
+    const auto skip = static_cast<size_t>(first - line_begin);
+    std::memcpy(first, line + skip, static_cast<size_t>(kLine) - skip);
+  }
+}
+
 template <int width>
 void PartitionWriter::AppendLines(const uint16_t* partitions, const uint8_t* values, int64_t n) {
   uint8_t* const lines = lines_;
@@ -94,10 +88,9 @@ void PartitionWriter::AppendLines(const uint16_t* partitions, const uint8_t* val
     const uint32_t p = partitions[i];
     uint8_t* const to = next[p];
     const uintptr_t place = PlaceInLine(to);
-    uint8_t* const line = lines + p * static_cast<size_t>(kLine);
-    std::memcpy(line + place, values + i * width, width);
+    std::memcpy(lines + p * static_cast<size_t>(kLine) + place, values + i * width, width);
     next[p] = to + width;
-    if (place == static_cast<uintptr_t>(kLine) - width) FlushLine(line, to + width - kLine, first_[p]);
+    if (place == static_cast<uintptr_t>(kLine) - width) Flush(p, to + width - kLine);
   }
 }
 
@@ -128,7 +121,10 @@ void PartitionWriter::Append(const uint16_t* partitions, const uint8_t* values, 
 void PartitionWriter::Finish() {
   if (!combine_) return;
   for (size_t p = 0; p < next_.size(); ++p) {
-    FinishLine(lines_ + p * static_cast<size_t>(kLine), first_[p], next_[p]);
+    uint8_t* const begin = next_[p] - PlaceInLine(next_[p]);
+    uint8_t* const from = begin < first_[p] ? first_[p] : begin;
+    if (from == next_[p]) continue;
+    std::memcpy(from, lines_ + p * static_cast<size_t>(kLine) + (from - begin), static_cast<size_t>(next_[p] - from));
   }
   StoreFence();
 }
@@ -143,15 +139,24 @@ arrow::Result<PartitionTextWriter> PartitionTextWriter::Make(std::vector<uint8_t
   return writer;
 }
 
+void PartitionTextWriter::Flush(const uint8_t* lines, uint8_t* begin, uint8_t* first) {
+  if (begin < first) {
+    // The head belongs to another writer.
+    std::memcpy(first, lines + (first - begin), static_cast<size_t>(kBatch - (first - begin)));
+    return;
+  }
+  for (int64_t at = 0; at < kBatch; at += PartitionWriter::kLine) StoreLine(begin + at, lines + at);
+}
+
 void PartitionTextWriter::AppendLong(uint32_t partition, const uint8_t* bytes, int64_t length) {
-  uint8_t* const line = lines_ + partition * static_cast<size_t>(kRoom);
+  uint8_t* const lines = lines_ + partition * static_cast<size_t>(kRoom);
   while (length > 0) {
     uint8_t* const to = next_[partition];
-    const uintptr_t place = PlaceInLine(to);
-    const int64_t n = std::min(length, PartitionWriter::kLine - static_cast<int64_t>(place));
-    std::memcpy(line + place, bytes, static_cast<size_t>(n));
+    const uintptr_t place = PlaceInBatch(to);
+    const int64_t n = std::min(length, kBatch - static_cast<int64_t>(place));
+    std::memcpy(lines + place, bytes, static_cast<size_t>(n));
     next_[partition] = to + n;
-    if (static_cast<int64_t>(place) + n == PartitionWriter::kLine) FlushLine(line, to - place, first_[partition]);
+    if (static_cast<int64_t>(place) + n == kBatch) Flush(lines, to - place, first_[partition]);
     bytes += n;
     length -= n;
   }
@@ -161,6 +166,7 @@ void PartitionTextWriter::Append(const uint16_t* partitions, const uint8_t* byte
                                  const uint64_t* lengths, int64_t n, const uint8_t** places) {
   constexpr int64_t kLine = PartitionWriter::kLine;
   const uint8_t* const end = bytes + readable;
+  uint8_t* const all_lines = lines_;
   uint8_t** const next = next_.data();
   for (int64_t i = 0; i < n; ++i) {
     const uint32_t p = partitions[i];
@@ -169,13 +175,13 @@ void PartitionTextWriter::Append(const uint16_t* partitions, const uint8_t* byte
     places[i] = to;
     if (length <= kLine && end - bytes >= kLine) [[likely]] {
       // A whole line is read and written, whatever the length: a number of bytes known in advance is copied fast.
-      uint8_t* const line = lines_ + p * static_cast<size_t>(kRoom);
-      const uintptr_t place = PlaceInLine(to);
-      std::memcpy(line + place, bytes, kLine);
+      uint8_t* const lines = all_lines + p * static_cast<size_t>(kRoom);
+      const uintptr_t place = PlaceInBatch(to);
+      std::memcpy(lines + place, bytes, kLine);
       next[p] = to + length;
-      if (static_cast<int64_t>(place) + length >= kLine) {
-        FlushLine(line, to - place, first_[p]);
-        std::memcpy(line, line + kLine, kLine);
+      if (static_cast<int64_t>(place) + length >= kBatch) {
+        Flush(lines, to - place, first_[p]);
+        std::memcpy(lines, lines + kBatch, kLine);
       }
     } else {
       AppendLong(p, bytes, length);
@@ -186,7 +192,10 @@ void PartitionTextWriter::Append(const uint16_t* partitions, const uint8_t* byte
 
 void PartitionTextWriter::Finish() {
   for (size_t p = 0; p < next_.size(); ++p) {
-    FinishLine(lines_ + p * static_cast<size_t>(kRoom), first_[p], next_[p]);
+    uint8_t* const begin = next_[p] - PlaceInBatch(next_[p]);
+    uint8_t* const from = begin < first_[p] ? first_[p] : begin;
+    if (from == next_[p]) continue;
+    std::memcpy(from, lines_ + p * static_cast<size_t>(kRoom) + (from - begin), static_cast<size_t>(next_[p] - from));
   }
   StoreFence();
 }

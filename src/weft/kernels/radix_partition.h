@@ -73,6 +73,7 @@ class PartitionWriter {
  private:
   template <int width>
   void AppendLines(const uint16_t* partitions, const uint8_t* values, int64_t n);
+  void Flush(uint32_t partition, uint8_t* line_begin);
 
   int width_ = 0;
   bool combine_ = false;
@@ -97,9 +98,14 @@ class PartitionTextWriter {
   void Finish();
 
  private:
-  /// A line, and room for what runs over it.
-  static constexpr int64_t kRoom = 2 * PartitionWriter::kLine;
+  /// Lines that are written together, so that fewer texts end a batch, and room for what runs over it.
+  static constexpr int64_t kBatch = 4 * PartitionWriter::kLine;
+  static constexpr int64_t kRoom = kBatch + PartitionWriter::kLine;
 
+  static uintptr_t PlaceInBatch(const uint8_t* address) {
+    return reinterpret_cast<uintptr_t>(address) & static_cast<uintptr_t>(kBatch - 1);
+  }
+  static void Flush(const uint8_t* lines, uint8_t* begin, uint8_t* first);
   void AppendLong(uint32_t partition, const uint8_t* bytes, int64_t length);
 
   std::vector<uint8_t*> first_;
