@@ -489,6 +489,42 @@ TEST(Join, KeysThatLieCloseTogether) {
   }
 }
 
+TEST(Join, SortedKeysThatLieCloseTogether) {
+  // Places of their own against rows that are ordered: the same rows in the same order.
+  test::Random random(11);
+  for (const int64_t repeated : {1, 3, 30}) {
+    const int64_t rows = 50000;
+    const auto table = [&](const std::string& names, int64_t count, int64_t step) {
+      std::vector<int64_t> keys;
+      std::vector<int64_t> numbers;
+      for (int64_t i = 0; i < count; ++i) {
+        keys.push_back((random.Below(rows) - rows / 2) / repeated * step);
+        numbers.push_back(i);
+      }
+      return Ints({keys, numbers}, names);
+    };
+    const auto seed = static_cast<uint64_t>(random.Below(1 << 30));
+    const auto pair = [&](int64_t step) {
+      random = test::Random(seed);
+      auto left = table("kl", rows, step);
+      return std::pair(left, table("kr", rows + 3000, step));
+    };
+    const auto [left, right] = pair(1);
+    const auto [far_left, far_right] = pair(int64_t{1} << 40);
+    for (const JoinType type : kTypes) {
+      const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = type};
+      const auto found = SortJoin(left, right, options, 1 << 14, Threads(2)).ValueOrDie();
+      const auto one = SortJoin(left, right, options, 1 << 14, Threads(1)).ValueOrDie();
+      const auto expected = SortJoin(far_left, far_right, options, 1 << 14, Threads(2)).ValueOrDie();
+      ASSERT_TRUE(found->ValidateFull().ok());
+      ASSERT_TRUE(SameRowsInOrder(*found, *one));
+      // Keys differ by the step, all else is the same.
+      const auto rest = [](const TablePtr& joined) { return joined->RemoveColumn(0).ValueOrDie(); };
+      ASSERT_TRUE(SameRowsInOrder(*rest(found), *rest(expected))) << static_cast<int>(type) << " " << repeated;
+    }
+  }
+}
+
 /// One text a row in several chunks, each a part of a larger array: text number k, below `distinct`, has
 /// `shortest` ... `longest` bytes, of which the last ones differ.
 std::shared_ptr<arrow::ChunkedArray> MixedTexts(const std::shared_ptr<arrow::DataType>& type, int64_t rows,

@@ -10,6 +10,7 @@
 
 #include "kernels/oracle.h"
 #include "table/random_table.h"
+#include "weft/kernels/gather.h"
 
 namespace weft::kernels {
 namespace {
@@ -178,6 +179,46 @@ TEST(Sort, TableOfEveryTypeFollowsTheOrder) {
           ASSERT_EQ(found.size(), order.size());
           for (size_t i = 0; i < order.size(); ++i) ASSERT_EQ(found[i], text[static_cast<size_t>(order[i])]);
         }
+      }
+    }
+  }
+}
+
+TEST(Sort, TablesWithTextsGoByRanges) {
+  constexpr int64_t kRows = 300000;
+  test::Random random(21);
+  // Of texts with a beginning in common all but a few have it.
+  for (const std::string prefix : {"", "https://example.org/"}) {
+    arrow::StringBuilder keys;
+    arrow::LargeStringBuilder texts;
+    arrow::DoubleBuilder values;
+    arrow::Int16Builder small;
+    for (int64_t i = 0; i < kRows; ++i) {
+      std::string text = std::to_string(random.Below(250000) * 7919 % 1000003);
+      text.append(static_cast<size_t>(random.Below(40)), 'x');
+      const int64_t rare = random.Below(1000);
+      const std::string begin = rare == 0 ? "a" : (rare == 1 ? "z" : (rare == 2 ? "" : prefix));
+      ASSERT_TRUE(keys.Append(rare == 3 ? "" : begin + text).ok());
+      ASSERT_TRUE(texts.Append(text + std::string(static_cast<size_t>(random.Below(50)), 't')).ok());
+      ASSERT_TRUE(values.Append(static_cast<double>(i)).ok());
+      ASSERT_TRUE(small.Append(static_cast<int16_t>(random.Below(300))).ok());
+    }
+    const auto schema = arrow::schema({arrow::field("k", arrow::utf8()), arrow::field("t", arrow::large_utf8()),
+                                       arrow::field("v", arrow::float64()), arrow::field("s", arrow::int16())});
+    const auto whole = arrow::Table::Make(schema, {keys.Finish().ValueOrDie(), texts.Finish().ValueOrDie(),
+                                                   values.Finish().ValueOrDie(), small.Finish().ValueOrDie()});
+    const auto table =
+        arrow::ConcatenateTables({whole->Slice(3, 100001), whole->Slice(100004, 0), whole->Slice(100004)}).ValueOrDie();
+    for (const std::vector<SortKey>& by : std::vector<std::vector<SortKey>>{
+             {{0, true}}, {{0, false}, {1, true}}, {{3, true}, {0, false}}, {{1, false}}}) {
+      const SortOptions options{by, false, false};
+      const auto order = SortIndices(*table, options, Threads(2)).ValueOrDie();
+      const auto expected = GatherRows(table, order, Threads(2)).ValueOrDie();
+      for (const int threads : {1, 2}) {
+        const auto sorted = Sort(table, options, Threads(threads)).ValueOrDie();
+        ASSERT_TRUE(sorted->ValidateFull().ok()) << sorted->ValidateFull();
+        ASSERT_GT(sorted->column(0)->num_chunks(), 3);
+        ASSERT_TRUE(sorted->Equals(*expected));
       }
     }
   }

@@ -36,13 +36,19 @@ class SumStates : public GroupStates {
       : column_(std::move(column)), state_type_(std::move(state_type)), skip_nan_(skip_nan) {}
 
   arrow::Status Aggregate(const Grouping& grouping, const Context& context) override {
+    // In the order of entries where it can be brought so, else read by row.
+    std::shared_ptr<arrow::Array> moved;
     std::shared_ptr<arrow::Array> flat;
     if (!grouping.rows.empty()) {
-      ARROW_ASSIGN_OR_RAISE(flat, Flatten(*column_, context));
+      ARROW_ASSIGN_OR_RAISE(moved, MovedColumn(grouping, *column_, context));
+      if (moved == nullptr) {
+        ARROW_ASSIGN_OR_RAISE(flat, Flatten(*column_, context));
+      }
     }
     const auto apply = [](State* state, const auto& value) { *state += static_cast<State>(value); };
     const auto add = [&](State* states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length,
                          int64_t lane) {
+      if (moved != nullptr) return AddArray(*moved, skip_nan_, states, ids, nullptr, first, length, apply, lane);
       if (rows != nullptr) return AddArray(*flat, skip_nan_, states, ids, rows, first, length, apply);
       VisitChunks(*column_, first, length, [&](const arrow::Array& chunk, int64_t at, int64_t row, int64_t count) {
         AddArray(chunk, skip_nan_, states, ids + at, nullptr, row, count, apply, lane);

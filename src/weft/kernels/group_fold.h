@@ -98,6 +98,17 @@ inline arrow::Result<std::shared_ptr<arrow::Array>> Flatten(const arrow::Chunked
   return arrow::Concatenate(column.chunks(), context.pool);
 }
 
+/// The column in the order of the grouping's entries; nullptr where it cannot be brought so, or there is no memory for
+/// it.
+inline arrow::Result<std::shared_ptr<arrow::Array>> MovedColumn(const Grouping& grouping,
+                                                                const arrow::ChunkedArray& column,
+                                                                const Context& context) {
+  if (grouping.partitions == nullptr) return nullptr;
+  auto moved = grouping.partitions->MoveColumn(column, context);
+  if (moved.status().IsOutOfMemory()) return nullptr;
+  return moved;
+}
+
 /// Sums; 128-bit ones of fewer than 2^63 64-bit integers cannot overflow.
 template <typename T>
 struct SumFold {

@@ -8,10 +8,10 @@
 #include <string_view>
 #include <utility>
 
-#include "weft/base/cpu_level.h"
+#include "weft/kernels/group_keys.h"
 #include "weft/kernels/key_encoding.h"
+#include "weft/kernels/radix_partition.h"
 #include "weft/kernels/row_order.h"
-#include "weft/table/hash.h"
 
 namespace weft::kernels {
 namespace {
@@ -33,145 +33,25 @@ constexpr int kDirectBits = 22;
 constexpr int64_t kManyRuns = 1 << 12;
 /// Rows looked at to tell few groups from many.
 constexpr int64_t kSampleRows = 1 << 13;
+/// Codes of at most so many bits, and so many places a row, index the tables of partitions.
+constexpr int kPlacedBits = 40;
+constexpr int64_t kPlacesPerRow = 4;
 /// Rows of one partition when there are many groups, and the most partitions.
 constexpr int64_t kPartitionRows = 24 * 1024;
-constexpr int kMaxPartitionBits = 11;
-
-/// The finaliser of splitmix64 (Steele, Lea, Flood, OOPSLA 2014).
-inline uint64_t Mix(uint64_t x) {
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
-  return x ^ (x >> 31);
-}
-
-/// The keys of all rows as one 64-bit code each: the key itself where it fits (`exact`), else a hash, and then what is
-/// needed to compare two rows.
-class RowKeys {
- public:
-  static arrow::Result<RowKeys> Make(const arrow::Table& table, std::span<const int> columns,
-                                     const GroupingOptions& options, const Context& context) {
-    RowKeys keys;
-    keys.rows_ = table.num_rows();
-    keys.mask_ = options.hash_mask;
-    for (const int column : columns) {
-      ARROW_ASSIGN_OR_RAISE(auto made, KeyColumn::Make({table.column(column)}, options.nan_is_null, context));
-      keys.columns_.push_back(std::move(made));
-    }
-    const std::vector<KeyDirection> directions(columns.size());
-    ARROW_ASSIGN_OR_RAISE(keys.layout_, KeyLayout::Make(keys.columns_, directions, context));
-    const int levels = keys.layout_.levels();
-    keys.exact_ = levels == 0 || (levels == 1 && keys.layout_.binary(0) == nullptr);
-    if (options.drop_nulls) {
-      for (const KeyColumn& column : keys.columns_) keys.drop_nulls_ |= column.may_have_nulls();
-    }
-    if (keys.exact_) return keys;
-    keys.words_.resize(static_cast<size_t>(levels));
-    for (int level = 0; level < levels; ++level) {
-      if (keys.layout_.binary(level) != nullptr) continue;
-      ARROW_ASSIGN_OR_RAISE(keys.words_[static_cast<size_t>(level)],
-                            PoolArray<uint64_t>::Make(keys.rows_, context.pool));
-    }
-    ARROW_ASSIGN_OR_RAISE(keys.hashes_, PoolArray<uint64_t>::Make(keys.rows_, context.pool));
-    if (keys.layout_.has_binary()) {
-      ARROW_RETURN_NOT_OK(
-          table::HashRows(table, columns, {.nan_is_null = options.nan_is_null}, context, keys.hashes_.data()));
-    }
-    const int64_t tasks = (keys.rows_ + kBlockRows - 1) / kBlockRows;
-    ARROW_RETURN_NOT_OK(ParallelFor(context, tasks, [&](int64_t task) {
-      const int64_t end = std::min(keys.rows_, (task + 1) * kBlockRows);
-      for (int64_t begin = task * kBlockRows; begin < end; begin += KeyLayout::kBlock) {
-        keys.EncodeBlock(begin, std::min(KeyLayout::kBlock, end - begin));
-      }
-      return arrow::Status::OK();
-    }));
-    return keys;
-  }
-
-  int64_t rows() const { return rows_; }
-  bool exact() const { return exact_; }
-  bool drops() const { return drop_nulls_; }
-  /// Bits of an exact code.
-  int bits() const { return layout_.levels() == 0 ? 0 : layout_.bits(0); }
-
-  /// The codes of at most KeyLayout::kBlock rows.
-  void Codes(int64_t begin, int64_t length, uint64_t* out) const {
-    if (!exact_) {
-      std::memcpy(out, hashes_.data() + begin, static_cast<size_t>(length) * sizeof(uint64_t));
-    } else if (layout_.levels() == 0) {
-      std::fill(out, out + length, 0);
-    } else {
-      layout_.Words(0, begin, length, out);
-    }
-  }
-  uint64_t HashOfCode(uint64_t code) const { return exact_ ? Mix(code) & mask_ : code; }
-
-  /// Sets out[i] to 1 for rows that belong to no group; only where drops().
-  void Dropped(int64_t begin, int64_t length, uint8_t* out) const {
-    uint8_t nulls[KeyLayout::kBlock];
-    std::memset(out, 0, static_cast<size_t>(length));
-    for (const KeyColumn& column : columns_) {
-      if (!column.may_have_nulls()) continue;
-      column.Nulls(begin, length, nulls);
-      for (int64_t i = 0; i < length; ++i) out[i] |= nulls[i];
-    }
-  }
-
-  /// Whether two rows with one code have one key. Only where codes are not exact.
-  bool Equal(int64_t a, int64_t b) const {
-    for (int level = 0; level < layout_.levels(); ++level) {
-      if (const KeyColumn* binary = layout_.binary(level)) {
-        const std::string_view x = binary->View(a);
-        const std::string_view y = binary->View(b);
-        if ((x.data() == nullptr) != (y.data() == nullptr) || x != y) return false;
-      } else {
-        const auto& words = words_[static_cast<size_t>(level)];
-        if (words[a] != words[b]) return false;
-      }
-    }
-    return true;
-  }
-
- private:
-  void EncodeBlock(int64_t begin, int64_t length) {
-    const bool hashed = layout_.has_binary();
-    uint64_t* hashes = hashes_.data() + begin;
-    if (!hashed) std::fill(hashes, hashes + length, 0);
-    for (int level = 0; level < layout_.levels(); ++level) {
-      if (layout_.binary(level) != nullptr) continue;
-      uint64_t* words = words_[static_cast<size_t>(level)].data() + begin;
-      layout_.Words(level, begin, length, words);
-      if (hashed) continue;
-      ForCpu([=]() WEFT_FOR_CPU {
-        for (int64_t i = 0; i < length; ++i) hashes[i] = Mix(hashes[i] ^ words[i]) + 0x9e3779b97f4a7c15ULL;
-      });
-    }
-    ForCpu([=, mask = mask_]() WEFT_FOR_CPU {
-      for (int64_t i = 0; i < length; ++i) hashes[i] = Mix(hashes[i]) & mask;
-    });
-  }
-
-  std::vector<KeyColumn> columns_;
-  KeyLayout layout_;
-  int64_t rows_ = 0;
-  uint64_t mask_ = ~uint64_t{0};
-  bool exact_ = true;
-  bool drop_nulls_ = false;
-  std::vector<PoolArray<uint64_t>> words_;
-  PoolArray<uint64_t> hashes_;
-};
 
 /// Open addressing with linear probing; groups are numbered from 1 as they come.
 class CodeTable {
  public:
-  CodeTable(const RowKeys& keys, arrow::MemoryPool* pool) : keys_(keys), pool_(pool) {}
+  CodeTable(const GroupKeys& keys, arrow::MemoryPool* pool) : keys_(keys), pool_(pool) {}
 
-  /// `direct`: codes are below 2^bits and index the table.
-  arrow::Status Begin(int64_t expected, bool direct, int bits) {
-    direct_ = direct;
+  /// Where the cut has places, those of codes index the table.
+  arrow::Status Begin(int64_t expected, const WordCut& cut) {
+    direct_ = cut.places > 0;
+    shift_ = cut.bits;
     ARROW_ASSIGN_OR_RAISE(first_rows_, PoolArray<int64_t>::Make(1024, pool_));
     ARROW_ASSIGN_OR_RAISE(codes_, PoolArray<uint64_t>::Make(1024, pool_));
-    if (direct) {
-      ARROW_ASSIGN_OR_RAISE(direct_ids_, PoolArray<uint32_t>::MakeZero(int64_t{1} << bits, pool_));
+    if (direct_) {
+      ARROW_ASSIGN_OR_RAISE(direct_ids_, PoolArray<uint32_t>::MakeZero(cut.places, pool_));
       return arrow::Status::OK();
     }
     return Resize(std::bit_ceil(static_cast<uint64_t>(std::max<int64_t>(expected * 2, 64))));
@@ -187,7 +67,7 @@ class CodeTable {
           ids[i] = 0;
           continue;
         }
-        uint32_t& id = direct_ids_[static_cast<int64_t>(codes[i])];
+        uint32_t& id = direct_ids_[static_cast<int64_t>(codes[i] >> shift_)];
         if (id == 0) id = Add(codes[i], rows != nullptr ? rows[i] : first + i);
         ids[i] = id;
       }
@@ -272,9 +152,10 @@ class CodeTable {
     return arrow::Status::OK();
   }
 
-  const RowKeys& keys_;
+  const GroupKeys& keys_;
   arrow::MemoryPool* pool_;
   bool direct_ = false;
+  int shift_ = 0;
   PoolArray<uint32_t> direct_ids_;
   PoolArray<Slot> slots_;
   uint64_t slots_count_ = 0;
@@ -285,10 +166,10 @@ class CodeTable {
 };
 
 /// About how many groups there are, from the number of different keys in a sample.
-arrow::Result<int64_t> EstimateGroups(const RowKeys& keys, const Context& context) {
+arrow::Result<int64_t> EstimateGroups(const GroupKeys& keys, const Context& context) {
   if (keys.rows() <= kBlockRows) return 1;
   CodeTable table(keys, context.pool);
-  ARROW_RETURN_NOT_OK(table.Begin(kSampleRows, false, 0));
+  ARROW_RETURN_NOT_OK(table.Begin(kSampleRows, {}));
   const int64_t step = keys.rows() / kSampleRows;
   for (int64_t i = 0; i < kSampleRows; ++i) {
     uint64_t code = 0;
@@ -309,19 +190,19 @@ arrow::Result<int64_t> EstimateGroups(const RowKeys& keys, const Context& contex
 }
 
 /// Whether codes index a table of ids. It is cleared for each block, and touched all over.
-bool IsDirect(const RowKeys& keys, int64_t block_rows) {
+bool IsDirect(const GroupKeys& keys, int64_t block_rows) {
   return keys.exact() && keys.bits() <= kDirectBits && (int64_t{1} << keys.bits()) <= 4 * block_rows;
 }
 
 /// Groups by blocks of rows, of groups about as many as `expected`. Gives up, and returns false, where there are too
 /// many groups for that.
-arrow::Result<bool> GroupByBlocks(const RowKeys& keys, int64_t expected, Grouping* grouping, const Context& context) {
+arrow::Result<bool> GroupByBlocks(const GroupKeys& keys, int64_t expected, Grouping* grouping, const Context& context) {
   const int64_t rows = keys.rows();
   int64_t block_rows = std::max({kBlockRows, (rows + kMaxBlocks - 1) / kMaxBlocks,
                                  std::min(expected * kBlockRowsPerGroup, rows / kLeastBlocks + 1)});
   block_rows = (block_rows + KeyLayout::kBlock - 1) / KeyLayout::kBlock * KeyLayout::kBlock;
   const int64_t blocks = (rows + block_rows - 1) / block_rows;
-  const bool direct = IsDirect(keys, block_rows);
+  const WordCut cut = IsDirect(keys, block_rows) ? WordCut::ByPlace(0, 0, (uint64_t{1} << keys.bits()) - 1) : WordCut();
   const int64_t most_groups = std::min(2 * expected + kBlockRows / 8, 2 * kFewGroups);
   ARROW_ASSIGN_OR_RAISE(grouping->ids, PoolArray<uint32_t>::Make(rows, context.pool));
   std::vector<CodeTable> tables;
@@ -329,7 +210,7 @@ arrow::Result<bool> GroupByBlocks(const RowKeys& keys, int64_t expected, Groupin
   std::atomic<bool> too_many{false};
   ARROW_RETURN_NOT_OK(ParallelFor(context, blocks, [&](int64_t b) -> arrow::Status {
     CodeTable& table = tables[static_cast<size_t>(b)];
-    ARROW_RETURN_NOT_OK(table.Begin(1024, direct, keys.bits()));
+    ARROW_RETURN_NOT_OK(table.Begin(1024, cut));
     uint64_t codes[KeyLayout::kBlock];
     uint8_t dropped[KeyLayout::kBlock];
     const int64_t end = std::min(rows, (b + 1) * block_rows);
@@ -346,7 +227,7 @@ arrow::Result<bool> GroupByBlocks(const RowKeys& keys, int64_t expected, Groupin
   if (too_many) return false;
   // Blocks in their order, groups in theirs: first appearance.
   CodeTable all(keys, context.pool);
-  ARROW_RETURN_NOT_OK(all.Begin(1024, direct, keys.bits()));
+  ARROW_RETURN_NOT_OK(all.Begin(1024, cut));
   for (int64_t b = 0; b < blocks; ++b) {
     const CodeTable& table = tables[static_cast<size_t>(b)];
     GroupSection section{b * block_rows, std::min(rows, (b + 1) * block_rows), table.groups(), 0, {}};
@@ -362,60 +243,55 @@ arrow::Result<bool> GroupByBlocks(const RowKeys& keys, int64_t expected, Groupin
   return true;
 }
 
-/// Codes and rows ordered by the upper bits of the hash, rows ascending within a partition.
-struct Partitions {
-  PoolArray<uint64_t> codes;
-  PoolArray<int64_t> rows;
-  std::vector<int64_t> starts;
-};
-
-arrow::Result<Partitions> PartitionRows(const RowKeys& keys, const Context& context) {
+/// How exact codes that lie close together are cut: what is left of a code is its place in the partition's table. Else
+/// by the upper bits of the hash, and without places.
+WordCut ChooseCut(const GroupKeys& keys) {
   const int64_t rows = keys.rows();
   const int bits =
       std::clamp(static_cast<int>(std::bit_width(static_cast<uint64_t>(rows / kPartitionRows))), 1, kMaxPartitionBits);
-  const int64_t parts = int64_t{1} << bits;
-  const int64_t block_rows = std::max(kBlockRows, (rows + kMaxBlocks - 1) / kMaxBlocks);
-  const int64_t blocks = (rows + block_rows - 1) / block_rows;
-  std::vector<int64_t> places(static_cast<size_t>(blocks * parts));
-  // Calls visit(partition, code, row) for the rows of a block that are not dropped.
-  const auto visit_block = [&](int64_t block, auto&& visit) {
+  const bool close = keys.exact() && keys.bits() <= kPlacedBits && (int64_t{1} << keys.bits()) <= kPlacesPerRow * rows;
+  if (!close) return {.bits = bits};
+  return WordCut::ByPlace(bits, 0, (uint64_t{1} << keys.bits()) - 1);
+}
+
+arrow::Result<RowPartitions> PartitionRows(const GroupKeys& keys, const WordCut& cut, const Context& context) {
+  const int parts = 1 << cut.bits;
+  const auto partition_of = [&](int64_t begin, int64_t length, uint16_t* out) {
     uint64_t codes[KeyLayout::kBlock];
-    uint8_t dropped[KeyLayout::kBlock];
-    const int64_t end = std::min(rows, (block + 1) * block_rows);
-    for (int64_t begin = block * block_rows; begin < end; begin += KeyLayout::kBlock) {
-      const int64_t length = std::min(KeyLayout::kBlock, end - begin);
-      keys.Codes(begin, length, codes);
-      if (keys.drops()) keys.Dropped(begin, length, dropped);
-      for (int64_t i = 0; i < length; ++i) {
-        if (keys.drops() && dropped[i] != 0) continue;
-        visit(static_cast<int64_t>(keys.HashOfCode(codes[i]) >> (64 - bits)), codes[i], begin + i);
-      }
+    keys.Codes(begin, length, codes);
+    if (cut.places > 0) {
+      FindPartitions(codes, length, cut, out);
+    } else {
+      for (int64_t i = 0; i < length; ++i) out[i] = static_cast<uint16_t>(keys.HashOfCode(codes[i]) >> (64 - cut.bits));
     }
+    if (!keys.drops()) return;
+    uint8_t dropped[KeyLayout::kBlock];
+    keys.Dropped(begin, length, dropped);
+    for (int64_t i = 0; i < length; ++i) out[i] = dropped[i] != 0 ? static_cast<uint16_t>(parts) : out[i];
   };
-  ARROW_RETURN_NOT_OK(ParallelFor(context, blocks, [&](int64_t b) {
-    int64_t* counts = places.data() + b * parts;
-    visit_block(b, [&](int64_t part, uint64_t, int64_t) { ++counts[part]; });
-    return arrow::Status::OK();
-  }));
-  Partitions partitions;
-  int64_t sum = 0;
-  for (int64_t part = 0; part < parts; ++part) {
-    partitions.starts.push_back(sum);
-    for (int64_t b = 0; b < blocks; ++b) sum += std::exchange(places[static_cast<size_t>(b * parts + part)], sum);
+  return RowPartitions::Make(keys.rows(), parts, partition_of, context);
+}
+
+/// Calls append for the codes of a block's rows.
+template <typename Append>
+void ReadCodes(const GroupKeys& keys, int64_t begin, int64_t length, const Append& append) {
+  uint64_t codes[KeyLayout::kBlock];
+  for (const int64_t end = begin + length; begin < end; begin += KeyLayout::kBlock) {
+    const int64_t n = std::min(KeyLayout::kBlock, end - begin);
+    keys.Codes(begin, n, codes);
+    append(reinterpret_cast<const uint8_t*>(codes), n);
   }
-  partitions.starts.push_back(sum);
-  ARROW_ASSIGN_OR_RAISE(partitions.codes, PoolArray<uint64_t>::Make(sum, context.pool));
-  ARROW_ASSIGN_OR_RAISE(partitions.rows, PoolArray<int64_t>::Make(sum, context.pool));
-  ARROW_RETURN_NOT_OK(ParallelFor(context, blocks, [&](int64_t b) {
-    int64_t* next = places.data() + b * parts;
-    visit_block(b, [&](int64_t part, uint64_t code, int64_t row) {
-      const int64_t place = next[part]++;
-      partitions.codes[place] = code;
-      partitions.rows[place] = row;
-    });
-    return arrow::Status::OK();
-  }));
-  return partitions;
+}
+
+/// The same for their numbers.
+template <typename Append>
+void ReadNumbers(int64_t begin, int64_t length, const Append& append) {
+  int64_t numbers[KeyLayout::kBlock];
+  for (const int64_t end = begin + length; begin < end; begin += KeyLayout::kBlock) {
+    const int64_t n = std::min(KeyLayout::kBlock, end - begin);
+    std::iota(numbers, numbers + n, begin);
+    append(reinterpret_cast<const uint8_t*>(numbers), n);
+  }
 }
 
 /// How many groups begin in a block of rows, and with which row the first of them does.
@@ -427,7 +303,7 @@ struct Starts {
 /// Calls visit(row) for the rows in [begin, end) whose code is greater than that of the row before. False, at once,
 /// where one is less.
 template <typename Visit>
-bool VisitStarts(const RowKeys& keys, int64_t begin, int64_t end, Visit&& visit) {
+bool VisitStarts(const GroupKeys& keys, int64_t begin, int64_t end, Visit&& visit) {
   uint64_t codes[KeyLayout::kBlock];
   uint64_t last = 0;
   if (begin > 0) keys.Codes(begin - 1, 1, &last);
@@ -445,7 +321,7 @@ bool VisitStarts(const RowKeys& keys, int64_t begin, int64_t end, Visit&& visit)
 
 /// Where codes ascend from row to row, groups are runs. Gives up, and returns false, where they do not, or where a few
 /// keys have so many rows that one thread would have most of the work.
-arrow::Result<bool> GroupByRuns(const RowKeys& keys, Grouping* grouping, const Context& context) {
+arrow::Result<bool> GroupByRuns(const GroupKeys& keys, Grouping* grouping, const Context& context) {
   const int64_t rows = keys.rows();
   const auto nothing = [](int64_t) {};
   if (!VisitStarts(keys, 0, std::min(rows, KeyLayout::kBlock), nothing)) return false;
@@ -492,32 +368,47 @@ arrow::Result<bool> GroupByRuns(const RowKeys& keys, Grouping* grouping, const C
   return true;
 }
 
-arrow::Status GroupByPartitions(const RowKeys& keys, Grouping* grouping, const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(Partitions partitions, PartitionRows(keys, context));
+arrow::Status GroupByPartitions(GroupKeys keys, Grouping* grouping, const Context& context) {
+  const WordCut cut = ChooseCut(keys);
+  ARROW_ASSIGN_OR_RAISE(auto partitions, PartitionRows(keys, cut, context));
   grouping->ascending = false;
-  const auto parts = static_cast<int64_t>(partitions.starts.size()) - 1;
-  ARROW_ASSIGN_OR_RAISE(grouping->ids, PoolArray<uint32_t>::Make(partitions.rows.size(), context.pool));
+  const auto& starts = partitions.starts();
+  const auto parts = static_cast<int64_t>(starts.size()) - 1;
+  const auto read_codes = [&](int64_t begin, int64_t length, const auto& append) {
+    ReadCodes(keys, begin, length, append);
+  };
+  const auto read_numbers = [](int64_t begin, int64_t length, const auto& append) {
+    ReadNumbers(begin, length, append);
+  };
+  ARROW_ASSIGN_OR_RAISE(auto code_buffer, partitions.Move(sizeof(uint64_t), read_codes, context));
+  ARROW_ASSIGN_OR_RAISE(auto number_buffer, partitions.Move(sizeof(int64_t), read_numbers, context));
+  grouping->rows = PoolArray<int64_t>::Of(std::move(number_buffer));
+  grouping->rows.Shrink(partitions.entries());
+  const auto* const codes = reinterpret_cast<const uint64_t*>(code_buffer->data());
+  ARROW_ASSIGN_OR_RAISE(const bool moved, keys.Move(partitions, context));
+  ARROW_ASSIGN_OR_RAISE(grouping->ids, PoolArray<uint32_t>::Make(partitions.entries(), context.pool));
   grouping->shared = false;
   grouping->sections.assign(static_cast<size_t>(parts), {});
   std::vector<PoolArray<int64_t>> first_rows(static_cast<size_t>(parts));
   ARROW_RETURN_NOT_OK(ParallelFor(context, parts, [&](int64_t p) -> arrow::Status {
     GroupSection& section = grouping->sections[static_cast<size_t>(p)];
-    section.begin = partitions.starts[static_cast<size_t>(p)];
-    section.end = partitions.starts[static_cast<size_t>(p) + 1];
+    section.begin = starts[static_cast<size_t>(p)];
+    section.end = starts[static_cast<size_t>(p) + 1];
     CodeTable table(keys, context.pool);
-    ARROW_RETURN_NOT_OK(table.Begin(1024, false, 0));
+    ARROW_RETURN_NOT_OK(table.Begin(1024, cut));
     for (int64_t begin = section.begin; begin < section.end; begin += KeyLayout::kBlock) {
-      ARROW_RETURN_NOT_OK(table.Assign(partitions.codes.data() + begin, partitions.rows.data() + begin, 0, nullptr,
+      ARROW_RETURN_NOT_OK(table.Assign(codes + begin, moved ? nullptr : grouping->rows.data() + begin, begin, nullptr,
                                        std::min(KeyLayout::kBlock, section.end - begin), grouping->ids.data() + begin));
     }
     section.groups = table.groups();
     auto& rows = first_rows[static_cast<size_t>(p)];
     ARROW_ASSIGN_OR_RAISE(rows, PoolArray<int64_t>::Make(table.groups(), context.pool));
-    std::copy(table.first_rows(), table.first_rows() + table.groups(), rows.data());
+    std::transform(table.first_rows(), table.first_rows() + table.groups(), rows.data(),
+                   [&](int64_t first) { return moved ? grouping->rows[first] : first; });
     return arrow::Status::OK();
   }));
-  partitions.codes.Free();
-  grouping->rows = std::move(partitions.rows);
+  code_buffer.reset();
+  grouping->partitions = std::make_shared<const RowPartitions>(std::move(partitions));
   for (GroupSection& section : grouping->sections) {
     section.first_group = grouping->groups;
     grouping->groups += section.groups;
@@ -536,7 +427,7 @@ arrow::Status GroupByPartitions(const RowKeys& keys, Grouping* grouping, const C
 arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int> columns,
                                   const GroupingOptions& options, const Context& context) {
   ARROW_RETURN_NOT_OK(context.stop.Poll());
-  ARROW_ASSIGN_OR_RAISE(const RowKeys keys, RowKeys::Make(table, columns, options, context));
+  ARROW_ASSIGN_OR_RAISE(GroupKeys keys, GroupKeys::Make(table, columns, options, context));
   Grouping grouping;
   ARROW_ASSIGN_OR_RAISE(const int64_t expected, EstimateGroups(keys, context));
   if (expected >= kManyRuns && keys.exact() && !keys.drops()) {
@@ -549,7 +440,7 @@ arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int
     if (done) return grouping;
     grouping = Grouping();
   }
-  ARROW_RETURN_NOT_OK(GroupByPartitions(keys, &grouping, context));
+  ARROW_RETURN_NOT_OK(GroupByPartitions(std::move(keys), &grouping, context));
   return grouping;
 }
 

@@ -10,18 +10,11 @@
 #include <vector>
 
 #include "weft/base/context.h"
+#include "weft/kernels/group_keys.h"
+#include "weft/kernels/row_partitions.h"
 #include "weft/kernels/pool_array.h"
 
 namespace weft::kernels {
-
-struct GroupingOptions {
-  /// NaN is null.
-  bool nan_is_null = false;
-  /// Rows with a null in any key belong to no group.
-  bool drop_nulls = false;
-  /// For tests: hashes are cut to these bits, so that different keys collide.
-  uint64_t hash_mask = ~uint64_t{0};
-};
 
 /// A part of the rows whose groups were numbered apart from those of other parts. Group ids within a section are 1, 2,
 /// ...; 0 stands for rows that are left out.
@@ -50,6 +43,8 @@ struct Grouping {
   /// Where empty, sections are consecutive blocks of rows, and entry i is row i. Otherwise entry i is row rows[i],
   /// ascending within a section.
   PoolArray<int64_t> rows;
+  /// Where there are `rows`: what brings a column into the order of entries.
+  std::shared_ptr<const RowPartitions> partitions;
   /// By group: its number of rows, once somebody has counted them. Not to be asked for by several threads.
   mutable std::shared_ptr<const PoolArray<int64_t>> sizes;
 

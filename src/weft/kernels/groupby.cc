@@ -285,6 +285,7 @@ arrow::Result<Aggregated> Aggregate(const arrow::Table& table, std::span<const i
   }
   result.grouping.ids.Free();
   result.grouping.rows.Free();
+  result.grouping.partitions.reset();
   ARROW_RETURN_NOT_OK(OrderGroups(table, keys, options, sort, &result, context));
   if (places != nullptr) {
     ARROW_ASSIGN_OR_RAISE(auto place, PoolArray<int64_t>::Make(result.order.size(), context.pool));

@@ -8,7 +8,9 @@
 #include <arrow/chunked_array.h>
 #include <arrow/result.h>
 
+#include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -74,6 +76,17 @@ struct KeyDirection {
   bool ascending = true;
   bool nulls_first = false;
 };
+
+/// Of a text seven bytes from `depth` on, and below them how many there are: 1 for none to 8 for seven, 9 where more
+/// follow. Null (data() is nullptr) is below or above all.
+inline uint64_t TextCode(std::string_view text, int64_t depth, const KeyDirection& direction) {
+  if (text.data() == nullptr) return direction.nulls_first ? 0 : ~uint64_t{0};
+  const auto left = static_cast<int64_t>(text.size()) - depth;
+  uint64_t code = 0;
+  if (left > 0) std::memcpy(&code, text.data() + depth, static_cast<size_t>(std::min<int64_t>(left, 7)));
+  code = __builtin_bswap64(code) | static_cast<uint64_t>(std::min<int64_t>(std::max<int64_t>(left, 0), 8) + 1);
+  return direction.ascending ? code : ~code;
+}
 
 /// Several key columns as a sequence of levels, compared one after the other. A level is either a word of at most 64
 /// bits, or one long binary column that is compared by its views. Refers to the columns, which must outlive it.

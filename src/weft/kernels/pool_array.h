@@ -35,6 +35,15 @@ class PoolArray {
     return array;
   }
 
+  /// Of a buffer of whole values.
+  static PoolArray Of(std::shared_ptr<arrow::Buffer> buffer) {
+    PoolArray array;
+    array.data_ = reinterpret_cast<T*>(buffer->mutable_data());
+    array.size_ = buffer->size() / static_cast<int64_t>(sizeof(T));
+    array.buffer_ = std::move(buffer);
+    return array;
+  }
+
   PoolArray(PoolArray&& other) noexcept { *this = std::move(other); }
   PoolArray& operator=(PoolArray&& other) noexcept {
     buffer_ = std::move(other.buffer_);
@@ -60,7 +69,7 @@ class PoolArray {
   void Free() { *this = PoolArray(); }
 
  private:
-  std::unique_ptr<arrow::Buffer> buffer_;
+  std::shared_ptr<arrow::Buffer> buffer_;
   T* data_ = nullptr;
   int64_t size_ = 0;
 };

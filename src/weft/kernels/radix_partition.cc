@@ -38,8 +38,10 @@ inline uintptr_t PlaceInLine(const uint8_t* address) {
 void CountPartitions(const uint64_t* words, int64_t n, const WordCut& cut, int64_t* counts) {
   if (cut.places == 0) {
     for (int64_t i = 0; i < n; ++i) ++counts[cut.MixedPartition(words[i])];
-  } else {
+  } else if (cut.range_bits < 0) {
     for (int64_t i = 0; i < n; ++i) ++counts[cut.PlacedPartition(words[i])];
+  } else {
+    for (int64_t i = 0; i < n; ++i) ++counts[cut.RangedPartition(words[i])];
   }
 }
 
@@ -47,8 +49,10 @@ void FindPartitions(const uint64_t* words, int64_t n, const WordCut& cut, uint16
   ForCpu([=]() WEFT_FOR_CPU {
     if (cut.places == 0) {
       for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint16_t>(cut.MixedPartition(words[i]));
-    } else {
+    } else if (cut.range_bits < 0) {
       for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint16_t>(cut.PlacedPartition(words[i]));
+    } else {
+      for (int64_t i = 0; i < n; ++i) out[i] = static_cast<uint16_t>(cut.RangedPartition(words[i]));
     }
   });
 }

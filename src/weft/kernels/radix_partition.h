@@ -8,6 +8,7 @@
 #include <arrow/result.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -32,11 +33,20 @@ struct WordCut {
   uint32_t places = 0;
   /// The least word that has a place.
   uint64_t least = 0;
+  /// Bits of a place where partitions are ranges of words, in their order; else -1.
+  int range_bits = -1;
 
   /// Words least ... least + extent have places.
   static WordCut ByPlace(int bits, uint64_t least, uint64_t extent) {
     return {bits, static_cast<uint32_t>(extent >> bits) + 1, least};
   }
+  /// The same, where both partitions and the places in each ascend with the words, which all lie in the range.
+  static WordCut ByRange(int bits, uint64_t least, uint64_t extent) {
+    const int range_bits = std::max(static_cast<int>(std::bit_width(extent)) - bits, 0);
+    return {bits, uint32_t{1} << range_bits, least, range_bits};
+  }
+  uint32_t RangedPartition(uint64_t word) const { return static_cast<uint32_t>((word - least) >> range_bits); }
+  uint32_t RangedPlace(uint64_t word) const { return static_cast<uint32_t>((word - least) & (places - 1)); }
   /// The partition of a word where there are places. Bits above the lowest take part, so that multiples of a power of
   /// two do not leave partitions empty.
   uint32_t PlacedPartition(uint64_t word) const {

@@ -24,10 +24,6 @@ constexpr int64_t kParallelRows = 1 << 16;
 /// After so many stages, runs are sorted by comparing: bounds the depth of the recursion.
 constexpr int kMaxSteps = 48;
 
-/// More ascending runs than these are sorted as if there were none: merging goes over all rows once for each time that
-/// their number is halved.
-constexpr int64_t kMostRuns = 16;
-
 /// A key and the row it belongs to.
 struct WideEntry {
   uint64_t code;
@@ -420,7 +416,7 @@ class RadixSorter {
       }
       const KeyDirection& direction = layout_->direction(run.stage.level);
       for (int64_t i = begin; i < end; ++i) {
-        run.entries[i].code = BinaryCode(binary->View(run.entries[i].row), run.stage.depth, direction);
+        run.entries[i].code = TextCode(binary->View(run.entries[i].row), run.stage.depth, direction);
       }
     }
   }
@@ -436,17 +432,6 @@ class RadixSorter {
       return Blocks(run->length, [&](int64_t begin, int64_t end) { ReadCodes(*run, begin, end); });
     }
     return arrow::Status::OK();
-  }
-
-  /// Seven bytes from `depth` on, and below them how many there are: 1 for none to 8 for seven, 9 where more follow.
-  /// Null is below or above all.
-  static uint64_t BinaryCode(std::string_view view, int64_t depth, const KeyDirection& direction) {
-    if (view.data() == nullptr) return direction.nulls_first ? 0 : ~uint64_t{0};
-    const auto left = static_cast<int64_t>(view.size()) - depth;
-    uint64_t code = 0;
-    if (left > 0) std::memcpy(&code, view.data() + depth, static_cast<size_t>(std::min<int64_t>(left, 7)));
-    code = __builtin_bswap64(code) | static_cast<uint64_t>(std::min<int64_t>(std::max<int64_t>(left, 0), 8) + 1);
-    return direction.ascending ? code : ~code;
   }
 
   /// Rows that are equal before `stage`, by comparing their later levels.
@@ -494,7 +479,7 @@ arrow::Result<PoolArray<int64_t>> OrderWords(const KeyLayout* layout, int levels
 
 arrow::Result<PoolArray<int64_t>> OrderRows(const KeyLayout& layout, int64_t rows, const Context& context) {
   const int bits = layout.levels() == 0 || layout.binary(0) != nullptr ? 0 : layout.bits(0);
-  ARROW_ASSIGN_OR_RAISE(const auto runs, FindRuns(layout, rows, kMostRuns, context));
+  ARROW_ASSIGN_OR_RAISE(const auto runs, FindRuns(layout, rows, kMostMergedRuns, context));
   return OrderWords(
       &layout, layout.levels(), bits, rows,
       [&](int64_t begin, int64_t length, uint64_t* out) { layout.Words(0, begin, length, out); }, runs, context);

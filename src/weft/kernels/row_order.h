@@ -13,6 +13,10 @@
 
 namespace weft::kernels {
 
+/// More ascending runs than these are sorted as if there were none: merging goes over all rows once for each time that
+/// their number is halved.
+constexpr int64_t kMostMergedRuns = 16;
+
 /// The numbers 0 ... rows - 1 ordered by their levels in `layout`; equal rows keep their order. The same for any number
 /// of threads. Needs 32 bytes a row (8 where key and row number fit one word together) besides the result, and 8
 /// for each further level. Nothing besides the result where the rows are in order.

@@ -10,6 +10,7 @@
 #include "weft/base/capped_pool.h"
 #include "weft/kernels/gather.h"
 #include "weft/kernels/key_encoding.h"
+#include "weft/kernels/partitioned_sort.h"
 #include "weft/kernels/row_order.h"
 #include "weft/kernels/row_runs.h"
 #include "weft/kernels/spilled_sort.h"
@@ -37,15 +38,6 @@ arrow::Result<std::vector<KeyColumn>> KeyColumns(const arrow::Table& table, cons
   return columns;
 }
 
-arrow::Result<PoolArray<int64_t>> SortedRows(const arrow::Table& table, const SortOptions& options,
-                                             const Context& context) {
-  TraceSpan span(context.tracer, "sort.order");
-  span.AddRows(table.num_rows());
-  ARROW_ASSIGN_OR_RAISE(const auto columns, KeyColumns(table, options, context));
-  ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(columns, Directions(options), context));
-  return OrderRows(layout, table.num_rows(), context);
-}
-
 bool AreAllInPlace(std::span<const int64_t> rows) {
   for (size_t i = 0; i < rows.size(); ++i) {
     if (rows[i] != static_cast<int64_t>(i)) return false;
@@ -70,7 +62,9 @@ arrow::Status CheckSort(const arrow::Schema& schema, const SortOptions& options)
 
 arrow::Result<std::vector<int64_t>> SortIndices(const arrow::Table& table, const SortOptions& options,
                                                 const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(const auto rows, SortedRows(table, options, context));
+  ARROW_ASSIGN_OR_RAISE(const auto columns, KeyColumns(table, options, context));
+  ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(columns, Directions(options), context));
+  ARROW_ASSIGN_OR_RAISE(const auto rows, OrderRows(layout, table.num_rows(), context));
   return std::vector<int64_t>(rows.begin(), rows.end());
 }
 
@@ -80,7 +74,16 @@ arrow::Result<std::shared_ptr<arrow::Table>> Sort(const std::shared_ptr<arrow::T
     return NameOperator("sort", SpilledSort(table, options, context));
   }
   const auto sort = [&]() -> arrow::Result<std::shared_ptr<arrow::Table>> {
-    ARROW_ASSIGN_OR_RAISE(const auto rows, SortedRows(*table, options, context));
+    PoolArray<int64_t> rows;
+    {
+      TraceSpan order_span(context.tracer, "sort.order");
+      order_span.AddRows(table->num_rows());
+      ARROW_ASSIGN_OR_RAISE(const auto columns, KeyColumns(*table, options, context));
+      ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(columns, Directions(options), context));
+      ARROW_ASSIGN_OR_RAISE(auto sorted, SortByPartitions(table, options, layout, context));
+      if (sorted != nullptr) return sorted;
+      ARROW_ASSIGN_OR_RAISE(rows, OrderRows(layout, table->num_rows(), context));
+    }
     if (AreAllInPlace(rows.span())) return table;
     TraceSpan span(context.tracer, "sort.gather");
     span.AddRows(table->num_rows());

@@ -1,21 +1,38 @@
 #include "weft/kernels/sort_join.h"
 
 #include <algorithm>
+#include <bit>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "weft/kernels/join_codes.h"
 #include "weft/kernels/join_output.h"
 #include "weft/kernels/join_partition.h"
 #include "weft/kernels/join_plan.h"
 #include "weft/kernels/key_encoding.h"
 #include "weft/kernels/pool_array.h"
+#include "weft/kernels/radix_partition.h"
 #include "weft/kernels/row_order.h"
+#include "weft/kernels/scratch.h"
+#include "weft/kernels/word_range.h"
 
 namespace weft::kernels {
 namespace {
 
 /// Sorted rows a task.
 constexpr int64_t kTaskRows = int64_t{1} << 17;
+/// Fewer rows than these, of both sides, are ordered as they lie.
+constexpr int64_t kLeastPlacedRows = int64_t{1} << 16;
+/// Keys have places of their own where there are at most so many a row of both sides.
+constexpr int64_t kPlacesPerRow = 4;
+/// Rows of both sides a partition.
+constexpr int64_t kPartitionRows = 16384;
+/// No partition may have more rows than this, and than a share of all.
+constexpr int64_t kLargePartitionRows = int64_t{1} << 18;
+constexpr int64_t kLargePartitionShare = 8;
+/// Chunks that are smaller than this on average are put together.
+constexpr int64_t kLeastChunkRows = 4096;
 
 class SortJoiner {
  public:
@@ -26,25 +43,44 @@ class SortJoiner {
                                                    const std::shared_ptr<arrow::Table>& right);
 
  private:
-  /// Rows of one key: the left ones, then the right ones, as places in order_.
-  struct RunOfKey {
-    int64_t begin;
-    int64_t middle;
-    int64_t end;
+  /// Rows of one key and side, as numbers in the side's view.
+  struct OrderedRows {
+    const int64_t* rows;
+    int64_t before;
+    int64_t size;
+    uint32_t operator[](int64_t i) const { return static_cast<uint32_t>(rows[i] - before); }
+  };
+  struct PlacedRows {
+    const uint32_t* rows;
+    int64_t size;
+    uint32_t operator[](int64_t i) const { return rows[i]; }
+  };
+  /// What one thread works with.
+  struct Places {
+    explicit Places(arrow::MemoryPool* pool) : begins(pool), rows(pool) {}
+    Scratch<uint32_t> begins;
+    Scratch<uint32_t> rows;
   };
 
   arrow::Status Order(const arrow::Table& left, const arrow::Table& right);
   arrow::Status FindRuns(const KeyLayout& layout, int64_t rows);
   bool MatchesNothing(int64_t row) const;
   arrow::Status EmitTask(const ViewPair& views, int64_t begin, int64_t end, ChunkList* out) const;
-  arrow::Status AddRun(const RunOfKey& run, const ViewPair& views, PairBuffer* pairs, ChunkList* out) const;
-  arrow::Status AddAlone(Side side, int64_t begin, int64_t end, const ViewPair& views, PairBuffer* pairs,
-                         ChunkList* out) const;
+  /// Whether words lie close together, and how they are then cut into ranges.
+  arrow::Result<std::optional<WordCut>> ChooseCut(JoinSide* left, JoinSide* right) const;
+  /// By partitions of the words' ranges, in which each word has a place: nothing is compared, and columns are gathered
+  /// from what is in the cache. False where one partition would have most of the work.
+  arrow::Result<bool> JoinByPlace(const WordCut& cut, JoinSide* left, JoinSide* right,
+                                  std::vector<ChunkList>* out) const;
+  static arrow::Status GroupByPlace(const SideView& view, const WordCut& cut, Places* places);
+  arrow::Status JoinPartition(const ViewPair& views, const WordCut& cut, ChunkList* out) const;
+  template <typename Rows>
+  arrow::Status AddRun(const Rows& left, const Rows& right, bool matched, const ViewPair& views, PairBuffer* pairs,
+                       ChunkList* out) const;
+  template <typename Rows>
+  arrow::Status AddAlone(Side side, const Rows& rows, const ViewPair& views, PairBuffer* pairs, ChunkList* out) const;
   arrow::Status Emit(const ViewPair& views, PairBuffer* pairs, ChunkList* out) const {
     return EmitPairs(plan_, *views.left.side, *views.right.side, views, pairs, context_.pool, out);
-  }
-  uint32_t RowAt(Side side, int64_t place) const {
-    return static_cast<uint32_t>(side == Side::kLeft ? order_[place] : order_[place] - left_rows_);
   }
 
   const JoinPlan plan_;
@@ -116,12 +152,13 @@ arrow::Status SortJoiner::Order(const arrow::Table& left, const arrow::Table& ri
   return FindRuns(layout, rows);
 }
 
-arrow::Status SortJoiner::AddAlone(Side side, int64_t begin, int64_t end, const ViewPair& views, PairBuffer* pairs,
+template <typename Rows>
+arrow::Status SortJoiner::AddAlone(Side side, const Rows& rows, const ViewPair& views, PairBuffer* pairs,
                                    ChunkList* out) const {
   const Side other = side == Side::kLeft ? Side::kRight : Side::kLeft;
-  for (int64_t place = begin; place < end; ++place) {
+  for (int64_t i = 0; i < rows.size; ++i) {
     if (pairs->room() == 0) ARROW_RETURN_NOT_OK(Emit(views, pairs, out));
-    *pairs->open(side) = RowAt(side, place);
+    *pairs->open(side) = rows[i];
     *pairs->open(other) = kNoRow;
     pairs->SetPadded(other);
     pairs->Add(1);
@@ -129,41 +166,40 @@ arrow::Status SortJoiner::AddAlone(Side side, int64_t begin, int64_t end, const 
   return arrow::Status::OK();
 }
 
-arrow::Status SortJoiner::AddRun(const RunOfKey& run, const ViewPair& views, PairBuffer* pairs, ChunkList* out) const {
-  const bool matched = run.begin < run.middle && run.middle < run.end && !MatchesNothing(order_[run.begin]);
+template <typename Rows>
+arrow::Status SortJoiner::AddRun(const Rows& left, const Rows& right, bool matched, const ViewPair& views,
+                                 PairBuffer* pairs, ChunkList* out) const {
   if (ChoosesLeftRows(options_.type)) {
     const bool kept = matched == (options_.type == JoinType::kLeftSemi);
-    return kept ? AddAlone(Side::kLeft, run.begin, run.middle, views, pairs, out) : arrow::Status::OK();
+    return kept ? AddAlone(Side::kLeft, left, views, pairs, out) : arrow::Status::OK();
   }
   if (!matched) {
-    if (KeepsUnmatchedLeft(options_.type)) {
-      ARROW_RETURN_NOT_OK(AddAlone(Side::kLeft, run.begin, run.middle, views, pairs, out));
-    }
+    if (KeepsUnmatchedLeft(options_.type)) ARROW_RETURN_NOT_OK(AddAlone(Side::kLeft, left, views, pairs, out));
     if (!KeepsUnmatchedRight(options_.type)) return arrow::Status::OK();
-    return AddAlone(Side::kRight, run.middle, run.end, views, pairs, out);
+    return AddAlone(Side::kRight, right, views, pairs, out);
   }
   // By rows of the outer side, and for each by rows of the inner.
   const bool right_first = options_.type == JoinType::kRight;
   const Side outer = right_first ? Side::kRight : Side::kLeft;
   const Side inner = right_first ? Side::kLeft : Side::kRight;
-  const auto [outer_begin, outer_end] = right_first ? std::pair(run.middle, run.end) : std::pair(run.begin, run.middle);
-  const auto [inner_begin, inner_end] = right_first ? std::pair(run.begin, run.middle) : std::pair(run.middle, run.end);
-  for (int64_t o = outer_begin; o < outer_end; ++o) {
-    const uint32_t row = RowAt(outer, o);
-    for (int64_t place = inner_begin; place < inner_end;) {
+  const Rows& outer_rows = right_first ? right : left;
+  const Rows& inner_rows = right_first ? left : right;
+  for (int64_t o = 0; o < outer_rows.size; ++o) {
+    const uint32_t row = outer_rows[o];
+    for (int64_t at = 0; at < inner_rows.size;) {
       if (pairs->room() == 0) {
         ARROW_RETURN_NOT_OK(context_.stop.Poll());
         ARROW_RETURN_NOT_OK(Emit(views, pairs, out));
       }
       uint32_t* const outers = pairs->open(outer);
       uint32_t* const inners = pairs->open(inner);
-      const auto n = static_cast<uint32_t>(std::min<int64_t>(pairs->room(), inner_end - place));
+      const auto n = static_cast<uint32_t>(std::min<int64_t>(pairs->room(), inner_rows.size - at));
       for (uint32_t i = 0; i < n; ++i) {
         outers[i] = row;
-        inners[i] = RowAt(inner, place + i);
+        inners[i] = inner_rows[at + i];
       }
       pairs->Add(n);
-      place += n;
+      at += n;
     }
   }
   return arrow::Status::OK();
@@ -175,17 +211,114 @@ arrow::Status SortJoiner::EmitTask(const ViewPair& views, int64_t begin, int64_t
   // A run belongs to the task in which it begins.
   while (begin < end && starts_[begin] == 0) ++begin;
   while (begin < end) {
-    RunOfKey run{begin, begin, begin + 1};
-    while (starts_[run.end] == 0) ++run.end;
-    while (run.middle < run.end && order_[run.middle] < left_rows_) ++run.middle;
-    ARROW_RETURN_NOT_OK(AddRun(run, views, &pairs, out));
-    begin = run.end;
+    int64_t run_end = begin + 1;
+    while (starts_[run_end] == 0) ++run_end;
+    int64_t middle = begin;
+    while (middle < run_end && order_[middle] < left_rows_) ++middle;
+    const OrderedRows left{order_.data() + begin, 0, middle - begin};
+    const OrderedRows right{order_.data() + middle, left_rows_, run_end - middle};
+    const bool matched = left.size > 0 && right.size > 0 && !MatchesNothing(order_[begin]);
+    ARROW_RETURN_NOT_OK(AddRun(left, right, matched, views, &pairs, out));
+    begin = run_end;
   }
   return Emit(views, &pairs, out);
 }
 
+arrow::Result<std::optional<WordCut>> SortJoiner::ChooseCut(JoinSide* left, JoinSide* right) const {
+  const int64_t rows = left->rows() + right->rows();
+  if (rows < kLeastPlacedRows) return std::nullopt;
+  // One signed or unsigned number of 64 bits is its own word; others have codes in the order of the keys.
+  const bool exact = left->CanBeExact() && right->CanBeExact() && left->num_keys() == 1 &&
+                     left->column(left->key_column(0)).width == 8;
+  if (exact) {
+    for (JoinSide* side : {left, right}) side->MakeExactWords();
+  } else {
+    ARROW_ASSIGN_OR_RAISE(const bool coded, MakeCodes(left, right, options_, context_));
+    if (!coded) return std::nullopt;
+  }
+  const auto most = static_cast<uint64_t>(rows * kPlacesPerRow);
+  std::optional<WordRange> both;
+  for (const JoinSide* side : {left, right}) {
+    if (side->rows() == 0) continue;
+    ARROW_ASSIGN_OR_RAISE(const auto range, RangeOfWords(*side, most, context_));
+    if (!range.has_value()) return std::nullopt;
+    both = both.has_value() ? both->With(*range) : *range;
+  }
+  if (!both.has_value() || both->extent > most) return std::nullopt;
+  const auto partitions = static_cast<uint64_t>((rows + kPartitionRows - 1) / kPartitionRows);
+  return WordCut::ByRange(std::min(static_cast<int>(std::bit_width(partitions - 1)), kMaxPartitionBits), both->least,
+                          both->extent);
+}
+
+arrow::Status SortJoiner::GroupByPlace(const SideView& view, const WordCut& cut, Places* places) {
+  const auto n = static_cast<uint32_t>(view.rows);
+  const uint64_t* const words = view.words();
+  ARROW_ASSIGN_OR_RAISE(uint32_t* const begins, places->begins.Reserve(int64_t{cut.places} + 1));
+  ARROW_ASSIGN_OR_RAISE(uint32_t* const rows, places->rows.Reserve(n));
+  std::fill(begins, begins + cut.places, 0);
+  for (uint32_t i = 0; i < n; ++i) ++begins[cut.RangedPlace(words[i])];
+  uint32_t end = 0;
+  for (uint32_t p = 0; p < cut.places; ++p) begins[p] = end += begins[p];
+  begins[cut.places] = n;
+  for (uint32_t i = n; i-- > 0;) rows[--begins[cut.RangedPlace(words[i])]] = i;
+  return arrow::Status::OK();
+}
+
+arrow::Status SortJoiner::JoinPartition(const ViewPair& views, const WordCut& cut, ChunkList* out) const {
+  Places left(context_.pool);
+  Places right(context_.pool);
+  ARROW_RETURN_NOT_OK(GroupByPlace(views.left, cut, &left));
+  ARROW_RETURN_NOT_OK(GroupByPlace(views.right, cut, &right));
+  PairBuffer pairs(context_.pool, chunk_rows_);
+  ARROW_RETURN_NOT_OK(pairs.Open());
+  const auto rows_at = [](const Places& places, uint32_t p) {
+    const uint32_t begin = places.begins.data()[p];
+    return PlacedRows{places.rows.data() + begin, places.begins.data()[p + 1] - begin};
+  };
+  for (uint32_t p = 0; p < cut.places; ++p) {
+    const PlacedRows l = rows_at(left, p);
+    const PlacedRows r = rows_at(right, p);
+    if (l.size + r.size == 0) continue;
+    ARROW_RETURN_NOT_OK(AddRun(l, r, l.size > 0 && r.size > 0, views, &pairs, out));
+  }
+  return Emit(views, &pairs, out);
+}
+
+arrow::Result<bool> SortJoiner::JoinByPlace(const WordCut& cut, JoinSide* left, JoinSide* right,
+                                            std::vector<ChunkList>* out) const {
+  for (JoinSide* side : {left, right}) ARROW_RETURN_NOT_OK(side->MeasureTexts(context_));
+  ARROW_RETURN_NOT_OK(NeedOutput(plan_, left, right, context_.pool));
+  ARROW_ASSIGN_OR_RAISE(auto partitions, JoinPartitions::Make(left, right, cut, context_));
+  for (JoinSide* side : {left, right}) side->FreeWords();
+  const int64_t most = std::max(kLargePartitionRows, (left->rows() + right->rows()) / kLargePartitionShare);
+  const auto views = [&](int64_t p) {
+    return ViewPair{partitions.View(Side::kLeft, p), partitions.View(Side::kRight, p)};
+  };
+  for (int64_t p = 0; p < partitions.count(); ++p) {
+    const ViewPair pair = views(p);
+    if (pair.left.rows + pair.right.rows > most) return false;
+  }
+  out->resize(static_cast<size_t>(partitions.count()));
+  ARROW_RETURN_NOT_OK(ParallelFor(context_, partitions.count(), [&](int64_t p) {
+    ARROW_RETURN_NOT_OK(JoinPartition(views(p), cut, &(*out)[static_cast<size_t>(p)]));
+    partitions.Free(p);
+    return arrow::Status::OK();
+  }));
+  return true;
+}
+
 arrow::Result<std::shared_ptr<arrow::Table>> SortJoiner::Run(const std::shared_ptr<arrow::Table>& left,
                                                              const std::shared_ptr<arrow::Table>& right) {
+  {
+    const TraceSpan span(context_.tracer, "join.places");
+    ARROW_ASSIGN_OR_RAISE(auto sides, MakeSides(plan_, options_, left, right, context_));
+    ARROW_ASSIGN_OR_RAISE(const auto cut, ChooseCut(&sides.first, &sides.second));
+    if (cut.has_value()) {
+      std::vector<ChunkList> chunks;
+      ARROW_ASSIGN_OR_RAISE(const bool done, JoinByPlace(*cut, &sides.first, &sides.second, &chunks));
+      if (done) return FinishTable(plan_.schema, std::move(chunks), kLeastChunkRows, context_);
+    }
+  }
   ARROW_RETURN_NOT_OK(Order(*left, *right));
   const TraceSpan span(context_.tracer, "join.match");
   ARROW_ASSIGN_OR_RAISE(auto sides, MakeSides(plan_, options_, left, right, context_));

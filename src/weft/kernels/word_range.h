@@ -16,6 +16,12 @@ namespace weft::kernels {
 struct WordRange {
   uint64_t least = 0;
   uint64_t extent = 0;
+  /// What covers both.
+  WordRange With(const WordRange& other) const {
+    const auto first = std::min(static_cast<int64_t>(least), static_cast<int64_t>(other.least));
+    const auto last = std::max(static_cast<int64_t>(least + extent), static_cast<int64_t>(other.least + other.extent));
+    return {static_cast<uint64_t>(first), static_cast<uint64_t>(last) - static_cast<uint64_t>(first)};
+  }
 };
 
 /// Rows of one parallel task of ForWords, and those that `visit` gets at a time at most.

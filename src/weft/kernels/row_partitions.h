@@ -1,0 +1,103 @@
+// Rows brought into partitions, column by column: what belongs together is read together.
+#pragma once
+
+#include <arrow/array.h>
+#include <arrow/chunked_array.h>
+#include <arrow/result.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "weft/base/context.h"
+#include "weft/kernels/pool_array.h"
+#include "weft/kernels/radix_partition.h"
+
+namespace weft::kernels {
+
+/// Which partition each row belongs to, and where its values go: by partition, rows ascending within one. The same for
+/// any number of threads.
+class RowPartitions {
+ public:
+  /// Rows that `partition_of` is asked for at a time, at most.
+  static constexpr int64_t kRowsAtOnce = 1024;
+  /// Writes the partition of rows begin ... begin + length - 1; `parts` for rows that belong to none.
+  using PartitionOf = std::function<void(int64_t begin, int64_t length, uint16_t* out)>;
+
+  static arrow::Result<RowPartitions> Make(int64_t rows, int parts, const PartitionOf& partition_of,
+                                           const Context& context);
+
+  /// Rows that belong to a partition: the entries.
+  int64_t entries() const { return starts_.back(); }
+  /// By partition its first entry; then entries().
+  const std::vector<int64_t>& starts() const { return starts_; }
+
+  /// Values of `width` bytes in the order of entries. `read(begin, length, append)` calls append(values, n) for
+  /// the rows of a block in their order, n in all `length`.
+  template <typename Read>
+  arrow::Result<std::shared_ptr<arrow::Buffer>> Move(int width, const Read& read, const Context& context) const {
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> moved, arrow::AllocateBuffer(rows_ * width, context.pool));
+    uint8_t* const out = moved->mutable_data();
+    ARROW_RETURN_NOT_OK(ParallelFor(context, blocks_, [&](int64_t block) -> arrow::Status {
+      ARROW_ASSIGN_OR_RAISE(auto writer, Writer(block, width, out, context));
+      const int64_t begin = block * block_rows_;
+      const uint16_t* partitions = partitions_.data() + begin;
+      read(begin, std::min(rows_, begin + block_rows_) - begin, [&](const uint8_t* values, int64_t n) {
+        writer.Append(partitions, values, n);
+        partitions += n;
+      });
+      writer.Finish();
+      return arrow::Status::OK();
+    }));
+    return moved;
+  }
+
+  /// Calls visit(row, entry) for all entries, on all threads; the rows of a block in their order.
+  template <typename Visit>
+  arrow::Status ForEntries(const Visit& visit, const Context& context) const {
+    return ParallelFor(context, blocks_, [&](int64_t block) {
+      const auto first = places_.begin() + block * static_cast<int64_t>(starts_.size());
+      std::vector<int64_t> next(first, first + static_cast<int64_t>(starts_.size()));
+      const int64_t end = std::min(rows_, (block + 1) * block_rows_);
+      for (int64_t row = block * block_rows_; row < end; ++row) {
+        const int64_t entry = next[partitions_[row]]++;
+        if (entry < entries()) visit(row, entry);
+      }
+      return arrow::Status::OK();
+    });
+  }
+
+  /// Texts in the order of entries: text e is bytes[begins[e]] up to where the next begins. `begins` has one more for
+  /// the end of the last, and kNullText is set in those of null (data() nullptr). Nothing where they have more than 64
+  /// bytes on average: to copy such texts costs more than to reach for them.
+  struct Texts {
+    std::shared_ptr<arrow::Buffer> begins;
+    std::shared_ptr<arrow::Buffer> bytes;
+  };
+  static constexpr uint64_t kNullText = uint64_t{1} << 63;
+  arrow::Result<std::optional<Texts>> MoveTexts(const std::function<std::string_view(int64_t row)>& view,
+                                                const Context& context) const;
+
+  /// A column's values in the order of entries. nullptr where it has nulls or values of no fixed number of bytes.
+  arrow::Result<std::shared_ptr<arrow::Array>> MoveColumn(const arrow::ChunkedArray& column,
+                                                          const Context& context) const;
+
+ private:
+  arrow::Result<PartitionWriter> Writer(int64_t block, int width, uint8_t* out, const Context& context) const;
+
+  int64_t rows_ = 0;
+  int64_t block_rows_ = 0;
+  int64_t blocks_ = 0;
+  /// By row. What belongs to none goes behind the entries.
+  PoolArray<uint16_t> partitions_;
+  /// By block and partition: where the block's first value goes.
+  std::vector<int64_t> places_;
+  std::vector<int64_t> starts_;
+};
+
+}  // namespace weft::kernels
