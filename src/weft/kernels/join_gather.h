@@ -87,7 +87,7 @@ arrow::Result<std::shared_ptr<arrow::ArrayData>> GatherColumn(const std::shared_
                                                               const GatherSource& source, int64_t n,
                                                               arrow::MemoryPool* pool);
 
-/// The value of a row that is not null.
+/// The value of a row; of a null one whatever bytes it has.
 BytesRef BytesAt(const ColumnView& view, uint32_t row);
 
 }  // namespace weft::kernels

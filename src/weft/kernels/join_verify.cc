@@ -59,27 +59,52 @@ WEFT_FOR_CPU inline bool SameMoved(const BytesRef& a, const BytesRef& b) {
   return any == 0;
 }
 
-/// Texts that were moved on both sides.
-void CompareMoved(const KeyPair& key, bool nulls_equal, const Pairs& pairs, uint8_t* ok) {
-  if (key.left.valid != nullptr || key.right.valid != nullptr) {
-    return Compare(key, nulls_equal, pairs, ok, IsNull,
-                   [&](uint32_t l, uint32_t r) { return SameMoved(key.left.MovedText(l), key.right.MovedText(r)); });
-  }
+inline bool SameTexts(const BytesRef& a, const BytesRef& b) {
+  return a.length == b.length && std::memcmp(a.data, b.data, static_cast<size_t>(a.length)) == 0;
+}
+
+/// Compares the texts that `find` finds by `same`, which takes as many at a time as are fetched ahead: neither side's
+/// are read in the order in which they lie.
+template <typename Find, typename Same>
+void CompareTexts(const KeyPair& key, bool nulls_equal, const Pairs& pairs, uint8_t* ok, Find&& find, Same&& same) {
+  const auto nullable = [](const ColumnView& view) { return view.side->column(view.column).has_nulls; };
+  const bool has_nulls = nullable(key.left) || nullable(key.right);
   constexpr uint32_t kAhead = 64;
   BytesRef texts[2][kAhead];
+  uint8_t equal[kAhead];
   for (uint32_t begin = 0; begin < pairs.n; begin += kAhead) {
-    // Neither side's texts are read in the order in which they lie.
     const uint32_t n = std::min(kAhead, pairs.n - begin);
+    const uint32_t* const left = pairs.left + begin;
+    const uint32_t* const right = pairs.right + begin;
     for (uint32_t k = 0; k < n; ++k) {
-      texts[0][k] = key.left.MovedText(pairs.left[begin + k]);
+      texts[0][k] = find(key.left, left[k]);
       __builtin_prefetch(texts[0][k].data);
-      texts[1][k] = key.right.MovedText(pairs.right[begin + k]);
+      texts[1][k] = find(key.right, right[k]);
       __builtin_prefetch(texts[1][k].data);
     }
-    ForCpu([a = texts[0], b = texts[1], out = ok + begin, n]() WEFT_FOR_CPU {
-      for (uint32_t k = 0; k < n; ++k) out[k] &= static_cast<uint8_t>(SameMoved(a[k], b[k]));
-    });
+    same(texts[0], texts[1], n, equal);
+    for (uint32_t k = 0; has_nulls && k < n; ++k) {
+      const bool left_null = IsNull(key.left, left[k]);
+      const bool right_null = IsNull(key.right, right[k]);
+      if (left_null || right_null) equal[k] = static_cast<uint8_t>(nulls_equal && left_null && right_null);
+    }
+    for (uint32_t k = 0; k < n; ++k) ok[begin + k] &= equal[k];
   }
+}
+
+void CompareTexts(const KeyPair& key, bool nulls_equal, const Pairs& pairs, uint8_t* ok) {
+  if (key.left.texts == nullptr || key.right.texts == nullptr) {
+    return CompareTexts(key, nulls_equal, pairs, ok, BytesAt,
+                        [](const BytesRef* a, const BytesRef* b, uint32_t n, uint8_t* out) {
+                          for (uint32_t k = 0; k < n; ++k) out[k] = static_cast<uint8_t>(SameTexts(a[k], b[k]));
+                        });
+  }
+  const auto find = [](const ColumnView& view, uint32_t row) { return view.MovedText(row); };
+  CompareTexts(key, nulls_equal, pairs, ok, find, [](const BytesRef* a, const BytesRef* b, uint32_t n, uint8_t* out) {
+    ForCpu([=]() WEFT_FOR_CPU {
+      for (uint32_t k = 0; k < n; ++k) out[k] = static_cast<uint8_t>(SameMoved(a[k], b[k]));
+    });
+  });
 }
 
 template <int width>
@@ -130,12 +155,7 @@ void CompareKey(const KeyPair& key, const JoinOptions& options, const Pairs& pai
       return;
     case Layout::kBinary32:
     case Layout::kBinary64:
-      if (key.left.texts != nullptr && key.right.texts != nullptr) return CompareMoved(key, nulls_equal, pairs, ok);
-      return Compare(key, nulls_equal, pairs, ok, IsNull, [&](uint32_t l, uint32_t r) {
-        const BytesRef a = BytesAt(key.left, l);
-        const BytesRef b = BytesAt(key.right, r);
-        return a.length == b.length && std::memcmp(a.data, b.data, static_cast<size_t>(a.length)) == 0;
-      });
+      return CompareTexts(key, nulls_equal, pairs, ok);
     default:
       break;
   }
