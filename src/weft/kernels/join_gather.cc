@@ -196,7 +196,6 @@ arrow::Status WriteTexts(int64_t n, const TextOf& text, ArrayData* out, arrow::M
     const int64_t begin = end;
     for (int64_t b = 0; b < block; ++b) {
       texts[b] = text(k + b);
-      __builtin_prefetch(texts[b].data);
       ends[k + b] = static_cast<Offset>(end);
       end += texts[b].length;
     }
