@@ -85,7 +85,7 @@ std::vector<PyTable> CutByKey(const PyTable& table, const PySession* session, st
   std::vector<PyTable> out;
   for (auto& made :
        RunEach(session, [&](const Context& context) { return kernels::CutByKey(table.table, how, wanted, context); })) {
-    out.push_back(table.Some(std::move(made)));
+    out.push_back({std::move(made), table.lies.InAnyOrder()});
   }
   return out;
 }
@@ -103,7 +103,7 @@ PyTable Stack(const std::vector<PyTable>& tables) {
     alike = alike && table.lies == tables[0].lies;
   }
   auto stacked = table::StackTables(inputs[0]->schema(), inputs);
-  return {std::move(stacked), alike ? tables[0].lies : distributed::Placement()};
+  return {std::move(stacked), alike ? tables[0].lies.InAnyOrder() : distributed::Placement()};
 }
 
 PyTable Concat(const std::vector<PyTable>& tables, const PySession* session, bool outer) {

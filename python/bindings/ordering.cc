@@ -43,12 +43,14 @@ kernels::SortOptions Order(const std::vector<int>& keys, const std::vector<bool>
 PyTable Sort(const PyTable& table, const PySession* session, const std::vector<int>& keys,
              const std::vector<bool>& ascending, bool nulls_first) {
   const auto options = Order(keys, ascending, nulls_first);
-  return {Run(
+  auto lie = session == nullptr ? distributed::Placement() : table.lies;
+  auto sorted = Run(
       session,
       [&](Communicator& communicator, const Context& context) {
-        return distributed::Sort(communicator, table.table, options, context);
+        return distributed::Sort(communicator, table.table, options, context, &lie);
       },
-      [&](const Context& context) { return kernels::Sort(table.table, options, context); })};
+      [&](const Context& context) { return kernels::Sort(table.table, options, context); });
+  return {std::move(sorted), std::move(lie)};
 }
 
 kernels::UniqueOptions Duplicates(std::vector<int> columns, const std::string& keep) {
@@ -63,7 +65,7 @@ PyTable Unique(const PyTable& table, const PySession* session, std::vector<int> 
                bool maintain_order) {
   auto options = Duplicates(std::move(columns), keep);
   options.maintain_order = maintain_order;
-  auto lie = table.lies;
+  auto lie = session == nullptr && !maintain_order ? table.lies.InAnyOrder() : table.lies;
   auto unique = Run(
       session,
       [&](Communicator& communicator, const Context& context) {
@@ -165,9 +167,9 @@ PyTable Sample(const PyTable& table, const PySession* session, int64_t rows, boo
 }
 
 PyTable Slice(const PyTable& table, const PySession& session, int64_t offset, int64_t length) {
-  return {RunOverRanks(session, [&](Communicator& communicator, const Context&) {
+  return table.Some(RunOverRanks(session, [&](Communicator& communicator, const Context&) {
     return distributed::Slice(communicator, table.table, offset, length);
-  })};
+  }));
 }
 
 PyTable Repartition(const PyTable& table, const PySession& session, const std::vector<int64_t>& counts) {

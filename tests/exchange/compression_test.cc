@@ -8,6 +8,7 @@
 #include "exchange/ranks.h"
 #include "table/random_table.h"
 #include "weft/base/capped_pool.h"
+#include "weft/communicator/p2p_communicator.h"
 #include "weft/exchange/block_stream.h"
 #include "weft/exchange/exchange.h"
 
@@ -196,6 +197,101 @@ TEST(Compression, DoesNotPayOnAFastLinkNorWhereTheThreadIsWhatIsSlow) {
   once.Completed(100000);
   EXPECT_FALSE(choice.Pays(once, 1, numbers.body, 800000));
   EXPECT_EQ(tracer.totals().count("choice.one.lz4"), 0U);
+}
+
+/// A transport whose links say that their ranks share memory.
+class Sharing : public Transport {
+ public:
+  explicit Sharing(std::unique_ptr<Transport> inner) : inner_(std::move(inner)) {}
+  Rank rank() const override { return inner_->rank(); }
+  int world_size() const override { return inner_->world_size(); }
+  arrow::Result<OperationPtr> Send(Rank to, Tag tag, std::vector<ConstBytes> parts, Owner owner) override {
+    return inner_->Send(to, tag, std::move(parts), std::move(owner));
+  }
+  arrow::Result<OperationPtr> Recv(Rank from, Tag tag, std::vector<MutableBytes> parts, Owner owner) override {
+    return inner_->Recv(from, tag, std::move(parts), std::move(owner));
+  }
+  arrow::Status Progress(Duration max_wait) override { return inner_->Progress(max_wait); }
+  void Cancel(const OperationPtr& operation) override { inner_->Cancel(operation); }
+  void Abort(const arrow::Status& cause) override { inner_->Abort(cause); }
+  arrow::Status failure() const override { return inner_->failure(); }
+  void SetHeartbeat(std::function<std::string()> make,
+                    std::function<arrow::Status(Rank, std::string_view)> check) override {
+    inner_->SetHeartbeat(std::move(make), std::move(check));
+  }
+  arrow::Status Close(Deadline deadline) override { return inner_->Close(deadline); }
+  std::vector<LinkInfo> links() const override {
+    auto links = inner_->links();
+    for (auto& link : links) link.shared_memory = 1 << 20;
+    return links;
+  }
+
+ private:
+  std::unique_ptr<Transport> inner_;
+};
+
+/// Sends two blocks to a rank that is slow to take them; what is chosen for the next one.
+arrow::Result<bool> ChosenForASlowPeer(bool shares) {
+  ARROW_ASSIGN_OR_RAISE(auto transports, local::MakeTransports(2));
+  if (shares) transports[0] = std::make_unique<Sharing>(std::move(transports[0]));
+  std::vector<std::unique_ptr<Communicator>> ranks;
+  for (auto& transport : transports) {
+    ARROW_ASSIGN_OR_RAISE(ranks.emplace_back(), MakeP2PCommunicator("local", std::move(transport), {}));
+  }
+  const auto schema = SchemaOf({arrow::int64()});
+  const auto numbers = MakeColumn(false);
+  const auto batch = arrow::RecordBatch::Make(
+      schema, 100000, {arrow::MakeArray(arrow::ArrayData::Make(arrow::int64(), 100000, {nullptr, numbers.memory}))});
+  const Context context;
+  arrow::Status received;
+  std::thread slow([&] {
+    const auto receive = [&]() -> arrow::Status {
+      Streams streams(*ranks[1], context, "test");
+      ARROW_ASSIGN_OR_RAISE(const auto* receiver, streams.AddReceiver(0));
+      for (const int64_t rows : {100000, 200000}) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        ARROW_RETURN_NOT_OK(streams.WaitUntil([&] { return receiver->rows() >= rows; }));
+      }
+      return streams.Drain();
+    };
+    received = receive();
+  });
+  const auto send = [&]() -> arrow::Result<bool> {
+    Streams streams(*ranks[0], context, "test");
+    BlockSender* const sender = streams.AddSender(1, int64_t{1} << 30);
+    ARROW_ASSIGN_OR_RAISE(const auto writer, table::WireWriter::Make(schema, context));
+    const auto make = [&]() -> arrow::Result<OutgoingBlock> {
+      ARROW_ASSIGN_OR_RAISE(auto block, writer->Write(batch));
+      return MakeOutgoing(std::move(block), /*last=*/false);
+    };
+    for (int i = 0; i < 2; ++i) {
+      ARROW_ASSIGN_OR_RAISE(const auto block, make());
+      streams.Offered(block);
+      ARROW_RETURN_NOT_OK(sender->Send(block));
+      ARROW_RETURN_NOT_OK(streams.WaitUntil([&] { return sender->idle(); }));
+    }
+    ARROW_ASSIGN_OR_RAISE(const auto block, make());
+    streams.Offered(block);
+    ARROW_ASSIGN_OR_RAISE(const bool chosen, streams.ShouldCompress(sender, block, 1));
+    ARROW_ASSIGN_OR_RAISE(const auto end, EndOfStream(writer.get(), arrow::Status::OK()));
+    ARROW_RETURN_NOT_OK(sender->Send(end));
+    ARROW_RETURN_NOT_OK(streams.Drain());
+    return chosen;
+  };
+  auto chosen = send();
+  if (!chosen.ok()) ranks[0]->Abort(chosen.status());
+  slow.join();
+  ARROW_RETURN_NOT_OK(received);
+  return chosen;
+}
+
+TEST(Compression, NeverPaysThroughSharedMemory) {
+  const auto apart = ChosenForASlowPeer(/*shares=*/false);
+  ASSERT_TRUE(apart.ok()) << apart.status();
+  EXPECT_TRUE(*apart);
+  const auto sharing = ChosenForASlowPeer(/*shares=*/true);
+  ASSERT_TRUE(sharing.ok()) << sharing.status();
+  EXPECT_FALSE(*sharing);
 }
 
 }  // namespace

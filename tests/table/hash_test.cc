@@ -167,6 +167,27 @@ TEST(Hash, RefusesWhatCannotBeAKey) {
   EXPECT_NE(status.message().find("'c0'"), std::string::npos);
 }
 
+TEST(Hash, OwnersAreThoseOfTheHashes) {
+  // Several blocks, columns of several kinds, and no column at all.
+  const auto schema = SchemaOf({arrow::int64(), arrow::utf8(), arrow::dictionary(arrow::int8(), arrow::utf8()),
+                                arrow::float64(), arrow::int16()});
+  RandomTableOptions options;
+  options.rows = 5003;
+  const auto batch = RandomTable(schema, options)->CombineChunksToBatch().ValueOrDie()->Slice(11);
+  const auto table = arrow::Table::FromRecordBatches({batch}).ValueOrDie();
+  for (const std::vector<int>& columns : std::vector<std::vector<int>>{{}, {0}, {1}, {2}, {3, 4}, {4, 0, 1}}) {
+    const auto hashes = Hash(*table, columns, {.nan_is_null = true});
+    for (const uint32_t parts : {1U, 2U, 3U, 1000U}) {
+      std::vector<uint32_t> owners(hashes.size());
+      ASSERT_TRUE(OwnersOfRows(*batch, columns, {.nan_is_null = true}, parts, owners.data()).ok());
+      for (size_t i = 0; i < hashes.size(); ++i) ASSERT_EQ(owners[i], RankOfHash(hashes[i], parts)) << i;
+    }
+  }
+  const auto lists = RandomTable(SchemaOf({arrow::list(arrow::int8())}), {})->CombineChunksToBatch().ValueOrDie();
+  std::vector<uint32_t> out(static_cast<size_t>(lists->num_rows()));
+  EXPECT_TRUE(OwnersOfRows(*lists, std::vector<int>{0}, {}, 2, out.data()).IsTypeError());
+}
+
 /// Chi-square of the counts in `parts` parts; its expectation is parts - 1, its deviation sqrt(2 (parts - 1)).
 template <typename Part>
 void ExpectEven(const std::vector<uint64_t>& hashes, size_t parts, Part part) {

@@ -12,6 +12,7 @@
 #include "weft/base/choice.h"
 #include "weft/distributed/heavy_groups.h"
 #include "weft/distributed/heavy_keys.h"
+#include "weft/distributed/ranges.h"
 #include "weft/distributed/shuffle_return.h"
 #include "weft/distributed/sort.h"
 #include "weft/exchange/exchange.h"
@@ -72,17 +73,6 @@ arrow::Result<std::shared_ptr<arrow::Table>> NeededColumns(const arrow::Table& t
   return needed->AddColumn(last, arrow::field("row", arrow::int64()), std::move(column));
 }
 
-arrow::Result<std::shared_ptr<arrow::Table>> OrderByKeys(Communicator& communicator,
-                                                         std::shared_ptr<arrow::Table> grouped,
-                                                         const kernels::GroupByOptions& options,
-                                                         const Context& context) {
-  if (!options.sort) return grouped;
-  kernels::SortOptions order;
-  for (size_t key = 0; key < options.keys.size(); ++key) order.keys.push_back({static_cast<int>(key), true});
-  order.nan_is_null = options.nan_is_null;
-  return Sort(communicator, std::move(grouped), order, context);
-}
-
 /// Takes the rows of heavy keys out of `table` and groups them where they are; nullptr where there are none.
 arrow::Result<std::shared_ptr<arrow::Table>> TakeHeavyGroups(Communicator& communicator,
                                                              std::shared_ptr<arrow::Table>* table,
@@ -138,7 +128,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByRows(Communicator& communica
     if (grouped.ok()) grouped = arrow::ConcatenateTables({*grouped, heavy});
   }
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
-  return OrderByKeys(communicator, *std::move(grouped), options, context);
+  return grouped;
 }
 
 /// For functions whose partial states combine, as GroupByRows.
@@ -155,7 +145,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByStates(Communicator& communi
     auto grouped = kernels::GroupBy(table, numbered, context);
     table.reset();
     ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
-    return OrderByKeys(communicator, *std::move(grouped), options, context);
+    return grouped;
   }
   NoteChoice(context, "groupby.combine");
   auto partial = kernels::GroupByPartial(table, numbered, context);
@@ -171,7 +161,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByStates(Communicator& communi
   auto grouped = kernels::GroupByFinal(shuffled.table, *input, final_options, context);
   shuffled.table.reset();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, grouped.status(), "groupby"));
-  return OrderByKeys(communicator, *std::move(grouped), options, context);
+  return grouped;
 }
 
 /// The aggregations' columns of `grouped` for each of `places`, which are its rows or -1.
@@ -187,6 +177,30 @@ arrow::Result<std::shared_ptr<arrow::Table>> Spread(const arrow::Table& grouped,
     fields.push_back(grouped.schema()->field(i));
   }
   return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(columns), places.size());
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> OrderByKeys(Communicator& communicator,
+                                                         std::shared_ptr<arrow::Table> grouped,
+                                                         const kernels::GroupByOptions& options,
+                                                         const Context& context, Placement* lies) {
+  kernels::SortOptions order;
+  for (size_t key = 0; key < options.keys.size(); ++key) order.keys.push_back({static_cast<int>(key), true});
+  order.nan_is_null = options.nan_is_null;
+  return Sort(communicator, std::move(grouped), order, context, lies);
+}
+
+/// Whether rows of one key lie on one rank, by hash or because they are in order; where few rows stand in the way of the
+/// latter, these are moved. `order`: the keys as the hash takes them.
+arrow::Result<bool> BringTogether(Communicator& communicator, const kernels::GroupByOptions& options,
+                                  const Context& context, const Placement& lies, std::vector<int>* order,
+                                  std::shared_ptr<arrow::Table>* table) {
+  *order = lies.KeyOrder(communicator, options.keys, options.nan_is_null);
+  const auto leading = lies.order().Leading(communicator, options.keys, options.nan_is_null);
+  ARROW_ASSIGN_OR_RAISE(const auto agreed,
+                        AgreeOrders(communicator, {*order, lies.order().Claim(communicator, leading)}));
+  if (agreed[0]) return true;
+  order->clear();
+  return agreed[1] ? JoinRanges(communicator, leading, /*may_move=*/true, context, table) : false;
 }
 
 }  // namespace
@@ -250,19 +264,19 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator,
   const auto output = kernels::GroupBySchema(*input, options);
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
       communicator, output.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(input) : output.status(), "groupby"));
+  // What is said of the table's columns is not true of the result's.
+  const Placement before = lies == nullptr ? Placement() : std::exchange(*lies, Placement());
   if (communicator.world_size() == 1) return kernels::GroupBy(table, options, context);
   std::vector<int> order;
-  if (lies != nullptr) order = lies->KeyOrder(communicator, options.keys, options.nan_is_null);
-  ARROW_ASSIGN_OR_RAISE(const auto agreed, AgreeOrders(communicator, {order}));
-  if (!agreed[0]) order.clear();
+  ARROW_ASSIGN_OR_RAISE(const bool together, BringTogether(communicator, options, context, before, &order, &table));
+  const bool by_range = together && order.empty();
+  if (by_range) order = AllOf(options.keys);
   const bool states = kernels::AllMergeable(options);
   ARROW_ASSIGN_OR_RAISE(
       auto grouped, (states ? GroupByStates : GroupByRows)(communicator, std::move(table), options, context, &order));
-  if (lies != nullptr) {
-    // Keys come first among the columns; sorted groups lie by range.
-    const bool by_hash = !options.sort && !order.empty();
-    *lies = by_hash ? Placement(communicator, order, options.nan_is_null) : Placement();
-  }
+  if (options.sort) return OrderByKeys(communicator, std::move(grouped), options, context, lies);
+  // Keys come first among the columns.
+  if (lies != nullptr && !by_range && !order.empty()) *lies = Placement(communicator, order, options.nan_is_null);
   return grouped;
 }
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bitset>
+#include <mutex>
 #include <numeric>
 #include <unordered_set>
 
@@ -28,6 +28,7 @@ constexpr double kMostMatches = 0.7;
 constexpr int64_t kSampled = 1024;
 constexpr int64_t kMostFilterBytes = int64_t{64} << 20;
 constexpr int64_t kBlock = 64 * 1024;
+constexpr int64_t kPiece = 16 * 1024;
 
 int64_t FilterBytes(int64_t rows) { return key_filter::Words(rows) * static_cast<int64_t>(sizeof(uint64_t)); }
 
@@ -42,31 +43,93 @@ arrow::Result<Hashes> HashKeys(const FilterSide& side, bool nan_is_null, const C
   return hashes;
 }
 
-/// Collective: of a sample of all ranks' `side`, which part has a hash among `other`, the hashes of this rank's keys.
-arrow::Result<double> MatchingPart(Communicator& communicator, const FilterSide& side,
-                                   const arrow::Result<Hashes>& other, bool nan_is_null, const Context& context) {
+/// Hashes that are asked for.
+class Asked {
+ public:
+  void Add(uint64_t hash) {
+    hashes_.insert(hash);
+    marks_[Word(hash)] |= uint64_t{1} << (hash & 63);
+  }
+
+  bool Has(uint64_t hash) const { return Marked(hash) && hashes_.contains(hash); }
+
+  /// Gives those of `hashes` that are asked for, which are few, to `use`.
+  template <typename Use>
+  void ForEachOf(std::span<const uint64_t> hashes, const Use& use) const {
+    constexpr size_t kGroup = 8;
+    size_t i = 0;
+    for (; i + kGroup <= hashes.size(); i += kGroup) {
+      uint64_t any = 0;
+      for (size_t j = i; j < i + kGroup; ++j) any |= marks_[Word(hashes[j])] >> (hashes[j] & 63);
+      if ((any & 1) == 0) continue;
+      for (size_t j = i; j < i + kGroup; ++j) {
+        if (Has(hashes[j])) use(hashes[j]);
+      }
+    }
+    for (; i < hashes.size(); ++i) {
+      if (Has(hashes[i])) use(hashes[i]);
+    }
+  }
+
+ private:
+  static size_t Word(uint64_t hash) { return (hash >> 6) & (kWords - 1); }
+  bool Marked(uint64_t hash) const { return ((marks_[Word(hash)] >> (hash & 63)) & 1) != 0; }
+
+  /// A bit for each value of the lower bits of a hash; all of them stay in the first-level cache.
+  static constexpr size_t kWords = (1 << 17) / 64;
+  std::array<uint64_t, kWords> marks_{};
+  std::unordered_set<uint64_t> hashes_;
+};
+
+/// Those of `asked` that are hashes of a key of `side`. All of its rows are hashed, in pieces whose hashes stay in the
+/// cache: they are needed again only where the filter is made.
+arrow::Result<std::unordered_set<uint64_t>> FindAsked(const FilterSide& side, const Asked& asked, bool nan_is_null,
+                                                      const Context& context) {
+  std::unordered_set<uint64_t> found;
+  std::mutex mutex;
+  ARROW_ASSIGN_OR_RAISE(const auto keys, side.table->SelectColumns(side.keys));
+  std::vector<int> places(side.keys.size());
+  std::iota(places.begin(), places.end(), 0);
+  arrow::TableBatchReader reader(*keys);
+  reader.set_chunksize(kPiece);
+  ARROW_ASSIGN_OR_RAISE(const auto pieces, reader.ToRecordBatches());
+  ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(pieces.size()), [&](int64_t at) {
+    const auto& piece = *pieces[static_cast<size_t>(at)];
+    std::array<uint64_t, kPiece> hashes;
+    ARROW_RETURN_NOT_OK(table::HashRows(piece, places, {.nan_is_null = nan_is_null}, hashes.data()));
+    asked.ForEachOf(std::span(hashes).first(static_cast<size_t>(piece.num_rows())), [&](uint64_t hash) {
+      const std::lock_guard lock(mutex);
+      found.insert(hash);
+    });
+    return arrow::Status::OK();
+  }));
+  return found;
+}
+
+/// Collective: of a sample of all ranks' `side`, which part has a key among those of `other`.
+arrow::Result<double> MatchingPart(Communicator& communicator, const FilterSide& side, const FilterSide& other,
+                                   bool nan_is_null, const Context& context) {
   const int world = communicator.world_size();
   const int64_t most = std::max<int64_t>(kSampled / world, 16);
   auto own = SampleKeys(side.table, side.keys, most, nan_is_null, context);
-  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, other.ok() ? own.status() : other.status(), "join"));
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, own.status(), "join"));
   // The sampled rows stand for all of a rank, which may have few.
   ARROW_ASSIGN_OR_RAISE(const auto rows, exchange::AllgatherCounts(communicator, side.table->num_rows()));
   own->resize(static_cast<size_t>(most));
   ARROW_ASSIGN_OR_RAISE(const auto all,
                         exchange::AllgatherValues(communicator, std::span<const uint64_t>(*own), "join"));
-  std::unordered_set<uint64_t> asked;
-  std::bitset<1 << 16> marks;
+  Asked asked;
   for (size_t rank = 0; rank < rows.size(); ++rank) {
     const auto begin = all.begin() + static_cast<std::ptrdiff_t>(rank) * most;
     for (auto hash = begin; hash != begin + std::min(rows[rank], most); ++hash) {
-      asked.insert(*hash);
-      marks.set(*hash & 0xffff);
+      // Others are on other ranks.
+      if (table::RankOfHash(*hash, static_cast<uint32_t>(world)) == static_cast<uint32_t>(communicator.rank())) {
+        asked.Add(*hash);
+      }
     }
   }
-  std::unordered_set<uint64_t> found;
-  for (const uint64_t hash : *other) {
-    if (marks.test(hash & 0xffff) && asked.contains(hash)) found.insert(hash);
-  }
+  auto found = FindAsked(other, asked, nan_is_null, context);
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, found.status(), "join"));
   std::array<int64_t, 1> matching = {0};
   int64_t total = 0;
   for (size_t rank = 0; rank < rows.size(); ++rank) {
@@ -74,7 +137,7 @@ arrow::Result<double> MatchingPart(Communicator& communicator, const FilterSide&
     total += rows[rank];
     for (int64_t i = 0; i < sampled; ++i) {
       // A key is on one rank alone, so that each row is counted once.
-      if (!found.contains(all[rank * static_cast<size_t>(most) + static_cast<size_t>(i)])) continue;
+      if (!found->contains(all[rank * static_cast<size_t>(most) + static_cast<size_t>(i)])) continue;
       matching[0] += rows[rank] / sampled;
     }
   }
@@ -95,19 +158,29 @@ struct Filters {
   }
 };
 
+arrow::Result<kernels::PoolArray<uint64_t>> MakeFilter(const FilterSide& side, bool nan_is_null,
+                                                       const Context& context) {
+  ARROW_ASSIGN_OR_RAISE(const Hashes hashes, HashKeys(side, nan_is_null, context));
+  ARROW_ASSIGN_OR_RAISE(auto words,
+                        kernels::PoolArray<uint64_t>::MakeZero(key_filter::Words(hashes.size()), context.pool));
+  const std::span<uint64_t> bits(words.data(), static_cast<size_t>(words.size()));
+  for (const uint64_t hash : hashes) key_filter::Add(bits, hash);
+  return words;
+}
+
 /// Collective.
-arrow::Result<Filters> ShareFilters(Communicator& communicator, const Hashes& own, const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(auto counts, exchange::AllgatherCounts(communicator, key_filter::Words(own.size())));
+arrow::Result<Filters> ShareFilters(Communicator& communicator, const FilterSide& side, bool nan_is_null,
+                                    const Context& context) {
+  const int64_t own_words = key_filter::Words(side.table->num_rows());
+  ARROW_ASSIGN_OR_RAISE(auto counts, exchange::AllgatherCounts(communicator, own_words));
   std::vector<int64_t> starts(counts.size());
   std::exclusive_scan(counts.begin(), counts.end(), starts.begin(), int64_t{0});
-  const auto me = static_cast<size_t>(communicator.rank());
   Filters made;
   auto words = kernels::PoolArray<uint64_t>::Make(starts.back() + counts.back(), context.pool);
-  auto mine = kernels::PoolArray<uint64_t>::MakeZero(counts[me], context.pool);
+  auto mine = MakeFilter(side, nan_is_null, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, words.ok() ? mine.status() : words.status(), "join"));
   made.words = *std::move(words);
-  const std::span<uint64_t> bits(mine->data(), static_cast<size_t>(mine->size()));
-  for (const uint64_t hash : own) key_filter::Add(bits, hash);
+  const std::span<const uint64_t> bits(mine->data(), static_cast<size_t>(mine->size()));
   for (size_t rank = 0; rank < counts.size(); ++rank) {
     made.of_rank.emplace_back(made.words.data() + starts[rank], static_cast<size_t>(counts[rank]));
     counts[rank] *= static_cast<int64_t>(sizeof(uint64_t));
@@ -155,15 +228,13 @@ arrow::Result<TablePtr> FilterBeforeShuffle(Communicator& communicator, const Fi
                                             const Context& context) {
   TraceSpan span(context.tracer, "join.filter");
   span.AddRows(side.table->num_rows());
-  auto keys = HashKeys(other, nan_is_null, context);
-  ARROW_ASSIGN_OR_RAISE(const double part, MatchingPart(communicator, side, keys, nan_is_null, context));
+  ARROW_ASSIGN_OR_RAISE(const double part, MatchingPart(communicator, side, other, nan_is_null, context));
   if (part > kMostMatches || !Pays(static_cast<double>(bytes) * (1 - part), rows, communicator.world_size())) {
     NoteChoice(context, "join.filter_declined");
     return side.table;
   }
   NoteChoice(context, "join.filter");
-  ARROW_ASSIGN_OR_RAISE(const Filters filters, ShareFilters(communicator, *keys, context));
-  keys->Free();
+  ARROW_ASSIGN_OR_RAISE(const Filters filters, ShareFilters(communicator, other, nan_is_null, context));
   auto passing = Passing(side, filters, nan_is_null, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, passing.status(), "join"));
   return passing;

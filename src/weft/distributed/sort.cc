@@ -1,7 +1,9 @@
 #include "weft/distributed/sort.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <numeric>
+#include <random>
 #include <span>
 #include <string_view>
 #include <utility>
@@ -9,10 +11,11 @@
 
 #include "weft/base/choice.h"
 #include "weft/base/types.h"
+#include "weft/distributed/placement.h"
+#include "weft/distributed/ranges.h"
 #include "weft/distributed/slice.h"
 #include "weft/distributed/splitters.h"
 #include "weft/exchange/exchange.h"
-#include "weft/kernels/gather.h"
 
 namespace weft::distributed {
 namespace {
@@ -76,19 +79,9 @@ std::vector<TablePtr> RunsBySource(const exchange::ShuffleResult& shuffled) {
   return runs;
 }
 
-/// Keys of a sorted table's first and last row; of none where it has none.
-arrow::Result<TablePtr> EndKeys(const TablePtr& sorted, const kernels::SortOptions& options, const Context& context) {
-  const int64_t rows = sorted->num_rows();
-  std::vector<int> columns;
-  SortedPart ends{nullptr, options};
-  for (auto& key : ends.options.keys) {
-    columns.push_back(key.column);
-    key.column = static_cast<int>(columns.size()) - 1;
-  }
-  ARROW_ASSIGN_OR_RAISE(const auto keys, sorted->SelectColumns(columns));
-  const std::vector<int64_t> both = {0, rows - 1};
-  ARROW_ASSIGN_OR_RAISE(ends.table, kernels::GatherRows(keys, std::span(both).first(rows > 0 ? 2 : 0), context));
-  return KeyColumns(ends, context);
+int64_t RandomNumber() {
+  std::random_device device;
+  return std::uniform_int_distribution<int64_t>(0)(device);
 }
 
 /// A rank may have so many times its fair share of rows that are in order before they are moved.
@@ -114,13 +107,22 @@ arrow::Result<TablePtr> KeepOrdered(Communicator& communicator, TablePtr sorted,
 }  // namespace
 
 arrow::Result<TablePtr> Sort(Communicator& communicator, TablePtr table, const kernels::SortOptions& options,
-                             const Context& context) {
+                             const Context& context, Placement* lies) {
   const arrow::Status check = kernels::CheckSort(*table->schema(), options);
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
       communicator, check.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(table->schema()) : check, "sort"));
+  const bool alone = communicator.world_size() == 1;
+  if (lies != nullptr && !alone) {
+    ARROW_ASSIGN_OR_RAISE(const auto known, AgreeOrders(communicator, {lies->order().Claim(communicator, options)}));
+    if (known[0]) {
+      NoteChoice(context, "sort.known");
+      return table;
+    }
+  }
   auto sorted = kernels::Sort(table, options, context);
   table.reset();
-  if (communicator.world_size() == 1) {
+  if (lies != nullptr) *lies = Placement();
+  if (alone) {
     ARROW_RETURN_NOT_OK(exchange::Agree(communicator, sorted.status(), "sort"));
     return sorted;
   }
@@ -128,6 +130,11 @@ arrow::Result<TablePtr> Sort(Communicator& communicator, TablePtr table, const k
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, own_ends.status(), "sort"));
   ARROW_ASSIGN_OR_RAISE(const auto end_keys, exchange::Allgather(communicator, *std::move(own_ends), context));
   ARROW_ASSIGN_OR_RAISE(const auto counts, exchange::AllgatherCounts(communicator, (*sorted)->num_rows()));
+  if (lies != nullptr) {
+    // Rank 0's number.
+    ARROW_ASSIGN_OR_RAISE(const auto numbers, exchange::AllgatherCounts(communicator, RandomNumber()));
+    *lies = Placement(RowOrder(communicator, options, static_cast<uint64_t>(numbers[0])));
+  }
   const int64_t total = std::accumulate(counts.begin(), counts.end(), int64_t{0});
   // All ranks see the same keys.
   const auto in_order = kernels::IsSorted(*end_keys, KeyOrder(options), context);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "weft/base/choice.h"
+#include "weft/distributed/ranges.h"
 #include "weft/distributed/shuffle_return.h"
 #include "weft/exchange/exchange.h"
 #include "weft/kernels/gather.h"
@@ -123,6 +124,21 @@ arrow::Result<kernels::PoolArray<int64_t>> KeptOfAgreed(Communicator& communicat
   return std::move(rows);
 }
 
+/// Whether duplicates lie on one rank, by hash or because rows are in order; where the result's rows need not stay where
+/// they are, few that stand in the way of the latter are moved.
+arrow::Result<bool> BringTogether(Communicator& communicator, const kernels::UniqueOptions& options,
+                                  const Placement* lies, const Context& context, TablePtr* table) {
+  if (lies == nullptr) return Together(communicator, nullptr, options.columns, options.nan_is_null);
+  const auto leading = lies->order().Leading(communicator, options.columns, options.nan_is_null);
+  ARROW_ASSIGN_OR_RAISE(
+      const auto agreed,
+      AgreeOrders(communicator, {lies->KeyOrder(communicator, options.columns, options.nan_is_null),
+                                 lies->order().Claim(communicator, leading)}));
+  if (agreed[0] || !agreed[1]) return agreed[0];
+  const bool may_move = !options.maintain_order && options.keep != Keep::kNone;
+  return JoinRanges(communicator, leading, may_move, context, table);
+}
+
 }  // namespace
 
 arrow::Result<kernels::PoolArray<int64_t>> KeptRows(Communicator& communicator, const TablePtr& table,
@@ -138,15 +154,17 @@ arrow::Result<TablePtr> Unique(Communicator& communicator, TablePtr table, const
   const auto& columns = explicit_options.columns;
   ARROW_RETURN_NOT_OK(AgreeOnKeys(communicator, *table, explicit_options));
   if (communicator.world_size() > 1) {
-    ARROW_ASSIGN_OR_RAISE(const bool together, Together(communicator, lies, columns, options.nan_is_null));
+    ARROW_ASSIGN_OR_RAISE(const bool together,
+                          BringTogether(communicator, explicit_options, lies, context, &table));
     NoteChoice(context, together ? "unique.in_place" : "unique.combine");
     if (together) {
       auto local = kernels::Unique(table, explicit_options, context);
       ARROW_RETURN_NOT_OK(exchange::Agree(communicator, local.status(), "unique"));
+      if (lies != nullptr && !options.maintain_order) *lies = lies->InAnyOrder();
       return local;
     }
   }
-  // Rows that stay where they were lie as they lay.
+  // Rows that stay where they were, in their order, lie as they lay.
   if (options.maintain_order || options.keep == Keep::kNone) {
     ARROW_ASSIGN_OR_RAISE(const auto rows, KeptOfAgreed(communicator, table, explicit_options, context));
     auto kept = kernels::GatherRows(table, rows.span(), context);
@@ -156,7 +174,10 @@ arrow::Result<TablePtr> Unique(Communicator& communicator, TablePtr table, const
   auto local = kernels::Unique(table, explicit_options, context);
   table.reset();
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, local.status(), "unique"));
-  if (communicator.world_size() == 1) return local;
+  if (communicator.world_size() == 1) {
+    if (lies != nullptr) *lies = lies->InAnyOrder();
+    return local;
+  }
   if (lies != nullptr) *lies = Placement(communicator, columns, options.nan_is_null);
   const auto partitioner = exchange::ByHash(columns, options.nan_is_null, communicator.world_size());
   // Blocks come by source rank and keep their order, so the first row here is the first by (rank, row).

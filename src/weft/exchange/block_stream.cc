@@ -359,12 +359,23 @@ arrow::Result<bool> Streams::Move() {
 arrow::Result<bool> Streams::ShouldCompress(BlockSender* sender, const OutgoingBlock& block, int shares) {
   if (choice_.mode() == Compression::kOff || block.body_bytes < kLeastCompressedBytes) return false;
   if (choice_.mode() == Compression::kLz4) return true;
+  if (SharesMemory(sender->to())) return false;
   // What a link carries is seen by the first two blocks.
   if (sender->bodies() < 2) return false;
   if (sender->link().measures() < 2 && !sender->idle() && choice_.CouldPay(sender->link(), shares)) {
     ARROW_RETURN_NOT_OK(WaitUntil([&] { return sender->link().measures() >= 2 || sender->idle(); }));
   }
   return choice_.Pays(sender->link(), shares, block.body, block.body_bytes);
+}
+
+bool Streams::SharesMemory(Rank peer) {
+  if (share_memory_.empty()) {
+    share_memory_.resize(static_cast<size_t>(communicator_.world_size()));
+    for (const LinkInfo& link : communicator_.links()) {
+      if (link.peer >= 0) share_memory_[static_cast<size_t>(link.peer)] = link.shared_memory > 0;
+    }
+  }
+  return share_memory_[static_cast<size_t>(peer)];
 }
 
 OutgoingBlock Streams::Compress(OutgoingBlock block) {

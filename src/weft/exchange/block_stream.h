@@ -194,12 +194,16 @@ class Streams {
  private:
   arrow::Result<bool> Move();
   arrow::Status TimedOut() const;
+  /// Memory that two ranks share carries bytes faster than anything compresses them. Such a link looks slow where its
+  /// ranks are kept from their cores, and knowing better would take a wait.
+  bool SharesMemory(Rank peer);
 
   Communicator& communicator_;
   const Context& context_;
   std::string operation_;
   CompressionChoice choice_;
   int64_t batches_ = 0;
+  std::vector<bool> share_memory_;  // by rank, as it was when first asked for
   // Receivers refer to senders, so that they go first.
   std::vector<std::unique_ptr<BlockSender>> senders_;
   std::vector<std::unique_ptr<BlockReceiver>> receivers_;

@@ -8,18 +8,7 @@ namespace weft::exchange {
 Partitioner ByHash(std::vector<int> columns, bool nan_is_null, int world_size) {
   return [columns = std::move(columns), nan_is_null, ranks = static_cast<uint32_t>(world_size)](
              const arrow::RecordBatch& batch, int64_t /*first_row*/, std::span<uint32_t> targets) {
-    // In pieces whose hashes stay in the cache.
-    constexpr int64_t kPiece = 16 * 1024;
-    std::vector<uint64_t> hashes(static_cast<size_t>(std::min(kPiece, batch.num_rows())));
-    for (int64_t begin = 0; begin < batch.num_rows(); begin += kPiece) {
-      const auto piece = batch.Slice(begin, std::min(kPiece, batch.num_rows() - begin));
-      ARROW_RETURN_NOT_OK(table::HashRows(*piece, columns, {.nan_is_null = nan_is_null}, hashes.data()));
-      uint32_t* out = targets.data() + begin;
-      for (int64_t i = 0; i < piece->num_rows(); ++i) {
-        out[i] = table::RankOfHash(hashes[static_cast<size_t>(i)], ranks);
-      }
-    }
-    return arrow::Status::OK();
+    return table::OwnersOfRows(batch, columns, {.nan_is_null = nan_is_null}, ranks, targets.data());
   };
 }
 

@@ -119,7 +119,7 @@ class ShuffleRun {
   arrow::Result<std::vector<BatchPtr>> Partition(BatchPtr batch, int64_t first_row) {
     TraceSpan span(context_.tracer, "shuffle.partition");
     span.AddRows(batch->num_rows());
-    targets_.assign(static_cast<size_t>(batch->num_rows()), 0);
+    targets_.resize(static_cast<size_t>(batch->num_rows()));
     ARROW_RETURN_NOT_OK(partitioner_(*batch, first_row, targets_));
     if (!std::is_sorted(targets_.begin(), targets_.end())) {
       return table::PartitionBatch(*batch, targets_, world_, travelling_);

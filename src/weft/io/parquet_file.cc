@@ -18,6 +18,7 @@
 #include "weft/io/glob.h"
 #include "weft/io/input_file.h"
 #include "weft/io/location.h"
+#include "weft/io/parquet_chunk.h"
 #include "weft/table/without_views.h"
 
 namespace weft::io {
@@ -40,19 +41,15 @@ Result<T> NoThrow(const Function& function) {
   }
 }
 
-Result<std::unique_ptr<parquet::arrow::FileReader>> OpenReader(const std::string& path,
+Result<std::unique_ptr<parquet::arrow::FileReader>> MakeReader(std::shared_ptr<arrow::io::RandomAccessFile> input,
                                                                std::shared_ptr<parquet::FileMetaData> metadata,
-                                                               bool use_threads, const Context& context) {
-  ARROW_ASSIGN_OR_RAISE(const Location location, Locate(path));
-  ARROW_ASSIGN_OR_RAISE(auto file, OpenInput(location, context.pool));
-  parquet::ReaderProperties properties(context.pool);
-  properties.set_page_checksum_verification(true);
+                                                               bool local, bool use_threads, const Context& context) {
   parquet::ArrowReaderProperties arrow_properties(use_threads);
   // Ranges are fetched together from afar; a local file is read as it is decoded.
-  arrow_properties.set_pre_buffer(!location.local);
+  arrow_properties.set_pre_buffer(!local);
   arrow_properties.set_io_context(arrow::io::IOContext(context.pool, context.stop));
   parquet::arrow::FileReaderBuilder builder;
-  ARROW_RETURN_NOT_OK(builder.Open(std::move(file), properties, std::move(metadata)));
+  ARROW_RETURN_NOT_OK(builder.Open(std::move(input), ParquetProperties(context), std::move(metadata)));
   builder.memory_pool(context.pool);
   builder.properties(arrow_properties);
   return builder.Build();
@@ -69,7 +66,10 @@ Result<ParquetFile> ParquetFile::Open(const std::string& path, const Context& co
   auto opened = NoThrow<ParquetFile>([&]() -> Result<ParquetFile> {
     ParquetFile made;
     made.path_ = path;
-    ARROW_ASSIGN_OR_RAISE(const auto reader, OpenReader(path, nullptr, false, context));
+    ARROW_ASSIGN_OR_RAISE(const Location location, Locate(path));
+    made.local_ = location.local;
+    ARROW_ASSIGN_OR_RAISE(auto input, OpenInput(location, context.pool));
+    ARROW_ASSIGN_OR_RAISE(const auto reader, MakeReader(std::move(input), nullptr, location.local, false, context));
     made.metadata_ = reader->parquet_reader()->metadata();
     ARROW_RETURN_NOT_OK(reader->GetSchema(&made.schema_));
     for (const auto& field : reader->manifest().schema_fields) CollectLeaves(field, &made.leaves_.emplace_back());
@@ -148,33 +148,94 @@ Result<bool> ParquetFile::MayPass(int row_group, const RowFilter& filter,
   return may.ok() ? *may : true;
 }
 
+Result<std::shared_ptr<arrow::Table>> ParquetFile::ReadByArrow(
+    const std::shared_ptr<arrow::io::RandomAccessFile>& input, int row_group, std::span<const std::string> columns,
+    const arrow::Int64Array* rows, bool use_threads, const Context& context) const {
+  ARROW_ASSIGN_OR_RAISE(const auto reader, MakeReader(input, metadata_, local_, use_threads, context));
+  std::vector<int> leaves;
+  for (const std::string& name : columns) {
+    const auto& own = leaves_[static_cast<size_t>(schema_->GetFieldIndex(name))];
+    leaves.insert(leaves.end(), own.begin(), own.end());
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto table, reader->ReadRowGroup(row_group, leaves));
+  if (table->num_rows() != this->rows(row_group)) {
+    return Status::IOError("it has ", table->num_rows(), " rows, its metadata says ", this->rows(row_group));
+  }
+  std::vector<std::shared_ptr<arrow::Field>> fields;
+  std::vector<std::shared_ptr<arrow::ChunkedArray>> data;
+  for (const std::string& name : columns) {
+    const int i = table->schema()->GetFieldIndex(name);
+    if (i < 0) return Status::IOError("column '", name, "' is not in it");
+    fields.push_back(table->schema()->field(i));
+    data.push_back(table->column(i));
+  }
+  auto chosen = arrow::Table::Make(arrow::schema(std::move(fields)), std::move(data), table->num_rows());
+  // What a damaged file decodes to must not harm later operators.
+  ARROW_RETURN_NOT_OK(chosen->ValidateFull());
+  ARROW_ASSIGN_OR_RAISE(chosen, table::WithoutViews(chosen, context));
+  if (rows == nullptr) return chosen;
+  data = chosen->columns();
+  for (auto& column : data) {
+    ARROW_ASSIGN_OR_RAISE(column, TakeRows(*column, *rows, context));
+  }
+  return arrow::Table::Make(chosen->schema(), std::move(data), rows->length());
+}
+
+Result<std::shared_ptr<arrow::ChunkedArray>> ParquetFile::ReadAlone(
+    const std::shared_ptr<arrow::io::RandomAccessFile>& input, int row_group, const std::string& name,
+    const arrow::Int64Array* rows, bool by_arrow, const Context& context) const {
+  const int place = schema_->GetFieldIndex(name);
+  const auto& type = schema_->field(place)->type();
+  const auto& own = leaves_[static_cast<size_t>(place)];
+  if (own.size() != 1) return nullptr;
+  if (CanReadChunk(*metadata_, row_group, own[0], *type)) {
+    ARROW_ASSIGN_OR_RAISE(auto array, ReadChunk(input.get(), *metadata_, row_group, own[0], type, rows, context));
+    if (array != nullptr) return std::make_shared<arrow::ChunkedArray>(std::move(array));
+  }
+  if (!by_arrow) return nullptr;
+  ARROW_ASSIGN_OR_RAISE(const auto table, ReadByArrow(input, row_group, {&name, 1}, rows, false, context));
+  return table->column(0);
+}
+
+Result<std::shared_ptr<arrow::Table>> ParquetFile::ReadUnguarded(int row_group, std::span<const std::string> columns,
+                                                                 const arrow::Int64Array* rows, bool use_threads,
+                                                                 const Context& context) const {
+  const int64_t count = rows == nullptr ? this->rows(row_group) : rows->length();
+  if (columns.empty()) return arrow::Table::Make(arrow::schema({}), arrow::ChunkedArrayVector(), count);
+  ARROW_ASSIGN_OR_RAISE(const Location location, Locate(path_));
+  ARROW_ASSIGN_OR_RAISE(const auto input, OpenInput(location, context.pool));
+  arrow::ChunkedArrayVector data(columns.size());
+  if (local_) {
+    Context inner = context;
+    if (!use_threads) inner.threads = 1;
+    ARROW_RETURN_NOT_OK(ParallelFor(inner, static_cast<int64_t>(columns.size()), [&](int64_t i) {
+      const auto at = static_cast<size_t>(i);
+      const auto read = [&] { return ReadAlone(input, row_group, columns[at], rows, use_threads, context); };
+      ARROW_ASSIGN_OR_RAISE(data[at], NoThrow<std::shared_ptr<arrow::ChunkedArray>>(read));
+      return Status::OK();
+    }));
+  }
+  std::vector<std::string> others;
+  arrow::FieldVector fields;
+  for (size_t i = 0; i < columns.size(); ++i) {
+    fields.push_back(schema_->GetFieldByName(columns[i]));
+    if (data[i] == nullptr) others.push_back(columns[i]);
+  }
+  if (!others.empty()) {
+    ARROW_ASSIGN_OR_RAISE(const auto table, ReadByArrow(input, row_group, others, rows, use_threads, context));
+    int next = 0;
+    for (auto& column : data) {
+      if (column == nullptr) column = table->column(next++);
+    }
+  }
+  return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(data), count);
+}
+
 Result<std::shared_ptr<arrow::Table>> ParquetFile::Read(int row_group, std::span<const std::string> columns,
-                                                        bool use_threads, const Context& context) const {
-  const auto read = [&]() -> Result<std::shared_ptr<arrow::Table>> {
-    ARROW_ASSIGN_OR_RAISE(const auto reader, OpenReader(path_, metadata_, use_threads, context));
-    std::vector<int> leaves;
-    for (const std::string& name : columns) {
-      const auto& own = leaves_[static_cast<size_t>(schema_->GetFieldIndex(name))];
-      leaves.insert(leaves.end(), own.begin(), own.end());
-    }
-    ARROW_ASSIGN_OR_RAISE(const auto table, reader->ReadRowGroup(row_group, leaves));
-    if (!columns.empty() && table->num_rows() != rows(row_group)) {
-      return Status::IOError("it has ", table->num_rows(), " rows, its metadata says ", rows(row_group));
-    }
-    std::vector<std::shared_ptr<arrow::Field>> fields;
-    std::vector<std::shared_ptr<arrow::ChunkedArray>> data;
-    for (const std::string& name : columns) {
-      const int i = table->schema()->GetFieldIndex(name);
-      if (i < 0) return Status::IOError("column '", name, "' is not in it");
-      fields.push_back(table->schema()->field(i));
-      data.push_back(table->column(i));
-    }
-    auto chosen = arrow::Table::Make(arrow::schema(std::move(fields)), std::move(data), rows(row_group));
-    // What a damaged file decodes to must not harm later operators.
-    ARROW_RETURN_NOT_OK(chosen->ValidateFull());
-    return table::WithoutViews(chosen, context);
-  };
-  auto table = NoThrow<std::shared_ptr<arrow::Table>>(read);
+                                                        const arrow::Int64Array* rows, bool use_threads,
+                                                        const Context& context) const {
+  auto table = NoThrow<std::shared_ptr<arrow::Table>>(
+      [&] { return ReadUnguarded(row_group, columns, rows, use_threads, context); });
   if (!table.ok()) {
     return FileError(table.status(), "Parquet file '" + path_ + "', row group " + std::to_string(row_group));
   }

@@ -18,6 +18,8 @@ namespace {
 using arrow::Result;
 using arrow::Status;
 using TablePtr = std::shared_ptr<arrow::Table>;
+using ColumnPtr = std::shared_ptr<arrow::ChunkedArray>;
+using NamedColumns = std::vector<std::pair<std::string, ColumnPtr>>;
 
 constexpr std::string_view kOperation = "read_parquet";
 
@@ -149,6 +151,7 @@ struct Plan {
   /// The result's columns, then those that only the filter needs.
   std::vector<std::string> columns;
   arrow::FieldVector hive;
+  /// Of its own columns alone.
   RowFilter filter;
   std::vector<Work> works;
 };
@@ -168,7 +171,7 @@ Result<Plan> MakePlan(const std::vector<Entry>& entries, const arrow::FieldVecto
     if (std::find(plan.columns.begin(), plan.columns.end(), name) == plan.columns.end()) plan.columns.push_back(name);
   }
   ARROW_ASSIGN_OR_RAISE(plan.filter,
-                        RowFilter::Make(options.filter, Choose(*schema, plan.columns), kOperation, context));
+                        RowFilter::Make(options.filter, Choose(*schema, filter_columns), kOperation, context));
   std::vector<Work> all;
   std::vector<int64_t> rows;
   for (const Entry& entry : entries) {
@@ -194,32 +197,72 @@ int HivePlace(const Plan& plan, const std::string& name) {
   return -1;
 }
 
-Result<TablePtr> ReadWork(const Plan& plan, const Work& work, bool use_threads, const Context& context) {
+/// Columns of a row group by name; those that directories hold are made.
+Result<NamedColumns> ReadColumns(const Plan& plan, const Work& work, const std::vector<std::string>& names,
+                                 const arrow::Int64Array* rows, bool use_threads, const Context& context) {
   std::vector<std::string> stored;
-  for (const std::string& name : plan.columns) {
+  for (const std::string& name : names) {
     if (HivePlace(plan, name) < 0) stored.push_back(name);
   }
-  ARROW_ASSIGN_OR_RAISE(TablePtr table, work.entry->file->Read(work.row_group, stored, use_threads, context));
-  arrow::ChunkedArrayVector columns;
+  const ParquetFile& file = *work.entry->file;
+  ARROW_ASSIGN_OR_RAISE(const TablePtr table, file.Read(work.row_group, stored, rows, use_threads, context));
+  NamedColumns columns;
   int next = 0;
-  for (const std::string& name : plan.columns) {
+  for (const std::string& name : names) {
     const int place = HivePlace(plan, name);
     if (place < 0) {
-      columns.push_back(table->column(next++));
+      columns.emplace_back(name, table->column(next++));
       continue;
     }
     const auto& field = *plan.hive[static_cast<size_t>(place)];
     ARROW_ASSIGN_OR_RAISE(const auto value, HiveScalar(work.entry->data.keys[static_cast<size_t>(place)], field));
     ARROW_ASSIGN_OR_RAISE(auto same, arrow::MakeArrayFromScalar(*value, table->num_rows(), context.pool));
-    columns.push_back(std::make_shared<arrow::ChunkedArray>(std::move(same)));
+    columns.emplace_back(name, std::make_shared<arrow::ChunkedArray>(std::move(same)));
   }
-  table = arrow::Table::Make(plan.filter.schema(), std::move(columns), table->num_rows());
-  Context serial = context;
-  serial.threads = 1;
-  ARROW_ASSIGN_OR_RAISE(table, plan.filter.Apply(table, serial));
-  columns = table->columns();
-  columns.resize(static_cast<size_t>(plan.result_schema->num_fields()));
-  return arrow::Table::Make(plan.result_schema, std::move(columns), table->num_rows());
+  return columns;
+}
+
+/// nullptr where it is not there.
+ColumnPtr FindColumn(const NamedColumns& columns, const std::string& name) {
+  for (const auto& [own, column] : columns) {
+    if (own == name) return column;
+  }
+  return nullptr;
+}
+
+/// The rows that pass; nullptr where none does. The filter's columns come first: of the others only what is at these
+/// rows is decoded.
+Result<TablePtr> ReadWork(const Plan& plan, const Work& work, bool use_threads, const Context& context) {
+  const ParquetFile& file = *work.entry->file;
+  NamedColumns known;
+  std::shared_ptr<arrow::Int64Array> rows;
+  if (!plan.filter.trivial()) {
+    const auto first = file.local() ? plan.filter.schema()->field_names() : plan.columns;
+    ARROW_ASSIGN_OR_RAISE(known, ReadColumns(plan, work, first, nullptr, use_threads, context));
+    arrow::ChunkedArrayVector tested;
+    for (const auto& name : plan.filter.schema()->field_names()) tested.push_back(FindColumn(known, name));
+    const auto table = arrow::Table::Make(plan.filter.schema(), std::move(tested), file.rows(work.row_group));
+    ARROW_ASSIGN_OR_RAISE(rows, plan.filter.Select(table, context));
+    if (rows != nullptr && rows->length() == 0) return nullptr;
+  }
+  std::vector<std::string> wanted;
+  for (const auto& field : plan.result_schema->fields()) {
+    if (FindColumn(known, field->name()) == nullptr) wanted.push_back(field->name());
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto others, ReadColumns(plan, work, wanted, rows.get(), use_threads, context));
+  arrow::ChunkedArrayVector columns;
+  for (const auto& field : plan.result_schema->fields()) {
+    ColumnPtr column = FindColumn(others, field->name());
+    if (column == nullptr) {
+      column = FindColumn(known, field->name());
+      if (rows != nullptr) {
+        ARROW_ASSIGN_OR_RAISE(column, TakeRows(*column, *rows, context));
+      }
+    }
+    columns.push_back(std::move(column));
+  }
+  return arrow::Table::Make(plan.result_schema, std::move(columns),
+                            rows == nullptr ? file.rows(work.row_group) : rows->length());
 }
 
 }  // namespace
@@ -256,6 +299,7 @@ Result<TablePtr> ReadParquet(const std::vector<DataFile>& files, const ReadOptio
     ARROW_ASSIGN_OR_RAISE(tables[at], ReadWork(plan, plan.works[at], by_column, context));
     return Status::OK();
   }));
+  std::erase(tables, nullptr);
   if (tables.empty()) return arrow::Table::MakeEmpty(plan.result_schema, context.pool);
   ARROW_ASSIGN_OR_RAISE(auto table, arrow::ConcatenateTables(tables));
   span.AddRows(table->num_rows());

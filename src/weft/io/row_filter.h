@@ -1,6 +1,7 @@
 // Rows for which an expression is true, while they are read.
 #pragma once
 
+#include <arrow/array.h>
 #include <arrow/compute/expression.h>
 #include <arrow/result.h>
 #include <arrow/table.h>
@@ -18,6 +19,10 @@ namespace weft::io {
 arrow::Result<std::vector<std::string>> FilterColumns(const arrow::compute::Expression& filter,
                                                       std::string_view operation);
 
+/// A column at `rows` (ascending, each below its length), in as many chunks as before.
+arrow::Result<std::shared_ptr<arrow::ChunkedArray>> TakeRows(const arrow::ChunkedArray& column,
+                                                             const arrow::Int64Array& rows, const Context& context);
+
 /// A filter bound to a schema. Immutable; may be used by several threads.
 class RowFilter {
  public:
@@ -33,6 +38,10 @@ class RowFilter {
 
   /// False where no row can pass of which `known` (not bound) is true.
   arrow::Result<bool> MayPass(const arrow::compute::Expression& known) const;
+
+  /// Which rows of a table of the schema the filter is true for (null is not), ascending; nullptr: for all.
+  arrow::Result<std::shared_ptr<arrow::Int64Array>> Select(const std::shared_ptr<arrow::Table>& table,
+                                                           const Context& context) const;
 
   /// The rows for which the filter is true (null is not), of a table of the schema; its batches on context.threads.
   arrow::Result<std::shared_ptr<arrow::Table>> Apply(const std::shared_ptr<arrow::Table>& table,

@@ -11,8 +11,8 @@
 
 #include "weft/base/context.h"
 #include "weft/kernels/group_keys.h"
-#include "weft/kernels/row_partitions.h"
 #include "weft/kernels/pool_array.h"
+#include "weft/kernels/row_partitions.h"
 
 namespace weft::kernels {
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <map>
 
+#include "weft/base/cpu_level.h"
 #include "weft/table/columns.h"
 
 // Every column turns each of its values into a 64-bit word, and the words of a row are folded one after the other into
@@ -292,14 +293,22 @@ struct Column {
   std::vector<ArrayWords> chunks;
   std::vector<int64_t> starts;  // one more than chunks
 
-  /// Folds rows [begin, begin + count) into `out`.
-  void FoldInto(int64_t begin, int64_t count, uint64_t* out) const {
+  /// Folds rows [begin, begin + count) into `out`; of the first column without looking at what is there.
+  void FoldInto(int64_t begin, int64_t count, bool first, uint64_t* out) const {
     uint64_t buffer[kBlockRows];
     auto at = static_cast<size_t>(std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin()) - 1;
     while (count > 0) {
       const int64_t piece = std::min(count, starts[at + 1] - begin);
-      const uint64_t* words = chunks[at].Get(begin - starts[at], piece, buffer);
-      for (int64_t i = 0; i < piece; ++i) out[i] = Fold(out[i], words[i]);
+      const uint64_t* const words = chunks[at].Get(begin - starts[at], piece, buffer);
+      if (first) {
+        ForCpu([=]() WEFT_FOR_CPU {
+          for (int64_t i = 0; i < piece; ++i) out[i] = Fold(kSeed, words[i]);
+        });
+      } else {
+        ForCpu([=]() WEFT_FOR_CPU {
+          for (int64_t i = 0; i < piece; ++i) out[i] = Fold(out[i], words[i]);
+        });
+      }
       begin += piece;
       out += piece;
       count -= piece;
@@ -308,12 +317,27 @@ struct Column {
   }
 };
 
+/// Hashes of rows [begin, begin + count), count <= kBlockRows.
+void HashBlock(const std::vector<Column>& columns, int64_t begin, int64_t count, uint64_t* out) {
+  if (columns.empty()) std::fill_n(out, count, kSeed);
+  for (const Column& column : columns) column.FoldInto(begin, count, &column == columns.data(), out);
+}
+
 void HashRange(const std::vector<Column>& columns, int64_t begin, int64_t end, uint64_t* out) {
   for (; begin < end; begin += kBlockRows) {
-    const int64_t count = std::min(kBlockRows, end - begin);
-    std::fill_n(out + begin, count, kSeed);
-    for (const Column& column : columns) column.FoldInto(begin, count, out + begin);
+    HashBlock(columns, begin, std::min(kBlockRows, end - begin), out + begin);
   }
+}
+
+std::vector<Column> ColumnsOf(const arrow::RecordBatch& batch, std::span<const int> columns,
+                              const HashOptions& options) {
+  ArrayWords::DictionaryCache cache;
+  std::vector<Column> prepared(columns.size());
+  for (size_t i = 0; i < columns.size(); ++i) {
+    prepared[i].chunks.emplace_back(*batch.column_data(columns[i]), options, &cache);
+    prepared[i].starts = {0, batch.num_rows()};
+  }
+  return prepared;
 }
 
 }  // namespace
@@ -321,13 +345,22 @@ void HashRange(const std::vector<Column>& columns, int64_t begin, int64_t end, u
 arrow::Status HashRows(const arrow::RecordBatch& batch, std::span<const int> columns, const HashOptions& options,
                        uint64_t* out) {
   ARROW_RETURN_NOT_OK(CheckKeyTypes(*batch.schema(), columns, "hash"));
-  ArrayWords::DictionaryCache cache;
-  std::vector<Column> prepared(columns.size());
-  for (size_t i = 0; i < columns.size(); ++i) {
-    prepared[i].chunks.emplace_back(*batch.column_data(columns[i]), options, &cache);
-    prepared[i].starts = {0, batch.num_rows()};
+  HashRange(ColumnsOf(batch, columns, options), 0, batch.num_rows(), out);
+  return arrow::Status::OK();
+}
+
+arrow::Status OwnersOfRows(const arrow::RecordBatch& batch, std::span<const int> columns, const HashOptions& options,
+                           uint32_t parts, uint32_t* out) {
+  ARROW_RETURN_NOT_OK(CheckKeyTypes(*batch.schema(), columns, "hash"));
+  const std::vector<Column> prepared = ColumnsOf(batch, columns, options);
+  uint64_t hashes[kBlockRows];
+  for (int64_t begin = 0; begin < batch.num_rows(); begin += kBlockRows) {
+    const int64_t count = std::min(kBlockRows, batch.num_rows() - begin);
+    HashBlock(prepared, begin, count, hashes);
+    ForCpu([=, from = static_cast<const uint64_t*>(hashes), to = out + begin]() WEFT_FOR_CPU {
+      for (int64_t i = 0; i < count; ++i) to[i] = RankOfHash(from[i], parts);
+    });
   }
-  HashRange(prepared, 0, batch.num_rows(), out);
   return arrow::Status::OK();
 }
 

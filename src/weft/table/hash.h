@@ -36,4 +36,9 @@ inline uint32_t RankOfHash(uint64_t hash, uint32_t parts) {
   return static_cast<uint32_t>(((hash >> 32) * parts) >> 32);
 }
 
+/// Writes RankOfHash of each row's hash, for `parts` parts, to `out` (num_rows entries), without the hashes being kept.
+/// Errors as HashRows has.
+arrow::Status OwnersOfRows(const arrow::RecordBatch& batch, std::span<const int> columns, const HashOptions& options,
+                           uint32_t parts, uint32_t* out);
+
 }  // namespace weft::table
