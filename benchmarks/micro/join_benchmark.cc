@@ -143,6 +143,7 @@ BENCHMARK(OneToMany)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
 WEFT_JOIN_BENCHMARK(TextKey, 1'000'000);
+WEFT_JOIN_BENCHMARK(TextKey, kRows);
 BENCHMARK(InnerByBits)
     ->ArgsProduct({{kRows}, {2}, {0, 6, 7, 8, 9, 10, 11}})
     ->Unit(benchmark::kMillisecond)

@@ -1,6 +1,7 @@
 #include "weft/kernels/join.h"
 
 #include <arrow/api.h>
+#include <arrow/compute/api.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -521,6 +522,172 @@ TEST(Join, SortedKeysThatLieCloseTogether) {
       const auto rest = [](const TablePtr& joined) { return joined->RemoveColumn(0).ValueOrDie(); };
       ASSERT_TRUE(SameRowsInOrder(*rest(found), *rest(expected))) << static_cast<int>(type) << " " << repeated;
     }
+  }
+}
+
+/// One text a row in several chunks, each a part of a larger array: text number k, below `distinct`, has
+/// `shortest` ... `longest` bytes, of which the last ones differ.
+std::shared_ptr<arrow::ChunkedArray> MixedTexts(const std::shared_ptr<arrow::DataType>& type, int64_t rows,
+                                                int64_t distinct, int64_t shortest, int64_t longest, double null_share,
+                                                uint64_t seed) {
+  test::Random random(seed);
+  arrow::ArrayVector chunks;
+  for (int64_t row = 0; row < rows;) {
+    const int64_t n = std::min<int64_t>(rows - row, 1 + random.Below(rows / 2));
+    arrow::StringBuilder builder;
+    for (int64_t i = -3; i < n + 2; ++i) {
+      const int64_t k = random.Below(distinct);
+      std::string text(static_cast<size_t>(shortest + (k * 7919) % (longest - shortest + 1)), 'a');
+      const std::string number = std::to_string(k);
+      const size_t end = std::min(text.size(), number.size());
+      text.replace(text.size() - end, end, number, number.size() - end);
+      const bool null = static_cast<double>(random.Below(1000)) < null_share * 1000;
+      EXPECT_TRUE((null ? builder.AppendNull() : builder.Append(text)).ok());
+    }
+    const auto array = builder.Finish().ValueOrDie()->Slice(3, n);
+    chunks.push_back(arrow::compute::Cast(*array, type).ValueOrDie());
+    // Cast starts anew where it converts: here rows begin within the array again.
+    if (chunks.back()->offset() == 0 && type->id() != arrow::Type::DICTIONARY && n > 2) {
+      const auto twice = arrow::Concatenate({chunks.back(), chunks.back()}).ValueOrDie();
+      chunks.back() = twice->Slice(n, n);
+    }
+    row += n;
+  }
+  return std::make_shared<arrow::ChunkedArray>(std::move(chunks), type);
+}
+
+TablePtr WithTexts(const Texts& names, const arrow::ChunkedArrayVector& columns) {
+  arrow::FieldVector fields;
+  for (size_t c = 0; c < columns.size(); ++c) fields.push_back(arrow::field(names[c], columns[c]->type()));
+  return arrow::Table::Make(arrow::schema(fields), columns);
+}
+
+TEST(Join, TextsOfManyLengthsMoveWithTheirRows) {
+  const auto dictionary = arrow::dictionary(arrow::int32(), arrow::utf8());
+  const std::tuple<std::shared_ptr<arrow::DataType>, std::shared_ptr<arrow::DataType>, int64_t, int64_t> cases[] = {
+      {arrow::utf8(), arrow::utf8(), 0, 100},       {arrow::utf8(), arrow::large_utf8(), 8, 40},
+      {arrow::binary(), arrow::binary(), 30, 34},   {arrow::large_binary(), arrow::large_binary(), 60, 66},
+      {dictionary, arrow::utf8(), 0, 100},          {arrow::utf8(), arrow::utf8(), 60, 200},
+      {arrow::large_utf8(), arrow::utf8(), 33, 33}, {arrow::utf8(), arrow::utf8(), 0, 33}};
+  uint64_t seed = 1;
+  for (const auto& [left_type, right_type, shortest, longest] : cases) {
+    SCOPED_TRACE(left_type->ToString() + " of " + std::to_string(shortest) + " to " + std::to_string(longest));
+    for (const double nulls : {0.0, 0.1}) {
+      const auto texts = [&](const auto& type, int64_t rows, int64_t distinct) {
+        return MixedTexts(type, rows, distinct, shortest, longest, nulls, ++seed);
+      };
+      const auto left = WithTexts({"k", "a"}, {texts(left_type, 700, 400), texts(arrow::utf8(), 700, 50)});
+      // One side's texts may be short, the other's not.
+      const auto right =
+          WithTexts({"b", "k"}, {texts(arrow::large_binary(), 500, 50),
+                                 longest == 33 && nulls > 0 ? MixedTexts(right_type, 500, 400, 0, 7, nulls, ++seed)
+                                                            : texts(right_type, 500, 400)});
+      for (const JoinType type : kTypes) {
+        JoinOptions options{.left_keys = {0}, .right_keys = {1}, .type = type};
+        options.nulls_equal = nulls > 0 && type != JoinType::kInner;
+        CheckHash(left, right, options);
+        // Of slices; and by two keys, of which the second is another text.
+        CheckHash(left->Slice(13, 600), right->Slice(1, 444), options);
+        if (left_type->Equals(right_type)) {
+          CheckHash(left, left->Slice(5, 300), {.left_keys = {0, 1}, .right_keys = {0, 1}, .type = type});
+        }
+      }
+    }
+  }
+}
+
+TEST(Join, KeysWhoseFirstRowsAreNotLikeTheOthers) {
+  // Whether keys fit a code is asked of the first rows, then of all.
+  for (const bool narrow_first : {true, false}) {
+    for (const bool narrow_last : {true, false}) {
+      arrow::ChunkedArrayVector columns;
+      for (const uint64_t seed : {1, 2}) {
+        test::Random random(seed);
+        arrow::StringBuilder builder;
+        for (int64_t i = 0; i < 12000; ++i) {
+          const std::string number = std::to_string(random.Below(9000));
+          const bool narrow = i < 6000 ? narrow_first : narrow_last;
+          ASSERT_TRUE(builder.Append(narrow ? number : number + "-" + number + "/" + number + "." + number).ok());
+        }
+        columns.push_back(std::make_shared<arrow::ChunkedArray>(builder.Finish().ValueOrDie()));
+      }
+      const auto left = Numbered(WithTexts({"k"}, {columns[0]}), "l");
+      const auto right = Numbered(WithTexts({"k"}, {columns[1]}), "r");
+      const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = JoinType::kOuter};
+      for (const int bits : {0, 4}) {
+        HashJoinTuning tuning;
+        tuning.partition_bits = bits;
+        const auto found = HashJoin(left, right, options, tuning, Threads(2)).ValueOrDie();
+        ASSERT_TRUE(test::internal::SameText(test::SortedRows(*found), Oracle(*left, *right, options)));
+      }
+    }
+  }
+}
+
+TEST(Join, OneTextHasAlmostEverything) {
+  // Its partition is cut into slices; texts before and behind it are of many lengths.
+  const int64_t rows = 300000;
+  arrow::StringBuilder keys;
+  for (int64_t i = 0; i < rows; ++i) {
+    const auto length = i % 10 == 0 ? static_cast<size_t>(33 + i % 60) : size_t{45};
+    ASSERT_TRUE(keys.Append(std::string(length, i % 10 == 0 ? 'a' : 'b')).ok());
+  }
+  const auto many =
+      Numbered(WithTexts({"k"}, {std::make_shared<arrow::ChunkedArray>(keys.Finish().ValueOrDie())}), "row");
+  const auto few = Numbered(many->Slice(109, 4), "few");
+  for (const JoinType type : kTypes) {
+    for (const auto& [left, right] : {std::pair{many, few}, std::pair{few, many}}) {
+      const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = type};
+      HashJoinTuning tuning;
+      tuning.partition_bits = 0;
+      const auto ints = [](const TablePtr& table) {
+        std::vector<int> chosen;
+        for (int c = 0; c < table->num_columns(); ++c) {
+          if (table->field(c)->type()->id() == arrow::Type::INT64) chosen.push_back(c);
+        }
+        return Digest(*table->SelectColumns(chosen).ValueOrDie());
+      };
+      const auto expected = HashJoin(left, right, options, tuning, Threads(2)).ValueOrDie();
+      tuning.partition_bits = 2;
+      const auto found = HashJoin(left, right, options, tuning, Threads(2)).ValueOrDie();
+      ASSERT_TRUE(found->ValidateFull().ok());
+      EXPECT_EQ(ints(found), ints(expected)) << static_cast<int>(type);
+      EXPECT_TRUE(HashJoin(left, right, options, tuning, Threads(1)).ValueOrDie()->Equals(*found));
+    }
+  }
+}
+
+TEST(Join, VeryLongTextsAmongShortOnes) {
+  // Of few bytes on average: one of 3 MB is moved, one of 17 MB is more than a place can say.
+  for (const int64_t longest : {int64_t{3} << 20, int64_t{17} << 20}) {
+    arrow::StringBuilder builder;
+    const int64_t rows = 320000;
+    for (int64_t i = 0; i < rows; ++i) {
+      const std::string text = i == 777 ? std::string(static_cast<size_t>(longest), 'x') : std::to_string(i % 1000);
+      ASSERT_TRUE(builder.Append(text).ok());
+    }
+    const auto texts = std::make_shared<arrow::ChunkedArray>(builder.Finish().ValueOrDie());
+    const auto left = Numbered(WithTexts({"k"}, {texts}), "l");
+    const auto right = Numbered(WithTexts({"k"}, {texts->Slice(500, 1000)}), "r");
+    HashJoinTuning tuning;
+    tuning.partition_bits = 3;
+    const auto found = HashJoin(left, right, {.left_keys = {0}, .right_keys = {0}}, tuning, Threads(2)).ValueOrDie();
+    ASSERT_TRUE(found->ValidateFull().ok());
+    // The other rows of number 777 find none.
+    ASSERT_EQ(found->num_rows(), rows - rows / 1000 + 1);
+    int64_t place = 0;
+    int64_t long_ones = 0;
+    for (const auto& chunk : found->column(0)->chunks()) {
+      const auto numbers = found->column(1)->Slice(place, chunk->length())->chunk(0);
+      for (int64_t i = 0; i < chunk->length(); ++i) {
+        const auto text = static_cast<const arrow::StringArray&>(*chunk).GetView(i);
+        const int64_t row = static_cast<const arrow::Int64Array&>(*numbers).Value(i);
+        long_ones += static_cast<int64_t>(text.size()) == longest && text.find_first_not_of('x') == text.npos;
+        ASSERT_TRUE(row == 777 || text == std::to_string(row % 1000));
+      }
+      place += chunk->length();
+    }
+    EXPECT_EQ(long_ones, 1);
   }
 }
 

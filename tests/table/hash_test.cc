@@ -66,6 +66,20 @@ TEST(Hash, GivesTheNumbersItAlwaysGave) {
   EXPECT_EQ(HashArray(std::make_shared<arrow::NullArray>(1)), (std::vector<uint64_t>{1007326111343043003U}));
 }
 
+TEST(Hash, OfATextIsThatOfItsBytesWhateverLiesBehind) {
+  // As fixed-size binaries, which are hashed by another loop; the last text ends with the memory.
+  for (int length = 0; length <= 70; ++length) {
+    std::vector<std::string> values;
+    for (int i = 0; i < 20; ++i) {
+      std::string& value = values.emplace_back();
+      for (int b = 0; b < length; ++b) value.push_back(static_cast<char>(b * 37 + i * 11 + 1));
+    }
+    const auto fixed = HashArray(ArrayOf(arrow::FixedSizeBinaryBuilder(arrow::fixed_size_binary(length)), values));
+    EXPECT_EQ(HashArray(ArrayOf(arrow::BinaryBuilder(), values)), fixed) << length;
+    EXPECT_EQ(HashArray(ArrayOf(arrow::LargeStringBuilder(), values)), fixed) << length;
+  }
+}
+
 TEST(Hash, OneColumnOfIntegersHasNoCollisions) {
   auto hashes = HashArray(Sequence(200000));
   EXPECT_EQ(std::set<uint64_t>(hashes.begin(), hashes.end()).size(), hashes.size());

@@ -14,20 +14,42 @@ namespace {
 
 /// Rows of one parallel task.
 constexpr int64_t kTaskRows = int64_t{1} << 16;
+/// Rows of a side that mostly show already where keys do not fit a code; to measure all would be for nothing.
+constexpr int64_t kFirstRows = 4096;
+
+/// The keys of up to so many rows of each side; none where a column cannot be part of a code.
+arrow::Result<std::vector<KeyColumn>> KeysOfBoth(const JoinSide& left, const JoinSide& right, int64_t rows,
+                                                 const JoinOptions& options, const Context& context) {
+  std::vector<KeyColumn> keys;
+  for (size_t k = 0; k < left.num_keys(); ++k) {
+    ARROW_ASSIGN_OR_RAISE(auto key,
+                          KeyColumn::Make({left.key_values(k)->Slice(0, rows), right.key_values(k)->Slice(0, rows)},
+                                          options.nan_is_null, context, /*views=*/false));
+    if (!key.fits_pieces() || (key.may_have_nulls() && !options.nulls_equal)) return std::vector<KeyColumn>();
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
+/// Refers to the keys.
+arrow::Result<KeyLayout> LayoutOf(const std::vector<KeyColumn>& keys, const Context& context) {
+  return KeyLayout::Make(keys, std::vector<KeyDirection>(keys.size()), context);
+}
 
 }  // namespace
 
 arrow::Result<bool> MakeCodes(JoinSide* left, JoinSide* right, const JoinOptions& options, const Context& context) {
-  std::vector<KeyColumn> keys;
-  for (size_t k = 0; k < left->num_keys(); ++k) {
-    ARROW_ASSIGN_OR_RAISE(auto key,
-                          KeyColumn::Make({left->key_values(k), right->key_values(k)}, options.nan_is_null, context));
-    if (!key.fits_pieces() || (key.may_have_nulls() && !options.nulls_equal)) return false;
-    keys.push_back(std::move(key));
+  const int64_t most_rows = std::max(left->rows(), right->rows());
+  if (most_rows > 2 * kFirstRows) {
+    ARROW_ASSIGN_OR_RAISE(const auto some, KeysOfBoth(*left, *right, kFirstRows, options, context));
+    if (some.empty()) return false;
+    ARROW_ASSIGN_OR_RAISE(const auto layout, LayoutOf(some, context));
+    if (layout.levels() > 1) return false;
   }
-  const std::vector<KeyDirection> directions(keys.size());
-  ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(keys, directions, context));
-  if (layout.levels() != 1 || layout.has_binary()) return false;
+  ARROW_ASSIGN_OR_RAISE(const auto keys, KeysOfBoth(*left, *right, most_rows, options, context));
+  if (keys.empty()) return false;
+  ARROW_ASSIGN_OR_RAISE(const auto layout, LayoutOf(keys, context));
+  if (layout.levels() != 1) return false;
   int64_t first = 0;
   for (JoinSide* side : {left, right}) {
     const int64_t rows = side->rows();

@@ -114,7 +114,7 @@ arrow::Result<std::shared_ptr<arrow::Buffer>> GatherValidity(const GatherSource&
   return out;
 }
 
-/// Room that is kept behind the bytes of strings, which are copied in steps of at most so many where there is room.
+/// A text that is read where the column has it is copied by so many bytes at once, where there is room.
 constexpr int64_t kStep = 16;
 
 /// Where a text lies, and how many bytes can be read there.
@@ -124,14 +124,23 @@ struct Text {
   int64_t readable;
 };
 
-/// The texts that lie in the view.
-template <int width>
+/// The texts that lie in the view's slots.
 struct SlotTexts {
-  static constexpr int64_t kCopied = width < kStep ? width : kStep;
+  static constexpr int64_t kCopied = 8;
   const uint8_t* values;
   Text operator()(uint32_t row) const {
-    const uint8_t* at = values + row * int64_t{width};
-    return {at, at[width - 1], width};
+    const uint8_t* at = values + row * kCopied;
+    return {at, at[kCopied - 1], kCopied};
+  }
+};
+
+/// Those that were moved beside the slots.
+struct MovedTexts {
+  static constexpr int64_t kCopied = kTextRoom;
+  const ColumnView* view;
+  Text operator()(uint32_t row) const {
+    const BytesRef text = view->MovedText(row);
+    return {text.data, text.length, kTextRoom};
   }
 };
 
@@ -160,11 +169,8 @@ struct AnyTexts {
 /// Calls `use` with what finds a view's texts.
 template <typename Use>
 arrow::Status WithTexts(const ColumnView& view, Use&& use) {
-  if (view.has_texts()) {
-    if (view.stride == 8) return use(SlotTexts<8>{view.values});
-    if (view.stride == 16) return use(SlotTexts<16>{view.values});
-    return use(SlotTexts<32>{view.values});
-  }
+  if (view.has_texts()) return use(SlotTexts{view.values});
+  if (view.texts != nullptr) return use(MovedTexts{&view});
   if (view.row_ids != nullptr || view.side->pieces().empty()) return use(AnyTexts{&view});
   const ArrayData& data = *view.side->pieces()[view.piece].columns[static_cast<size_t>(view.column)];
   const uint8_t* bytes = data.buffers[2] == nullptr ? kZeros : data.buffers[2]->data();
@@ -175,7 +181,8 @@ arrow::Status WithTexts(const ColumnView& view, Use&& use) {
   return use(ArrayTexts<int64_t>{data.GetValues<int64_t>(1) + view.piece_row, bytes, size});
 }
 
-/// `text(k)` is the text of result row k.
+/// `text(k)` is the text of result row k. So many bytes are copied at once where they can be read; as much room is kept
+/// behind the last.
 template <typename Offset, int64_t kCopied, typename TextOf>
 arrow::Status WriteTexts(int64_t n, const TextOf& text, ArrayData* out, arrow::MemoryPool* pool) {
   constexpr int64_t kBlock = 256;
@@ -196,11 +203,11 @@ arrow::Status WriteTexts(int64_t n, const TextOf& text, ArrayData* out, arrow::M
       return arrow::Status::CapacityError("join: more than ", std::numeric_limits<Offset>::max(),
                                           " bytes of strings in one array");
     }
-    if (end + kStep > values->size()) {
+    if (end + kCopied > values->size()) {
       // As many bytes a row as so far, and a quarter more.
       const int64_t guess = static_cast<int64_t>(static_cast<double>(end) * static_cast<double>(n) /
                                                  static_cast<double>(k + block) * (k == 0 ? 1.25 : 1.1));
-      ARROW_RETURN_NOT_OK(values->Resize(std::max(end + 64, guess + kStep), /*shrink_to_fit=*/false));
+      ARROW_RETURN_NOT_OK(values->Resize(std::max(end, guess) + kTextRoom, /*shrink_to_fit=*/false));
     }
     uint8_t* to = values->mutable_data() + begin;
     for (int64_t b = 0; b < block; ++b) {
@@ -223,7 +230,7 @@ arrow::Status WriteTexts(int64_t n, const TextOf& text, ArrayData* out, arrow::M
 
 template <typename Offset>
 arrow::Status GatherBytes(const GatherSource& source, int64_t n, ArrayData* out, arrow::MemoryPool* pool) {
-  constexpr Text kNone{kZeros, 0, kStep};
+  constexpr Text kNone{kZeros, 0, sizeof(kZeros)};
   const uint32_t* const rows = source.first_rows;
   if (source.second != nullptr) {
     const AnyTexts first{&source.first};
@@ -293,8 +300,10 @@ ColumnView::ColumnView(const SideView& view, int column_number) : side(view.side
     values = view.slots[0] + c.word_byte;
     stride = 8;
   } else if (c.value_slot >= 0) {
-    values = view.slots[static_cast<size_t>(c.value_slot)];
-    stride = side->slots()[static_cast<size_t>(c.value_slot)].width;
+    const auto slot = static_cast<size_t>(c.value_slot);
+    values = view.slots[slot];
+    stride = side->slots()[slot].width;
+    if (side->slots()[slot].kind == Slot::Kind::kTextPlace) texts = view.texts[slot];
   }
   if (c.validity_slot >= 0) valid = view.slots[static_cast<size_t>(c.validity_slot)];
   if (view.piece >= 0) {
@@ -318,6 +327,7 @@ BytesRef BytesAt(const ColumnView& view, uint32_t row) {
     const uint8_t* at = view.values + row * view.stride;
     return {at, at[view.stride - 1]};
   }
+  if (view.texts != nullptr) return view.MovedText(row);
   const uint64_t id = view.RowId(row);
   const ArrayData& data = *view.side->pieces()[PieceOfRowId(id)].columns[static_cast<size_t>(view.column)];
   const int64_t place = PlaceOfRowId(id) + data.offset;

@@ -21,11 +21,19 @@ struct SideView {
   int64_t rows = 0;
   /// By slot; slot 0 has the words. Where the rows lie in one piece, row ids are not made.
   std::vector<const uint8_t*> slots;
+  /// By slot of a partition: what the places of texts count from; nullptr for other slots.
+  std::vector<const uint8_t*> texts;
   /// The piece that the rows lie in, from its row `piece_row` on; -1 where they were moved or lie in several.
   int64_t piece = -1;
   int64_t piece_row = 0;
 
   const uint64_t* words() const { return reinterpret_cast<const uint64_t*>(slots[0]); }
+};
+
+/// A value of a string or binary column.
+struct BytesRef {
+  const uint8_t* data;
+  int64_t length;
 };
 
 /// One column of a view.
@@ -37,6 +45,8 @@ struct ColumnView {
   Layout layout;
   const uint8_t* values = nullptr;
   int64_t stride = 0;
+  /// Where values are places of texts: what they count from.
+  const uint8_t* texts = nullptr;
   /// One byte a row; nullptr where all are valid.
   const uint8_t* valid = nullptr;
   const uint64_t* row_ids = nullptr;
@@ -45,8 +55,15 @@ struct ColumnView {
   int64_t piece_row = 0;
 
   uint64_t RowId(uint32_t row) const { return row_ids != nullptr ? row_ids[row] : MakeRowId(piece, piece_row + row); }
-  /// Whether texts lie in the view itself.
-  bool has_texts() const { return values != nullptr && (layout == Layout::kBinary32 || layout == Layout::kBinary64); }
+  /// Whether texts lie in the view's slots.
+  bool has_texts() const {
+    return values != nullptr && texts == nullptr && (layout == Layout::kBinary32 || layout == Layout::kBinary64);
+  }
+  /// Where values are places of texts.
+  BytesRef MovedText(uint32_t row) const {
+    const uint64_t place = reinterpret_cast<const uint64_t*>(values)[row];
+    return {texts + FirstOfTextPlace(place), LengthOfTextPlace(place)};
+  }
   /// Whether a value is not null.
   bool IsValid(uint32_t row) const;
 };
@@ -70,11 +87,7 @@ arrow::Result<std::shared_ptr<arrow::ArrayData>> GatherColumn(const std::shared_
                                                               const GatherSource& source, int64_t n,
                                                               arrow::MemoryPool* pool);
 
-/// A value of a string or binary column.
-struct BytesRef {
-  const uint8_t* data;
-  int64_t length;
-};
+/// The value of a row; of a null one whatever bytes it has.
 BytesRef BytesAt(const ColumnView& view, uint32_t row);
 
 }  // namespace weft::kernels

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <utility>
+
+#include "weft/kernels/key_texts.h"
 
 namespace weft::kernels {
 namespace {
@@ -15,27 +18,92 @@ struct Range {
   size_t side;
   int64_t begin;
   int64_t end;
-  /// Rows by partition; after Prefix: rows of earlier ranges of the side, by partition.
-  std::vector<int64_t> counts;
+  /// Of these rows; later of those before them on their side.
+  PartitionCounts counts;
 };
 
 int64_t AlignToLine(int64_t bytes) { return (bytes + PartitionWriter::kLine - 1) & ~(PartitionWriter::kLine - 1); }
 
 struct Block {
   alignas(64) uint64_t words[kBlockRows];
-  alignas(64) uint8_t values[kBlockRows * 32];
+  alignas(64) uint8_t values[kBlockRows * 8];
+  uint64_t lengths[kBlockRows];
+  const uint8_t* places[kBlockRows];
   uint16_t partitions[kBlockRows];
 };
 
+PartitionCounts NoCounts(const JoinSide& side, size_t partitions) {
+  PartitionCounts counts;
+  counts.rows.assign(partitions, 0);
+  for (const Slot& slot : side.slots()) {
+    counts.text_bytes.emplace_back(slot.kind == Slot::Kind::kTextPlace ? partitions : 0, 0);
+  }
+  return counts;
+}
+
+/// Makes `counts` those of the rows before, and adds it to these.
+void Accumulate(std::vector<int64_t>* counts, std::vector<int64_t>* before) {
+  for (size_t p = 0; p < counts->size(); ++p) {
+    const int64_t earlier = (*before)[p];
+    (*before)[p] += (*counts)[p];
+    (*counts)[p] = earlier;
+  }
+}
+
+void CountRange(const JoinSide& side, const WordCut& cut, Range* range) {
+  range->counts = NoCounts(side, size_t{1} << cut.bits);
+  const auto& slots = side.slots();
+  const auto block = std::make_unique<Block>();
+  side.ForBlocks(range->begin, range->end, kBlockRows, [&](size_t piece, int64_t begin, int64_t n, int64_t) {
+    const uint64_t* words = side.ReadWords(piece, begin, n, block->words);
+    CountPartitions(words, n, cut, range->counts.rows.data());
+    bool found = false;
+    for (size_t s = 1; s < slots.size(); ++s) {
+      if (slots[s].kind != Slot::Kind::kTextPlace) continue;
+      if (!found) FindPartitions(words, n, cut, block->partitions);
+      found = true;
+      side.Read(slots[s], piece, begin, n, reinterpret_cast<uint8_t*>(block->lengths));
+      int64_t* const bytes = range->counts.text_bytes[s].data();
+      for (int64_t i = 0; i < n; ++i) bytes[block->partitions[i]] += static_cast<int64_t>(block->lengths[i]);
+    }
+  });
+}
+
+/// Where a slot's values of each partition begin, and the texts that they are places of.
+struct SlotBegins {
+  std::vector<uint8_t*> values;
+  std::vector<uint8_t*> texts;
+};
+
+/// Moves the texts of a block and writes their places as values of the slot to `block`.
+void MoveTexts(const arrow::ArrayData& data, int64_t begin, int64_t n, const std::vector<uint8_t*>& texts,
+               PartitionTextWriter* writer, Block* block) {
+  BinaryLengths(data, begin, n, block->lengths);
+  const auto& buffer = data.buffers[2];
+  const int64_t first = buffer == nullptr ? 0 : FirstByte(data, begin);
+  const uint8_t* const bytes = buffer == nullptr ? block->values : buffer->data() + first;
+  const int64_t readable = buffer == nullptr ? 0 : buffer->size() - first;
+  writer->Append(block->partitions, bytes, readable, block->lengths, n, block->places);
+  auto* const out = reinterpret_cast<uint64_t*>(block->values);
+  for (int64_t i = 0; i < n; ++i) {
+    out[i] = MakeTextPlace(block->places[i] - texts[block->partitions[i]], static_cast<int64_t>(block->lengths[i]));
+  }
+}
+
 arrow::Status ScatterRange(const JoinSide& side, const Range& range, const WordCut& cut,
-                           const std::vector<std::vector<uint8_t*>>& slots, arrow::MemoryPool* pool) {
+                           const std::vector<SlotBegins>& slots, arrow::MemoryPool* pool) {
   std::vector<PartitionWriter> writers;
+  std::vector<std::optional<PartitionTextWriter>> text_writers(slots.size());
   for (size_t s = 0; s < slots.size(); ++s) {
-    std::vector<uint8_t*> next = slots[s];
+    std::vector<uint8_t*> next = slots[s].values;
     const int width = side.slots()[s].width;
-    for (size_t p = 0; p < next.size(); ++p) next[p] += range.counts[p] * width;
+    for (size_t p = 0; p < next.size(); ++p) next[p] += range.counts.rows[p] * width;
     ARROW_ASSIGN_OR_RAISE(auto writer, PartitionWriter::Make(width, std::move(next), pool));
     writers.push_back(std::move(writer));
+    if (side.slots()[s].kind != Slot::Kind::kTextPlace) continue;
+    next = slots[s].texts;
+    for (size_t p = 0; p < next.size(); ++p) next[p] += range.counts.text_bytes[s][p];
+    ARROW_ASSIGN_OR_RAISE(text_writers[s], PartitionTextWriter::Make(std::move(next), pool));
   }
   const auto block = std::make_unique<Block>();
   side.ForBlocks(range.begin, range.end, kBlockRows, [&](size_t piece, int64_t begin, int64_t n, int64_t) {
@@ -43,25 +111,48 @@ arrow::Status ScatterRange(const JoinSide& side, const Range& range, const WordC
     FindPartitions(words, n, cut, block->partitions);
     writers[0].Append(block->partitions, reinterpret_cast<const uint8_t*>(words), n);
     for (size_t s = 1; s < writers.size(); ++s) {
-      writers[s].Append(block->partitions, side.Read(side.slots()[s], piece, begin, n, block->values), n);
+      const Slot& slot = side.slots()[s];
+      const uint8_t* values = block->values;
+      if (text_writers[s].has_value()) {
+        const arrow::ArrayData& data = *side.pieces()[piece].columns[static_cast<size_t>(slot.column)];
+        MoveTexts(data, begin, n, slots[s].texts, &*text_writers[s], block.get());
+      } else {
+        values = side.Read(slot, piece, begin, n, block->values);
+      }
+      writers[s].Append(block->partitions, values, n);
     }
   });
   for (auto& writer : writers) writer.Finish();
+  for (auto& writer : text_writers) {
+    if (writer.has_value()) writer->Finish();
+  }
   return arrow::Status::OK();
 }
 
 }  // namespace
 
+template <typename Visit>
+void JoinPartitions::ForSlots(size_t partition, Visit&& visit) const {
+  for (size_t s = 0; s < 2; ++s) {
+    const auto& slots = sides_[s]->slots();
+    for (size_t k = 0; k < slots.size(); ++k) {
+      const auto& texts = counts_[s].text_bytes[k];
+      visit(s, k, AlignToLine(counts_[s].rows[partition] * slots[k].width),
+            texts.empty() ? 0 : AlignToLine(texts[partition] + kTextRoom));
+    }
+  }
+}
+
 arrow::Status JoinPartitions::Allocate(arrow::MemoryPool* pool) {
   for (size_t p = 0; p < memory_.size(); ++p) {
-    int64_t bytes = 0;
     for (size_t s = 0; s < 2; ++s) {
-      if (rows_[s][p] >= int64_t{kNoRow}) {
-        return arrow::Status::CapacityError("join: ", rows_[s][p], " rows fall into one partition; ", kNoRow,
+      if (counts_[s].rows[p] >= int64_t{kNoRow}) {
+        return arrow::Status::CapacityError("join: ", counts_[s].rows[p], " rows fall into one partition; ", kNoRow,
                                             " are the most");
       }
-      for (const Slot& slot : sides_[s]->slots()) bytes += AlignToLine(rows_[s][p] * slot.width);
     }
+    int64_t bytes = 0;
+    ForSlots(p, [&](size_t, size_t, int64_t values, int64_t texts) { bytes += values + texts; });
     ARROW_ASSIGN_OR_RAISE(memory_[p], arrow::AllocateBuffer(bytes, PartitionWriter::kLine, pool));
   }
   return arrow::Status::OK();
@@ -69,16 +160,17 @@ arrow::Status JoinPartitions::Allocate(arrow::MemoryPool* pool) {
 
 SideView JoinPartitions::View(Side side, int64_t partition) const {
   const auto p = static_cast<size_t>(partition);
-  uint8_t* at = memory_[p]->mutable_data();
+  const uint8_t* at = memory_[p]->data();
   SideView view;
-  for (size_t s = 0; s < 2; ++s) {
-    for (const Slot& slot : sides_[s]->slots()) {
-      if (s == static_cast<size_t>(side)) view.slots.push_back(at);
-      at += AlignToLine(rows_[s][p] * slot.width);
+  ForSlots(p, [&](size_t s, size_t, int64_t values, int64_t texts) {
+    if (s == static_cast<size_t>(side)) {
+      view.slots.push_back(at);
+      view.texts.push_back(texts == 0 ? nullptr : at + values);
     }
-  }
+    at += values + texts;
+  });
   view.side = sides_[static_cast<size_t>(side)];
-  view.rows = rows_[static_cast<size_t>(side)][p];
+  view.rows = counts_[static_cast<size_t>(side)].rows[p];
   return view;
 }
 
@@ -93,37 +185,33 @@ arrow::Result<JoinPartitions> JoinPartitions::Make(JoinSide* left, JoinSide* rig
     for (int64_t row = 0; row < rows; row += kRangeRows) {
       ranges.push_back({s, row, std::min(rows, row + kRangeRows), {}});
     }
+    out.counts_[s] = NoCounts(*out.sides_[s], partitions);
   }
   const auto tasks = static_cast<int64_t>(ranges.size());
   ARROW_RETURN_NOT_OK(ParallelFor(context, tasks, [&](int64_t task) {
     Range& range = ranges[static_cast<size_t>(task)];
-    const JoinSide& side = *out.sides_[range.side];
-    range.counts.assign(partitions, 0);
-    std::vector<uint64_t> scratch(kBlockRows);
-    side.ForBlocks(range.begin, range.end, kBlockRows, [&](size_t piece, int64_t begin, int64_t n, int64_t) {
-      CountPartitions(side.ReadWords(piece, begin, n, scratch.data()), n, cut, range.counts.data());
-    });
+    CountRange(*out.sides_[range.side], cut, &range);
     return arrow::Status::OK();
   }));
-  for (auto& rows : out.rows_) rows.assign(partitions, 0);
   for (Range& range : ranges) {
-    for (size_t p = 0; p < partitions; ++p) {
-      const int64_t before = out.rows_[range.side][p];
-      out.rows_[range.side][p] += range.counts[p];
-      range.counts[p] = before;
+    PartitionCounts& before = out.counts_[range.side];
+    Accumulate(&range.counts.rows, &before.rows);
+    for (size_t k = 0; k < before.text_bytes.size(); ++k) {
+      Accumulate(&range.counts.text_bytes[k], &before.text_bytes[k]);
     }
   }
   out.memory_.resize(partitions);
   ARROW_RETURN_NOT_OK(out.Allocate(context.pool));
 
-  // By side and slot: where each partition's values begin.
-  std::array<std::vector<std::vector<uint8_t*>>, 2> slots;
-  for (size_t s = 0; s < 2; ++s) {
-    slots[s].assign(out.sides_[s]->slots().size(), std::vector<uint8_t*>(partitions));
-    for (size_t p = 0; p < partitions; ++p) {
-      const SideView view = out.View(static_cast<Side>(s), static_cast<int64_t>(p));
-      for (size_t k = 0; k < slots[s].size(); ++k) slots[s][k][p] = const_cast<uint8_t*>(view.slots[k]);
-    }
+  std::array<std::vector<SlotBegins>, 2> slots;
+  for (size_t s = 0; s < 2; ++s) slots[s].resize(out.sides_[s]->slots().size());
+  for (size_t p = 0; p < partitions; ++p) {
+    uint8_t* at = out.memory_[p]->mutable_data();
+    out.ForSlots(p, [&](size_t s, size_t k, int64_t values, int64_t texts) {
+      slots[s][k].values.push_back(at);
+      if (texts > 0) slots[s][k].texts.push_back(at + values);
+      at += values + texts;
+    });
   }
   ARROW_RETURN_NOT_OK(ParallelFor(context, tasks, [&](int64_t task) {
     const Range& range = ranges[static_cast<size_t>(task)];

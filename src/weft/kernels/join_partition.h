@@ -15,6 +15,13 @@
 
 namespace weft::kernels {
 
+/// What falls into each partition of a side's rows, or of some of them.
+struct PartitionCounts {
+  std::vector<int64_t> rows;
+  /// By slot, then by partition: bytes of texts that are moved by place; empty for other slots.
+  std::vector<std::vector<int64_t>> text_bytes;
+};
+
 /// The slots of both sides, by partition; rows of one side keep their order in a partition.
 class JoinPartitions {
  public:
@@ -29,9 +36,13 @@ class JoinPartitions {
 
  private:
   arrow::Status Allocate(arrow::MemoryPool* pool);
+  /// Calls `visit(side, slot, bytes of the values, bytes of the texts they are places of)` in the order in which these
+  /// lie in a partition's memory.
+  template <typename Visit>
+  void ForSlots(size_t partition, Visit&& visit) const;
 
   std::array<JoinSide*, 2> sides_{};
-  std::array<std::vector<int64_t>, 2> rows_;
+  std::array<PartitionCounts, 2> counts_;
   std::vector<std::shared_ptr<arrow::Buffer>> memory_;
 };
 

@@ -189,13 +189,8 @@ void BitsToBytes(const uint8_t* bits, int64_t offset, int64_t n, uint8_t* out) {
   for (; i < n; ++i) out[i] = arrow::bit_util::GetBit(bits, offset + i);
 }
 
-/// The width of a slot for texts of so many bytes at most: one byte more for their number. 0 where they are too long.
-int TextWidth(int64_t longest) {
-  for (const int width : {8, 16, 32}) {
-    if (longest >= 0 && longest < width) return width;
-  }
-  return 0;
-}
+/// Texts of more bytes than this on average stay where they are: to copy one costs more than to look for it later.
+constexpr int64_t kMovedTextBytes = 64;
 
 uint64_t Mix(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
@@ -329,7 +324,12 @@ arrow::Status JoinSide::MeasureTexts(const Context& context) {
   for (size_t c = 0; c < columns_.size(); ++c) {
     if (columns_[c].layout != Layout::kBinary32 && columns_[c].layout != Layout::kBinary64) continue;
     columns_[c].longest = 0;
-    for (const Piece& piece : pieces_) tasks.push_back({piece.columns[c].get(), c, 0});
+    columns_[c].text_bytes = 0;
+    for (const Piece& piece : pieces_) {
+      const arrow::ArrayData& data = *piece.columns[c];
+      columns_[c].text_bytes += FirstByte(data, data.length) - FirstByte(data, 0);
+      tasks.push_back({&data, c, 0});
+    }
   }
   ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(tasks.size()), [&](int64_t t) {
     Task& task = tasks[static_cast<size_t>(t)];
@@ -340,10 +340,16 @@ arrow::Status JoinSide::MeasureTexts(const Context& context) {
   return arrow::Status::OK();
 }
 
+bool JoinSide::TextsMove(const SideColumn& c) const {
+  return c.longest >= 0 && c.longest < int64_t{1} << kTextLengthBits && c.text_bytes <= rows_ * kMovedTextBytes &&
+         c.text_bytes < int64_t{1} << kTextPlaceBits;
+}
+
 void JoinSide::Need(int column) {
   SideColumn& c = columns_[static_cast<size_t>(column)];
-  if (const int width = TextWidth(c.longest); width > 0) {
-    if (c.value_slot < 0) c.value_slot = AddSlot(Slot::Kind::kText, column, width);
+  if (TextsMove(c)) {
+    const Slot::Kind kind = c.longest <= kSlotTextBytes ? Slot::Kind::kText : Slot::Kind::kTextPlace;
+    if (c.value_slot < 0) c.value_slot = AddSlot(kind, column, 8);
     if (c.has_nulls && c.validity_slot < 0) c.validity_slot = AddSlot(Slot::Kind::kValidity, column, 1);
     return;
   }
@@ -382,7 +388,10 @@ const uint8_t* JoinSide::Read(const Slot& slot, size_t piece, int64_t begin, int
   const arrow::ArrayData& data = *pieces_[piece].columns[static_cast<size_t>(slot.column)];
   switch (slot.kind) {
     case Slot::Kind::kText:
-      BinarySlots(data, slot.width, begin, n, scratch);
+      BinarySlots(data, begin, n, scratch);
+      return scratch;
+    case Slot::Kind::kTextPlace:
+      BinaryLengths(data, begin, n, reinterpret_cast<uint64_t*>(static_cast<void*>(scratch)));
       return scratch;
     case Slot::Kind::kBits:
       BitsToBytes(data.buffers[1]->data(), data.offset + begin, n, scratch);

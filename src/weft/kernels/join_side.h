@@ -20,8 +20,8 @@
 
 namespace weft::kernels {
 
-/// How a column's values are reached. The last three stay where they are and are reached by row, but for short texts
-/// that are partitioned: these move with their rows.
+/// How a column's values are reached. The last three stay where they are and are reached by row, but for texts that are
+/// partitioned and not long: these move with their rows.
 enum class Layout : uint8_t { kNull, kFixed, kBits, kBinary32, kBinary64, kOther };
 
 /// Rows that lie in one chunk of every column.
@@ -39,6 +39,20 @@ inline uint64_t MakeRowId(size_t piece, int64_t row) {
 inline size_t PieceOfRowId(uint64_t id) { return static_cast<size_t>(id >> kPieceShift); }
 inline int64_t PlaceOfRowId(uint64_t id) { return static_cast<int64_t>(id & ((uint64_t{1} << kPieceShift) - 1)); }
 
+/// Where a text lies among the texts of its partition, in one number: its first byte and how many it has.
+constexpr int kTextPlaceBits = 40;
+constexpr int kTextLengthBits = 64 - kTextPlaceBits;
+inline uint64_t MakeTextPlace(int64_t first, int64_t length) {
+  return (static_cast<uint64_t>(length) << kTextPlaceBits) | static_cast<uint64_t>(first);
+}
+inline int64_t FirstOfTextPlace(uint64_t place) {
+  return static_cast<int64_t>(place & ((uint64_t{1} << kTextPlaceBits) - 1));
+}
+inline int64_t LengthOfTextPlace(uint64_t place) { return static_cast<int64_t>(place >> kTextPlaceBits); }
+
+/// So many bytes can be read from the first of a moved text on, whatever its length.
+constexpr int64_t kTextRoom = 64;
+
 struct SideColumn {
   /// The storage type: extension types are taken off.
   std::shared_ptr<arrow::DataType> type;
@@ -50,13 +64,15 @@ struct SideColumn {
   int validity_slot = -1;
   /// A part of the word: its first byte there, or -1.
   int word_byte = -1;
-  /// Of texts: the bytes of the longest, where MeasureTexts was called, else -1.
+  /// Of texts: the bytes of the longest, where MeasureTexts was called, else -1; and those of all.
   int64_t longest = -1;
+  int64_t text_bytes = 0;
 };
 
 struct Slot {
-  /// kText: the bytes of a text from the slot's first on, their number in its last.
-  enum class Kind : uint8_t { kWord, kValues, kBits, kValidity, kRowId, kText };
+  /// kText: the bytes of a text from the slot's first on, their number in its last. kTextPlace: its place (see
+  /// MakeTextPlace); the bytes of all such texts of a partition lie together.
+  enum class Kind : uint8_t { kWord, kValues, kBits, kValidity, kRowId, kText, kTextPlace };
   Kind kind;
   int column;
   int width;
@@ -106,13 +122,13 @@ class JoinSide {
   /// Words as row hashes. Rows whose key can match nothing (a null in it, if not `nulls_equal`) get scattered words.
   arrow::Status MakeHashWords(const JoinOptions& options, uint64_t hash_mask, uint64_t salt, const Context& context);
 
-  /// Says that rows will be moved: short texts move with them. To be called before Need.
+  /// Says that rows will be moved: texts that are not long move with them. To be called before Need.
   arrow::Status MeasureTexts(const Context& context);
   /// Makes sure that the column's values can be had from the slots.
   void Need(int column);
 
   /// `n` values of a slot from row `begin` of a piece on: in place where they lie so, else written to `scratch` (n
-  /// times the slot's width).
+  /// times the slot's width). Of kTextPlace the texts' lengths, until they have a place.
   const uint8_t* Read(const Slot& slot, size_t piece, int64_t begin, int64_t n, uint8_t* scratch) const;
   const uint64_t* ReadWords(size_t piece, int64_t begin, int64_t n, uint64_t* scratch) const;
 
@@ -126,6 +142,8 @@ class JoinSide {
 
  private:
   int AddSlot(Slot::Kind kind, int column, int width);
+  /// Whether the column has texts that move with their rows.
+  bool TextsMove(const SideColumn& c) const;
 
   int64_t rows_ = 0;
   std::shared_ptr<arrow::Table> table_;

@@ -165,7 +165,7 @@ int PiecesOf(Type::type id) {
 }  // namespace
 
 arrow::Result<KeyColumn> KeyColumn::Make(const std::vector<std::shared_ptr<arrow::ChunkedArray>>& parts,
-                                         bool nan_is_null, const Context& context) {
+                                         bool nan_is_null, const Context& context, bool views) {
   KeyColumn column;
   column.nan_is_null_ = nan_is_null;
   Type::type id = Type::NA;
@@ -194,11 +194,11 @@ arrow::Result<KeyColumn> KeyColumn::Make(const std::vector<std::shared_ptr<arrow
   column.is_binary_ = IsBinaryLike(id);
   column.may_have_nulls_ |= nan_is_null && IsFloating(id) && column.rows() > 0;
   column.pieces_ = PiecesOf(id);
-  if (column.is_binary_) ARROW_RETURN_NOT_OK(column.MeasureBinary(context));
+  if (column.is_binary_) ARROW_RETURN_NOT_OK(column.MeasureBinary(views, context));
   return column;
 }
 
-arrow::Status KeyColumn::MeasureBinary(const Context& context) {
+arrow::Status KeyColumn::MeasureBinary(bool views, const Context& context) {
   struct Task {
     size_t chunk;
     int64_t begin;
@@ -224,7 +224,7 @@ arrow::Status KeyColumn::MeasureBinary(const Context& context) {
     max_length_ = lengths.longest;
     if (lengths.shortest == lengths.longest && !may_have_nulls_ && fits_pieces()) fixed_length_ = max_length_;
   }
-  if (encoded || !fits_pieces()) ARROW_RETURN_NOT_OK(MakeViews(context));
+  if (encoded || (views && !fits_pieces())) ARROW_RETURN_NOT_OK(MakeViews(context));
   // The bytes in words, then the length, which tells "a" from "a\0".
   pieces_ = static_cast<int>((max_length_ + 7) / 8) + 1;
   return arrow::Status::OK();

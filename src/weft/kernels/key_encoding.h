@@ -27,9 +27,10 @@ namespace weft::kernels {
 /// bytes. Reading is thread-safe.
 class KeyColumn {
  public:
-  /// The parts must have one logical key type (see table::SameKeyType).
+  /// The parts must have one logical key type (see table::SameKeyType). `views`: whether the values of a column that
+  /// has no pieces will be asked for; else that is all it says.
   static arrow::Result<KeyColumn> Make(const std::vector<std::shared_ptr<arrow::ChunkedArray>>& parts, bool nan_is_null,
-                                       const Context& context);
+                                       const Context& context, bool views = true);
 
   int64_t rows() const { return starts_.back(); }
   /// Whether any row may be null (or NaN where that is null).
@@ -53,7 +54,7 @@ class KeyColumn {
   static constexpr int64_t kMaxPieceBytes = 32;
 
  private:
-  arrow::Status MeasureBinary(const Context& context);
+  arrow::Status MeasureBinary(bool views, const Context& context);
   arrow::Status MakeViews(const Context& context);
 
   std::vector<std::shared_ptr<arrow::Array>> chunks_;

@@ -76,8 +76,9 @@ BinaryLengthRange MeasureOffsets(const arrow::ArrayData& data, int64_t begin, in
   });
 }
 
-template <int width, typename Offset>
+template <typename Offset>
 void OffsetSlots(const arrow::ArrayData& data, int64_t begin, int64_t n, uint8_t* out) {
+  constexpr int64_t width = kSlotTextBytes + 1;
   const Offset* offsets = data.GetValues<Offset>(1) + begin;
   const uint8_t* bytes = data.buffers[2] == nullptr ? nullptr : data.buffers[2]->data();
   // A whole slot is read at once where so many bytes are left in the buffer.
@@ -92,13 +93,6 @@ void OffsetSlots(const arrow::ArrayData& data, int64_t begin, int64_t n, uint8_t
     }
     out[width - 1] = static_cast<uint8_t>(length);
   }
-}
-
-template <typename Offset>
-void OffsetSlots(const arrow::ArrayData& data, int width, int64_t begin, int64_t n, uint8_t* out) {
-  if (width == 8) return OffsetSlots<8, Offset>(data, begin, n, out);
-  if (width == 16) return OffsetSlots<16, Offset>(data, begin, n, out);
-  OffsetSlots<32, Offset>(data, begin, n, out);
 }
 
 int WidthOf(const arrow::ArrayData& data) {
@@ -123,6 +117,11 @@ BinaryLengthRange MeasureLengths(const arrow::ArrayData& data, int64_t begin, in
     default:
       return {WidthOf(data), WidthOf(data)};
   }
+}
+
+int64_t FirstByte(const arrow::ArrayData& data, int64_t row) {
+  const auto id = data.type->id();
+  return id == Type::STRING || id == Type::BINARY ? data.GetValues<int32_t>(1)[row] : data.GetValues<int64_t>(1)[row];
 }
 
 void BinaryWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t length, uint64_t* out) {
@@ -176,10 +175,10 @@ void BinaryLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, 
   }
 }
 
-void BinarySlots(const arrow::ArrayData& data, int width, int64_t begin, int64_t n, uint8_t* out) {
+void BinarySlots(const arrow::ArrayData& data, int64_t begin, int64_t n, uint8_t* out) {
   const auto id = data.type->id();
-  if (id == Type::STRING || id == Type::BINARY) return OffsetSlots<int32_t>(data, width, begin, n, out);
-  OffsetSlots<int64_t>(data, width, begin, n, out);
+  if (id == Type::STRING || id == Type::BINARY) return OffsetSlots<int32_t>(data, begin, n, out);
+  OffsetSlots<int64_t>(data, begin, n, out);
 }
 
 uint64_t BinaryWord(std::string_view view, int piece) {

@@ -28,6 +28,10 @@ struct BinaryLengthRange {
 /// Of the rows [begin, end) of a binary array; null rows may count.
 BinaryLengthRange MeasureLengths(const arrow::ArrayData& data, int64_t begin, int64_t end);
 
+/// Where the bytes of a row begin in a binary array's memory, or, of the row behind the last, where they end. The array
+/// has rows. Not of fixed-size binaries.
+int64_t FirstByte(const arrow::ArrayData& data, int64_t row);
+
 /// Of the rows [begin, begin + length) of a binary array: bytes [8 * piece, 8 * piece + 8) as a big-endian number, zero
 /// after the end; anything for null rows.
 void BinaryWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t length, uint64_t* out);
@@ -39,9 +43,10 @@ void FixedBinaryWords(const arrow::ArrayData& data, int64_t bytes, int piece, in
 /// The number of bytes of each of these rows.
 void BinaryLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out);
 
-/// `n` rows' bytes in slots of `width` (8, 16 or 32), which is more than the longest has: from the slot's first byte
-/// on, and their number in its last. Not of fixed-size binaries.
-void BinarySlots(const arrow::ArrayData& data, int width, int64_t begin, int64_t n, uint8_t* out);
+/// `n` rows' bytes, at most kSlotTextBytes each, in slots of 8: from the slot's first byte on, and their number in its
+/// last. Not of fixed-size binaries.
+constexpr int64_t kSlotTextBytes = 7;
+void BinarySlots(const arrow::ArrayData& data, int64_t begin, int64_t n, uint8_t* out);
 
 /// A word, as BinaryWords has it, of one value.
 uint64_t BinaryWord(std::string_view view, int piece);

@@ -133,4 +133,75 @@ void PartitionWriter::Finish() {
   StoreFence();
 }
 
+arrow::Result<PartitionTextWriter> PartitionTextWriter::Make(std::vector<uint8_t*> next, arrow::MemoryPool* pool) {
+  PartitionTextWriter writer;
+  writer.first_ = next;
+  writer.next_ = std::move(next);
+  ARROW_ASSIGN_OR_RAISE(writer.lines_buffer_,
+                        arrow::AllocateBuffer(static_cast<int64_t>(writer.next_.size()) * kRoom, pool));
+  writer.lines_ = writer.lines_buffer_->mutable_data();
+  return writer;
+}
+
+void PartitionTextWriter::Flush(const uint8_t* lines, uint8_t* begin, uint8_t* first) {
+  if (begin < first) {
+    // The head belongs to another writer.
+    std::memcpy(first, lines + (first - begin), static_cast<size_t>(kBatch - (first - begin)));
+    return;
+  }
+  for (int64_t at = 0; at < kBatch; at += PartitionWriter::kLine) StoreLine(begin + at, lines + at);
+}
+
+void PartitionTextWriter::AppendLong(uint32_t partition, const uint8_t* bytes, int64_t length) {
+  uint8_t* const lines = lines_ + partition * static_cast<size_t>(kRoom);
+  while (length > 0) {
+    uint8_t* const to = next_[partition];
+    const uintptr_t place = PlaceInBatch(to);
+    const int64_t n = std::min(length, kBatch - static_cast<int64_t>(place));
+    std::memcpy(lines + place, bytes, static_cast<size_t>(n));
+    next_[partition] = to + n;
+    if (static_cast<int64_t>(place) + n == kBatch) Flush(lines, to - place, first_[partition]);
+    bytes += n;
+    length -= n;
+  }
+}
+
+void PartitionTextWriter::Append(const uint16_t* partitions, const uint8_t* bytes, int64_t readable,
+                                 const uint64_t* lengths, int64_t n, const uint8_t** places) {
+  constexpr int64_t kLine = PartitionWriter::kLine;
+  const uint8_t* const end = bytes + readable;
+  uint8_t* const all_lines = lines_;
+  uint8_t** const next = next_.data();
+  for (int64_t i = 0; i < n; ++i) {
+    const uint32_t p = partitions[i];
+    const auto length = static_cast<int64_t>(lengths[i]);
+    uint8_t* const to = next[p];
+    places[i] = to;
+    if (length <= kLine && end - bytes >= kLine) [[likely]] {
+      // A whole line is read and written, whatever the length: a number of bytes known in advance is copied fast.
+      uint8_t* const lines = all_lines + p * static_cast<size_t>(kRoom);
+      const uintptr_t place = PlaceInBatch(to);
+      std::memcpy(lines + place, bytes, kLine);
+      next[p] = to + length;
+      if (static_cast<int64_t>(place) + length >= kBatch) {
+        Flush(lines, to - place, first_[p]);
+        std::memcpy(lines, lines + kBatch, kLine);
+      }
+    } else {
+      AppendLong(p, bytes, length);
+    }
+    bytes += length;
+  }
+}
+
+void PartitionTextWriter::Finish() {
+  for (size_t p = 0; p < next_.size(); ++p) {
+    uint8_t* const begin = next_[p] - PlaceInBatch(next_[p]);
+    uint8_t* const from = begin < first_[p] ? first_[p] : begin;
+    if (from == next_[p]) continue;
+    std::memcpy(from, lines_ + p * static_cast<size_t>(kRoom) + (from - begin), static_cast<size_t>(next_[p] - from));
+  }
+  StoreFence();
+}
+
 }  // namespace weft::kernels

@@ -93,4 +93,35 @@ class PartitionWriter {
   uint8_t* lines_ = nullptr;
 };
 
+/// Scatters the bytes of texts, those of a partition one after the other. As thread-safe as PartitionWriter.
+class PartitionTextWriter {
+ public:
+  /// `next[p]` is where this writer's first byte of partition p goes.
+  static arrow::Result<PartitionTextWriter> Make(std::vector<uint8_t*> next, arrow::MemoryPool* pool);
+
+  /// Appends `n` texts that lie one after the other from `bytes` on, where `readable` bytes can be read; the i-th has
+  /// lengths[i] bytes and goes to partition partitions[i]. Writes where its first byte went to `places`.
+  void Append(const uint16_t* partitions, const uint8_t* bytes, int64_t readable, const uint64_t* lengths, int64_t n,
+              const uint8_t** places);
+
+  /// Writes out what is left in the lines. Must be called once, after the last Append.
+  void Finish();
+
+ private:
+  /// Lines that are written together, so that fewer texts end a batch, and room for what runs over it.
+  static constexpr int64_t kBatch = 4 * PartitionWriter::kLine;
+  static constexpr int64_t kRoom = kBatch + PartitionWriter::kLine;
+
+  static uintptr_t PlaceInBatch(const uint8_t* address) {
+    return reinterpret_cast<uintptr_t>(address) & static_cast<uintptr_t>(kBatch - 1);
+  }
+  static void Flush(const uint8_t* lines, uint8_t* begin, uint8_t* first);
+  void AppendLong(uint32_t partition, const uint8_t* bytes, int64_t length);
+
+  std::vector<uint8_t*> first_;
+  std::vector<uint8_t*> next_;
+  std::unique_ptr<arrow::Buffer> lines_buffer_;
+  uint8_t* lines_ = nullptr;
+};
+
 }  // namespace weft::kernels
