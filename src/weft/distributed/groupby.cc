@@ -181,16 +181,16 @@ arrow::Result<std::shared_ptr<arrow::Table>> Spread(const arrow::Table& grouped,
 
 arrow::Result<std::shared_ptr<arrow::Table>> OrderByKeys(Communicator& communicator,
                                                          std::shared_ptr<arrow::Table> grouped,
-                                                         const kernels::GroupByOptions& options,
-                                                         const Context& context, Placement* lies) {
+                                                         const kernels::GroupByOptions& options, const Context& context,
+                                                         Placement* lies) {
   kernels::SortOptions order;
   for (size_t key = 0; key < options.keys.size(); ++key) order.keys.push_back({static_cast<int>(key), true});
   order.nan_is_null = options.nan_is_null;
   return Sort(communicator, std::move(grouped), order, context, lies);
 }
 
-/// Whether rows of one key lie on one rank, by hash or because they are in order; where few rows stand in the way of the
-/// latter, these are moved. `order`: the keys as the hash takes them.
+/// Whether rows of one key lie on one rank, by hash or because they are in order; where few rows stand in the way of
+/// the latter, these are moved. `order`: the keys as the hash takes them.
 arrow::Result<bool> BringTogether(Communicator& communicator, const kernels::GroupByOptions& options,
                                   const Context& context, const Placement& lies, std::vector<int>* order,
                                   std::shared_ptr<arrow::Table>* table) {

@@ -15,10 +15,10 @@
 
 namespace weft::distributed {
 
-/// That the rows of a table are in order over all ranks: each rank's sorted, and none of rank r after any of rank r + 1.
-/// Any choice of rows that stay in order keeps it. What a sort made on one rank says nothing about what another sort
-/// made on the next, so a claim has the sort's number, which is the same on all ranks and no other sort's; it holds
-/// where all ranks have the same claim. The default claims nothing.
+/// That the rows of a table are in order over all ranks: each rank's sorted, and none of rank r after any of rank r
+/// + 1. Any choice of rows that stay in order keeps it. What a sort made on one rank says nothing about what another
+/// sort made on the next, so a claim has the sort's number, which is the same on all ranks and no other sort's; it
+/// holds where all ranks have the same claim. The default claims nothing.
 class RowOrder {
  public:
   RowOrder() = default;
@@ -67,8 +67,8 @@ class Placement {
   Placement(const Communicator& communicator, const std::vector<int>& keys, bool nan_is_null);
   /// Of a table in order, of whose hashes nothing is known.
   explicit Placement(RowOrder order) : order_(std::move(order)) {}
-  /// As `like` has it, in any order, for other columns: for each place in the hash, the columns that hold its values. Nothing is
-  /// known where a place has none.
+  /// As `like` has it, in any order, for other columns: for each place in the hash, the columns that hold its values.
+  /// Nothing is known where a place has none.
   Placement(const Placement& like, std::vector<std::vector<int>> columns);
 
   bool known() const { return !columns_.empty() || order_.known(); }
