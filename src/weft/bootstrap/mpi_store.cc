@@ -221,7 +221,11 @@ arrow::Result<std::shared_ptr<Store>> OpenMpiStore(const std::string& url, const
   Told told;
   if (place.rank == 0) told = Serve(place, &server);
   ARROW_ASSIGN_OR_RAISE(told, Tell(place, options, std::move(told)));
-  ARROW_ASSIGN_OR_RAISE(auto client, Connect(told, options));
+  auto connected = Connect(told, options);
+  // The server stays until all have come to it, whatever rank 0 then makes of its own arguments.
+  ARROW_RETURN_NOT_OK(
+      Collect(options, "MPI_Ibarrier", [&](MPI_Request* request) { return MPI_Ibarrier(place.comm, request); }));
+  ARROW_ASSIGN_OR_RAISE(auto client, std::move(connected));
   StoreJob job{.job = told.job, .secret = told.secret, .rank = place.rank, .world_size = place.size};
   return std::make_shared<MpiStore>(std::move(client), std::move(server), std::move(job));
 }
