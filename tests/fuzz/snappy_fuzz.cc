@@ -28,7 +28,7 @@ void Run(const uint8_t* data, size_t size) {
   std::vector<uint8_t> out(size_t{wanted} + kSnappySlack, kUntouched);
   const bool ours = UncompressSnappy({in.data(), bytes.size()}, out.data(), wanted);
   static const std::unique_ptr<arrow::util::Codec> codec = *arrow::util::Codec::Create(arrow::Compression::SNAPPY);
-  std::vector<uint8_t> expected(wanted);
+  std::vector<uint8_t> expected(size_t{wanted} + 1);
   const auto length = codec->Decompress(static_cast<int64_t>(bytes.size()), bytes.data(), wanted, expected.data());
   const bool theirs = length.ok() && *length == wanted;
   Require(!ours || theirs);
