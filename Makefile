@@ -43,7 +43,7 @@ sanitize: setup
 	tools/sanitize.sh asan-ubsan
 	tools/sanitize.sh tsan
 
-# One table: work, Weft, each peer, ratio, limit; about an hour. `make bench QUICK=1` takes three minutes.
+# One table: work, Weft, each peer, ratio, limit; about twenty minutes. `make bench QUICK=1` takes one.
 bench: build
 	$(BIN)/python benchmarks/peers.py $(if $(QUICK),--quick)
 

@@ -1,6 +1,6 @@
 """Weft beside what a user would pick instead, in one run on one machine: one table of work, engines, ratio and limit.
 
-    python benchmarks/peers.py                             # everything of the table of aims; --quick for three minutes
+    python benchmarks/peers.py                             # everything of the table of aims; --quick for one minute
     python benchmarks/peers.py --work join sort --rows 4500000 --ranks 2
 
 Kinds of work: ``join`` (int64, 4.5 and 18.2 million rows a side), ``shapes`` (of joins: string key, two keys, left,

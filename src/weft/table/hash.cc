@@ -1,5 +1,6 @@
 #include "weft/table/hash.h"
 
+#include <arrow/array.h>
 #include <arrow/array/data.h>
 #include <arrow/util/bit_block_counter.h>
 #include <arrow/util/bit_util.h>
