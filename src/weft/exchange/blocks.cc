@@ -1,5 +1,6 @@
 #include "weft/exchange/blocks.h"
 
+#include <arrow/array.h>
 #include <arrow/array/concatenate.h>
 #include <arrow/util/byte_size.h>
 

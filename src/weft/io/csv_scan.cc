@@ -1,5 +1,6 @@
 #include "weft/io/csv_scan.h"
 
+#include <arrow/buffer.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/status.h>
 

@@ -1,5 +1,6 @@
 #include "weft/io/manifest.h"
 
+#include <arrow/array.h>
 #include <arrow/buffer.h>
 #include <arrow/filesystem/filesystem.h>
 #include <arrow/io/interfaces.h>

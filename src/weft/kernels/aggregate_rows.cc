@@ -1,4 +1,5 @@
 // States that keep a row for each group.
+#include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
 
 #include <limits>

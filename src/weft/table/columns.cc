@@ -1,5 +1,6 @@
 #include "weft/table/columns.h"
 
+#include <arrow/type_traits.h>
 #include <arrow/util/checked_cast.h>
 
 #include <algorithm>
