@@ -400,7 +400,8 @@ std::vector<int64_t> Digest(const arrow::Table& table) {
     uint64_t sum = 0;
     for (const auto& chunk : column->chunks()) {
       const auto& values = static_cast<const arrow::Int64Array&>(*chunk);
-      for (int64_t i = 0; i < values.length(); ++i) sum += values.IsNull(i) ? 0 : static_cast<uint64_t>(values.Value(i));
+      for (int64_t i = 0; i < values.length(); ++i)
+        sum += values.IsNull(i) ? 0 : static_cast<uint64_t>(values.Value(i));
     }
     out.push_back(static_cast<int64_t>(sum));
     out.push_back(column->null_count());
