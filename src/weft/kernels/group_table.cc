@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <numeric>
-#include <string_view>
 #include <utility>
 
 #include "weft/kernels/group_keys.h"

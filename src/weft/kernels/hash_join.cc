@@ -205,8 +205,8 @@ arrow::Status HashJoiner::MakeWords() {
   if (tuning_.exact_words && tuning_.hash_mask == ~uint64_t{0}) {
     ARROW_ASSIGN_OR_RAISE(exact_, MakeCodes(&*sides_[0], &*sides_[1], options_, context_));
   }
+  if (exact_) return arrow::Status::OK();
   for (auto& side : sides_) {
-    if (exact_) break;
     const uint64_t salt = &side == &sides_[0] ? 0 : 0x5851f42d4c957f2dULL;
     ARROW_RETURN_NOT_OK(side->MakeHashWords(options_, tuning_.hash_mask, salt, context_));
   }
@@ -228,8 +228,7 @@ int HashJoiner::ChoosePartitionBits() {
   const int64_t build_rows = side(build)->rows();
   if (build_rows <= kUnpartitionedRows) return 0;
   if (build_rows <= kMostUnpartitionedRows && side(Other(build))->rows() / build_rows >= kManyProbes) return 0;
-  const auto partitions = static_cast<uint64_t>((build_rows + kPartitionRows - 1) / kPartitionRows);
-  return std::min(static_cast<int>(std::bit_width(partitions - 1)), kMaxPartitionBits);
+  return PartitionBits(build_rows, kPartitionRows);
 }
 
 arrow::Status HashJoiner::ChooseCut() {

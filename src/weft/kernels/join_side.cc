@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "weft/kernels/key_texts.h"
+#include "weft/kernels/radix_partition.h"
 #include "weft/table/hash.h"
 
 namespace weft::kernels {
@@ -189,9 +190,6 @@ void BitsToBytes(const uint8_t* bits, int64_t offset, int64_t n, uint8_t* out) {
   for (; i < n; ++i) out[i] = arrow::bit_util::GetBit(bits, offset + i);
 }
 
-/// Texts of more bytes than this on average stay where they are: to copy one costs more than to look for it later.
-constexpr int64_t kMovedTextBytes = 64;
-
 uint64_t Mix(uint64_t x) {
   x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
   x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
@@ -341,7 +339,7 @@ arrow::Status JoinSide::MeasureTexts(const Context& context) {
 }
 
 bool JoinSide::TextsMove(const SideColumn& c) const {
-  return c.longest >= 0 && c.longest < int64_t{1} << kTextLengthBits && c.text_bytes <= rows_ * kMovedTextBytes &&
+  return c.longest >= 0 && c.longest < int64_t{1} << kTextLengthBits && c.text_bytes <= rows_ * kMostMovedTextBytes &&
          c.text_bytes < int64_t{1} << kTextPlaceBits;
 }
 

@@ -24,20 +24,11 @@ arrow::Status JoinTable::BuildByPlace(const uint64_t* words, uint32_t n) {
   const WordCut cut = cut_;
   ARROW_ASSIGN_OR_RAISE(uint32_t* const begins, begins_.Reserve(int64_t{cut.places} + 2));
   ARROW_ASSIGN_OR_RAISE(uint32_t* const table_rows, rows_.Reserve(int64_t{n} + kWritten));
-  std::fill(begins, begins + cut.places, 0);
-  for (uint32_t i = 0; i < n; ++i) ++begins[cut.Place(words[i])];
-  uint32_t end = 0;
-  uint32_t most = 0;
-  for (uint32_t p = 0; p < cut.places; ++p) {
-    most = std::max(most, begins[p]);
-    end += begins[p];
-    begins[p] = end;
-  }
-  // Words that are too great find the last bucket, which is empty.
-  begins[cut.places] = begins[cut.places + 1] = n;
-  for (uint32_t i = n; i-- > 0;) table_rows[--begins[cut.Place(words[i])]] = i;
+  const auto place_of = [cut](uint64_t word) { return cut.Place(word); };
+  unique_ = GroupByPlace(words, n, cut.places, place_of, begins, table_rows) <= 1;
+  // Words that are too great find one more bucket, which is empty.
+  begins[cut.places + 1] = n;
   std::fill_n(table_rows + n, kWritten, 0);
-  unique_ = most <= 1;
   return arrow::Status::OK();
 }
 

@@ -11,9 +11,7 @@
 #include <vector>
 
 #include "weft/base/cpu_level.h"
-#include "weft/kernels/row_order.h"
 #include "weft/kernels/row_partitions.h"
-#include "weft/kernels/row_runs.h"
 
 namespace weft::kernels {
 namespace {
@@ -37,16 +35,12 @@ bool IsText(arrow::Type::type id) { return arrow::is_base_binary_like(id); }
 /// Whether rows can take all columns along, and whether that pays: texts are reached for at random otherwise, while
 /// fixed-width columns alone are gathered as fast as they are moved.
 bool ShouldMove(const arrow::Table& table) {
-  const auto& all = table.columns();
-  if (std::none_of(all.begin(), all.end(), [](const auto& column) { return IsText(column->type()->id()); }))
-    return false;
-  return std::all_of(table.columns().begin(), table.columns().end(), [](const auto& column) {
-    const arrow::DataType& type = *column->type();
-    if (column->null_count() > 0) return false;
-    if (IsText(type.id())) return true;
-    return arrow::is_fixed_width(type.id()) && type.id() != arrow::Type::DICTIONARY &&
-           type.id() != arrow::Type::EXTENSION && type.bit_width() % 8 == 0;
-  });
+  const auto& columns = table.columns();
+  const auto is_text = [](const auto& column) { return IsText(column->type()->id()); };
+  const auto can_move = [&](const auto& column) {
+    return is_text(column) ? column->null_count() == 0 : RowPartitions::CanMove(*column);
+  };
+  return std::any_of(columns.begin(), columns.end(), is_text) && std::all_of(columns.begin(), columns.end(), can_move);
 }
 
 /// What rows are partitioned by: the first word of their keys, or bytes of texts from where most of a sample begin to
@@ -227,8 +221,6 @@ arrow::Result<TablePtr> SortByPartitions(const TablePtr& table, const SortOption
                                          const Context& context) {
   const int64_t rows = table->num_rows();
   if (rows < kLeastRows || layout.levels() == 0 || !ShouldMove(*table)) return nullptr;
-  ARROW_ASSIGN_OR_RAISE(const auto runs, FindRuns(layout, rows, kMostMergedRuns, context));
-  if (!runs.empty()) return nullptr;
   const FirstCodes codes(layout, rows);
   const auto splitters = ChooseSplitters(codes, rows);
   if (splitters.empty()) return nullptr;

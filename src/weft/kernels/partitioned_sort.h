@@ -13,7 +13,7 @@
 namespace weft::kernels {
 
 /// The table sorted as `options` say, whose keys `layout` holds; nullptr where it does not pay or cannot be done so:
-/// few rows, rows that are a few sorted runs, columns with nulls, of nested values or long texts, keys of which few
+/// few rows, columns with nulls, of nested values or long texts, keys of which few
 /// have most of the rows, no memory for a copy. Equal rows keep their order; the same for any number of threads.
 /// Source: sample sort, Frazer, McKellar, "Samplesort", JACM 1970.
 arrow::Result<std::shared_ptr<arrow::Table>> SortByPartitions(const std::shared_ptr<arrow::Table>& table,

@@ -60,6 +60,35 @@ struct WordCut {
   uint32_t MixedPartition(uint64_t word) const { return static_cast<uint32_t>((MixWord(word) >> 1) >> (63 - bits)); }
 };
 
+/// The bits of partitions of about `partition_rows` rows, at most kMaxPartitionBits. There must be rows.
+inline int PartitionBits(int64_t rows, int64_t partition_rows) {
+  const auto partitions = static_cast<uint64_t>((rows + partition_rows - 1) / partition_rows);
+  return std::min(static_cast<int>(std::bit_width(partitions - 1)), kMaxPartitionBits);
+}
+
+/// Groups the numbers 0 ... n - 1 by place_of(word), which is below `places`, ascending within one: those of place p
+/// are rows[begins[p]] up to begins[p + 1]; `begins` has places + 1. Returns the most that a place has.
+template <typename PlaceOf>
+uint32_t GroupByPlace(const uint64_t* words, uint32_t n, uint32_t places, const PlaceOf& place_of, uint32_t* begins,
+                      uint32_t* rows) {
+  std::fill(begins, begins + places, 0);
+  for (uint32_t i = 0; i < n; ++i) ++begins[place_of(words[i])];
+  uint32_t end = 0;
+  uint32_t most = 0;
+  for (uint32_t p = 0; p < places; ++p) {
+    most = std::max(most, begins[p]);
+    end += begins[p];
+    begins[p] = end;
+  }
+  begins[places] = n;
+  // From the last to the first, so that what was a place's end becomes its begin.
+  for (uint32_t i = n; i-- > 0;) rows[--begins[place_of(words[i])]] = i;
+  return most;
+}
+
+/// Texts of more bytes than this on average are not moved with their rows: to copy one costs more than to reach for it.
+constexpr int64_t kMostMovedTextBytes = 64;
+
 /// Adds the partition of each word to `counts` (2^bits entries).
 void CountPartitions(const uint64_t* words, int64_t n, const WordCut& cut, int64_t* counts);
 

@@ -478,8 +478,13 @@ arrow::Result<PoolArray<int64_t>> OrderWords(const KeyLayout* layout, int levels
 }  // namespace
 
 arrow::Result<PoolArray<int64_t>> OrderRows(const KeyLayout& layout, int64_t rows, const Context& context) {
-  const int bits = layout.levels() == 0 || layout.binary(0) != nullptr ? 0 : layout.bits(0);
   ARROW_ASSIGN_OR_RAISE(const auto runs, FindRuns(layout, rows, kMostMergedRuns, context));
+  return OrderRows(layout, rows, runs, context);
+}
+
+arrow::Result<PoolArray<int64_t>> OrderRows(const KeyLayout& layout, int64_t rows, const std::vector<int64_t>& runs,
+                                            const Context& context) {
+  const int bits = layout.levels() == 0 || layout.binary(0) != nullptr ? 0 : layout.bits(0);
   return OrderWords(
       &layout, layout.levels(), bits, rows,
       [&](int64_t begin, int64_t length, uint64_t* out) { layout.Words(0, begin, length, out); }, runs, context);

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "weft/base/context.h"
 #include "weft/kernels/key_encoding.h"
@@ -21,6 +22,9 @@ constexpr int64_t kMostMergedRuns = 16;
 /// of threads. Needs 32 bytes a row (8 where key and row number fit one word together) besides the result, and 8
 /// for each further level. Nothing besides the result where the rows are in order.
 arrow::Result<PoolArray<int64_t>> OrderRows(const KeyLayout& layout, int64_t rows, const Context& context);
+/// The same where `runs` is what FindRuns says of kMostMergedRuns.
+arrow::Result<PoolArray<int64_t>> OrderRows(const KeyLayout& layout, int64_t rows, const std::vector<int64_t>& runs,
+                                            const Context& context);
 
 /// The same for keys that are numbers below 2^bits.
 arrow::Result<PoolArray<int64_t>> OrderNumbers(std::span<const int64_t> numbers, int bits, const Context& context);

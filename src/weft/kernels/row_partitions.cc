@@ -11,8 +11,6 @@ namespace {
 
 constexpr int64_t kLeastBlockRows = 1 << 17;
 constexpr int64_t kMostBlocks = 64;
-/// Texts of more bytes than this on average are not moved.
-constexpr uint64_t kMovedBytes = 64;
 /// Lengths that stand for null, and for texts so long that none is moved.
 constexpr uint32_t kNullLength = UINT32_MAX;
 constexpr uint32_t kLongest = kNullLength - 1;
@@ -89,7 +87,7 @@ arrow::Result<std::optional<RowPartitions::Texts>> RowPartitions::MoveTexts(
   }));
   uint64_t all = 0;
   for (uint64_t& sum : sums) all += std::exchange(sum, all);
-  if (all > static_cast<uint64_t>(entries()) * kMovedBytes) return std::nullopt;
+  if (all > static_cast<uint64_t>(entries() * kMostMovedTextBytes)) return std::nullopt;
   Texts texts;
   ARROW_ASSIGN_OR_RAISE(texts.begins,
                         arrow::AllocateBuffer((entries() + 1) * static_cast<int64_t>(sizeof(uint64_t)), context.pool));
@@ -115,11 +113,16 @@ arrow::Result<std::optional<RowPartitions::Texts>> RowPartitions::MoveTexts(
   return texts;
 }
 
+bool RowPartitions::CanMove(const arrow::ChunkedArray& column) {
+  const arrow::DataType& type = *column.type();
+  if (type.id() == arrow::Type::DICTIONARY || type.id() == arrow::Type::EXTENSION) return false;
+  return column.null_count() == 0 && arrow::is_fixed_width(type.id()) && type.bit_width() % 8 == 0;
+}
+
 arrow::Result<std::shared_ptr<arrow::Array>> RowPartitions::MoveColumn(const arrow::ChunkedArray& column,
                                                                        const Context& context) const {
+  if (!CanMove(column)) return nullptr;
   const auto& type = column.type();
-  if (column.null_count() > 0 || !arrow::is_fixed_width(type->id()) || type->bit_width() % 8 != 0) return nullptr;
-  if (type->id() == arrow::Type::DICTIONARY || type->id() == arrow::Type::EXTENSION) return nullptr;
   const int width = type->bit_width() / 8;
   const auto read = [&](int64_t begin, int64_t length, const auto& append) {
     VisitChunks(column, begin, length, [&](const arrow::Array& chunk, int64_t, int64_t row, int64_t count) {

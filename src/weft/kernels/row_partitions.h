@@ -73,8 +73,8 @@ class RowPartitions {
   }
 
   /// Texts in the order of entries: text e is bytes[begins[e]] up to where the next begins. `begins` has one more for
-  /// the end of the last, and kNullText is set in those of null (data() nullptr). Nothing where they have more than 64
-  /// bytes on average: to copy such texts costs more than to reach for them.
+  /// the end of the last, and kNullText is set in those of null (data() nullptr). Nothing where they have more than
+  /// kMostMovedTextBytes bytes on average.
   struct Texts {
     std::shared_ptr<arrow::Buffer> begins;
     std::shared_ptr<arrow::Buffer> bytes;
@@ -83,7 +83,9 @@ class RowPartitions {
   arrow::Result<std::optional<Texts>> MoveTexts(const std::function<std::string_view(int64_t row)>& view,
                                                 const Context& context) const;
 
-  /// A column's values in the order of entries. nullptr where it has nulls or values of no fixed number of bytes.
+  /// Whether MoveColumn takes a column: of values of a fixed number of bytes, without nulls.
+  static bool CanMove(const arrow::ChunkedArray& column);
+  /// A column's values in the order of entries; nullptr where it is none that CanMove.
   arrow::Result<std::shared_ptr<arrow::Array>> MoveColumn(const arrow::ChunkedArray& column,
                                                           const Context& context) const;
 

@@ -80,9 +80,12 @@ arrow::Result<std::shared_ptr<arrow::Table>> Sort(const std::shared_ptr<arrow::T
       order_span.AddRows(table->num_rows());
       ARROW_ASSIGN_OR_RAISE(const auto columns, KeyColumns(*table, options, context));
       ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(columns, Directions(options), context));
-      ARROW_ASSIGN_OR_RAISE(auto sorted, SortByPartitions(table, options, layout, context));
-      if (sorted != nullptr) return sorted;
-      ARROW_ASSIGN_OR_RAISE(rows, OrderRows(layout, table->num_rows(), context));
+      ARROW_ASSIGN_OR_RAISE(const auto runs, FindRuns(layout, table->num_rows(), kMostMergedRuns, context));
+      if (runs.empty()) {
+        ARROW_ASSIGN_OR_RAISE(auto sorted, SortByPartitions(table, options, layout, context));
+        if (sorted != nullptr) return sorted;
+      }
+      ARROW_ASSIGN_OR_RAISE(rows, OrderRows(layout, table->num_rows(), runs, context));
     }
     if (AreAllInPlace(rows.span())) return table;
     TraceSpan span(context.tracer, "sort.gather");

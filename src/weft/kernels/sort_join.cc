@@ -1,7 +1,6 @@
 #include "weft/kernels/sort_join.h"
 
 #include <algorithm>
-#include <bit>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -72,7 +71,7 @@ class SortJoiner {
   /// from what is in the cache. False where one partition would have most of the work.
   arrow::Result<bool> JoinByPlace(const WordCut& cut, JoinSide* left, JoinSide* right,
                                   std::vector<ChunkList>* out) const;
-  static arrow::Status GroupByPlace(const SideView& view, const WordCut& cut, Places* places);
+  static arrow::Status FindPlaces(const SideView& view, const WordCut& cut, Places* places);
   arrow::Status JoinPartition(const ViewPair& views, const WordCut& cut, ChunkList* out) const;
   template <typename Rows>
   arrow::Status AddRun(const Rows& left, const Rows& right, bool matched, const ViewPair& views, PairBuffer* pairs,
@@ -245,30 +244,22 @@ arrow::Result<std::optional<WordCut>> SortJoiner::ChooseCut(JoinSide* left, Join
     both = both.has_value() ? both->With(*range) : *range;
   }
   if (!both.has_value() || both->extent > most) return std::nullopt;
-  const auto partitions = static_cast<uint64_t>((rows + kPartitionRows - 1) / kPartitionRows);
-  return WordCut::ByRange(std::min(static_cast<int>(std::bit_width(partitions - 1)), kMaxPartitionBits), both->least,
-                          both->extent);
+  return WordCut::ByRange(PartitionBits(rows, kPartitionRows), both->least, both->extent);
 }
 
-arrow::Status SortJoiner::GroupByPlace(const SideView& view, const WordCut& cut, Places* places) {
+arrow::Status SortJoiner::FindPlaces(const SideView& view, const WordCut& cut, Places* places) {
   const auto n = static_cast<uint32_t>(view.rows);
-  const uint64_t* const words = view.words();
   ARROW_ASSIGN_OR_RAISE(uint32_t* const begins, places->begins.Reserve(int64_t{cut.places} + 1));
   ARROW_ASSIGN_OR_RAISE(uint32_t* const rows, places->rows.Reserve(n));
-  std::fill(begins, begins + cut.places, 0);
-  for (uint32_t i = 0; i < n; ++i) ++begins[cut.RangedPlace(words[i])];
-  uint32_t end = 0;
-  for (uint32_t p = 0; p < cut.places; ++p) begins[p] = end += begins[p];
-  begins[cut.places] = n;
-  for (uint32_t i = n; i-- > 0;) rows[--begins[cut.RangedPlace(words[i])]] = i;
+  GroupByPlace(view.words(), n, cut.places, [cut](uint64_t word) { return cut.RangedPlace(word); }, begins, rows);
   return arrow::Status::OK();
 }
 
 arrow::Status SortJoiner::JoinPartition(const ViewPair& views, const WordCut& cut, ChunkList* out) const {
   Places left(context_.pool);
   Places right(context_.pool);
-  ARROW_RETURN_NOT_OK(GroupByPlace(views.left, cut, &left));
-  ARROW_RETURN_NOT_OK(GroupByPlace(views.right, cut, &right));
+  ARROW_RETURN_NOT_OK(FindPlaces(views.left, cut, &left));
+  ARROW_RETURN_NOT_OK(FindPlaces(views.right, cut, &right));
   PairBuffer pairs(context_.pool, chunk_rows_);
   ARROW_RETURN_NOT_OK(pairs.Open());
   const auto rows_at = [](const Places& places, uint32_t p) {
