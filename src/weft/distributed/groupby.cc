@@ -189,20 +189,6 @@ arrow::Result<std::shared_ptr<arrow::Table>> OrderByKeys(Communicator& communica
   return Sort(communicator, std::move(grouped), order, context, lies);
 }
 
-/// Whether rows of one key lie on one rank, by hash or because they are in order; where few rows stand in the way of
-/// the latter, these are moved. `order`: the keys as the hash takes them.
-arrow::Result<bool> BringTogether(Communicator& communicator, const kernels::GroupByOptions& options,
-                                  const Context& context, const Placement& lies, std::vector<int>* order,
-                                  std::shared_ptr<arrow::Table>* table) {
-  *order = lies.KeyOrder(communicator, options.keys, options.nan_is_null);
-  const auto leading = lies.order().Leading(communicator, options.keys, options.nan_is_null);
-  ARROW_ASSIGN_OR_RAISE(const auto agreed,
-                        AgreeOrders(communicator, {*order, lies.order().Claim(communicator, leading)}));
-  if (agreed[0]) return true;
-  order->clear();
-  return agreed[1] ? JoinRanges(communicator, leading, /*may_move=*/true, context, table) : false;
-}
-
 }  // namespace
 
 arrow::Result<std::shared_ptr<arrow::Table>> GroupBroadcast(const std::shared_ptr<arrow::Table>& table,
@@ -268,7 +254,8 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator,
   const Placement before = lies == nullptr ? Placement() : std::exchange(*lies, Placement());
   if (communicator.world_size() == 1) return kernels::GroupBy(table, options, context);
   std::vector<int> order;
-  ARROW_ASSIGN_OR_RAISE(const bool together, BringTogether(communicator, options, context, before, &order, &table));
+  ARROW_ASSIGN_OR_RAISE(const bool together, BringTogether(communicator, before, options.keys, options.nan_is_null,
+                                                           /*may_move=*/true, context, &order, &table));
   const bool by_range = together && order.empty();
   if (by_range) order = AllOf(options.keys);
   const bool states = kernels::AllMergeable(options);

@@ -108,4 +108,16 @@ arrow::Result<bool> JoinRanges(Communicator& communicator, const kernels::SortOp
   return true;
 }
 
+arrow::Result<bool> BringTogether(Communicator& communicator, const Placement& lies, const std::vector<int>& keys,
+                                  bool nan_is_null, bool may_move, const Context& context, std::vector<int>* hash_order,
+                                  TablePtr* table) {
+  *hash_order = lies.KeyOrder(communicator, keys, nan_is_null);
+  const auto leading = lies.order().Leading(communicator, keys, nan_is_null);
+  ARROW_ASSIGN_OR_RAISE(const auto agreed,
+                        AgreeOrders(communicator, {*hash_order, lies.order().Claim(communicator, leading)}));
+  if (agreed[0]) return true;
+  hash_order->clear();
+  return agreed[1] ? JoinRanges(communicator, leading, may_move, context, table) : false;
+}
+
 }  // namespace weft::distributed

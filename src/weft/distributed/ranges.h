@@ -25,4 +25,11 @@ arrow::Result<std::shared_ptr<arrow::Table>> EndKeys(const std::shared_ptr<arrow
 arrow::Result<bool> JoinRanges(Communicator& communicator, const kernels::SortOptions& order, bool may_move,
                                const Context& context, std::shared_ptr<arrow::Table>* table);
 
+/// Collective. Whether rows of equal `keys` lie on one rank, by hash or because they are in order; where few rows stand
+/// in the way of the latter, these are moved if they may be. `hash_order`: the keys as the hash takes them; empty where
+/// it is not by hash.
+arrow::Result<bool> BringTogether(Communicator& communicator, const Placement& lies, const std::vector<int>& keys,
+                                  bool nan_is_null, bool may_move, const Context& context, std::vector<int>* hash_order,
+                                  std::shared_ptr<arrow::Table>* table);
+
 }  // namespace weft::distributed

@@ -124,20 +124,6 @@ arrow::Result<kernels::PoolArray<int64_t>> KeptOfAgreed(Communicator& communicat
   return std::move(rows);
 }
 
-/// Whether duplicates lie on one rank, by hash or because rows are in order; where the result's rows need not stay
-/// where they are, few that stand in the way of the latter are moved.
-arrow::Result<bool> BringTogether(Communicator& communicator, const kernels::UniqueOptions& options,
-                                  const Placement* lies, const Context& context, TablePtr* table) {
-  if (lies == nullptr) return Together(communicator, nullptr, options.columns, options.nan_is_null);
-  const auto leading = lies->order().Leading(communicator, options.columns, options.nan_is_null);
-  ARROW_ASSIGN_OR_RAISE(const auto agreed,
-                        AgreeOrders(communicator, {lies->KeyOrder(communicator, options.columns, options.nan_is_null),
-                                                   lies->order().Claim(communicator, leading)}));
-  if (agreed[0] || !agreed[1]) return agreed[0];
-  const bool may_move = !options.maintain_order && options.keep != Keep::kNone;
-  return JoinRanges(communicator, leading, may_move, context, table);
-}
-
 }  // namespace
 
 arrow::Result<kernels::PoolArray<int64_t>> KeptRows(Communicator& communicator, const TablePtr& table,
@@ -153,7 +139,12 @@ arrow::Result<TablePtr> Unique(Communicator& communicator, TablePtr table, const
   const auto& columns = explicit_options.columns;
   ARROW_RETURN_NOT_OK(AgreeOnKeys(communicator, *table, explicit_options));
   if (communicator.world_size() > 1) {
-    ARROW_ASSIGN_OR_RAISE(const bool together, BringTogether(communicator, explicit_options, lies, context, &table));
+    // Where the result's rows stay where they are, none is moved for it.
+    const bool may_move = !options.maintain_order && options.keep != Keep::kNone;
+    std::vector<int> order;
+    ARROW_ASSIGN_OR_RAISE(const bool together,
+                          BringTogether(communicator, lies == nullptr ? Placement() : *lies, columns,
+                                        options.nan_is_null, may_move, context, &order, &table));
     NoteChoice(context, together ? "unique.in_place" : "unique.combine");
     if (together) {
       auto local = kernels::Unique(table, explicit_options, context);
