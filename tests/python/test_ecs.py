@@ -250,6 +250,8 @@ def test_an_error_of_the_program_is_not_tried_again(jobs, host):
     env = weft.init()
     env.barrier()
     if env.rank == 1:
+        # The others have left the barrier by then: nothing tells them, and they are stopped.
+        time.sleep(2)
         raise ValueError("a wrong turn")
     time.sleep(600)
     """

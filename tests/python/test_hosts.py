@@ -115,7 +115,7 @@ def test_a_host_that_is_lost(on_hosts):
     """The next epoch runs on the one that is left, from the last checkpoint."""
     done = on_hosts.ok(
         """
-        import os, signal, weft
+        import os, signal, time, weft
         from pathlib import Path
         env = weft.init()
         print("epoch", env.epoch, "of", env.world_size, flush=True)
@@ -130,6 +130,7 @@ def test_a_host_that_is_lost(on_hosts):
                 far = int(Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()[1])
                 os.kill(far, signal.SIGKILL)
                 os.kill(os.getppid(), signal.SIGKILL)
+                time.sleep(600)  # it ends with them, but not before they are gone
         env.barrier()
         print("rows", s.frame.total_rows(), flush=True)
         env.close()

@@ -58,10 +58,11 @@ bool UncompressSnappy(std::span<const uint8_t> in, uint8_t* out, int64_t size) {
   while (from < end) {
     const uint32_t tag = *from++;
     if ((tag & 3) == 0) {
-      size_t length = (tag >> 2) + 1;
+      uint32_t length = (tag >> 2) + 1;
       if (length > 60) {
-        const size_t bytes = length - 60;
-        length = (Load<uint32_t>(from) & (UINT32_MAX >> (32 - 8 * bytes))) + size_t{1};
+        const uint32_t bytes = length - 60;
+        // As in Snappy itself 2^32 bytes are none: the two agree on every input.
+        length = (Load<uint32_t>(from) & (UINT32_MAX >> (32 - 8 * bytes))) + 1;
         from += bytes;
         if (from > end) return false;
       }
