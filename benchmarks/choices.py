@@ -2,7 +2,7 @@
 
 Each line: what was asked; seconds (the slowest rank's), seconds of processors and MB sent (all ranks' together), with
 the choice and without it, medians of the repeats; what was chosen. Without: rows are put by key and joined where they
-are (no filter, no copy); frames are made anew, so that nobody knows how their rows lie.
+are (no filter, no copy); frames are made anew, so that nobody knows how their rows lie; columns are plain.
 
 `python benchmarks/choices.py --only links`, as root, measures LZ4 on links of several rates (slow_links.py).
 """
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 import weft
 
@@ -147,11 +148,40 @@ def orders(env: weft.Env, meter: Meter, rows: int) -> None:
     )
 
 
+def encodings(env: weft.Env, meter: Meter, rows: int) -> None:
+    """A column of dictionary indices, or of runs, that goes along with its rows, beside the same column plain."""
+    random = np.random.default_rng(env.rank)
+    keys = pa.array(random.integers(0, rows * env.world_size, rows))
+
+    def ways(name: str, encoded: pa.Array, plain: pa.Array) -> None:
+        ours, theirs = (weft.DataFrame(pa.table({"k": keys, "a": column}), env=env) for column in (encoded, plain))
+        other = side(env, random.integers(0, rows * env.world_size, rows), "b", 1)
+        asked: list[tuple[str, Callable[[weft.DataFrame], object]]] = [
+            ("put by key", lambda frame: frame.repartition(by="k")),
+            ("join", lambda frame: frame.merge(other, on="k", algorithm="hash")),
+        ]
+        for what, ask in asked:
+            meter.line(f"{name}: {what}", lambda ask=ask: ask(ours), lambda ask=ask: ask(theirs))
+
+    words = pa.array([f"one of a hundred texts, number {i}" for i in range(100)])
+    chosen = pa.array(random.integers(0, 100, rows), pa.int32())
+    ways("dictionary of texts", pa.DictionaryArray.from_arrays(chosen, words), words.take(chosen))
+    for length in (2, 4, 16, 1000):
+        count = -(-rows // length)
+        ends = pa.array(np.minimum((np.arange(count) + 1) * length, rows), pa.int32())
+        for kind, values in (
+            ("int64", pa.array(random.integers(0, 1 << 40, count))),
+            ("texts", words.take(pa.array(random.integers(0, 100, count)))),
+        ):
+            runs = pa.RunEndEncodedArray.from_arrays(ends, values)
+            ways(f"runs of {length} {kind}", runs, pc.run_end_decode(runs))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=2_000_000, help="of the larger side, on each rank")
     parser.add_argument("--repeat", type=int, default=3)
-    parts = ["filters", "places", "copies", "orders", "links"]
+    parts = ["filters", "places", "copies", "orders", "encodings", "links"]
     parser.add_argument("--only", choices=parts, help="one of the parts")
     options = parser.parse_args()
     if options.only == "links":
@@ -164,7 +194,7 @@ def main() -> None:
         if env.rank == 0:
             head = f"{'seconds':>8} {'work':>8} {'MB sent':>8}"
             print(f"{env.world_size} ranks, {options.rows:,} rows on each\n{'':<34}  {head}  {head}", flush=True)
-        for part in (filters, places, copies, orders):
+        for part in (filters, places, copies, orders, encodings):
             if options.only in (None, part.__name__):
                 part(env, meter, options.rows)
 

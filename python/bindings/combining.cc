@@ -26,6 +26,7 @@
 #include "weft/kernels/membership.h"
 #include "weft/kernels/set_operations.h"
 #include "weft/kernels/unique_keys.h"
+#include "weft/table/runs.h"
 #include "weft/table/tables.h"
 
 namespace weft::python {
@@ -75,11 +76,15 @@ PyTable Join(const PyTable& left, const PyTable& right, const PySession* session
       [&](Communicator& communicator, const Context& context) {
         return distributed::Join(communicator, left.table, right.table, options, context, &lie);
       },
-      [&](const Context& context) { return kernels::Join(left.table, right.table, options, context); });
+      [&](const Context& context) -> TableResult {
+        ARROW_ASSIGN_OR_RAISE(const auto plain_left, table::WithoutRuns(left.table, context));
+        ARROW_ASSIGN_OR_RAISE(const auto plain_right, table::WithoutRuns(right.table, context));
+        return kernels::Join(plain_left, plain_right, options, context);
+      });
   return {std::move(joined), std::move(lie.result)};
 }
 
-std::vector<PyTable> CutByKey(const PyTable& table, const PySession* session, std::vector<int> columns, int parts,
+std::vector<PyTable> CutByKey(const PlainTable& table, const PySession* session, std::vector<int> columns, int parts,
                               const std::vector<int>& wanted) {
   const kernels::KeyParts how{.keys = std::move(columns), .nan_is_null = true, .parts = parts};
   std::vector<PyTable> out;
@@ -90,11 +95,11 @@ std::vector<PyTable> CutByKey(const PyTable& table, const PySession* session, st
   return out;
 }
 
-PyTable Stack(const std::vector<PyTable>& tables) {
+PyTable Stack(const std::vector<PlainTable>& tables) {
   if (tables.empty()) Raise(arrow::Status::Invalid("stack: no tables"));
   std::vector<TablePtr> inputs;
   bool alike = true;
-  for (const PyTable& table : tables) {
+  for (const PlainTable& table : tables) {
     if (!table.table->schema()->Equals(*tables[0].table->schema(), /*check_metadata=*/false)) {
       Raise(arrow::Status::Invalid("stack: tables of other columns: ", table.table->schema()->ToString(), " and ",
                                    tables[0].table->schema()->ToString()));
@@ -106,9 +111,9 @@ PyTable Stack(const std::vector<PyTable>& tables) {
   return {std::move(stacked), alike ? tables[0].lies.InAnyOrder() : distributed::Placement()};
 }
 
-PyTable Concat(const std::vector<PyTable>& tables, const PySession* session, bool outer) {
+PyTable Concat(const std::vector<PlainTable>& tables, const PySession* session, bool outer) {
   std::vector<TablePtr> inputs;
-  for (const PyTable& table : tables) inputs.push_back(table.table);
+  for (const PlainTable& table : tables) inputs.push_back(table.table);
   return {Run(
       session,
       [&](Communicator& communicator, const Context& context) {
@@ -117,7 +122,7 @@ PyTable Concat(const std::vector<PyTable>& tables, const PySession* session, boo
       [&](const Context& context) { return kernels::Concat(inputs, outer, context); })};
 }
 
-void CheckUnique(const PyTable& table, const PySession* session, const std::vector<int>& columns,
+void CheckUnique(const PlainTable& table, const PySession* session, const std::vector<int>& columns,
                  const std::string& what) {
   // A value, since Run hands one on.
   const auto checked = [](const arrow::Status& status) -> arrow::Result<bool> {
@@ -132,7 +137,7 @@ void CheckUnique(const PyTable& table, const PySession* session, const std::vect
       [&](const Context& context) { return checked(kernels::CheckUniqueKeys(*table.table, columns, what, context)); });
 }
 
-PyTable CombineSets(const PyTable& left, const PyTable& right, const PySession* session, const std::string& operation,
+PyTable CombineSets(const PlainTable& left, const PlainTable& right, const PySession* session, const std::string& operation,
                     bool all) {
   kernels::SetOptions options;
   options.operation = operation == "union"       ? kernels::SetOperation::kUnion
@@ -150,7 +155,7 @@ PyTable CombineSets(const PyTable& left, const PyTable& right, const PySession* 
       })};
 }
 
-PyTable IsMember(const PyTable& left, const PyTable& right, const PySession* session, const std::vector<int>& left_keys,
+PyTable IsMember(const PlainTable& left, const PlainTable& right, const PySession* session, const std::vector<int>& left_keys,
                  const std::vector<int>& right_keys) {
   return {Run(
       session,
@@ -162,7 +167,7 @@ PyTable IsMember(const PyTable& left, const PyTable& right, const PySession* ses
       })};
 }
 
-PyTable AsofJoin(const PyTable& left, const PyTable& right, const PySession* session, int left_on, int right_on,
+PyTable AsofJoin(const PlainTable& left, const PlainTable& right, const PySession* session, int left_on, int right_on,
                  std::vector<int> left_by, std::vector<int> right_by, const std::string& direction,
                  bool allow_exact_matches, std::optional<uint64_t> tolerance, std::optional<double> float_tolerance,
                  const std::string& left_suffix, const std::string& right_suffix) {

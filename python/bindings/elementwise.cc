@@ -39,13 +39,13 @@ TablePtr RunAgreed(const PySession* session, bool agree, std::string_view operat
       local);
 }
 
-PyTable Filter(const PyTable& table, const PySession* session, const PyExpression& predicate, bool agree) {
+PyTable Filter(const PlainTable& table, const PySession* session, const PyExpression& predicate, bool agree) {
   return table.Some(RunAgreed(session, agree, "filter", [&](const Context& context) {
     return kernels::Filter(table.table, predicate.expression, context);
   }));
 }
 
-PyTable Project(const PyTable& table, const PySession* session, const std::vector<std::string>& names,
+PyTable Project(const PlainTable& table, const PySession* session, const std::vector<std::string>& names,
                 const std::vector<PyExpression>& expressions, bool agree) {
   std::vector<kernels::Projection> projections;
   for (size_t i = 0; i < names.size(); ++i) projections.push_back({names[i], expressions[i].expression});
@@ -54,7 +54,7 @@ PyTable Project(const PyTable& table, const PySession* session, const std::vecto
   }));
 }
 
-PyTable Align(const PyTable& left, const PyTable& right, const PySession* session, int index_columns,
+PyTable Align(const PlainTable& left, const PlainTable& right, const PySession* session, int index_columns,
               const std::string& operation) {
   return {Run(
       session,
@@ -67,9 +67,9 @@ PyTable Align(const PyTable& left, const PyTable& right, const PySession* sessio
       })};
 }
 
-PyTable Beside(const std::vector<PyTable>& tables, std::optional<std::vector<std::string>> names) {
+PyTable Beside(const std::vector<PlainTable>& tables, std::optional<std::vector<std::string>> names) {
   std::vector<TablePtr> inputs;
-  for (const PyTable& table : tables) inputs.push_back(table.table);
+  for (const PlainTable& table : tables) inputs.push_back(table.table);
   if (!names) {
     names.emplace();
     for (const TablePtr& table : inputs) {
@@ -78,13 +78,13 @@ PyTable Beside(const std::vector<PyTable>& tables, std::optional<std::vector<std
     }
   }
   const auto made = Check(kernels::Beside(inputs, *names));
-  for (const PyTable& table : tables) {
+  for (const PlainTable& table : tables) {
     if (PyTable found = table.With(made); found.lies.known()) return found;
   }
   return {made};
 }
 
-PyTable Fill(const PyTable& table, const PySession* session, const std::vector<int>& columns, bool forward,
+PyTable Fill(const PlainTable& table, const PySession* session, const std::vector<int>& columns, bool forward,
              int64_t limit) {
   const kernels::FillOptions options{columns, forward, limit};
   return {Run(

@@ -112,7 +112,7 @@ void SetFormat(io::WriteOptions& options, const std::string& name) {
                                        : io::FileFormat::kParquet;
 }
 
-void Write(const PyTable& table, const PySession* session, const std::string& path, const std::string& token,
+void Write(const PlainTable& table, const PySession* session, const std::string& path, const std::string& token,
            bool overwrite, const io::WriteOptions& options) {
   Run(
       session,

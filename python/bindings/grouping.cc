@@ -101,7 +101,7 @@ kernels::GroupByOptions ReadOptions(std::vector<int> keys, const std::vector<nb:
   return options;
 }
 
-PyTable GroupBy(const PyTable& table, const PySession* session, std::vector<int> keys,
+PyTable GroupBy(const PlainTable& table, const PySession* session, std::vector<int> keys,
                 const std::vector<nb::dict>& aggregations, bool sort, bool dropna) {
   const auto options = ReadOptions(std::move(keys), aggregations, sort, dropna);
   auto lie = session == nullptr ? distributed::Placement() : table.lies;
@@ -114,7 +114,7 @@ PyTable GroupBy(const PyTable& table, const PySession* session, std::vector<int>
   return {std::move(grouped), std::move(lie)};
 }
 
-PyTable GroupBroadcast(const PyTable& table, const PySession* session, std::vector<int> keys,
+PyTable GroupBroadcast(const PlainTable& table, const PySession* session, std::vector<int> keys,
                        const std::vector<nb::dict>& aggregations, bool dropna) {
   const auto options = ReadOptions(std::move(keys), aggregations, false, dropna);
   return {Run(
@@ -125,7 +125,7 @@ PyTable GroupBroadcast(const PyTable& table, const PySession* session, std::vect
       [&](const Context& context) { return distributed::GroupBroadcast(table.table, options, context); })};
 }
 
-PyTable GroupTransform(const PyTable& table, const PySession* session, std::vector<int> keys,
+PyTable GroupTransform(const PlainTable& table, const PySession* session, std::vector<int> keys,
                        const std::vector<nb::dict>& transforms, bool dropna) {
   kernels::GroupTransformOptions options;
   options.keys = std::move(keys);
@@ -142,7 +142,7 @@ PyTable GroupTransform(const PyTable& table, const PySession* session, std::vect
 
 /// Rows group by group: the rows with a last column of their numbers in the table; the keys, one row a group; and where
 /// each group begins, as a column of one row more than there are groups.
-nb::tuple RowsByGroup(const PyTable& table, const std::vector<int>& keys, bool sort, bool dropna) {
+nb::tuple RowsByGroup(const PlainTable& table, const std::vector<int>& keys, bool sort, bool dropna) {
   auto made = RunEach(nullptr, [&](const Context& context) {
     return kernels::RowsByGroup(table.table, keys, sort, dropna, true, context);
   });
@@ -155,7 +155,7 @@ nb::tuple RowsByGroup(const PyTable& table, const std::vector<int>& keys, bool s
 /// A trip of rows to the ranks of their keys, with a stop in Python.
 class PyTrip {
  public:
-  static PyTrip Out(const PyTable& table, const PySession& session, std::vector<int> keys,
+  static PyTrip Out(const PlainTable& table, const PySession& session, std::vector<int> keys,
                     const std::string& operation) {
     PyTrip trip;
     trip.table_ = RunOverRanks(session, [&](Communicator& communicator, const Context& context) -> TableResult {
@@ -166,7 +166,7 @@ class PyTrip {
     return trip;
   }
   PyTable rows() const { return {table_}; }
-  PyTable Back(const PyTable& answers, const PySession& session) {
+  PyTable Back(const PlainTable& answers, const PySession& session) {
     if (trip_ == nullptr) throw nb::value_error("these rows went back already");
     const auto trip = std::move(trip_);
     return {RunOverRanks(session, [&](Communicator&, const Context& context) -> TableResult {

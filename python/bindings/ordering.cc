@@ -40,7 +40,7 @@ kernels::SortOptions Order(const std::vector<int>& keys, const std::vector<bool>
   return options;
 }
 
-PyTable Sort(const PyTable& table, const PySession* session, const std::vector<int>& keys,
+PyTable Sort(const PlainTable& table, const PySession* session, const std::vector<int>& keys,
              const std::vector<bool>& ascending, bool nulls_first) {
   const auto options = Order(keys, ascending, nulls_first);
   auto lie = session == nullptr ? distributed::Placement() : table.lies;
@@ -61,7 +61,7 @@ kernels::UniqueOptions Duplicates(std::vector<int> columns, const std::string& k
   return options;
 }
 
-PyTable Unique(const PyTable& table, const PySession* session, std::vector<int> columns, const std::string& keep,
+PyTable Unique(const PlainTable& table, const PySession* session, std::vector<int> columns, const std::string& keep,
                bool maintain_order) {
   auto options = Duplicates(std::move(columns), keep);
   options.maintain_order = maintain_order;
@@ -79,7 +79,7 @@ TablePtr OneColumn(const char* name, const std::shared_ptr<arrow::Array>& values
   return arrow::Table::Make(arrow::schema({arrow::field(name, values->type())}), arrow::ArrayVector{values});
 }
 
-PyTable Duplicated(const PyTable& table, const PySession* session, std::vector<int> columns, const std::string& keep) {
+PyTable Duplicated(const PlainTable& table, const PySession* session, std::vector<int> columns, const std::string& keep) {
   const auto options = Duplicates(std::move(columns), keep);
   const auto mark = [&](const arrow::Result<kernels::PoolArray<int64_t>>& kept, const Context& context) -> TableResult {
     ARROW_RETURN_NOT_OK(kept);
@@ -94,7 +94,7 @@ PyTable Duplicated(const PyTable& table, const PySession* session, std::vector<i
       [&](const Context& context) { return mark(kernels::KeptRows(*table.table, options, context), context); })};
 }
 
-PyTable Top(const PyTable& table, const PySession* session, const std::vector<int>& keys,
+PyTable Top(const PlainTable& table, const PySession* session, const std::vector<int>& keys,
             const std::vector<bool>& ascending, int64_t rows, const std::string& keep) {
   kernels::TopOptions options;
   options.order = Order(keys, ascending, false);
@@ -108,7 +108,7 @@ PyTable Top(const PyTable& table, const PySession* session, const std::vector<in
       [&](const Context& context) { return kernels::Top(table.table, options, context); })};
 }
 
-PyTable RankRows(const PyTable& table, const PySession* session, int column, const std::string& method, bool ascending,
+PyTable RankRows(const PlainTable& table, const PySession* session, int column, const std::string& method, bool ascending,
                  const std::string& missing, bool percent) {
   kernels::RankOptions options;
   options.column = column;
@@ -132,7 +132,7 @@ PyTable RankRows(const PyTable& table, const PySession* session, int column, con
                         [&](const Context& context) { return kernels::RankRows(*table.table, options, context); }))};
 }
 
-PyTable Take(const PyTable& table, const PySession* session, nb::handle rows) {
+PyTable Take(const PlainTable& table, const PySession* session, nb::handle rows) {
   const auto array = ImportArray(rows);
   if (array->type_id() != arrow::Type::INT64 || array->null_count() > 0) {
     throw nb::type_error("take: rows are int64 without nulls");
@@ -156,7 +156,7 @@ PyTable Take(const PyTable& table, const PySession* session, nb::handle rows) {
       local)};
 }
 
-PyTable Sample(const PyTable& table, const PySession* session, int64_t rows, bool replace, uint64_t seed) {
+PyTable Sample(const PlainTable& table, const PySession* session, int64_t rows, bool replace, uint64_t seed) {
   const distributed::SampleOptions options{.rows = rows, .replace = replace, .seed = seed};
   return {Run(
       session,

@@ -34,7 +34,7 @@ namespace nb = nanobind;
 
 namespace {
 
-PyTable Reduce(const PyTable& table, const PySession* session,
+PyTable Reduce(const PlainTable& table, const PySession* session,
                const std::vector<std::tuple<std::string, int>>& reductions, bool skipna, int64_t min_count,
                int64_t ddof) {
   kernels::ReduceOptions options;
@@ -52,7 +52,7 @@ PyTable Reduce(const PyTable& table, const PySession* session,
       [&](const Context& context) { return kernels::Reduce(table.table, options, context); })};
 }
 
-PyTable Quantile(const PyTable& table, const PySession* session, std::vector<int> columns,
+PyTable Quantile(const PlainTable& table, const PySession* session, std::vector<int> columns,
                  std::vector<double> quantiles, const std::string& interpolation, bool skipna, bool approximate) {
   kernels::QuantileOptions options;
   options.columns = std::move(columns);
@@ -70,7 +70,7 @@ PyTable Quantile(const PyTable& table, const PySession* session, std::vector<int
       })};
 }
 
-PyTable Scan(const PyTable& table, const PySession* session, const std::string& function, std::vector<int> columns,
+PyTable Scan(const PlainTable& table, const PySession* session, const std::string& function, std::vector<int> columns,
              bool skipna) {
   kernels::ScanOptions options;
   options.function = Check(kernels::ParseScanFunction(function));
@@ -84,7 +84,7 @@ PyTable Scan(const PyTable& table, const PySession* session, const std::string& 
       [&](const Context& context) { return kernels::Scan(table.table, nullptr, options, context); })};
 }
 
-PyTable Shift(const PyTable& table, const PySession* session, int64_t periods, const PyTable& fill) {
+PyTable Shift(const PlainTable& table, const PySession* session, int64_t periods, const PlainTable& fill) {
   return {Run(
       session,
       [&](Communicator& communicator, const Context& context) {
@@ -94,7 +94,7 @@ PyTable Shift(const PyTable& table, const PySession* session, int64_t periods, c
 }
 
 /// {count, covariance, correlation} of each pair of columns.
-std::vector<std::tuple<int64_t, double, double>> PairMoments(const PyTable& table, const PySession* session,
+std::vector<std::tuple<int64_t, double, double>> PairMoments(const PlainTable& table, const PySession* session,
                                                              const std::vector<int>& columns, int64_t ddof,
                                                              const std::string& operation) {
   // Types are the same on all ranks, or AgreeSchema says so first.
@@ -114,7 +114,7 @@ std::vector<std::tuple<int64_t, double, double>> PairMoments(const PyTable& tabl
   return pairs;
 }
 
-std::vector<int64_t> CountDistinct(const PyTable& table, const PySession* session, const std::vector<int>& columns,
+std::vector<int64_t> CountDistinct(const PlainTable& table, const PySession* session, const std::vector<int>& columns,
                                    bool dropna) {
   return Run(
       session,
@@ -132,7 +132,7 @@ std::vector<int64_t> CountDistinct(const PyTable& table, const PySession* sessio
 }
 
 /// One column, "0", of a value a row. An error that one rank has alone is every rank's.
-PyTable RowReduce(const PyTable& table, const PySession* session, const std::string& function, bool skipna,
+PyTable RowReduce(const PlainTable& table, const PySession* session, const std::string& function, bool skipna,
                   int64_t min_count, int64_t ddof, double quantile, const std::string& interpolation) {
   kernels::RowReduceOptions options;
   options.function = Check(kernels::ParseRowFunction(function));
@@ -155,7 +155,7 @@ PyTable RowReduce(const PyTable& table, const PySession* session, const std::str
       local)};
 }
 
-int64_t Inversions(const PyTable& table, const PySession* session, int column) {
+int64_t Inversions(const PlainTable& table, const PySession* session, int column) {
   return Run(
       session,
       [&](Communicator& communicator, const Context& context) {

@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "errors.h"
+#include "session.h"
+#include "weft/table/runs.h"
 
 namespace weft::python {
 
@@ -54,14 +56,14 @@ constexpr const char* kArray = "arrow_array";
 
 nb::object ExportStream(const PyTable& self, nb::handle /*requested_schema*/) {
   auto stream = std::make_unique<ArrowArrayStream>();
-  Check(arrow::ExportRecordBatchReader(std::make_shared<arrow::TableBatchReader>(self.table), stream.get()));
+  Check(arrow::ExportRecordBatchReader(std::make_shared<arrow::TableBatchReader>(WithoutRuns(self)), stream.get()));
   return ToCapsule(std::move(stream), kStream,
                    [](PyObject* capsule) { ReleaseCapsule<ArrowArrayStream>(capsule, kStream); });
 }
 
 nb::object ExportSchema(const PyTable& self) {
   auto schema = std::make_unique<ArrowSchema>();
-  Check(arrow::ExportSchema(*self.table->schema(), schema.get()));
+  Check(arrow::ExportSchema(*table::WithoutRuns(self.table->schema()), schema.get()));
   return ToCapsule(std::move(schema), kSchema,
                    [](PyObject* capsule) { ReleaseCapsule<ArrowSchema>(capsule, kSchema); });
 }
@@ -94,6 +96,12 @@ PyTable WithMetadata(const PyTable& self, const std::vector<std::string>& keys,
 
 }  // namespace
 
+const std::shared_ptr<arrow::Table>& WithoutRuns(const PyTable& table) {
+  if (!table::HasRuns(*table.table->schema())) return table.table;
+  if (table.plain == nullptr) table.plain = Check(table::WithoutRuns(table.table, LocalContext()));
+  return table.plain;
+}
+
 std::shared_ptr<arrow::Table> ImportTable(nb::handle source) {
   const nb::object capsule = source.attr("__arrow_c_stream__")();
   auto* stream = FromCapsule<ArrowArrayStream>(capsule, kStream);
@@ -121,7 +129,9 @@ std::shared_ptr<arrow::Schema> ImportSchema(nb::handle source) {
 void BindTable(nb::module_& module) {
   nb::class_<PyTable>(module, "Table")
       .def_static(
-          "from_stream", [](nb::handle source) { return PyTable{ImportTable(source)}; }, nb::arg("source"))
+          "from_stream",
+          [](nb::handle source) { return PyTable{Check(table::WithOurRuns(ImportTable(source), LocalContext()))}; },
+          nb::arg("source"))
       .def_prop_ro("num_rows", [](const PyTable& self) { return self.table->num_rows(); })
       .def_prop_ro("num_columns", [](const PyTable& self) { return self.table->num_columns(); })
       .def_prop_ro("column_names", [](const PyTable& self) { return self.table->ColumnNames(); })

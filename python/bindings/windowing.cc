@@ -77,7 +77,7 @@ kernels::WindowAggregate ReadAggregate(const nb::dict& given) {
 }
 
 /// `keys`: those of groups; empty for windows of the whole.
-PyTable Window(const PyTable& table, const PySession* session, const nb::dict& frame, int64_t min_periods,
+PyTable Window(const PlainTable& table, const PySession* session, const nb::dict& frame, int64_t min_periods,
                const std::vector<nb::dict>& aggregates, const std::vector<int>& keys, bool dropna) {
   kernels::WindowOptions options;
   options.frame = ReadFrame(frame);
@@ -102,7 +102,7 @@ PyTable Window(const PyTable& table, const PySession* session, const nb::dict& f
 }
 
 /// The rows that this rank's windows see, and which of them is its first.
-nb::tuple WindowRows(const PyTable& table, const PySession& session, const nb::dict& frame) {
+nb::tuple WindowRows(const PlainTable& table, const PySession& session, const nb::dict& frame) {
   const auto wanted = ReadFrame(frame);
   const auto made = RunOverRanks(session, [&](Communicator& communicator, const Context& context) {
     return distributed::FetchWindowRows(communicator, table.table, wanted, context);
@@ -118,7 +118,7 @@ std::shared_ptr<arrow::Array> Numbers(const kernels::PoolArray<int64_t>& values)
 }
 
 /// Columns "begin" and "end" of the windows of rows in segments.
-PyTable WindowBounds(const PyTable& table, const nb::dict& frame, nb::handle starts) {
+PyTable WindowBounds(const PlainTable& table, const nb::dict& frame, nb::handle starts) {
   const auto wanted = ReadFrame(frame);
   const auto array = ImportArray(starts);
   if (array->type_id() != arrow::Type::INT64 || array->null_count() > 0) {
@@ -133,7 +133,7 @@ PyTable WindowBounds(const PyTable& table, const nb::dict& frame, nb::handle sta
                          {Numbers(bounds.begins), Numbers(bounds.ends)})};
 }
 
-PyTable Ewm(const PyTable& table, const PySession* session, std::vector<int> columns, double alpha, bool adjust,
+PyTable Ewm(const PlainTable& table, const PySession* session, std::vector<int> columns, double alpha, bool adjust,
             bool ignore_na, int64_t min_periods, const std::vector<int>& keys, bool dropna) {
   const kernels::EwmOptions options{std::move(columns), alpha, adjust, ignore_na, min_periods};
   if (keys.empty()) {

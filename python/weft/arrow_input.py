@@ -287,7 +287,8 @@ def _from_numpy(data: Any, columns: Sequence[str] | None) -> pa.Table:
 
 
 def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
-    """The type without layouts that operators do not know: views, run ends, extensions, narrow decimals."""
+    """The type without layouts that operators do not know: views, extensions, narrow decimals. Run ends stay: a
+    `_core.Table` looks plain from outside, whatever it keeps."""
     import pyarrow as pa
 
     types = pa.types
@@ -298,7 +299,8 @@ def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
     if types.is_binary_view(type):
         return pa.large_binary() if big else pa.binary()
     if types.is_run_end_encoded(type):
-        return _plain_type(type.value_type, big)
+        value = _plain_type(type.value_type, big)
+        return type if value == type.value_type else value
     if types.is_decimal32(type) or types.is_decimal64(type):
         return pa.decimal128(type.precision, type.scale)
     if types.is_dictionary(type):

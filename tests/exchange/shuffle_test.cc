@@ -9,6 +9,7 @@
 #include "weft/exchange/exchange.h"
 #include "weft/table/columns.h"
 #include "weft/table/hash.h"
+#include "weft/table/runs.h"
 
 namespace weft::exchange {
 namespace {
@@ -49,7 +50,8 @@ void CheckByHash(const Tables& inputs, const std::vector<int>& columns, const Sh
     const auto me = static_cast<size_t>(c.rank());
     ARROW_ASSIGN_OR_RAISE(const auto result, Shuffle(c, inputs[me], ByHash(columns, false, world), Context{}, options));
     ARROW_RETURN_NOT_OK(result.table->Validate());
-    EXPECT_TRUE(result.table->schema()->Equals(*inputs[me]->schema(), true));
+    // Whether runs pay is another matter.
+    EXPECT_TRUE(table::WithoutRuns(result.table->schema())->Equals(*table::WithoutRuns(inputs[me]->schema()), true));
     EXPECT_TRUE(test::internal::SameText(test::RowsAsText(*result.table), expected[me]));
     for (size_t source = 0; source < inputs.size(); ++source) {
       EXPECT_EQ(result.rows_from[source], std::count(owners[source].begin(), owners[source].end(), me));
@@ -68,7 +70,7 @@ Tables Inputs(int world, const std::shared_ptr<arrow::Schema>& schema, RandomTab
 }
 
 TEST(Shuffle, EveryTypeOverWorldsOfAllSizes) {
-  const auto schema = SchemaOf(test::AllTypes());
+  const auto schema = SchemaOf(test::SentTypes());
   for (const int world : {1, 2, 3, 4, 5, 8}) {
     SCOPED_TRACE(world);
     RandomTableOptions options;

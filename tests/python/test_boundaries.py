@@ -305,6 +305,30 @@ def test_a_deadline_before_which_no_further_part_fits(tmp_path, monkeypatch):
     env.leave(ended_well=False)
 
 
+def test_attempts_that_saved_nothing_make_the_next_one_end_earlier(tmp_path, monkeypatch):
+    """Else all of them may end the same way: each time a little too late."""
+    left, right = sides()
+    real = parts.Operator.finish_part
+
+    def slow(self, part, made):
+        time.sleep(0.3)
+        return real(self, part, made)
+
+    monkeypatch.setattr(parts.Operator, "finish_part", slow)
+    used = []
+    for epoch, limit in ((0, 2.5), (1, 6.0), (4, 6.0)):
+        env = open_env(tmp_path, epoch=epoch, boundary_bytes=5_000)
+        begin = time.monotonic()
+        monkeypatch.setenv("WEFT_DEADLINE", str(time.time() + limit))
+        with pytest.raises(weft.HandOver, match="its time limit"):
+            run_stage(env, left, right)
+        used.append(time.monotonic() - begin)
+        assert counts(env)["saved"] >= 1
+        env.leave(ended_well=False)
+    # Epochs 2 and 3 saved nothing: half of the time is kept where a quarter was enough.
+    assert used[1] > 4.2 and used[2] < 4.0, used
+
+
 @pytest.mark.parametrize("name", ["UNSAVED_SECONDS", "UNSAVED_BYTES"])
 def test_parts_are_saved_in_between(tmp_path, monkeypatch, name):
     """After a minute, or as many bytes as can be written later: shown with less of both."""

@@ -117,9 +117,27 @@ inline std::vector<std::shared_ptr<arrow::DataType>> NestedTypes() {
           arrow::map(arrow::int64(), arrow::list(arrow::utf8()))};
 }
 
+/// Columns of runs, which rows can carry where they move.
+inline std::vector<std::shared_ptr<arrow::DataType>> RunTypes() {
+  std::vector<std::shared_ptr<arrow::DataType>> types;
+  for (const auto& values :
+       {arrow::boolean(), arrow::int16(), arrow::int64(), arrow::float64(), arrow::decimal128(20, 3),
+        arrow::timestamp(arrow::TimeUnit::NANO), arrow::utf8(), arrow::large_binary(), arrow::fixed_size_binary(5)}) {
+    types.push_back(arrow::run_end_encoded(arrow::int32(), values));
+  }
+  return types;
+}
+
 inline std::vector<std::shared_ptr<arrow::DataType>> AllTypes() {
   auto types = KeyTypes();
   for (auto& type : NestedTypes()) types.push_back(std::move(type));
+  return types;
+}
+
+/// All that can be sent.
+inline std::vector<std::shared_ptr<arrow::DataType>> SentTypes() {
+  auto types = AllTypes();
+  for (auto& type : RunTypes()) types.push_back(std::move(type));
   return types;
 }
 
@@ -160,6 +178,8 @@ class RandomArrays {
         const int64_t width = static_cast<const arrow::FixedSizeListType&>(*type).list_size();
         return Array(type, rows, {Validity(rows)}, {Make(type->field(0)->type(), rows * width)->data()});
       }
+      case Type::RUN_END_ENCODED:
+        return MakeRuns(type, rows);
       case Type::STRUCT: {
         std::vector<std::shared_ptr<arrow::ArrayData>> children;
         for (const auto& field : type->fields()) children.push_back(Make(field->type(), rows)->data());
@@ -338,6 +358,18 @@ class RandomArrays {
     return std::make_shared<arrow::DictionaryArray>(type, std::move(indices), std::move(values));
   }
 
+  std::shared_ptr<arrow::Array> MakeRuns(const std::shared_ptr<arrow::DataType>& type, int64_t rows) {
+    std::vector<int32_t> ends;
+    while (ends.empty() ? rows > 0 : ends.back() < rows) {
+      const int64_t begin = ends.empty() ? 0 : ends.back();
+      ends.push_back(static_cast<int32_t>(std::min(begin + 1 + random_.Below(16), rows)));
+    }
+    const auto runs = static_cast<int64_t>(ends.size());
+    auto values = Make(static_cast<const arrow::RunEndEncodedType&>(*type).value_type(), runs);
+    auto made = Array(arrow::int32(), runs, {nullptr, Bytes(ends.data(), ends.size() * sizeof(int32_t))});
+    return Array(type, rows, {nullptr}, {made->data(), values->data()});
+  }
+
   template <typename Offset>
   std::shared_ptr<arrow::Buffer> ListOffsets(int64_t rows, int64_t* total) {
     std::vector<Offset> offsets = {0};
@@ -401,7 +433,7 @@ inline std::shared_ptr<arrow::Table> RandomTable(const std::shared_ptr<arrow::Sc
   return arrow::Table::Make(schema, std::move(columns), options.rows);
 }
 
-/// Appends the value of `array` at `i` as text: equal texts, equal values. Offset widths and dictionaries do not show;
+/// Appends the value of `array` at `i` as text: equal texts, equal values. Offset widths, dictionaries and runs do not show;
 /// all NaN are alike; -0.0 and 0.0 are not.
 inline void AppendValue(const arrow::Array& array, int64_t i, std::string* out) {
   using arrow::Type;
@@ -460,6 +492,10 @@ inline void AppendValue(const arrow::Array& array, int64_t i, std::string* out) 
     case Type::FIXED_SIZE_LIST: {
       const auto& a = static_cast<const arrow::FixedSizeListArray&>(array);
       return list(*a.values(), a.value_offset(i), a.value_length(i));
+    }
+    case Type::RUN_END_ENCODED: {
+      const auto row = array.Slice(i, 1);
+      return AppendValue(*static_cast<const arrow::RunEndEncodedArray&>(*row).LogicalValues(), 0, out);
     }
     case Type::STRUCT: {
       *out += "{";

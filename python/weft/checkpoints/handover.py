@@ -12,6 +12,8 @@ __all__ = ["Watch"]
 
 #: Seconds that are left, at least, for what is still to be written.
 RESERVE = 1.0
+#: What is left doubles with every attempt that saved nothing, at most so often.
+DOUBLINGS = 6
 
 
 class Watch:
@@ -21,7 +23,9 @@ class Watch:
     def __init__(self) -> None:
         text = os.environ.get("WEFT_DEADLINE")
         try:
-            self._deadline = None if not text else time.monotonic() + float(text) - time.time()
+            #: Seconds that there are in all.
+            self._time = float(text) - time.time() if text else 0.0
+            self._deadline = time.monotonic() + self._time if text else None
         except ValueError:
             raise ValueError(f"weft.init: WEFT_DEADLINE={text!r} is no number of seconds since 1970") from None
         self._signalled = False
@@ -38,14 +42,17 @@ class Watch:
         # boundary is SIGKILL.
         self._signalled = True
 
-    def reason(self, seconds: float = 0.0, work: float = 0.0) -> str:
+    def reason(self, seconds: float = 0.0, work: float = 0.0, fruitless: int = 0) -> str:
         """Why this rank is to hand over; empty where it is not. `seconds`: what is needed to write a checkpoint.
-        `work`: until the next boundary, where that is known."""
+        `work`: until the next boundary, where that is known. `fruitless`: how many attempts before this one saved
+        nothing. The reason may be that their time ran out before a boundary that is later than was reckoned: each
+        makes the next one hand over earlier, down to half of its time, so that they do not all end the same way."""
         if self._signalled:
             return "SIGTERM"
         if self._deadline is not None:
             left = self._deadline - time.monotonic()
-            if left < RESERVE + 2 * seconds + work:
+            wanted = RESERVE + 2 * seconds + work
+            if left < max(wanted, min(wanted * 2 ** min(fruitless, DOUBLINGS), self._time / 2)):
                 return f"its time limit, {max(left, 0.0):.1f} s away"
         return ""
 

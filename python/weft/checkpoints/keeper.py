@@ -89,6 +89,8 @@ class Keeper:
         self._passed, self._next_look, self._step, self._looked_at = 0, 1, 1, time.monotonic()
         #: Checkpoints that this attempt has finished, as all ranks know.
         self._saved = 0
+        #: The latest epoch that saved something which this one has restored.
+        self._restored_from: int | None = None
         #: Seconds for which the script waited.
         self._waited = 0.0
 
@@ -268,6 +270,7 @@ class Keeper:
             made = parse(chosen[0].encode(), kind, name)
             frames, causes = self.agreed(what, functools.partial(self._read, folder, made))
             if not any(causes):
+                self._restored_from = max(made.epoch, self._restored_from or 0)
                 return made, frames
             if env.rank == 0:
                 self._pass_over(folder, what, number, next(filter(None, causes)))
@@ -343,7 +346,8 @@ class Keeper:
         writer = self._writer
         rate = writer.seconds / writer.bytes if writer.bytes >= MEASURED_BYTES else 1 / ASSUMED_RATE
         seconds = max(writer.seconds / max(1, self._saved), self.parts.unsaved_bytes * rate)
-        return self._watch.reason(seconds, work)
+        found = self._restored_from
+        return self._watch.reason(seconds, work, 0 if found is None else max(0, self.env.epoch - 1 - found))
 
     def boundary(self, operation: str) -> None:
         """A place at which the ranks may agree to hand over. They ask each other at each, or where these follow each

@@ -10,6 +10,7 @@
 #include "weft/kernels/gather.h"
 #include "weft/kernels/pool_array.h"
 #include "weft/table/hash.h"
+#include "weft/table/runs.h"
 
 namespace weft::distributed {
 namespace {
@@ -153,12 +154,13 @@ arrow::Result<std::pair<TablePtr, TablePtr>> SeparateKeys(const TablePtr& table,
   int64_t front = 0;
   int64_t back = rows;
   for (int64_t i = 0; i < rows; ++i) numbers[chosen.contains(hashes[i]) ? front++ : --back] = i;
-  if (front == 0) return std::pair{table->Slice(0, 0), table};
+  ARROW_ASSIGN_OR_RAISE(const auto plain, table::WithoutRuns(table, context));
+  if (front == 0) return std::pair{plain->Slice(0, 0), plain};
   std::reverse(numbers.begin() + front, numbers.end());
   ARROW_ASSIGN_OR_RAISE(auto found,
-                        kernels::GatherRows(table, numbers.span().first(static_cast<size_t>(front)), context));
+                        kernels::GatherRows(plain, numbers.span().first(static_cast<size_t>(front)), context));
   ARROW_ASSIGN_OR_RAISE(auto rest,
-                        kernels::GatherRows(table, numbers.span().subspan(static_cast<size_t>(front)), context));
+                        kernels::GatherRows(plain, numbers.span().subspan(static_cast<size_t>(front)), context));
   return std::pair{std::move(found), std::move(rest)};
 }
 

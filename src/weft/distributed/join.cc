@@ -15,6 +15,7 @@
 #include "weft/kernels/join_plan.h"
 #include "weft/kernels/ordered_join.h"
 #include "weft/kernels/unique.h"
+#include "weft/table/runs.h"
 
 namespace weft::distributed {
 namespace {
@@ -26,9 +27,10 @@ using kernels::JoinType;
 using TablePtr = std::shared_ptr<arrow::Table>;
 
 /// What all ranks must agree on before rows move: that the join can be made at all, and both sides' columns.
-arrow::Status AgreeOnJoin(Communicator& communicator, const arrow::Schema& left, const arrow::Schema& right,
-                          const JoinOptions& options) {
-  arrow::Result<std::shared_ptr<arrow::Schema>> both = kernels::JoinSchema(left, right, options);
+arrow::Status AgreeOnJoin(Communicator& communicator, const arrow::Status& prepared, const arrow::Schema& left,
+                          const arrow::Schema& right, const JoinOptions& options) {
+  using SchemaResult = arrow::Result<std::shared_ptr<arrow::Schema>>;
+  SchemaResult both = prepared.ok() ? kernels::JoinSchema(left, right, options) : SchemaResult(prepared);
   if (both.ok()) {
     arrow::FieldVector fields = left.fields();
     fields.insert(fields.end(), right.fields().begin(), right.fields().end());
@@ -50,6 +52,8 @@ arrow::Result<std::pair<TablePtr, TablePtr>> ShuffleByRange(Communicator& commun
   const auto left_sort = SortByKeys(options.left_keys, options);
   const auto right_sort = SortByKeys(options.right_keys, options);
   const auto sort_both = [&]() -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(left, table::WithoutRuns(left, context));
+    ARROW_ASSIGN_OR_RAISE(right, table::WithoutRuns(right, context));
     ARROW_ASSIGN_OR_RAISE(left, kernels::Sort(left, left_sort, context));
     ARROW_ASSIGN_OR_RAISE(right, kernels::Sort(right, right_sort, context));
     return arrow::Status::OK();
@@ -227,11 +231,19 @@ arrow::Result<Placement> PlaceRows(Communicator& communicator, const JoinPlaceme
                      of_left, of_right);
 }
 
+arrow::Result<TablePtr> JoinWithoutRuns(const TablePtr& left, const TablePtr& right, const JoinOptions& options,
+                                        const Context& context) {
+  ARROW_ASSIGN_OR_RAISE(const auto plain_left, table::WithoutRuns(left, context));
+  ARROW_ASSIGN_OR_RAISE(const auto plain_right, table::WithoutRuns(right, context));
+  return kernels::Join(plain_left, plain_right, options, context);
+}
+
 arrow::Result<Placed> JoinInAnyOrder(Communicator& communicator, const TablePtr& left, const TablePtr& right,
                                      const JoinOptions& options, const Context& context, const JoinPlacement& lies) {
   JoinPlan plan;
   const auto prepare = [&]() -> arrow::Result<Pruned> {
-    ARROW_ASSIGN_OR_RAISE(plan, kernels::PlanJoin(*left->schema(), *right->schema(), options));
+    ARROW_ASSIGN_OR_RAISE(plan, kernels::PlanJoin(*table::WithoutRuns(left->schema()),
+                                                  *table::WithoutRuns(right->schema()), options));
     ARROW_ASSIGN_OR_RAISE(auto pruned, Prune(left, right, options, plan));
     if (ChoosesLeftRows(options.type)) {
       // Of one key one row is enough.
@@ -254,7 +266,7 @@ arrow::Result<Placed> JoinInAnyOrder(Communicator& communicator, const TablePtr&
                     pruned->options));
   Placed out;
   ARROW_ASSIGN_OR_RAISE(out.lies, PlaceRows(communicator, lies, plan, options, context, &*pruned, sides));
-  auto joined = kernels::Join(pruned->left, pruned->right, pruned->options, context);
+  auto joined = JoinWithoutRuns(pruned->left, pruned->right, pruned->options, context);
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator, joined.status(), "join"));
   out.table = arrow::Table::Make(pruned->schema, (*joined)->columns(), (*joined)->num_rows());
   return out;
@@ -264,9 +276,15 @@ arrow::Result<Placed> JoinInAnyOrder(Communicator& communicator, const TablePtr&
 
 arrow::Result<TablePtr> Join(Communicator& communicator, TablePtr left, TablePtr right, const JoinOptions& options,
                              const Context& context, JoinPlacement* placement) {
-  ARROW_RETURN_NOT_OK(AgreeOnJoin(communicator, *left->schema(), *right->schema(), options));
+  // Keys are looked at before rows move; what else has runs keeps them until then.
+  const auto prepare = [&]() -> arrow::Status {
+    ARROW_RETURN_NOT_OK(table::WithoutRuns(left, options.left_keys, context).Value(&left));
+    return table::WithoutRuns(right, options.right_keys, context).Value(&right);
+  };
+  const arrow::Status prepared = prepare();
+  ARROW_RETURN_NOT_OK(AgreeOnJoin(communicator, prepared, *left->schema(), *right->schema(), options));
   if (communicator.world_size() == 1) {
-    auto joined = kernels::Join(left, right, options, context);
+    auto joined = JoinWithoutRuns(left, right, options, context);
     ARROW_RETURN_NOT_OK(exchange::Agree(communicator, joined.status(), "join"));
     return joined;
   }

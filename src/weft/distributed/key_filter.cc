@@ -13,6 +13,7 @@
 #include "weft/kernels/gather.h"
 #include "weft/kernels/pool_array.h"
 #include "weft/table/hash.h"
+#include "weft/table/runs.h"
 
 namespace weft::distributed {
 namespace {
@@ -214,7 +215,8 @@ arrow::Result<TablePtr> Passing(const FilterSide& side, const Filters& filters, 
     kept += counts[static_cast<size_t>(block)];
   }
   rows.Shrink(kept);
-  return kernels::GatherRows(side.table, rows.span(), context);
+  ARROW_ASSIGN_OR_RAISE(const auto plain, table::WithoutRuns(side.table, context));
+  return kernels::GatherRows(plain, rows.span(), context);
 }
 
 }  // namespace

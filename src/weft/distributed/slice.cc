@@ -10,6 +10,7 @@
 #include "weft/base/types.h"
 #include "weft/exchange/exchange.h"
 #include "weft/table/columns.h"
+#include "weft/table/runs.h"
 
 namespace weft::distributed {
 namespace {
@@ -90,7 +91,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> RepartitionByKey(Communicator& comm
                                                               std::shared_ptr<arrow::Table> table,
                                                               std::vector<int> columns, bool nan_is_null,
                                                               const Context& context, Placement* lies) {
-  const arrow::Status check = table::CheckKeyTypes(*table->schema(), columns, "repartition");
+  const arrow::Status check = table::CheckKeyTypes(*table::WithoutRuns(table->schema()), columns, "repartition");
   ARROW_RETURN_NOT_OK(exchange::AgreeSchema(
       communicator, check.ok() ? arrow::Result<std::shared_ptr<arrow::Schema>>(table->schema()) : check,
       "repartition"));

@@ -10,6 +10,7 @@
 #include "weft/base/capped_pool.h"
 #include "weft/base/open_files.h"
 #include "weft/exchange/exchange.h"
+#include "weft/table/runs.h"
 
 namespace weft::exchange {
 namespace {
@@ -61,13 +62,13 @@ arrow::Status FetchError(Communicator& communicator, Rank failed, const arrow::S
   return {code, "rank " + std::to_string(failed) + ": " + text, std::move(detail)};
 }
 
-/// Names and types, as text.
+/// Names and types without runs, as text.
 std::string DescribeSchema(const arrow::Schema& schema) {
   ByteWriter out;
   out.Put(static_cast<uint32_t>(schema.num_fields()));
   for (const auto& field : schema.fields()) {
     out.PutString(field->name());
-    out.PutString(field->type()->ToString());
+    out.PutString(table::WithoutRuns(field->type())->ToString());
   }
   return out.Take();
 }

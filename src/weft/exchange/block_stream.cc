@@ -6,6 +6,8 @@
 
 #include "weft/base/communication_error.h"
 #include "weft/base/fault_point.h"
+#include "weft/exchange/blocks.h"
+#include "weft/table/runs.h"
 
 namespace weft::exchange {
 namespace {
@@ -450,6 +452,23 @@ arrow::Status Streams::error() const {
   for (const auto& receiver : receivers_) ARROW_RETURN_NOT_OK(receiver->error());
   for (const auto& receiver : receivers_) ARROW_RETURN_NOT_OK(receiver->sender_error());
   return arrow::Status::OK();
+}
+
+arrow::Result<std::shared_ptr<arrow::Schema>> Streams::CommonSchema(const std::shared_ptr<arrow::Schema>& own) {
+  bool alike = true;
+  for (const auto& receiver : receivers_) {
+    ARROW_RETURN_NOT_OK(CheckSameColumns(*own, *receiver->schema(), receiver->from()));
+    for (int i = 0; i < own->num_fields(); ++i) {
+      alike = alike && receiver->schema()->field(i)->type()->Equals(*own->field(i)->type());
+    }
+  }
+  if (alike) return own;
+  for (const auto& receiver : receivers_) {
+    for (auto& batch : receiver->batches()) {
+      ARROW_ASSIGN_OR_RAISE(batch, table::WithoutRuns(batch, context_.pool));
+    }
+  }
+  return table::WithoutRuns(own);
 }
 
 }  // namespace weft::exchange

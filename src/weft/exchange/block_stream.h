@@ -191,6 +191,11 @@ class Streams {
   /// The first error by rank that is in the streams: this rank's own first.
   arrow::Status error() const;
 
+  /// After Drain, without an error: the schema that all rows now have, `own` being that of this rank's. Columns that
+  /// have runs on some ranks alone lose them: then it is another one than `own`, and what was received is of it, on all
+  /// ranks that receive from all. Status::TypeError naming a rank that sent other columns.
+  arrow::Result<std::shared_ptr<arrow::Schema>> CommonSchema(const std::shared_ptr<arrow::Schema>& own);
+
  private:
   arrow::Result<bool> Move();
   arrow::Status TimedOut() const;

@@ -6,6 +6,8 @@
 
 #include <algorithm>
 
+#include "weft/table/runs.h"
+
 namespace weft::exchange {
 namespace {
 
@@ -31,7 +33,11 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> Concatenate(
 BatchSource::BatchSource(std::shared_ptr<arrow::Table> table, int64_t batch_bytes)
     : schema_(table->schema()), rows_(table->num_rows()) {
   const auto referenced = arrow::util::ReferencedBufferSize(*table);
-  const int64_t bytes = std::max<int64_t>(1, referenced.ok() ? *referenced : arrow::util::TotalBufferSize(*table));
+  int64_t bytes = std::max<int64_t>(1, referenced.ok() ? *referenced : arrow::util::TotalBufferSize(*table));
+  // Rows of a run take work, and room where they are made plain: a batch has no more of them than it would have then.
+  for (const auto& field : schema_->fields()) {
+    if (table::HasRuns(*field->type())) bytes += rows_ * static_cast<int64_t>(sizeof(int64_t));
+  }
   const double share = static_cast<double>(std::max<int64_t>(1, batch_bytes)) / static_cast<double>(bytes);
   // Rows are counted in doubles here: exactness does not matter and nothing overflows.
   const double rows = std::clamp(share * static_cast<double>(rows_), 1.0, static_cast<double>(int64_t{1} << 24));
@@ -113,7 +119,8 @@ std::shared_ptr<arrow::Table> TableOf(const std::shared_ptr<arrow::Schema>& sche
 arrow::Status CheckSameColumns(const arrow::Schema& mine, const arrow::Schema& theirs, int their_rank) {
   bool same = mine.num_fields() == theirs.num_fields();
   for (int i = 0; same && i < mine.num_fields(); ++i) {
-    same = mine.field(i)->name() == theirs.field(i)->name() && mine.field(i)->type()->Equals(theirs.field(i)->type());
+    same = mine.field(i)->name() == theirs.field(i)->name() &&
+           table::WithoutRuns(mine.field(i)->type())->Equals(*table::WithoutRuns(theirs.field(i)->type()));
   }
   if (same) return arrow::Status::OK();
   return arrow::Status::TypeError("rank ", their_rank, " sent rows of other columns: ", theirs.ToString(),

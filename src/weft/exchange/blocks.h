@@ -52,7 +52,7 @@ arrow::Result<std::shared_ptr<arrow::RecordBatch>> CopyBatch(const arrow::Record
 std::shared_ptr<arrow::Table> TableOf(const std::shared_ptr<arrow::Schema>& schema,
                                       const std::vector<std::shared_ptr<arrow::RecordBatch>>& batches);
 
-/// Status::TypeError where the names or types of two ranks' schemas differ.
+/// Status::TypeError where the names or types of two ranks' schemas differ, but for runs.
 arrow::Status CheckSameColumns(const arrow::Schema& mine, const arrow::Schema& theirs, int their_rank);
 
 }  // namespace weft::exchange

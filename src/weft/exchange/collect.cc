@@ -5,6 +5,7 @@
 #include "weft/exchange/block_stream.h"
 #include "weft/exchange/blocks.h"
 #include "weft/exchange/exchange.h"
+#include "weft/table/runs.h"
 #include "weft/table/tables.h"
 
 namespace weft::exchange {
@@ -51,14 +52,17 @@ arrow::Status SendTable(Streams& streams, std::shared_ptr<arrow::Table> table, c
   return send(end);
 }
 
-/// Drives the streams to their end and agrees with the other ranks on how it went.
-arrow::Status Finish(Communicator& communicator, Streams& streams, arrow::Status local, const arrow::Schema* schema,
-                     std::string_view operation) {
+/// Drives the streams to their end and agrees with the other ranks on how it went. `own`: this rank's rows, or nullptr;
+/// then with the columns that all rows have.
+arrow::Status Finish(Communicator& communicator, Streams& streams, arrow::Status local,
+                     std::shared_ptr<arrow::Table>* own, const Context& context, std::string_view operation) {
   ARROW_RETURN_NOT_OK(streams.Drain());
   if (local.ok()) local = streams.error();
-  for (const auto& receiver : streams.receivers()) {
-    if (local.ok() && schema != nullptr) local = CheckSameColumns(*schema, *receiver->schema(), receiver->from());
-  }
+  const auto level = [&]() -> arrow::Status {
+    ARROW_ASSIGN_OR_RAISE(const auto common, streams.CommonSchema((*own)->schema()));
+    return common == (*own)->schema() ? arrow::Status::OK() : table::WithoutRuns(*own, context).Value(own);
+  };
+  if (local.ok() && own != nullptr) local = level();
   return Agree(communicator, local, operation);
 }
 
@@ -69,7 +73,6 @@ arrow::Result<std::shared_ptr<arrow::Table>> Collect(Communicator& communicator,
   const Rank me = communicator.rank();
   const int world = communicator.world_size();
   const bool receives = to_all || me == root;
-  const auto schema = table->schema();
   TraceSpan span(context.tracer, operation);
   Streams streams(communicator, context, std::string(operation));
   for (Rank rank = 0; rank < world; ++rank) {
@@ -81,7 +84,8 @@ arrow::Result<std::shared_ptr<arrow::Table>> Collect(Communicator& communicator,
   }
   arrow::Status sent;
   ARROW_RETURN_NOT_OK(SendTable(streams, table, context, &sent));
-  ARROW_RETURN_NOT_OK(Finish(communicator, streams, sent, schema.get(), operation));
+  ARROW_RETURN_NOT_OK(Finish(communicator, streams, sent, &table, context, operation));
+  const auto schema = table->schema();
   if (!receives) return TableOf(schema, {});
   std::vector<std::shared_ptr<arrow::Table>> parts;
   size_t receiver = 0;
@@ -138,11 +142,11 @@ arrow::Result<std::shared_ptr<arrow::Table>> Broadcast(Communicator& communicato
   if (me == 0) {
     arrow::Status sent;
     ARROW_RETURN_NOT_OK(SendTable(streams, table, context, &sent));
-    ARROW_RETURN_NOT_OK(Finish(communicator, streams, sent, nullptr, "broadcast"));
+    ARROW_RETURN_NOT_OK(Finish(communicator, streams, sent, nullptr, context, "broadcast"));
     return table;
   }
   ARROW_ASSIGN_OR_RAISE(auto* receiver, streams.AddReceiver(rank_of(me & (me - 1)), children));
-  ARROW_RETURN_NOT_OK(Finish(communicator, streams, arrow::Status::OK(), nullptr, "broadcast"));
+  ARROW_RETURN_NOT_OK(Finish(communicator, streams, arrow::Status::OK(), nullptr, context, "broadcast"));
   return TableOf(receiver->schema(), CombineSmall(std::move(receiver->batches()), context.pool));
 }
 

@@ -4,6 +4,9 @@
 // has an error gives it as its argument (where one takes a Result or Status) and every rank returns it, naming that
 // rank; the communicator stays usable. An error that arises in the middle of an exchange travels in the stream's last
 // block and does the same.
+//
+// Columns of runs (table/runs.h) are sent as they are and arrive so, but for those that have them on some ranks alone,
+// and in a shuffle those for which they do not pay on some rank: these arrive without runs, on all ranks.
 #pragma once
 
 #include <arrow/result.h>
@@ -30,7 +33,7 @@ namespace weft::exchange {
 arrow::Status Agree(Communicator& communicator, const arrow::Status& local, std::string_view operation);
 
 /// Agree, and that all ranks' schemas have the same names and types (Status::TypeError naming the first column that
-/// differs, the two ranks and the two types). Metadata and nullability may differ.
+/// differs, the two ranks and the two types). Metadata, nullability and whether a column has runs may differ.
 arrow::Status AgreeSchema(Communicator& communicator, const arrow::Result<std::shared_ptr<arrow::Schema>>& local,
                           std::string_view operation);
 

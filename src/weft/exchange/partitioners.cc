@@ -1,14 +1,35 @@
+#include <arrow/record_batch.h>
+
 #include <algorithm>
+#include <numeric>
 
 #include "weft/exchange/exchange.h"
 #include "weft/table/hash.h"
+#include "weft/table/runs.h"
 
 namespace weft::exchange {
+namespace {
+
+/// The owners of rows some of whose keys may have runs.
+arrow::Status OwnersByHash(const arrow::RecordBatch& batch, const std::vector<int>& columns, bool nan_is_null,
+                           uint32_t ranks, std::span<uint32_t> targets) {
+  const table::HashOptions options{.nan_is_null = nan_is_null};
+  if (!table::HasRuns(*batch.schema())) {
+    return table::OwnersOfRows(batch, columns, options, ranks, targets.data());
+  }
+  ARROW_ASSIGN_OR_RAISE(auto keys, batch.SelectColumns(columns));
+  ARROW_ASSIGN_OR_RAISE(keys, table::WithoutRuns(keys, arrow::default_memory_pool()));
+  std::vector<int> all(columns.size());
+  std::iota(all.begin(), all.end(), 0);
+  return table::OwnersOfRows(*keys, all, options, ranks, targets.data());
+}
+
+}  // namespace
 
 Partitioner ByHash(std::vector<int> columns, bool nan_is_null, int world_size) {
   return [columns = std::move(columns), nan_is_null, ranks = static_cast<uint32_t>(world_size)](
              const arrow::RecordBatch& batch, int64_t /*first_row*/, std::span<uint32_t> targets) {
-    return table::OwnersOfRows(batch, columns, {.nan_is_null = nan_is_null}, ranks, targets.data());
+    return OwnersByHash(batch, columns, nan_is_null, ranks, targets);
   };
 }
 

@@ -2,16 +2,19 @@
 
 #include <algorithm>
 
+#include "weft/base/choice.h"
 #include "weft/base/spill.h"
 #include "weft/exchange/block_stream.h"
 #include "weft/exchange/blocks.h"
 #include "weft/exchange/exchange.h"
 #include "weft/table/partition.h"
+#include "weft/table/runs.h"
 
 namespace weft::exchange {
 namespace {
 
 using BatchPtr = std::shared_ptr<arrow::RecordBatch>;
+using TablePtr = std::shared_ptr<arrow::Table>;
 
 Context ForTravelling(const Context& context) {
   Context made = context;
@@ -22,14 +25,14 @@ Context ForTravelling(const Context& context) {
 /// One rank's side of a shuffle.
 class ShuffleRun {
  public:
-  ShuffleRun(Communicator& communicator, std::shared_ptr<arrow::Table> table, const Partitioner& partitioner,
+  ShuffleRun(Communicator& communicator, TablePtr table, const Partitioner& partitioner,
              const Context& context, const ShuffleOptions& options)
       : communicator_(communicator),
         partitioner_(partitioner),
         context_(context),
         travelling_(context.spill == nullptr ? context : ForTravelling(context)),
         options_(options),
-        source_(std::move(table), options.batch_bytes),
+        source_(Prepare(std::move(table), communicator.world_size()), options.batch_bytes),
         streams_(communicator, context, "shuffle"),
         world_(communicator.world_size()),
         me_(communicator.rank()) {}
@@ -49,16 +52,23 @@ class ShuffleRun {
       }
     }
     if (status.ok()) status = streams_.error();
-    for (const auto& receiver : streams_.receivers()) {
-      if (!status.ok()) break;
-      status = CheckSameColumns(*source_.schema(), *receiver->schema(), receiver->from());
-    }
+    if (status.ok()) status = Level();
     // What went wrong while receiving is known on this rank alone.
     ARROW_RETURN_NOT_OK(Agree(communicator_, status, "shuffle"));
     return Assemble();
   }
 
  private:
+  /// The rows as they are sent; where they cannot be made so, all ranks are told in SendAll.
+  TablePtr Prepare(TablePtr table, int world) {
+    if (!table::HasRuns(*table->schema())) return table;
+    auto made = table::WithRunsThatPay(table, world, context_);
+    prepared_ = made.status();
+    if (!made.ok()) return table;
+    NoteChoice(context_, table::HasRuns(*(*made)->schema()) ? "shuffle.runs" : "shuffle.runs_declined");
+    return *std::move(made);
+  }
+
   arrow::Status Open() {
     for (Rank rank = 0; rank < world_; ++rank) {
       if (rank != me_) ARROW_RETURN_NOT_OK(streams_.AddReceiver(rank).status());
@@ -74,6 +84,8 @@ class ShuffleRun {
 
   /// Gives the local error, if any, in `local`; fails for communication.
   arrow::Status SendAll(arrow::Status* local) {
+    *local = prepared_;
+    if (!local->ok()) return arrow::Status::OK();
     for (Rank rank = 0; rank < world_; ++rank) {
       if (rank == me_) continue;
       auto writer = table::WireWriter::Make(source_.schema(), context_);
@@ -175,6 +187,16 @@ class ShuffleRun {
     return arrow::Status::OK();
   }
 
+  /// Rows that stayed get the columns that all have.
+  arrow::Status Level() {
+    ARROW_ASSIGN_OR_RAISE(schema_, streams_.CommonSchema(source_.schema()));
+    if (schema_ == source_.schema()) return arrow::Status::OK();
+    for (auto& batch : own_) {
+      ARROW_ASSIGN_OR_RAISE(batch, table::WithoutRuns(batch, context_.pool));
+    }
+    return arrow::Status::OK();
+  }
+
   arrow::Result<ShuffleResult> Assemble() {
     ShuffleResult result;
     result.rows_from.resize(static_cast<size_t>(world_));
@@ -187,7 +209,7 @@ class ShuffleRun {
         all.push_back(std::move(batch));
       }
     }
-    result.table = TableOf(source_.schema(), all);
+    result.table = TableOf(schema_, all);
     return result;
   }
 
@@ -197,6 +219,7 @@ class ShuffleRun {
   /// For rows on their way.
   const Context travelling_;
   const ShuffleOptions& options_;
+  arrow::Status prepared_;
   BatchSource source_;
   Streams streams_;
   int world_;
@@ -205,6 +228,8 @@ class ShuffleRun {
   std::vector<BlockSender*> senders_;
   std::vector<std::unique_ptr<table::WireWriter>> writers_;
   std::vector<BatchPtr> own_;
+  /// Of the result.
+  std::shared_ptr<arrow::Schema> schema_;
   std::vector<uint32_t> targets_;
 };
 

@@ -12,6 +12,7 @@
 #include "weft/io/read.h"
 #include "weft/io/row_filter.h"
 #include "weft/table/columns.h"
+#include "weft/table/runs.h"
 #include "weft/table/without_views.h"
 
 namespace weft::io {
@@ -168,6 +169,10 @@ Result<TablePtr> ReadIpc(const std::vector<DataFile>& files, const ReadOptions& 
   }
   ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::FromRecordBatches(opened.front().schema, batches));
   ARROW_ASSIGN_OR_RAISE(table, table::WithoutViews(table, context));
+  ARROW_ASSIGN_OR_RAISE(table, table::WithOurRuns(table, context));
+  if (!options.filter.Equals(arrow::compute::literal(true))) {
+    ARROW_ASSIGN_OR_RAISE(table, table::WithoutRuns(table, context));
+  }
   const auto schema = table->schema();
   std::vector<std::string> names = schema->field_names();
   std::sort(names.begin(), names.end());

@@ -1,6 +1,7 @@
 #include "weft/table/partition.h"
 
 #include <arrow/array/array_base.h>
+#include <arrow/array/array_run_end.h>
 #include <arrow/array/builder_base.h>
 #include <arrow/array/data.h>
 #include <arrow/array/util.h>
@@ -16,6 +17,7 @@
 #include <utility>
 
 #include "weft/base/cpu_level.h"
+#include "weft/table/runs.h"
 #include "weft/table/scatter_fixed.h"
 
 namespace weft::table {
@@ -61,6 +63,7 @@ class Scatter {
   arrow::Status FixedWidth(const ArrayData& data, int64_t width, std::vector<ArrayDataPtr>* out);
   template <typename Offset>
   arrow::Status Binary(const ArrayData& data, std::vector<ArrayDataPtr>* out);
+  arrow::Result<std::vector<ArrayDataPtr>> Runs(const ArrayData& data);
   arrow::Result<std::vector<ArrayDataPtr>> Take(const ArrayData& data);
   arrow::Result<std::vector<ArrayDataPtr>> Build(const ArrayData& data);
 
@@ -176,6 +179,66 @@ arrow::Status Scatter::Binary(const ArrayData& data, std::vector<ArrayDataPtr>* 
   return arrow::Status::OK();
 }
 
+/// Rows of a run that come to a part are a run there. For columns of which HasRuns holds.
+arrow::Result<std::vector<ArrayDataPtr>> Scatter::Runs(const ArrayData& data) {
+  const arrow::RunEndEncodedArray array(std::make_shared<ArrayData>(data));
+  ARROW_ASSIGN_OR_RAISE(const auto logical_ends, array.LogicalRunEnds(pool_));
+  const auto values = array.LogicalValues();
+  const auto* ends = logical_ends->data()->GetValues<int32_t>(1);
+  const auto each_row = [&](const auto& visit) {
+    int64_t row = 0;
+    for (int64_t run = 0; row < rows(); ++run) {
+      for (const int64_t end = std::min<int64_t>(ends[run], rows()); row < end; ++row) {
+        visit(targets_[static_cast<size_t>(row)], run);
+      }
+    }
+  };
+  struct Part {
+    int64_t last = -1;
+    int64_t runs = 0;
+    int32_t rows = 0;
+    int32_t* ends = nullptr;
+    int64_t* picks = nullptr;
+  };
+  std::vector<Part> parts(parts_);
+  each_row([&](uint32_t target, int64_t run) {
+    Part& part = parts[target];
+    part.runs += part.last != run ? 1 : 0;
+    part.last = run;
+  });
+  std::vector<std::shared_ptr<arrow::Buffer>> made_ends(parts_);
+  std::vector<std::shared_ptr<arrow::Buffer>> made_picks(parts_);
+  std::vector<int64_t> counts(parts_);
+  for (size_t p = 0; p < parts_; ++p) {
+    counts[p] = parts[p].runs;
+    ARROW_ASSIGN_OR_RAISE(made_ends[p],
+                          arrow::AllocateBuffer(counts[p] * static_cast<int64_t>(sizeof(int32_t)), pool_));
+    ARROW_ASSIGN_OR_RAISE(made_picks[p],
+                          arrow::AllocateBuffer(counts[p] * static_cast<int64_t>(sizeof(int64_t)), pool_));
+    parts[p] = {-1, 0, 0, reinterpret_cast<int32_t*>(made_ends[p]->mutable_data()),
+                reinterpret_cast<int64_t*>(made_picks[p]->mutable_data())};
+  }
+  each_row([&](uint32_t target, int64_t run) {
+    Part& part = parts[target];
+    if (part.last != run) part.picks[part.runs++] = run;
+    part.last = run;
+    part.ends[part.runs - 1] = ++part.rows;
+  });
+  arrow::compute::ExecContext exec(pool_);
+  exec.set_use_threads(false);
+  const auto& ends_type = static_cast<const arrow::RunEndEncodedType&>(*data.type).run_end_type();
+  std::vector<ArrayDataPtr> out(parts_);
+  for (size_t p = 0; p < parts_; ++p) {
+    const auto picks = ArrayData::Make(arrow::int64(), counts[p], {nullptr, std::move(made_picks[p])}, 0);
+    ARROW_ASSIGN_OR_RAISE(const auto taken,
+                          arrow::compute::Take(arrow::Datum(values), arrow::Datum(picks),
+                                               arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
+    auto part_ends = ArrayData::Make(ends_type, counts[p], {nullptr, std::move(made_ends[p])}, 0);
+    out[p] = ArrayData::Make(data.type, counts_[p], {nullptr}, {std::move(part_ends), taken.array()}, 0);
+  }
+  return out;
+}
+
 arrow::Result<std::vector<ArrayDataPtr>> Scatter::Take(const ArrayData& data) {
   ARROW_RETURN_NOT_OK(MakeOrder());
   arrow::compute::ExecContext exec(pool_);
@@ -246,6 +309,8 @@ arrow::Result<std::vector<ArrayDataPtr>> Scatter::Column(const ArrayData& data) 
       }
       return out;
     }
+    case arrow::Type::RUN_END_ENCODED:
+      return HasRuns(type) ? Runs(data) : Take(data);
     case arrow::Type::EXTENSION: {
       ArrayData storage = data;
       storage.type = static_cast<const arrow::ExtensionType&>(type).storage_type();

@@ -9,6 +9,8 @@
 #include <limits>
 #include <string>
 
+#include "weft/table/runs.h"
+
 namespace weft::table {
 namespace {
 
@@ -163,6 +165,37 @@ Status CheckFixedSizeList(const ArrayData& array, const arrow::DataType& type, b
   return CheckChild(array, 0, least, with_dictionary);
 }
 
+/// Ends that rise from above 0 to the array's own, each with a value.
+template <typename End>
+Status CheckRunEnds(const ArrayData& array) {
+  const ArrayData& ends = *array.child_data[0];
+  const End* values = ends.GetValues<End>(1);
+  const int64_t last = array.offset + array.length;
+  bool falls = ends.length > 0 && values[0] <= 0;
+  for (int64_t i = 1; i < ends.length; ++i) falls |= values[i] <= values[i - 1];
+  if (falls || (last > 0 && (ends.length == 0 || static_cast<int64_t>(values[ends.length - 1]) < last))) {
+    return Status::Invalid("run ends do not rise to their ", last, " rows");
+  }
+  return Status::OK();
+}
+
+Status CheckRuns(const ArrayData& array, const arrow::DataType& type, bool with_dictionary) {
+  ARROW_RETURN_NOT_OK(CheckBuffers(array, 1, 2));
+  if (array.buffers[0] != nullptr) return Status::Invalid("runs have no bits of their own");
+  ARROW_RETURN_NOT_OK(CheckChild(array, 0, 0, with_dictionary));
+  const ArrayData& ends = *array.child_data[0];
+  if (ends.GetNullCount() != 0) return Status::Invalid("a run's end is missing");
+  ARROW_RETURN_NOT_OK(CheckChild(array, 1, ends.length, with_dictionary));
+  switch (checked_cast<const arrow::RunEndEncodedType&>(type).run_end_type()->id()) {
+    case Type::INT16:
+      return CheckRunEnds<int16_t>(array);
+    case Type::INT32:
+      return CheckRunEnds<int32_t>(array);
+    default:
+      return CheckRunEnds<int64_t>(array);
+  }
+}
+
 }  // namespace
 
 Status ValidateArrayData(const ArrayData& array, bool with_dictionary) {
@@ -205,6 +238,8 @@ Status ValidateArrayData(const ArrayData& array, bool with_dictionary) {
       return Status::OK();
     case Type::DICTIONARY:
       return CheckDictionary(array, with_dictionary);
+    case Type::RUN_END_ENCODED:
+      return CheckRuns(array, type, with_dictionary);
     default:
       if (!arrow::is_fixed_width(type.id())) {
         return Status::Invalid("an array of type ", type.ToString(), " cannot be received");
@@ -225,15 +260,14 @@ bool HoldsDictionary(const arrow::DataType& type) {
   return false;
 }
 
-}  // namespace
-
-Status CheckWireType(const arrow::DataType& type, const std::string& path) {
+/// All but runs, which columns alone may have.
+Status CheckInnerType(const arrow::DataType& type, const std::string& path) {
   const arrow::DataType& storage = StorageType(type);
   switch (storage.id()) {
     case Type::DICTIONARY: {
       const auto& values = *checked_cast<const arrow::DictionaryType&>(storage).value_type();
       if (HoldsDictionary(values)) break;
-      return CheckWireType(values, path);
+      return CheckInnerType(values, path);
     }
     case Type::LIST:
     case Type::LARGE_LIST:
@@ -241,7 +275,7 @@ Status CheckWireType(const arrow::DataType& type, const std::string& path) {
     case Type::MAP:
     case Type::STRUCT:
       for (const auto& field : storage.fields()) {
-        ARROW_RETURN_NOT_OK(CheckWireType(*field->type(), path + "." + field->name()));
+        ARROW_RETURN_NOT_OK(CheckInnerType(*field->type(), path + "." + field->name()));
       }
       return Status::OK();
     case Type::NA:
@@ -255,6 +289,12 @@ Status CheckWireType(const arrow::DataType& type, const std::string& path) {
   }
   return Status::TypeError("column '", path, "' of type ", type.ToString(),
                            " cannot be sent between ranks; cast it to a plain type first");
+}
+
+}  // namespace
+
+Status CheckWireType(const arrow::DataType& type, const std::string& path) {
+  return HasRuns(type) ? Status::OK() : CheckInnerType(type, path);
 }
 
 }  // namespace weft::table

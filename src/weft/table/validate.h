@@ -9,8 +9,8 @@
 
 namespace weft::table {
 
-/// Status::TypeError where the wire form does not carry the type: unions, views, run-end encoding, and
-/// dictionaries whose values hold dictionaries. `path` names the column.
+/// Status::TypeError where the wire form does not carry the type: unions, views, run-end encoding but for columns of
+/// which HasRuns holds, and dictionaries whose values hold dictionaries. `path` names the column.
 arrow::Status CheckWireType(const arrow::DataType& type, const std::string& path);
 
 /// Checks lengths, null counts, offsets and dictionary indices against the buffers, in full, in time linear in the
