@@ -137,8 +137,8 @@ void CheckUnique(const PlainTable& table, const PySession* session, const std::v
       [&](const Context& context) { return checked(kernels::CheckUniqueKeys(*table.table, columns, what, context)); });
 }
 
-PyTable CombineSets(const PlainTable& left, const PlainTable& right, const PySession* session, const std::string& operation,
-                    bool all) {
+PyTable CombineSets(const PlainTable& left, const PlainTable& right, const PySession* session,
+                    const std::string& operation, bool all) {
   kernels::SetOptions options;
   options.operation = operation == "union"       ? kernels::SetOperation::kUnion
                       : operation == "intersect" ? kernels::SetOperation::kIntersect
@@ -155,8 +155,8 @@ PyTable CombineSets(const PlainTable& left, const PlainTable& right, const PySes
       })};
 }
 
-PyTable IsMember(const PlainTable& left, const PlainTable& right, const PySession* session, const std::vector<int>& left_keys,
-                 const std::vector<int>& right_keys) {
+PyTable IsMember(const PlainTable& left, const PlainTable& right, const PySession* session,
+                 const std::vector<int>& left_keys, const std::vector<int>& right_keys) {
   return {Run(
       session,
       [&](Communicator& communicator, const Context& context) {

@@ -79,7 +79,8 @@ TablePtr OneColumn(const char* name, const std::shared_ptr<arrow::Array>& values
   return arrow::Table::Make(arrow::schema({arrow::field(name, values->type())}), arrow::ArrayVector{values});
 }
 
-PyTable Duplicated(const PlainTable& table, const PySession* session, std::vector<int> columns, const std::string& keep) {
+PyTable Duplicated(const PlainTable& table, const PySession* session, std::vector<int> columns,
+                   const std::string& keep) {
   const auto options = Duplicates(std::move(columns), keep);
   const auto mark = [&](const arrow::Result<kernels::PoolArray<int64_t>>& kept, const Context& context) -> TableResult {
     ARROW_RETURN_NOT_OK(kept);
@@ -108,8 +109,8 @@ PyTable Top(const PlainTable& table, const PySession* session, const std::vector
       [&](const Context& context) { return kernels::Top(table.table, options, context); })};
 }
 
-PyTable RankRows(const PlainTable& table, const PySession* session, int column, const std::string& method, bool ascending,
-                 const std::string& missing, bool percent) {
+PyTable RankRows(const PlainTable& table, const PySession* session, int column, const std::string& method,
+                 bool ascending, const std::string& missing, bool percent) {
   kernels::RankOptions options;
   options.column = column;
   options.method = method == "average" ? kernels::RankMethod::kAverage

@@ -29,8 +29,8 @@ struct PyTable {
   PyTable Some(std::shared_ptr<arrow::Table> other) const { return {std::move(other), lies}; }
 };
 
-/// A table whose columns have no runs: what operators take that look at values. As an argument of a bound function it is
-/// made of the `Table` that Python gives.
+/// A table whose columns have no runs: what operators take that look at values. As an argument of a bound function it
+/// is made of the `Table` that Python gives.
 struct PlainTable : PyTable {};
 
 /// The table without runs, kept by it. The GIL is held.

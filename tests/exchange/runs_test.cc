@@ -119,8 +119,8 @@ TEST(Runs, ThatDoNotPayAreSentPlain) {
     if (c.rank() == 0) {
       ARROW_ASSIGN_OR_RAISE(const auto numbers, arrow::Concatenate(table->column(0)->chunks()));
       ARROW_ASSIGN_OR_RAISE(const auto column, arrow::RunEndEncodedArray::Make(2000, made_ends, numbers));
-      ARROW_ASSIGN_OR_RAISE(
-          short_runs, table->SetColumn(1, table->field(1), std::make_shared<arrow::ChunkedArray>(column)));
+      ARROW_ASSIGN_OR_RAISE(short_runs,
+                            table->SetColumn(1, table->field(1), std::make_shared<arrow::ChunkedArray>(column)));
     }
     ARROW_ASSIGN_OR_RAISE(const auto made, Shuffle(c, short_runs, ByHash({0}, false, 3), Context()));
     EXPECT_FALSE(table::HasRuns(*made.table->schema()));
@@ -161,7 +161,8 @@ TEST(Runs, AJoinSendsThemAndGivesPlainColumns) {
             options.algorithm = algorithm;
             options.maintain_order = ordered;
             ARROW_ASSIGN_OR_RAISE(const auto made, distributed::Join(c, left, right, options, Context()));
-            ARROW_ASSIGN_OR_RAISE(const auto plain, distributed::Join(c, Plain(left), Plain(right), options, Context()));
+            ARROW_ASSIGN_OR_RAISE(const auto plain,
+                                  distributed::Join(c, Plain(left), Plain(right), options, Context()));
             EXPECT_TRUE(made->schema()->Equals(*plain->schema()));
             EXPECT_TRUE(test::SameRows(*made, *plain));
             if (ordered) {

@@ -135,10 +135,9 @@ void Links() {
 std::shared_ptr<arrow::RecordBatch> Batch() {
   using arrow::field;
   const auto words = arrow::dictionary(arrow::int8(), arrow::utf8());
-  const auto schema =
-      arrow::schema({field("i", arrow::int64()), field("s", arrow::utf8()), field("b", arrow::boolean()),
-                     field("d", words), field("l", arrow::list(arrow::int32())),
-                     field("r", arrow::run_end_encoded(arrow::int32(), arrow::utf8()))});
+  const auto schema = arrow::schema(
+      {field("i", arrow::int64()), field("s", arrow::utf8()), field("b", arrow::boolean()), field("d", words),
+       field("l", arrow::list(arrow::int32())), field("r", arrow::run_end_encoded(arrow::int32(), arrow::utf8()))});
   std::vector<std::shared_ptr<arrow::Array>> columns;
   for (const auto& one : schema->fields()) {
     auto builder = *arrow::MakeBuilder(one->type());

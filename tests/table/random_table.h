@@ -433,8 +433,8 @@ inline std::shared_ptr<arrow::Table> RandomTable(const std::shared_ptr<arrow::Sc
   return arrow::Table::Make(schema, std::move(columns), options.rows);
 }
 
-/// Appends the value of `array` at `i` as text: equal texts, equal values. Offset widths, dictionaries and runs do not show;
-/// all NaN are alike; -0.0 and 0.0 are not.
+/// Appends the value of `array` at `i` as text: equal texts, equal values. Offset widths, dictionaries and runs do not
+/// show; all NaN are alike; -0.0 and 0.0 are not.
 inline void AppendValue(const arrow::Array& array, int64_t i, std::string* out) {
   using arrow::Type;
   if (array.IsNull(i)) {

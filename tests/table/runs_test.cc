@@ -31,8 +31,8 @@ TEST(Runs, TypesThatMayStay) {
                                     arrow::key_value_metadata({"key"}, {"value"}));
   EXPECT_TRUE(HasRuns(*schema));
   const auto plain = WithoutRuns(schema);
-  EXPECT_TRUE(plain->Equals(
-      *arrow::schema({arrow::field("a", int64()), arrow::field("b", utf8())}, schema->metadata()), true));
+  EXPECT_TRUE(
+      plain->Equals(*arrow::schema({arrow::field("a", int64()), arrow::field("b", utf8())}, schema->metadata()), true));
   EXPECT_FALSE(HasRuns(*plain));
   EXPECT_EQ(WithoutRuns(plain), plain);
 }
@@ -42,8 +42,7 @@ TEST(Runs, TablesKeepTheirValues) {
   types.push_back(int64());
   for (const double nulls : {0.0, 0.3, 1.0}) {
     for (const int64_t rows : {0, 1, 700}) {
-      const auto table =
-          RandomTable(SchemaOf(types), {.seed = 3, .rows = rows, .null_share = nulls, .ragged = true});
+      const auto table = RandomTable(SchemaOf(types), {.seed = 3, .rows = rows, .null_share = nulls, .ragged = true});
       const auto plain = WithoutRuns(table, Context()).ValueOrDie();
       ASSERT_TRUE(plain->ValidateFull().ok()) << plain->ValidateFull();
       EXPECT_FALSE(HasRuns(*plain->schema()));
@@ -93,13 +92,12 @@ TEST(Runs, PayWhereTheyAreLong) {
   EXPECT_FALSE(RunsPay(*int64(), 1000, 200, 1000));
   EXPECT_FALSE(RunsPay(*arrow::boolean(), 1000, 500, 1));
   EXPECT_TRUE(RunsPay(*int64(), 0, 0, 2));
-  const auto table =
-      arrow::Table::Make(arrow::schema({arrow::field("long", run_end_encoded(int32(), int64())),
-                                        arrow::field("short", run_end_encoded(int32(), int64()))}),
-                         {arrow::RunEndEncodedArray::Make(6, Json(int32(), "[6]"), Json(int64(), "[1]")).ValueOrDie(),
-                          arrow::RunEndEncodedArray::Make(6, Json(int32(), "[1, 2, 3, 4, 5, 6]"),
-                                                          Json(int64(), "[1, 2, 3, 4, 5, 6]"))
-                              .ValueOrDie()});
+  const auto table = arrow::Table::Make(
+      arrow::schema({arrow::field("long", run_end_encoded(int32(), int64())),
+                     arrow::field("short", run_end_encoded(int32(), int64()))}),
+      {arrow::RunEndEncodedArray::Make(6, Json(int32(), "[6]"), Json(int64(), "[1]")).ValueOrDie(),
+       arrow::RunEndEncodedArray::Make(6, Json(int32(), "[1, 2, 3, 4, 5, 6]"), Json(int64(), "[1, 2, 3, 4, 5, 6]"))
+           .ValueOrDie()});
   const auto kept = WithRunsThatPay(table, 2, Context()).ValueOrDie();
   EXPECT_TRUE(HasRuns(*kept->field(0)->type()));
   EXPECT_FALSE(HasRuns(*kept->field(1)->type()));

@@ -192,8 +192,8 @@ TEST(Wire, RefusesTypesItDoesNotCarry) {
 TEST(Wire, RefusesRunsThatDoNotHold) {
   const auto type = arrow::run_end_encoded(arrow::int32(), arrow::int64());
   const auto schema = SchemaOf({type});
-  const auto values = arrow::ArrayData::Make(
-      arrow::int64(), 3, {nullptr, arrow::Buffer::FromVector(std::vector<int64_t>{1, 2, 3})}, 0);
+  const auto values =
+      arrow::ArrayData::Make(arrow::int64(), 3, {nullptr, arrow::Buffer::FromVector(std::vector<int64_t>{1, 2, 3})}, 0);
   const auto send = [&](std::vector<int32_t> ends, int64_t rows) {
     const auto runs = static_cast<int64_t>(ends.size());
     const auto child =

@@ -242,8 +242,8 @@ arrow::Result<Placed> JoinInAnyOrder(Communicator& communicator, const TablePtr&
                                      const JoinOptions& options, const Context& context, const JoinPlacement& lies) {
   JoinPlan plan;
   const auto prepare = [&]() -> arrow::Result<Pruned> {
-    ARROW_ASSIGN_OR_RAISE(plan, kernels::PlanJoin(*table::WithoutRuns(left->schema()),
-                                                  *table::WithoutRuns(right->schema()), options));
+    ARROW_ASSIGN_OR_RAISE(
+        plan, kernels::PlanJoin(*table::WithoutRuns(left->schema()), *table::WithoutRuns(right->schema()), options));
     ARROW_ASSIGN_OR_RAISE(auto pruned, Prune(left, right, options, plan));
     if (ChoosesLeftRows(options.type)) {
       // Of one key one row is enough.

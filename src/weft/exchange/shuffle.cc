@@ -25,8 +25,8 @@ Context ForTravelling(const Context& context) {
 /// One rank's side of a shuffle.
 class ShuffleRun {
  public:
-  ShuffleRun(Communicator& communicator, TablePtr table, const Partitioner& partitioner,
-             const Context& context, const ShuffleOptions& options)
+  ShuffleRun(Communicator& communicator, TablePtr table, const Partitioner& partitioner, const Context& context,
+             const ShuffleOptions& options)
       : communicator_(communicator),
         partitioner_(partitioner),
         context_(context),

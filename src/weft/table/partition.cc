@@ -230,9 +230,8 @@ arrow::Result<std::vector<ArrayDataPtr>> Scatter::Runs(const ArrayData& data) {
   std::vector<ArrayDataPtr> out(parts_);
   for (size_t p = 0; p < parts_; ++p) {
     const auto picks = ArrayData::Make(arrow::int64(), counts[p], {nullptr, std::move(made_picks[p])}, 0);
-    ARROW_ASSIGN_OR_RAISE(const auto taken,
-                          arrow::compute::Take(arrow::Datum(values), arrow::Datum(picks),
-                                               arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
+    ARROW_ASSIGN_OR_RAISE(const auto taken, arrow::compute::Take(arrow::Datum(values), arrow::Datum(picks),
+                                                                 arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
     auto part_ends = ArrayData::Make(ends_type, counts[p], {nullptr, std::move(made_ends[p])}, 0);
     out[p] = ArrayData::Make(data.type, counts_[p], {nullptr}, {std::move(part_ends), taken.array()}, 0);
   }

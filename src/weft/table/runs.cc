@@ -51,7 +51,8 @@ arrow::Status AppendOurs(const arrow::Array& chunk, const std::shared_ptr<arrow:
     const auto slice = chunk.Slice(begin, kMostRows);
     const auto& encoded = checked_cast<const arrow::RunEndEncodedArray&>(*slice);
     ARROW_ASSIGN_OR_RAISE(auto ends, encoded.LogicalRunEnds(pool));
-    ARROW_ASSIGN_OR_RAISE(ends, arrow::compute::Cast(*ends, arrow::int32(), arrow::compute::CastOptions::Safe(), &exec));
+    ARROW_ASSIGN_OR_RAISE(ends,
+                          arrow::compute::Cast(*ends, arrow::int32(), arrow::compute::CastOptions::Safe(), &exec));
     ARROW_ASSIGN_OR_RAISE(auto made, arrow::RunEndEncodedArray::Make(type, slice->length(), std::move(ends),
                                                                      encoded.LogicalValues(), /*offset=*/0));
     out->push_back(std::move(made));
@@ -60,11 +61,10 @@ arrow::Status AppendOurs(const arrow::Array& chunk, const std::shared_ptr<arrow:
 }
 
 /// The table with `make` of each column whose type `wanted` changes.
-arrow::Result<TablePtr> Change(const TablePtr& table,
-                               const std::function<std::shared_ptr<arrow::DataType>(int)>& wanted,
-                               const std::function<arrow::Status(const ArrayPtr& chunk,
-                                                                 const std::shared_ptr<arrow::DataType>& type,
-                                                                 arrow::ArrayVector* out)>& make) {
+arrow::Result<TablePtr> Change(
+    const TablePtr& table, const std::function<std::shared_ptr<arrow::DataType>(int)>& wanted,
+    const std::function<arrow::Status(const ArrayPtr& chunk, const std::shared_ptr<arrow::DataType>& type,
+                                      arrow::ArrayVector* out)>& make) {
   TablePtr made = table;
   for (int c = 0; c < table->num_columns(); ++c) {
     const auto type = wanted(c);
@@ -139,8 +139,8 @@ arrow::Result<ArrayPtr> WithoutRuns(const ArrayPtr& array, arrow::MemoryPool* po
   // Arrow decodes no dictionaries and nothing nested: each row takes the value of its run.
   const auto& encoded = checked_cast<const arrow::RunEndEncodedArray&>(*array);
   ARROW_ASSIGN_OR_RAISE(const auto ends, encoded.LogicalRunEnds(pool));
-  ARROW_ASSIGN_OR_RAISE(
-      const auto wide, arrow::compute::Cast(*ends, arrow::int64(), arrow::compute::CastOptions::Safe(), &exec));
+  ARROW_ASSIGN_OR_RAISE(const auto wide,
+                        arrow::compute::Cast(*ends, arrow::int64(), arrow::compute::CastOptions::Safe(), &exec));
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> numbers,
                         arrow::AllocateBuffer(array->length() * static_cast<int64_t>(sizeof(int64_t)), pool));
   auto* out = reinterpret_cast<int64_t*>(numbers->mutable_data());
@@ -150,9 +150,8 @@ arrow::Result<ArrayPtr> WithoutRuns(const ArrayPtr& array, arrow::MemoryPool* po
     for (; row < end[run]; ++row) out[row] = run;
   }
   const auto indices = arrow::ArrayData::Make(arrow::int64(), array->length(), {nullptr, std::move(numbers)}, 0);
-  ARROW_ASSIGN_OR_RAISE(const auto taken,
-                        arrow::compute::Take(encoded.LogicalValues(), arrow::Datum(indices),
-                                             arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
+  ARROW_ASSIGN_OR_RAISE(const auto taken, arrow::compute::Take(encoded.LogicalValues(), arrow::Datum(indices),
+                                                               arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
   return taken.make_array();
 }
 
@@ -172,8 +171,7 @@ arrow::Result<TablePtr> WithoutRuns(const TablePtr& table, const Context& contex
 }
 
 arrow::Result<TablePtr> WithoutRuns(const TablePtr& table, std::span<const int> columns, const Context& context) {
-  return Decode(
-      table, [&](int c) { return std::find(columns.begin(), columns.end(), c) != columns.end(); }, context);
+  return Decode(table, [&](int c) { return std::find(columns.begin(), columns.end(), c) != columns.end(); }, context);
 }
 
 arrow::Result<TablePtr> WithOurRuns(const TablePtr& table, const Context& context) {
