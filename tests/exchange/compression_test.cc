@@ -249,7 +249,8 @@ arrow::Result<bool> ChosenForASlowPeer(bool shares) {
       Streams streams(*ranks[1], context, "test");
       ARROW_ASSIGN_OR_RAISE(const auto* receiver, streams.AddReceiver(0));
       for (const int64_t rows : {100000, 200000}) {
-        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        // Long beside what a busy host may take from the sender meanwhile.
+        std::this_thread::sleep_for(std::chrono::milliseconds(400));
         ARROW_RETURN_NOT_OK(streams.WaitUntil([&] { return receiver->rows() >= rows; }));
       }
       return streams.Drain();

@@ -282,8 +282,13 @@ TEST(MembershipModel, MoreOfAll) {
   // As far as memory goes: these are too many to see all.
   EXPECT_EQ(Explore(Counted(3, 2, -1), {}).broken, "");
   EXPECT_EQ(Explore(Counted(3, 3, 0), {}).broken, "");
-  Holds(Explore({Worker("a", 0, 1, 0), Worker("b", 1, 1, 0), Worker("c", 2, 1, 0), Worker("c'", 2, 1, 0)},
-                {.crashes = 1, .repeats = 1}));
+  const std::vector<Process> four = {Worker("a", 0, 1, 0), Worker("b", 1, 1, 0), Worker("c", 2, 1, 0),
+                                     Worker("c'", 2, 1, 0)};
+  Holds(Explore(four, {.crashes = 1}));
+  Holds(Explore(four, {.repeats = 1}));
+  // Both at once are too many for four.
+  Holds(Explore({four[0], four[1], four[2]}, {.crashes = 1, .repeats = 1}));
+  Holds(Explore({four[0], four[2], four[3]}, {.crashes = 1, .repeats = 1}));
 }
 
 TEST(MembershipModel, BreaksWithoutCompareAndSet) {

@@ -84,14 +84,15 @@ TEST(Runs, OfEveryKind) {
 }
 
 TEST(Runs, PayWhereTheyAreLong) {
-  EXPECT_TRUE(RunsPay(*int64(), 1000, 10, 2));
-  EXPECT_FALSE(RunsPay(*int64(), 1000, 1000, 1));
-  EXPECT_FALSE(RunsPay(*int64(), 1000, 500, 2));
-  EXPECT_TRUE(RunsPay(*int64(), 1000, 200, 2));
+  EXPECT_TRUE(RunsPay(8, 1000, 10, 2));
+  EXPECT_FALSE(RunsPay(8, 1000, 1000, 1));
+  EXPECT_FALSE(RunsPay(8, 1000, 500, 2));
+  EXPECT_TRUE(RunsPay(8, 1000, 100, 2));
+  EXPECT_TRUE(RunsPay(100, 1000, 200, 2));
   // Over many ranks every row is a run of its own.
-  EXPECT_FALSE(RunsPay(*int64(), 1000, 200, 1000));
-  EXPECT_FALSE(RunsPay(*arrow::boolean(), 1000, 500, 1));
-  EXPECT_TRUE(RunsPay(*int64(), 0, 0, 2));
+  EXPECT_FALSE(RunsPay(8, 1000, 100, 1000));
+  EXPECT_FALSE(RunsPay(0.125, 1000, 500, 1));
+  EXPECT_TRUE(RunsPay(8, 0, 0, 2));
   const auto table = arrow::Table::Make(
       arrow::schema({arrow::field("long", run_end_encoded(int32(), int64())),
                      arrow::field("short", run_end_encoded(int32(), int64()))}),

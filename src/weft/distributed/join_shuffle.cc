@@ -98,6 +98,10 @@ bool MatchesAlone(size_t side, JoinType type) {
   return side == 0 ? type == JoinType::kRight : type == JoinType::kLeft || type == JoinType::kLeftAnti;
 }
 
+FilterTrade TradeOf(const JoinSides& sides, size_t side, int world_size) {
+  return {sides.bytes[side], sides.rows[side], sides.rows[1 - side], world_size, sides.through_memory};
+}
+
 /// The side that is worth asking whether to filter it, or 2. A filter takes memory and a copy of what passes, which a
 /// rank that goes by way of disk has not.
 size_t SideToFilter(const JoinSides& sides, JoinType type, int world_size, const Context& context) {
@@ -105,7 +109,7 @@ size_t SideToFilter(const JoinSides& sides, JoinType type, int world_size, const
   const size_t larger = sides.bytes[0] >= sides.bytes[1] ? 0 : 1;
   for (const size_t side : {larger, 1 - larger}) {
     if (sides.placed[side] || !MatchesAlone(side, type)) continue;
-    if (FilterMayPay(sides.bytes[side], sides.rows[1 - side], world_size)) return side;
+    if (FilterMayPay(TradeOf(sides, side, world_size))) return side;
   }
   return 2;
 }
@@ -126,9 +130,10 @@ arrow::Status ShuffleByHash(Communicator& communicator, const JoinOptions& optio
   }
   const size_t other = 1 - filtered;
   ARROW_RETURN_NOT_OK(move(other));
-  ARROW_ASSIGN_OR_RAISE(*tables[filtered], FilterBeforeShuffle(communicator, {*tables[filtered], keys[filtered]},
-                                                               sides.bytes[filtered], {*tables[other], keys[other]},
-                                                               sides.rows[other], options.nan_is_null, context));
+  ARROW_ASSIGN_OR_RAISE(
+      *tables[filtered],
+      FilterBeforeShuffle(communicator, {*tables[filtered], keys[filtered]}, {*tables[other], keys[other]},
+                          TradeOf(sides, filtered, communicator.world_size()), options.nan_is_null, context));
   return move(filtered);
 }
 
@@ -142,15 +147,20 @@ arrow::Result<JoinSides> DescribeSides(Communicator& communicator, const arrow::
   const auto right_bytes = arrow::util::ReferencedBufferSize(right);
   ARROW_RETURN_NOT_OK(
       exchange::Agree(communicator, left_bytes.ok() ? right_bytes.status() : left_bytes.status(), "join"));
+  const auto links = communicator.links();
+  const bool apart = std::any_of(links.begin(), links.end(), [&](const LinkInfo& link) {
+    return link.peer >= 0 && link.peer != communicator.rank() && link.shared_memory == 0;
+  });
   // A byte a row, so that rows without columns count too.
-  std::array<int64_t, 4> sums = {*left_bytes + left.num_rows(), *right_bytes + right.num_rows(), left.num_rows(),
-                                 right.num_rows()};
+  std::array<int64_t, 5> sums = {*left_bytes + left.num_rows(), *right_bytes + right.num_rows(), left.num_rows(),
+                                 right.num_rows(), apart ? 1 : 0};
   const std::span<int64_t> all(sums);
   const Reduction sum{.type = arrow::Type::INT64, .op = ReduceOp::kSum};
   ARROW_RETURN_NOT_OK(
       communicator.Allreduce(std::as_bytes(all), std::as_writable_bytes(all), static_cast<int64_t>(all.size()), sum));
   sides.bytes = {sums[0], sums[1]};
   sides.rows = {sums[2], sums[3]};
+  sides.through_memory = sums[4] == 0;
 
   const auto left_order = left_lies.KeyOrder(communicator, options.left_keys, options.nan_is_null);
   const auto right_order = right_lies.KeyOrder(communicator, options.right_keys, options.nan_is_null);

@@ -21,6 +21,8 @@ struct JoinSides {
   /// Over all ranks.
   std::array<int64_t, 2> bytes = {0, 0};
   std::array<int64_t, 2> rows = {0, 0};
+  /// Whether each rank shares memory with every other.
+  bool through_memory = false;
   /// Which sides' rows lie by the hash of the keys `order` already.
   std::array<bool, 2> placed = {false, false};
   /// Pairs of keys, in the order in which the hash takes them; where both sides are placed, some of them may be enough.

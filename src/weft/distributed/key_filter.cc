@@ -23,6 +23,9 @@ using Hashes = kernels::PoolArray<uint64_t>;
 
 /// Bytes that stay at home for each byte of the filter that a rank is sent: making and asking it costs too.
 constexpr int64_t kLeastGain = 2;
+/// Bytes that stay at home for each row that is asked about, where memory carries them: what it takes to hash and ask,
+/// and to gather what passes, carries as many there.
+constexpr int64_t kLeastInMemory = 32;
 /// Where more of the sampled rows than this have a match, hashing all rows a second time is not worth the rest.
 constexpr double kMostMatches = 0.7;
 /// Keys of a side that all ranks sample together.
@@ -33,9 +36,12 @@ constexpr int64_t kPiece = 16 * 1024;
 
 int64_t FilterBytes(int64_t rows) { return key_filter::Words(rows) * static_cast<int64_t>(sizeof(uint64_t)); }
 
-/// Of a side's `bytes`, 1 / world reaches a rank; of the filter, all.
-bool Pays(double bytes, int64_t rows, int world_size) {
-  return bytes >= static_cast<double>(FilterBytes(rows) * kLeastGain * world_size);
+/// Whether what a `part` of the side's rows is worth: of its bytes 1 / world reaches a rank, of the filter all.
+bool Pays(const FilterTrade& trade, double part) {
+  const double saved = static_cast<double>(trade.bytes) * part;
+  const int64_t least = FilterBytes(trade.other_rows) * kLeastGain * trade.world_size;
+  const int64_t least_in_memory = trade.through_memory ? trade.rows * kLeastInMemory : 0;
+  return saved >= static_cast<double>(std::max(least, least_in_memory));
 }
 
 arrow::Result<Hashes> HashKeys(const FilterSide& side, bool nan_is_null, const Context& context) {
@@ -221,17 +227,16 @@ arrow::Result<TablePtr> Passing(const FilterSide& side, const Filters& filters, 
 
 }  // namespace
 
-bool FilterMayPay(int64_t bytes, int64_t rows, int world_size) {
-  return FilterBytes(rows) <= kMostFilterBytes && Pays(static_cast<double>(bytes), rows, world_size);
+bool FilterMayPay(const FilterTrade& trade) {
+  return FilterBytes(trade.other_rows) <= kMostFilterBytes && Pays(trade, 1);
 }
 
-arrow::Result<TablePtr> FilterBeforeShuffle(Communicator& communicator, const FilterSide& side, int64_t bytes,
-                                            const FilterSide& other, int64_t rows, bool nan_is_null,
-                                            const Context& context) {
+arrow::Result<TablePtr> FilterBeforeShuffle(Communicator& communicator, const FilterSide& side, const FilterSide& other,
+                                            const FilterTrade& trade, bool nan_is_null, const Context& context) {
   TraceSpan span(context.tracer, "join.filter");
   span.AddRows(side.table->num_rows());
   ARROW_ASSIGN_OR_RAISE(const double part, MatchingPart(communicator, side, other, nan_is_null, context));
-  if (part > kMostMatches || !Pays(static_cast<double>(bytes) * (1 - part), rows, communicator.world_size())) {
+  if (part > kMostMatches || !Pays(trade, 1 - part)) {
     NoteChoice(context, "join.filter_declined");
     return side.table;
   }

@@ -52,14 +52,26 @@ struct FilterSide {
   std::vector<int> keys;
 };
 
-/// Whether a filter could pay at all: `bytes` of the side to filter on all ranks, and `rows` of the other.
-bool FilterMayPay(int64_t bytes, int64_t rows, int world_size);
+/// What a filter would save and cost. Sizes are those of all ranks together.
+struct FilterTrade {
+  /// Of the side to be filtered.
+  int64_t bytes = 0;
+  int64_t rows = 0;
+  /// Rows of the other side, whose keys are in the filter.
+  int64_t other_rows = 0;
+  int world_size = 1;
+  /// Whether rows travel through memory that all ranks share.
+  bool through_memory = false;
+};
+
+/// Whether a filter could pay at all.
+bool FilterMayPay(const FilterTrade& trade);
 
 /// Collective. `other`'s rows lie by the hash of their keys; `side`'s are about to. The rows of `side` that may have a
 /// match, in their order; or the table itself where a sample of its keys says that the filter would cost more than the
-/// rows it keeps at home. `bytes`, `rows` as for FilterMayPay.
+/// rows it keeps at home. `trade` is the same on all ranks.
 arrow::Result<std::shared_ptr<arrow::Table>> FilterBeforeShuffle(Communicator& communicator, const FilterSide& side,
-                                                                 int64_t bytes, const FilterSide& other, int64_t rows,
+                                                                 const FilterSide& other, const FilterTrade& trade,
                                                                  bool nan_is_null, const Context& context);
 
 }  // namespace weft::distributed

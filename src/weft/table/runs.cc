@@ -6,6 +6,7 @@
 #include <arrow/compute/api_vector.h>
 #include <arrow/compute/cast.h>
 #include <arrow/compute/exec.h>
+#include <arrow/util/byte_size.h>
 #include <arrow/util/checked_cast.h>
 
 #include <algorithm>
@@ -13,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <utility>
+#include <vector>
 
 #include "weft/table/columns.h"
 
@@ -91,17 +93,22 @@ arrow::Result<TablePtr> Decode(const TablePtr& table, const std::function<bool(i
       });
 }
 
-/// Bytes of a value in memory; of texts a guess.
-double Width(const arrow::DataType& type) {
-  constexpr double kText = 16;
-  return arrow::is_fixed_width(type.id()) ? std::max(1, type.bit_width() / 8) : kText;
-}
+/// A column's runs, and about how many bytes a value of theirs takes.
+struct Runs {
+  int64_t count = 0;
+  double width = 0;
+};
 
-int64_t RunsOf(const arrow::ChunkedArray& column) {
-  int64_t runs = 0;
+arrow::Result<Runs> RunsOf(const arrow::ChunkedArray& column) {
+  Runs runs;
+  int64_t bytes = 0;
   for (const auto& chunk : column.chunks()) {
-    runs += checked_cast<const arrow::RunEndEncodedArray&>(*chunk).FindPhysicalLength();
+    const auto values = checked_cast<const arrow::RunEndEncodedArray&>(*chunk).LogicalValues();
+    ARROW_ASSIGN_OR_RAISE(const int64_t more, arrow::util::ReferencedBufferSize(*values));
+    runs.count += values->length();
+    bytes += more;
   }
+  runs.width = static_cast<double>(bytes) / static_cast<double>(std::max<int64_t>(runs.count, 1));
   return runs;
 }
 
@@ -191,25 +198,25 @@ arrow::Result<TablePtr> WithOurRuns(const TablePtr& table, const Context& contex
       });
 }
 
-bool RunsPay(const arrow::DataType& type, int64_t rows, int64_t runs, int parts) {
+bool RunsPay(double width, int64_t rows, int64_t runs, int parts) {
   if (rows == 0) return true;
   const auto count = static_cast<double>(runs);
   const double length = static_cast<double>(rows) / count;
   // A run comes to a part with the chance that one of its rows does.
   const double reached = 1 - std::pow(1 - 1.0 / parts, length);
-  const double width = Width(type);
-  return count * parts * reached * (width + sizeof(int32_t)) < static_cast<double>(rows) * width;
+  return 2 * count * parts * reached * (width + sizeof(int32_t)) < static_cast<double>(rows) * width;
 }
 
 arrow::Result<TablePtr> WithRunsThatPay(const TablePtr& table, int parts, const Context& context) {
-  return Decode(
-      table,
-      [&](int c) {
-        const auto& column = *table->column(c);
-        return !HasRuns(*column.type()) ||
-               !RunsPay(*WithoutRuns(column.type()), column.length(), RunsOf(column), parts);
-      },
-      context);
+  std::vector<int> dropped;
+  for (int c = 0; c < table->num_columns(); ++c) {
+    const auto& column = *table->column(c);
+    if (!IsEncoded(*column.type())) continue;
+    ARROW_ASSIGN_OR_RAISE(const Runs runs, RunsOf(column));
+    const bool pay = HasRuns(*column.type()) && RunsPay(runs.width, column.length(), runs.count, parts);
+    if (!pay) dropped.push_back(c);
+  }
+  return WithoutRuns(table, dropped, context);
 }
 
 }  // namespace weft::table

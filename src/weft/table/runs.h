@@ -45,9 +45,9 @@ arrow::Result<std::shared_ptr<arrow::Table>> WithoutRuns(const std::shared_ptr<a
 arrow::Result<std::shared_ptr<arrow::Table>> WithOurRuns(const std::shared_ptr<arrow::Table>& table,
                                                          const Context& context);
 
-/// Whether a column of `type` takes fewer bytes with its runs than without, also when `rows` rows in `runs` runs are
-/// dealt out to `parts` parts at random.
-bool RunsPay(const arrow::DataType& type, int64_t rows, int64_t runs, int parts);
+/// Whether `rows` rows in `runs` runs, of values of `width` bytes, take less than half the bytes with their runs than
+/// without once they are dealt out to `parts` parts at random. Rows of runs take longer to deal out than plain ones.
+bool RunsPay(double width, int64_t rows, int64_t runs, int parts);
 
 /// The table without the columns of runs for which they do not pay.
 arrow::Result<std::shared_ptr<arrow::Table>> WithRunsThatPay(const std::shared_ptr<arrow::Table>& table, int parts,
