@@ -207,6 +207,9 @@ def test_different_collectives(launch):
 def test_an_exception_on_one_rank_is_named_on_all(launch):
     done = launch.mpirun(
         """
+        import atexit, time
+        # When one process has ended mpirun ends the others, who then have not yet told what they were told.
+        atexit.register(time.sleep, 2)
         import weft
         env = weft.init()
         env.barrier()
