@@ -28,6 +28,9 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+/// What a rank offers where nothing else is said.
+const int64_t kShared = BackendContext{}.shm_bytes;
+
 WorldOptions Plain(bool rank_one_shares = true) {
   WorldOptions options;
   options.encryption = [](Rank) { return "auto"; };
@@ -48,7 +51,7 @@ void Warm(Transport& t) {
 int64_t Shared(const Transport& t) { return t.links()[static_cast<size_t>(1 - t.rank())].shared_memory; }
 
 TEST(TcpShared, SizesAroundEveryBoundary) {
-  const int64_t all = SharedSize(2);
+  const int64_t all = SharedSize(kShared, 2);
   const int64_t piece = all / 8;
   const std::vector<int64_t> sizes = {0,         1,       16383, 16384,   65536,        262144,    262145,  piece - 1,
                                       piece + 1, all - 1, all,   all + 1, 3 * all + 17, 5 * piece, 64 << 20};
@@ -198,10 +201,13 @@ TEST(TcpShared, NothingIsLeft) {
 
 TEST(TcpShared, SizeIsBoundedForARank) {
   for (const int world : {2, 3, 5, 8, 17, 64, 65}) {
-    EXPECT_LE(SharedSize(world) * (world - 1), 16 << 20) << world;
-    EXPECT_GE(SharedSize(world), 256 << 10) << world;
+    for (const int64_t all : {kShared, int64_t{64} << 20})
+      EXPECT_LE(SharedSize(all, world) * (world - 1), all) << world;
+    EXPECT_GE(SharedSize(kShared, world), 256 << 10) << world;
   }
-  EXPECT_EQ(SharedSize(1000), 256 << 10);
+  EXPECT_EQ(SharedSize(kShared, 1000), 256 << 10);
+  EXPECT_EQ(SharedSize(int64_t{6} << 20, 4), 2 << 20);
+  EXPECT_EQ(SharedSize(1, 2), 256 << 10);
 }
 
 TEST(SharedMemory, TakesNoMemoryThatCouldGoAway) {
@@ -255,7 +261,7 @@ class HostileSharer : public ::testing::Test {
     std::vector<LinkedPeer> peers(2);
     peers[1].info.peer = 1;
     peers[1].stream = MakeSocketStream(Descriptor(::accept(listener.get(), nullptr, nullptr)));
-    transport_ = *TcpTransport::Make(0, std::move(peers), nullptr, /*shares=*/true);
+    transport_ = *TcpTransport::Make(0, std::move(peers), nullptr, kShared);
     Say({FrameType::kResume, 0, 0, 0, 0, 0, kCredit, 0});
   }
 
@@ -395,7 +401,7 @@ TEST_F(HostileSharer, TakesMoreThanWasGiven) {
   const auto send = SendLong();
   const auto mailbox = Mailbox::Open().ValueOrDie();
   Say({FrameType::kMemory, kFlagWhere, 64, 0, 0, 0, kCredit, 0}, mailbox->address());
-  EXPECT_EQ(Hear(FrameType::kMemory).size, static_cast<uint64_t>(SharedSize(2)));
+  EXPECT_EQ(Hear(FrameType::kMemory).size, static_cast<uint64_t>(SharedSize(kShared, 2)));
   EXPECT_TRUE(mailbox->Take().valid());
   Say({FrameType::kMemory, kFlagTaken, 0, 0, 0, 0, kCredit, 1 << 30});
   ExpectFailure("makes no sense about shared memory");

@@ -35,7 +35,7 @@ constexpr auto kLookAgain = std::chrono::microseconds(1000);
 /// Files that are kept for the next allocation.
 constexpr int64_t kMostSpareBytes = 64 << 20;
 /// With fewer pages of files resident there is nothing to win.
-constexpr int64_t kLeastResident = 16 << 20;
+constexpr int64_t kLeastResident = 8 << 20;
 
 /// What a process takes besides, after this: libraries as they are used, heaps, stacks.
 constexpr int64_t kLaterBytes = 48 << 20;
@@ -358,7 +358,8 @@ void Spill::KeepWithin() {
 bool Spill::Relieve() {
   const Resident now = ReadResident();
   const int64_t most = limit_ - std::max(limit_ / 8, kLeastFree);
-  if (now.all < most || now.files - other_files_bytes_ < kLeastResident) return now.all > most - most / 4;
+  const int64_t ours = now.files - other_files_bytes_.load(std::memory_order_relaxed);
+  if (now.all < most || ours < kLeastResident) return now.all > most - most / 4;
   const std::lock_guard lock(mutex_);
   for (const auto& [begin, region] : regions_) {
     // Safe at any time: the pages belong to the file, and what is touched again is mapped again.
@@ -366,6 +367,9 @@ bool Spill::Relieve() {
       ::madvise(reinterpret_cast<void*>(begin), static_cast<size_t>(region.length), MADV_DONTNEED);
     }
   }
+  // What is there now nobody can give back. Without this a process whose rings alone are more than kLeastResident would
+  // take its pages away again and again, and win nothing.
+  other_files_bytes_.store(ReadResident().files, std::memory_order_relaxed);
   return true;
 }
 

@@ -90,8 +90,8 @@ class Spill {
   const int64_t limit_;
   const std::unique_ptr<SpillSpace> space_;
   const int64_t work_bytes_;
-  /// Resident pages of files before there was any of ours.
-  const int64_t other_files_bytes_;
+  /// Resident pages of files and shared memory that are not ours to give back: the rings of links, for one.
+  std::atomic<int64_t> other_files_bytes_;
   std::unique_ptr<Pool> tables_;
   std::unique_ptr<Pool> work_;
   std::atomic<int64_t> memory_{0};

@@ -34,6 +34,8 @@ struct BackendContext {
   std::string advertise;
   /// Backend tcp: ranks of one host send through memory that they share.
   bool shm = true;
+  /// Of such memory, bytes that a rank offers to all peers together; in large worlds it may be more.
+  int64_t shm_bytes = int64_t{16} << 20;
   /// Bound on linking up with all peers.
   Duration connect_timeout = std::chrono::seconds(60);
   /// Where a rank's links come in, and the rendezvous server over a connection from that port: it pairs and relays

@@ -27,6 +27,8 @@ namespace {
 
 /// More means that two workers drive each other out, each as the same rank.
 constexpr int kRejoins = 3;
+/// Memory that a rank shares with others, which lies outside of memory_limit, is at most this part of it.
+constexpr int64_t kSharedPart = 32;
 
 int CoresOfThisProcess() {
   cpu_set_t set;
@@ -332,6 +334,9 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   backend.native_communicator = shared->options.native_communicator;
   backend.encryption = shared->options.encryption;
   backend.shm = shared->options.shm;
+  if (shared->options.memory_limit > 0) {
+    backend.shm_bytes = std::min(backend.shm_bytes, shared->options.memory_limit / kSharedPart);
+  }
   backend.advertise = shared->options.advertise;
   backend.communicator.check_interrupt = shared->options.check_interrupt;
   backend.communicator.check_collectives = shared->options.check_collectives;

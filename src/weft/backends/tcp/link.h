@@ -36,8 +36,8 @@ struct LinkContext {
   std::vector<std::pair<Rank, std::string>> heard;
   /// A stream that breaks is replaced by another one; else its link is lost.
   bool remakes = false;
-  /// Ranks of one host may share memory.
-  bool shares = false;
+  /// Bytes of memory to share with ranks of this host, all together; 0: none.
+  int64_t shared_bytes = 0;
 };
 
 /// Shorter messages go by the stream: there they are one write with their header.

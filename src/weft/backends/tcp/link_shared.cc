@@ -26,7 +26,7 @@ constexpr int64_t kAsksFrom = 64 << 10;
 
 void Link::AskForSharing(int64_t size) {
   if (size < kAsksFrom || held_ || broken_) return;
-  if (!context_->shares || !info_.cipher.empty() || !OnThisHost(stream_->descriptor())) {
+  if (context_->shared_bytes == 0 || !info_.cipher.empty() || !OnThisHost(stream_->descriptor())) {
     sharing_ = Sharing::kNever;
     return;
   }
@@ -39,7 +39,7 @@ arrow::Status Link::FinishMemory() {
     case 0: {
       shared_in_ = nullptr;  // the peer has forgotten it
       CountShared();
-      auto mailbox = context_->shares ? Mailbox::Open() : arrow::Status::Invalid("not wanted");
+      auto mailbox = context_->shared_bytes > 0 ? Mailbox::Open() : arrow::Status::Invalid("not wanted");
       mailbox_ = mailbox.ok() ? *std::move(mailbox) : nullptr;
       if (mailbox_ == nullptr) {
         Queue(FrameType::kMemory, kFlagTaken, 0, 0);
@@ -75,7 +75,7 @@ arrow::Status Link::FinishMemory() {
 }
 
 void Link::GiveMemory(std::string_view address) {
-  auto made = SharedOut::Make(SharedSize(context_->world_size));
+  auto made = SharedOut::Make(SharedSize(context_->shared_bytes, context_->world_size));
   arrow::Status status = made.status();
   if (status.ok()) status = Mailbox::Post(address, (*made)->descriptor());
   if (!status.ok()) {

@@ -22,9 +22,10 @@ namespace weft::tcp {
 inline constexpr int64_t kLeastMemory = 256 << 10;
 inline constexpr int64_t kMostMemory = 4 << 20;
 
-/// Those that a rank offers: it has no more than 16 MiB for all peers, but for worlds above 65 ranks.
-constexpr int64_t SharedSize(int world_size) {
-  const int64_t share = (int64_t{16} << 20) / std::max(1, world_size - 1);
+/// Those that a rank offers to a peer, of `all` for its peers together; it is more than that where there are so many of
+/// them that each has the least.
+constexpr int64_t SharedSize(int64_t all, int world_size) {
+  const int64_t share = all / std::max(1, world_size - 1);
   return std::clamp(share / 4096 * 4096, kLeastMemory, kMostMemory);
 }
 

@@ -31,7 +31,7 @@ arrow::Result<std::unique_ptr<Transport>> MakeTransport(const BackendContext& co
   auto linker = std::make_unique<Linker>(&membership, std::move(identity), std::move(options));
   ARROW_ASSIGN_OR_RAISE(std::vector<LinkedPeer> links, linker->Run());
   return TcpTransport::Make(membership.rank(), std::move(links), std::make_unique<Relinker>(std::move(linker)),
-                            context.shm);
+                            context.shm ? context.shm_bytes : 0);
 }
 
 arrow::Result<std::unique_ptr<Communicator>> MakeCommunicator(const BackendContext& context) {

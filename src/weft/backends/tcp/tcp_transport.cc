@@ -32,22 +32,22 @@ int Cores() {
 }  // namespace
 
 arrow::Result<std::unique_ptr<Transport>> TcpTransport::Make(Rank rank, std::vector<LinkedPeer> peers) {
-  return Make(rank, std::move(peers), nullptr, /*shares=*/false);
+  return Make(rank, std::move(peers), nullptr, /*shared_bytes=*/0);
 }
 
 arrow::Result<std::unique_ptr<Transport>> TcpTransport::Make(Rank rank, std::vector<LinkedPeer> peers,
-                                                             std::unique_ptr<Relinker> relinker, bool shares) {
-  std::unique_ptr<TcpTransport> transport(new TcpTransport(rank, static_cast<int>(peers.size()), shares));
+                                                             std::unique_ptr<Relinker> relinker, int64_t shared_bytes) {
+  std::unique_ptr<TcpTransport> transport(new TcpTransport(rank, static_cast<int>(peers.size()), shared_bytes));
   ARROW_RETURN_NOT_OK(transport->Start(std::move(peers), std::move(relinker)));
   return transport;
 }
 
-TcpTransport::TcpTransport(Rank rank, int world_size, bool shares)
+TcpTransport::TcpTransport(Rank rank, int world_size, int64_t shared_bytes)
     : generation_(ForkGeneration()), self_(rank, world_size, &context_.ledger) {
   context_.rank = rank;
   context_.world_size = world_size;
   context_.stage.resize(kStageSize);
-  context_.shares = shares;
+  context_.shared_bytes = shared_bytes;
 }
 
 arrow::Status TcpTransport::Start(std::vector<LinkedPeer> peers, std::unique_ptr<Relinker> relinker) {

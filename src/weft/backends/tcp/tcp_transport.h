@@ -36,9 +36,9 @@ class TcpTransport : public Transport {
  public:
   /// `peers` by rank. Without a relinker (the first form) a link that breaks is lost.
   static arrow::Result<std::unique_ptr<Transport>> Make(Rank rank, std::vector<LinkedPeer> peers);
-  /// `shares`: ranks of one host may share memory.
+  /// `shared_bytes`: of memory to share with ranks of this host, all together; 0: none.
   static arrow::Result<std::unique_ptr<Transport>> Make(Rank rank, std::vector<LinkedPeer> peers,
-                                                        std::unique_ptr<Relinker> relinker, bool shares);
+                                                        std::unique_ptr<Relinker> relinker, int64_t shared_bytes);
   ~TcpTransport() override;
 
   Rank rank() const override { return context_.rank; }
@@ -63,7 +63,7 @@ class TcpTransport : public Transport {
   };
   using Lock = std::unique_lock<std::mutex>;
 
-  TcpTransport(Rank rank, int world_size, bool shares);
+  TcpTransport(Rank rank, int world_size, int64_t shared_bytes);
   arrow::Status Start(std::vector<LinkedPeer> peers, std::unique_ptr<Relinker> relinker);
   arrow::Status StartThread();
   arrow::Status CheckCall(Rank peer) const;
