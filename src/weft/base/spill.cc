@@ -1,6 +1,7 @@
 #include "weft/base/spill.h"
 
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -28,6 +29,7 @@ constexpr int64_t kCopyBytes = 4 << 20;
 /// back at more than 10 GB/s.
 constexpr auto kWatchEvery = std::chrono::milliseconds(5);
 constexpr auto kWatchNearLimit = std::chrono::milliseconds(1);
+constexpr int kWatchPriority = -15;
 /// What is kept free below the limit, at least.
 constexpr int64_t kLeastFree = 32 << 20;
 /// And how often at most by threads that allocate: where cores are short, the one that watches may wait for its turn.
@@ -43,6 +45,9 @@ constexpr int64_t kLaterBytes = 48 << 20;
 /// Shares of what the limit leaves: tables, work; the rest is for pages of files and what no pool counts.
 constexpr double kTablesShare = 0.4;
 constexpr double kWorkShare = 0.35;
+
+/// As CountShared was told.
+std::atomic<int64_t> shared_bytes{0};
 
 int64_t PageBytes() {
   static const int64_t bytes = ::sysconf(_SC_PAGESIZE);
@@ -331,6 +336,8 @@ void Spill::StartWatching() {
 }
 
 void Spill::Watch() {
+  // What it has to do is short and must not wait for threads that compute. Where that is not allowed it goes without.
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kWatchPriority);
   bool near_limit = false;
   for (;;) {
     std::this_thread::sleep_for(near_limit ? kWatchNearLimit : kWatchEvery);
@@ -355,10 +362,12 @@ void Spill::KeepWithin() {
   }
 }
 
+void Spill::CountShared(int64_t bytes) { shared_bytes.fetch_add(bytes, std::memory_order_relaxed); }
+
 bool Spill::Relieve() {
   const Resident now = ReadResident();
   const int64_t most = limit_ - std::max(limit_ / 8, kLeastFree);
-  const int64_t ours = now.files - other_files_bytes_.load(std::memory_order_relaxed);
+  const int64_t ours = now.files - other_files_bytes_ - shared_bytes.load(std::memory_order_relaxed);
   if (now.all < most || ours < kLeastResident) return now.all > most - most / 4;
   const std::lock_guard lock(mutex_);
   for (const auto& [begin, region] : regions_) {
@@ -367,9 +376,6 @@ bool Spill::Relieve() {
       ::madvise(reinterpret_cast<void*>(begin), static_cast<size_t>(region.length), MADV_DONTNEED);
     }
   }
-  // What is there now nobody can give back. Without this a process whose rings alone are more than kLeastResident would
-  // take its pages away again and again, and win nothing.
-  other_files_bytes_.store(ReadResident().files, std::memory_order_relaxed);
   return true;
 }
 

@@ -47,6 +47,10 @@ class Spill {
   /// those who read tables piece by piece without allocating: whoever allocates does it by that.
   void KeepWithin();
 
+  /// This process has mapped so many bytes more (or less) that it shares with others: pages that stay resident, which
+  /// no look at files can give back. Of the process, not of one Spill; thread-safe.
+  static void CountShared(int64_t bytes);
+
   /// Plain memory in use, and the most that ever was.
   int64_t memory_bytes() const { return memory_.load(std::memory_order_relaxed); }
   int64_t memory_peak_bytes() const { return memory_peak_.load(std::memory_order_relaxed); }
@@ -90,8 +94,8 @@ class Spill {
   const int64_t limit_;
   const std::unique_ptr<SpillSpace> space_;
   const int64_t work_bytes_;
-  /// Resident pages of files and shared memory that are not ours to give back: the rings of links, for one.
-  std::atomic<int64_t> other_files_bytes_;
+  /// Resident pages of files before there was any of ours.
+  const int64_t other_files_bytes_;
   std::unique_ptr<Pool> tables_;
   std::unique_ptr<Pool> work_;
   std::atomic<int64_t> memory_{0};

@@ -28,7 +28,7 @@ namespace {
 /// More means that two workers drive each other out, each as the same rank.
 constexpr int kRejoins = 3;
 /// Memory that a rank shares with others, which lies outside of memory_limit, is at most this part of it.
-constexpr int64_t kSharedPart = 32;
+constexpr int64_t kSharedPart = 64;
 
 int CoresOfThisProcess() {
   cpu_set_t set;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "weft/base/open_files.h"
+#include "weft/base/spill.h"
 
 namespace weft::tcp {
 namespace {
@@ -52,13 +53,16 @@ arrow::Result<Mapping> Mapping::Make(int descriptor, int64_t size, bool writable
   void* const at = ::mmap(nullptr, static_cast<size_t>(size), writable ? PROT_READ | PROT_WRITE : PROT_READ,
                           MAP_SHARED | MAP_POPULATE, descriptor, 0);
   if (at == MAP_FAILED) return SystemError("mmap");
+  Spill::CountShared(size);
   return Mapping(static_cast<std::byte*>(at), size);
 }
 
 Mapping::Mapping(Mapping&& other) noexcept : data_(std::exchange(other.data_, nullptr)), size_(other.size_) {}
 
 Mapping::~Mapping() {
-  if (data_ != nullptr) ::munmap(data_, static_cast<size_t>(size_));
+  if (data_ == nullptr) return;
+  ::munmap(data_, static_cast<size_t>(size_));
+  Spill::CountShared(-size_);
 }
 
 arrow::Result<std::unique_ptr<SharedOut>> SharedOut::Make(int64_t size) {
