@@ -72,7 +72,7 @@ class Conversation {
     context_.world_size = 256;  // the smallest window
     context_.stage.swap(Stage());
     context_.remakes = true;
-    context_.shares = true;
+    context_.shared_bytes = kMostMemory;
     info_.peer = 1;
     link_ = std::make_unique<Link>(&context_, info_, std::make_unique<MemoryStream>(&wire_));
     SayResume(0, 0);
