@@ -26,7 +26,6 @@
 #include "weft/kernels/membership.h"
 #include "weft/kernels/set_operations.h"
 #include "weft/kernels/unique_keys.h"
-#include "weft/table/runs.h"
 #include "weft/table/tables.h"
 
 namespace weft::python {
@@ -70,17 +69,16 @@ PyTable Join(const PyTable& left, const PyTable& right, const PySession* session
   options.indicator = indicator;
   options.maintain_order = maintain_order;
   options.columns = std::move(columns);
+  // Runs are for the way between ranks.
+  const TablePtr left_rows = session == nullptr ? WithoutRuns(left) : left.table;
+  const TablePtr right_rows = session == nullptr ? WithoutRuns(right) : right.table;
   distributed::JoinPlacement lie{left.lies, right.lies, {}};
   auto joined = Run(
       session,
       [&](Communicator& communicator, const Context& context) {
-        return distributed::Join(communicator, left.table, right.table, options, context, &lie);
+        return distributed::Join(communicator, left_rows, right_rows, options, context, &lie);
       },
-      [&](const Context& context) -> TableResult {
-        ARROW_ASSIGN_OR_RAISE(const auto plain_left, table::WithoutRuns(left.table, context));
-        ARROW_ASSIGN_OR_RAISE(const auto plain_right, table::WithoutRuns(right.table, context));
-        return kernels::Join(plain_left, plain_right, options, context);
-      });
+      [&](const Context& context) { return kernels::Join(left_rows, right_rows, options, context); });
   return {std::move(joined), std::move(lie.result)};
 }
 

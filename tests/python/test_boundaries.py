@@ -286,16 +286,21 @@ def test_the_number_of_parts_is_that_of_who_began(tmp_path, monkeypatch):
     env.close()
 
 
-def test_a_deadline_before_which_no_further_part_fits(tmp_path, monkeypatch):
-    """What the longest part took is looked at, so that the ranks end while there is time to save."""
-    left, right = sides()
+def parts_take(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part of a merge takes so much longer."""
     real = parts.Operator.finish_part
 
     def slow(self, part, made):
-        time.sleep(0.5)
+        time.sleep(seconds)
         return real(self, part, made)
 
     monkeypatch.setattr(parts.Operator, "finish_part", slow)
+
+
+def test_a_deadline_before_which_no_further_part_fits(tmp_path, monkeypatch):
+    """What the longest part took is looked at, so that the ranks end while there is time to save."""
+    left, right = sides()
+    parts_take(0.5, monkeypatch)
     env = open_env(tmp_path)
     begin = time.time()
     monkeypatch.setenv("WEFT_DEADLINE", str(begin + 4.0))
@@ -308,13 +313,7 @@ def test_a_deadline_before_which_no_further_part_fits(tmp_path, monkeypatch):
 def test_attempts_that_saved_nothing_make_the_next_one_end_earlier(tmp_path, monkeypatch):
     """Else all of them may end the same way: each time a little too late."""
     left, right = sides()
-    real = parts.Operator.finish_part
-
-    def slow(self, part, made):
-        time.sleep(0.3)
-        return real(self, part, made)
-
-    monkeypatch.setattr(parts.Operator, "finish_part", slow)
+    parts_take(0.3, monkeypatch)
     used = []
     for epoch, limit in ((0, 2.5), (1, 6.0), (4, 6.0)):
         env = open_env(tmp_path, epoch=epoch, boundary_bytes=5_000)

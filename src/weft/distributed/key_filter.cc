@@ -36,7 +36,8 @@ constexpr int64_t kPiece = 16 * 1024;
 
 int64_t FilterBytes(int64_t rows) { return key_filter::Words(rows) * static_cast<int64_t>(sizeof(uint64_t)); }
 
-/// Whether what a `part` of the side's rows is worth: of its bytes 1 / world reaches a rank, of the filter all.
+/// Whether a filter pays that keeps a `part` of the side's rows at home: of a side's bytes 1 / world reaches a rank, of
+/// the filter all.
 bool Pays(const FilterTrade& trade, double part) {
   const double saved = static_cast<double>(trade.bytes) * part;
   const int64_t least = FilterBytes(trade.other_rows) * kLeastGain * trade.world_size;

@@ -19,7 +19,7 @@ namespace weft::table {
 /// Whether columns of this type may stay as they are: run-end encoded with ends of 32 bits, of values that can be keys
 /// and are no dictionary.
 bool HasRuns(const arrow::DataType& type);
-/// Whether a column of the schema has.
+/// Whether a column of the schema is run-end encoded, in that way or another.
 bool HasRuns(const arrow::Schema& schema);
 
 /// The type of the values, for run-end encoding of any kind; else the type itself.
