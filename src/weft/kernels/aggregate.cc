@@ -25,9 +25,6 @@ namespace weft::kernels {
 namespace {
 
 using arrow::Type;
-arrow::Decimal256 ToDecimal256(Int128 value) {
-  return arrow::Decimal256(arrow::Decimal128(static_cast<int64_t>(value >> 64), static_cast<uint64_t>(value)));
-}
 
 template <typename State>
 class SumStates : public GroupStates {
@@ -73,27 +70,20 @@ class SumStates : public GroupStates {
     return MakeColumn<State>(state_type_, order, [&](int64_t group) { return states_[group]; }, context);
   }
 
-  arrow::Decimal256 Integer(int64_t group) const override {
-    if constexpr (std::is_same_v<State, Int128>) {
-      return ToDecimal256(states_[group]);
-    } else if constexpr (std::is_same_v<State, arrow::Decimal256>) {
+  void Integers(std::span<const int64_t> groups, Int128* out) const override {
+    if constexpr (std::is_same_v<State, Int128>) states_.Read(groups, out);
+  }
+  void Reals(std::span<const int64_t> groups, double* out) const override {
+    if constexpr (std::is_same_v<State, double>) states_.Read(groups, out);
+  }
+  void Counts(std::span<const int64_t> groups, int64_t* out) const override {
+    if constexpr (std::is_same_v<State, int64_t>) states_.Read(groups, out);
+  }
+  arrow::Decimal256 Decimal(int64_t group) const override {
+    if constexpr (std::is_same_v<State, arrow::Decimal256>) {
       return states_[group];
     } else {
       return {};
-    }
-  }
-  double Real(int64_t group) const override {
-    if constexpr (std::is_same_v<State, double>) {
-      return states_[group];
-    } else {
-      return 0;
-    }
-  }
-  int64_t Count(int64_t group) const override {
-    if constexpr (std::is_same_v<State, int64_t>) {
-      return states_[group];
-    } else {
-      return 0;
     }
   }
 
@@ -119,14 +109,14 @@ class CountStates : public GroupStates {
     }
     column_.reset();
     if (left_out.empty()) return CountRows(grouping, context);
-    States<SumFold<int64_t>> states;
+    GroupCounts states;
     ARROW_RETURN_NOT_OK(
         states.Run(grouping, context, SumFold<int64_t>(),
                    [&](int64_t* of_groups, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
                      for (int64_t i = 0; i < length; ++i)
                        of_groups[ids[i]] += 1 - left_out[rows != nullptr ? rows[i] : first + i];
                    }));
-    ARROW_ASSIGN_OR_RAISE(counts_, Finished(states, grouping, context));
+    counts_ = std::make_shared<const GroupCounts>(std::move(states));
     return arrow::Status::OK();
   }
 
@@ -135,22 +125,13 @@ class CountStates : public GroupStates {
     return MakeColumn<int64_t>(arrow::int64(), order, [&](int64_t group) { return (*counts_)[group]; }, context);
   }
 
-  int64_t Count(int64_t group) const override { return (*counts_)[group]; }
+  void Counts(std::span<const int64_t> groups, int64_t* out) const override { counts_->Read(groups, out); }
 
  private:
-  using Counts = std::shared_ptr<const PoolArray<int64_t>>;
-
-  static arrow::Result<Counts> Finished(const States<SumFold<int64_t>>& states, const Grouping& grouping,
-                                        const Context& context) {
-    ARROW_ASSIGN_OR_RAISE(auto counts, PoolArray<int64_t>::Make(grouping.groups, context.pool));
-    for (int64_t g = 0; g < grouping.groups; ++g) counts[g] = states[g];
-    return std::make_shared<const PoolArray<int64_t>>(std::move(counts));
-  }
-
   /// All rows: the same for every column without nulls, so that they are counted once.
   arrow::Status CountRows(const Grouping& grouping, const Context& context) {
     if (grouping.sizes == nullptr) {
-      States<SumFold<int64_t>> states;
+      GroupCounts states;
       ARROW_RETURN_NOT_OK(states.RunSections(
           grouping, context, SumFold<int64_t>(),
           [&](std::span<int64_t> of_groups, const uint32_t* ids, const int64_t*, int64_t, int64_t length) {
@@ -164,7 +145,7 @@ class CountStates : public GroupStates {
             for (; i < length; ++i) ++counts[ids[i]];
             lanes.AddUp();
           }));
-      ARROW_ASSIGN_OR_RAISE(grouping.sizes, Finished(states, grouping, context));
+      grouping.sizes = std::make_shared<const GroupCounts>(std::move(states));
     }
     counts_ = grouping.sizes;
     return arrow::Status::OK();
@@ -173,15 +154,15 @@ class CountStates : public GroupStates {
   const StateKind kind_;
   std::shared_ptr<arrow::ChunkedArray> column_;
   const bool nan_is_null_;
-  Counts counts_;
+  std::shared_ptr<const GroupCounts> counts_;
 };
 
 }  // namespace
 
-arrow::Decimal256 GroupStates::Integer(int64_t) const { return {}; }
-double GroupStates::Real(int64_t) const { return 0; }
-int64_t GroupStates::Count(int64_t) const { return 0; }
-
+void GroupStates::Integers(std::span<const int64_t>, Int128*) const {}
+void GroupStates::Reals(std::span<const int64_t>, double*) const {}
+arrow::Decimal256 GroupStates::Decimal(int64_t) const { return {}; }
+void GroupStates::Counts(std::span<const int64_t>, int64_t*) const {}
 Moments GroupStates::MomentsOf(int64_t) const { return {}; }
 IntegerProduct GroupStates::Product(int64_t) const { return {}; }
 
@@ -250,15 +231,13 @@ arrow::Result<std::unique_ptr<GroupStates>> MakeGroupStates(const StateSpec& spe
   return std::make_unique<SumStates<Int128>>(values, type, false);
 }
 
-double ExactQuotient(const arrow::Decimal256& sum, int64_t count) {
-  const bool negative = sum.IsNegative();
-  const arrow::Decimal256 magnitude(arrow::Decimal256::Abs(sum));
-  const auto& words = magnitude.little_endian_array();
-  __extension__ typedef unsigned __int128 Uint128;
-  const Uint128 value = (static_cast<Uint128>(words[1]) << 64) | words[0];
+double ExactQuotient(Int128 sum, int64_t count) {
+  const bool negative = sum < 0;
+  const Uint128 value = negative ? ~static_cast<Uint128>(sum) + 1 : static_cast<Uint128>(sum);
   if (value == 0) return 0;
-  const int width =
-      words[1] != 0 ? 64 + static_cast<int>(std::bit_width(words[1])) : static_cast<int>(std::bit_width(words[0]));
+  const auto high = static_cast<uint64_t>(value >> 64);
+  const int width = high != 0 ? 64 + static_cast<int>(std::bit_width(high))
+                              : static_cast<int>(std::bit_width(static_cast<uint64_t>(value)));
   // As many bits of the quotient as there is room for, at least 64, and one that says whether more follow: then the
   // one conversion to double rounds as the exact quotient would.
   const int shift = 127 - width;

@@ -10,6 +10,7 @@
 #include <span>
 
 #include "weft/base/context.h"
+#include "weft/base/int128.h"
 #include "weft/kernels/group_table.h"
 #include "weft/kernels/interpolation.h"
 #include "weft/kernels/moments.h"
@@ -99,11 +100,17 @@ class GroupStates {
     return Column(order, context);
   }
 
-  /// Of kSum: the state of a group as a 256-bit integer (not of floats), or as a double (of floats; kProduct too).
-  virtual arrow::Decimal256 Integer(int64_t group) const;
-  virtual double Real(int64_t group) const;
+  /// Of kSum: the states of groups. Of integers, durations and points in time; of floats; of decimals, one at a time.
+  virtual void Integers(std::span<const int64_t> groups, Int128* out) const;
+  virtual void Reals(std::span<const int64_t> groups, double* out) const;
+  virtual arrow::Decimal256 Decimal(int64_t group) const;
   /// Of counts.
-  virtual int64_t Count(int64_t group) const;
+  virtual void Counts(std::span<const int64_t> groups, int64_t* out) const;
+  int64_t Count(int64_t group) const {
+    int64_t count = 0;
+    Counts(std::span(&group, 1), &count);
+    return count;
+  }
   /// Of kMoments.
   virtual Moments MomentsOf(int64_t group) const;
   /// Of kProduct of integers.
@@ -115,6 +122,6 @@ arrow::Result<std::unique_ptr<GroupStates>> MakeGroupStates(const StateSpec& spe
                                                             const Context& context);
 
 /// A sum of less than 2^127 divided exactly, then rounded once to the nearest double.
-double ExactQuotient(const arrow::Decimal256& sum, int64_t count);
+double ExactQuotient(Int128 sum, int64_t count);
 
 }  // namespace weft::kernels

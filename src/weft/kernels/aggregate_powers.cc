@@ -201,8 +201,6 @@ class RealProductStates : public GroupStates {
     return MakeColumn<double>(arrow::float64(), order, [&](int64_t group) { return states_[group]; }, context);
   }
 
-  double Real(int64_t group) const override { return states_[group]; }
-
  private:
   const StateInput input_;
   States<RealProductFold> states_;

@@ -55,7 +55,9 @@ class DistinctStates : public GroupStates {
     return MakeColumn<int64_t>(arrow::int64(), order, [&](int64_t group) { return counts_[group]; }, context);
   }
 
-  int64_t Count(int64_t group) const override { return counts_[group]; }
+  void Counts(std::span<const int64_t> groups, int64_t* out) const override {
+    for (size_t i = 0; i < groups.size(); ++i) out[i] = counts_[groups[i]];
+  }
 
  private:
   StateInput input_;

@@ -18,13 +18,12 @@
 #include <vector>
 
 #include "weft/base/context.h"
+#include "weft/base/int128.h"
 #include "weft/kernels/group_table.h"
 #include "weft/kernels/key_encoding.h"
 #include "weft/kernels/pool_array.h"
 
 namespace weft::kernels {
-
-__extension__ typedef __int128 Int128;
 
 /// Rows folded at a time.
 constexpr int64_t kFoldBlock = KeyLayout::kBlock;
@@ -43,7 +42,8 @@ class States {
   arrow::Status RunSections(const Grouping& grouping, const Context& context, const Fold& fold,
                             FoldSection&& fold_section) {
     ARROW_ASSIGN_OR_RAISE(states_, PoolArray<State>::Make(grouping.groups + 1, context.pool));
-    std::fill(states_.begin(), states_.end(), fold.empty());
+    states_[0] = fold.empty();
+    if (grouping.shared) std::fill(states_.begin(), states_.end(), fold.empty());
     const auto sections = static_cast<int64_t>(grouping.sections.size());
     std::vector<PoolArray<State>> parts(grouping.shared ? grouping.sections.size() : 0);
     ARROW_RETURN_NOT_OK(ParallelFor(context, sections, [&](int64_t s) -> arrow::Status {
@@ -54,6 +54,8 @@ class States {
         ARROW_ASSIGN_OR_RAISE(part, PoolArray<State>::Make(section.groups + 1, context.pool));
         std::fill(part.begin(), part.end(), fold.empty());
         states = part.data();
+      } else {
+        std::fill(states + 1, states + 1 + section.groups, fold.empty());
       }
       // Place 0 of a section that shares no groups belongs to its neighbour: only what is left out goes there.
       fold_section(std::span<State>(states, static_cast<size_t>(section.groups + 1)),
@@ -87,6 +89,11 @@ class States {
 
   const State& operator[](int64_t group) const { return states_[group + 1]; }
 
+  /// The states of `groups`, one after the other.
+  void Read(std::span<const int64_t> groups, State* out) const {
+    for (size_t i = 0; i < groups.size(); ++i) out[i] = (*this)[groups[i]];
+  }
+
  private:
   PoolArray<State> states_;
 };
@@ -116,6 +123,9 @@ struct SumFold {
   static State empty() { return State{}; }
   static void merge(State* into, const State& from) { *into += from; }
 };
+
+/// How many rows each group has.
+class GroupCounts : public States<SumFold<int64_t>> {};
 
 /// How values of a column are read: from its buffer, by row.
 template <typename T>
@@ -294,6 +304,23 @@ void VisitChunks(const arrow::ChunkedArray& column, int64_t first, int64_t lengt
   }
 }
 
+/// Calls visit(begin, groups) for blocks of at most kFoldBlock of the groups in `order`, the first of them being
+/// order[begin], on all threads.
+template <typename Visit>
+arrow::Status ForGroups(std::span<const int64_t> order, const Context& context, const Visit& visit) {
+  constexpr size_t kTaskGroups = size_t{1} << 16;
+  const size_t tasks = (order.size() + kTaskGroups - 1) / kTaskGroups;
+  return ParallelFor(context, static_cast<int64_t>(tasks), [&](int64_t task) -> arrow::Status {
+    const size_t first = static_cast<size_t>(task) * kTaskGroups;
+    const size_t end = std::min(order.size(), first + kTaskGroups);
+    for (size_t begin = first; begin < end; begin += kFoldBlock) {
+      const auto groups = order.subspan(begin, std::min<size_t>(kFoldBlock, end - begin));
+      ARROW_RETURN_NOT_OK(visit(static_cast<int64_t>(begin), groups));
+    }
+    return arrow::Status::OK();
+  });
+}
+
 /// An array of fixed-width values without nulls, written in parallel blocks.
 template <typename T, typename Value>
 arrow::Result<std::shared_ptr<arrow::ChunkedArray>> MakeColumn(const std::shared_ptr<arrow::DataType>& type,
@@ -302,11 +329,10 @@ arrow::Result<std::shared_ptr<arrow::ChunkedArray>> MakeColumn(const std::shared
   const auto count = static_cast<int64_t>(order.size());
   ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> buffer,
                         arrow::AllocateBuffer(count * static_cast<int64_t>(sizeof(T)), context.pool));
-  auto* out = reinterpret_cast<T*>(buffer->mutable_data());
-  constexpr int64_t kTaskRows = 1 << 16;
-  ARROW_RETURN_NOT_OK(ParallelFor(context, (count + kTaskRows - 1) / kTaskRows, [&](int64_t task) {
-    const int64_t end = std::min(count, (task + 1) * kTaskRows);
-    for (int64_t i = task * kTaskRows; i < end; ++i) out[i] = value(order[static_cast<size_t>(i)]);
+  auto* const values = reinterpret_cast<T*>(buffer->mutable_data());
+  ARROW_RETURN_NOT_OK(ForGroups(order, context, [&](int64_t begin, std::span<const int64_t> groups) {
+    T* const out = values + begin;
+    for (size_t i = 0; i < groups.size(); ++i) out[i] = value(groups[i]);
     return arrow::Status::OK();
   }));
   return std::make_shared<arrow::ChunkedArray>(

@@ -2,8 +2,11 @@
 
 #include <arrow/array/util.h>
 #include <arrow/builder.h>
+#include <arrow/util/bitmap_generate.h>
 #include <arrow/util/decimal.h>
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -24,25 +27,52 @@ arrow::Status Overflow(std::string_view what, const std::string& column, const a
 
 /// A sum as a 64-bit integer; false where it does not fit.
 template <typename T>
-bool Narrow(const arrow::Decimal256& sum, T* out) {
-  const auto& words = sum.little_endian_array();
-  *out = static_cast<T>(words[0]);
-  const uint64_t above = std::is_signed_v<T> && static_cast<int64_t>(words[0]) < 0 ? ~uint64_t{0} : 0;
-  return words[1] == above && words[2] == above && words[3] == above;
+bool Narrow(Int128 sum, T* out) {
+  *out = static_cast<T>(sum);
+  return Int128{*out} == sum;
+}
+
+/// A column of `type` whose values `fill(groups, out, valid)` writes, block by block; where it clears valid[i], which
+/// comes as true, there is null.
+template <typename T, typename Fill>
+arrow::Result<std::shared_ptr<arrow::Array>> FillColumn(const std::shared_ptr<arrow::DataType>& type,
+                                                        std::span<const int64_t> order, const Context& context,
+                                                        const Fill& fill) {
+  const auto count = static_cast<int64_t>(order.size());
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> values,
+                        arrow::AllocateBuffer(count * static_cast<int64_t>(sizeof(T)), context.pool));
+  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> validity,
+                        arrow::AllocateBuffer(arrow::bit_util::BytesForBits(count), context.pool));
+  auto* const out = reinterpret_cast<T*>(values->mutable_data());
+  std::atomic<int64_t> nulls{0};
+  static_assert(kFoldBlock % 8 == 0);
+  ARROW_RETURN_NOT_OK(ForGroups(order, context, [&](int64_t begin, std::span<const int64_t> groups) -> arrow::Status {
+    bool valid[kFoldBlock];
+    std::fill(valid, valid + groups.size(), true);
+    ARROW_RETURN_NOT_OK(fill(groups, out + begin, valid));
+    const auto block_nulls = static_cast<int64_t>(std::count(valid, valid + groups.size(), false));
+    if (block_nulls > 0) nulls += block_nulls;
+    size_t next = 0;
+    arrow::internal::GenerateBitsUnrolled(validity->mutable_data(), begin, static_cast<int64_t>(groups.size()),
+                                          [&] { return valid[next++]; });
+    return arrow::Status::OK();
+  }));
+  if (nulls == 0) validity.reset();
+  return arrow::MakeArray(
+      arrow::ArrayData::Make(type, count, {std::move(validity), std::move(values)}, nulls.load()));
 }
 
 template <typename T>
 arrow::Result<std::shared_ptr<arrow::Array>> IntegerSums(const GroupStates& sums, std::span<const int64_t> order,
                                                          const std::shared_ptr<arrow::DataType>& type,
                                                          const std::string& column, const Context& context) {
-  const auto count = static_cast<int64_t>(order.size());
-  ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> buffer,
-                        arrow::AllocateBuffer(count * static_cast<int64_t>(sizeof(T)), context.pool));
-  auto* out = reinterpret_cast<T*>(buffer->mutable_data());
-  for (int64_t i = 0; i < count; ++i) {
-    if (!Narrow(sums.Integer(order[static_cast<size_t>(i)]), &out[i])) return Overflow("sum", column, *type);
-  }
-  return arrow::MakeArray(arrow::ArrayData::Make(type, count, {nullptr, std::move(buffer)}, 0));
+  return FillColumn<T>(type, order, context, [&](std::span<const int64_t> groups, T* out, bool*) -> arrow::Status {
+    Int128 wide[kFoldBlock];
+    sums.Integers(groups, wide);
+    bool fit = true;
+    for (size_t i = 0; i < groups.size(); ++i) fit &= Narrow(wide[i], &out[i]);
+    return fit ? arrow::Status::OK() : Overflow("sum", column, *type);
+  });
 }
 
 /// Half away from zero, as Arrow's own mean of decimals has it.
@@ -70,7 +100,7 @@ arrow::Result<std::shared_ptr<arrow::Array>> DecimalResults(const GroupStates& s
                                                             const std::string& column, const Context& context) {
   const int32_t precision = static_cast<const arrow::DecimalType&>(*type).precision();
   const auto append = [&](auto* builder, int64_t group) -> arrow::Status {
-    arrow::Decimal256 value = sums.Integer(group);
+    arrow::Decimal256 value = sums.Decimal(group);
     if (counts != nullptr) {
       if (counts->Count(group) == 0) return builder->AppendNull();
       ARROW_ASSIGN_OR_RAISE(value, RoundedQuotient(value, counts->Count(group)));
@@ -100,9 +130,7 @@ arrow::Result<std::shared_ptr<arrow::Array>> DecimalResults(const GroupStates& s
   }
 }
 
-double MeanOf(const GroupStates& sums, bool real, int64_t group, int64_t count) {
-  if (real) return sums.Real(group) / static_cast<double>(count);
-  const arrow::Decimal256 sum = sums.Integer(group);
+double MeanOf(Int128 sum, int64_t count) {
   int64_t small = 0;
   constexpr int64_t kExact = int64_t{1} << 53;
   // Both are exact as doubles, so that their quotient is rounded once.
@@ -116,51 +144,42 @@ arrow::Result<std::shared_ptr<arrow::Array>> Means(const GroupStates& sums, cons
                                                    const std::shared_ptr<arrow::DataType>& input,
                                                    std::span<const int64_t> order, const Context& context) {
   const bool real = arrow::is_floating(input->id()) || input->id() == Type::NA;
-  arrow::DoubleBuilder builder(context.pool);
-  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(order.size())));
-  for (const int64_t group : order) {
-    const int64_t count = counts.Count(group);
-    if (count == 0) {
-      builder.UnsafeAppendNull();
+  const auto fill = [&](std::span<const int64_t> groups, double* out, bool* valid) {
+    int64_t count[kFoldBlock];
+    counts.Counts(groups, count);
+    for (size_t i = 0; i < groups.size(); ++i) valid[i] = count[i] != 0;
+    if (real) {
+      sums.Reals(groups, out);
+      for (size_t i = 0; i < groups.size(); ++i) out[i] /= static_cast<double>(count[i]);
     } else {
-      builder.UnsafeAppend(MeanOf(sums, real, group, count));
+      Int128 sum[kFoldBlock];
+      sums.Integers(groups, sum);
+      for (size_t i = 0; i < groups.size(); ++i) out[i] = valid[i] ? MeanOf(sum[i], count[i]) : 0;
     }
-  }
-  return builder.Finish();
+    return arrow::Status::OK();
+  };
+  return FillColumn<double>(arrow::float64(), order, context, fill);
 }
 
 /// Means of durations and points in time: cut to whole units (whole days for dates) towards zero, as pandas does.
+template <typename T>
 arrow::Result<std::shared_ptr<arrow::Array>> TimeMeans(const GroupStates& sums, const GroupStates& counts,
                                                        const std::shared_ptr<arrow::DataType>& type,
                                                        std::span<const int64_t> order, const Context& context) {
   constexpr int64_t kDay = int64_t{24} * 3600 * 1000;
-  arrow::Int64Builder builder(context.pool);
-  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(order.size())));
-  for (const int64_t group : order) {
-    const int64_t count = counts.Count(group);
-    if (count == 0) {
-      builder.UnsafeAppendNull();
-      continue;
+  const int64_t unit = type->id() == Type::DATE64 ? kDay : 1;
+  return FillColumn<T>(type, order, context, [&](std::span<const int64_t> groups, T* out, bool* valid) {
+    int64_t count[kFoldBlock];
+    Int128 sum[kFoldBlock];
+    counts.Counts(groups, count);
+    sums.Integers(groups, sum);
+    for (size_t i = 0; i < groups.size(); ++i) {
+      valid[i] = count[i] != 0;
+      const auto mean = valid[i] ? static_cast<int64_t>(sum[i] / count[i]) : 0;
+      out[i] = static_cast<T>(mean - mean % unit);
     }
-    ARROW_ASSIGN_OR_RAISE(const auto parts, sums.Integer(group).Divide(arrow::Decimal256(count)));
-    int64_t mean = 0;
-    Narrow(parts.first, &mean);
-    if (type->id() == Type::DATE64) mean -= mean % kDay;
-    builder.UnsafeAppend(mean);
-  }
-  ARROW_ASSIGN_OR_RAISE(const auto means, builder.Finish());
-  if (type->id() != Type::DATE32) return means->View(type);
-  arrow::Date32Builder dates(context.pool);
-  ARROW_RETURN_NOT_OK(dates.Reserve(means->length()));
-  const auto& values = static_cast<const arrow::Int64Array&>(*means);
-  for (int64_t i = 0; i < values.length(); ++i) {
-    if (values.IsNull(i)) {
-      dates.UnsafeAppendNull();
-    } else {
-      dates.UnsafeAppend(static_cast<int32_t>(values.Value(i)));
-    }
-  }
-  return dates.Finish();
+    return arrow::Status::OK();
+  });
 }
 
 template <typename T>
@@ -168,17 +187,17 @@ arrow::Result<std::shared_ptr<arrow::Array>> IntegerProducts(const GroupStates& 
                                                              std::span<const int64_t> order,
                                                              const std::shared_ptr<arrow::DataType>& type,
                                                              const std::string& column, const Context& context) {
-  typename arrow::CTypeTraits<T>::BuilderType builder(context.pool);
-  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(order.size())));
   constexpr auto kMost = static_cast<uint64_t>(std::numeric_limits<T>::max());
-  for (const int64_t group : order) {
-    const IntegerProduct product = products.Product(group);
-    const bool negative = product.negative() && product.magnitude != 0;
-    const uint64_t most = negative ? (std::is_signed_v<T> ? kMost + 1 : 0) : kMost;
-    if (product.overflow() || product.magnitude > most) return Overflow("product", column, *type);
-    builder.UnsafeAppend(static_cast<T>(negative ? ~product.magnitude + 1 : product.magnitude));
-  }
-  return builder.Finish();
+  return FillColumn<T>(type, order, context, [&](std::span<const int64_t> groups, T* out, bool*) -> arrow::Status {
+    for (size_t i = 0; i < groups.size(); ++i) {
+      const IntegerProduct product = products.Product(groups[i]);
+      const bool negative = product.negative() && product.magnitude != 0;
+      const uint64_t most = negative ? (std::is_signed_v<T> ? kMost + 1 : 0) : kMost;
+      if (product.overflow() || product.magnitude > most) return Overflow("product", column, *type);
+      out[i] = static_cast<T>(negative ? ~product.magnitude + 1 : product.magnitude);
+    }
+    return arrow::Status::OK();
+  });
 }
 
 /// NaN where it is not defined, as pandas has it.
@@ -210,17 +229,14 @@ double MomentResult(AggregateFunction function, const Moments& moments, int ddof
 
 arrow::Result<std::shared_ptr<arrow::Array>> MomentResults(const Aggregation& aggregation, const GroupStates& states,
                                                            std::span<const int64_t> order, const Context& context) {
-  arrow::DoubleBuilder builder(context.pool);
-  ARROW_RETURN_NOT_OK(builder.Reserve(static_cast<int64_t>(order.size())));
-  for (const int64_t group : order) {
-    const double value = MomentResult(aggregation.function, states.MomentsOf(group), aggregation.ddof);
-    if (std::isnan(value)) {
-      builder.UnsafeAppendNull();
-    } else {
-      builder.UnsafeAppend(value);
+  const auto fill = [&](std::span<const int64_t> groups, double* out, bool* valid) {
+    for (size_t i = 0; i < groups.size(); ++i) {
+      out[i] = MomentResult(aggregation.function, states.MomentsOf(groups[i]), aggregation.ddof);
+      valid[i] = !std::isnan(out[i]);
     }
-  }
-  return builder.Finish();
+    return arrow::Status::OK();
+  };
+  return FillColumn<double>(arrow::float64(), order, context, fill);
 }
 
 /// Sums, products and means; nullptr where the states themselves are the result.
@@ -241,7 +257,10 @@ arrow::Result<std::shared_ptr<arrow::Array>> NumberResults(const Aggregation& ag
     return DecimalResults(*states.state, mean ? states.counts : nullptr, order, type, field.name(), context);
   }
   if (mean && type->id() == Type::DOUBLE) return Means(*states.state, *states.counts, of, order, context);
-  if (mean) return TimeMeans(*states.state, *states.counts, type, order, context);
+  if (mean && type->id() == Type::DATE32) {
+    return TimeMeans<int32_t>(*states.state, *states.counts, type, order, context);
+  }
+  if (mean) return TimeMeans<int64_t>(*states.state, *states.counts, type, order, context);
   if (type->id() == Type::DOUBLE) return nullptr;
   if (type->id() == Type::UINT64) return IntegerSums<uint64_t>(*states.state, order, type, field.name(), context);
   return IntegerSums<int64_t>(*states.state, order, type, field.name(), context);
@@ -284,14 +303,22 @@ arrow::Result<std::shared_ptr<arrow::ChunkedArray>> NullWhereShort(std::shared_p
   const bool whole = states.sizes != nullptr;
   if (states.counts == nullptr || (!whole && aggregation.min_count <= 0)) return column;
   ARROW_ASSIGN_OR_RAISE(auto rows, PoolArray<int64_t>::Make(static_cast<int64_t>(order.size()), context.pool));
-  bool short_of = false;
-  for (int64_t i = 0; i < rows.size(); ++i) {
-    const int64_t group = order[static_cast<size_t>(i)];
-    const int64_t values = states.counts->Count(group);
-    const bool valid = values >= aggregation.min_count && (!whole || states.sizes->Count(group) == values);
-    rows[i] = valid ? i : -1;
-    short_of |= !valid;
-  }
+  std::atomic<bool> short_of{false};
+  ARROW_RETURN_NOT_OK(ForGroups(order, context, [&](int64_t begin, std::span<const int64_t> groups) {
+    int64_t values[kFoldBlock];
+    int64_t sizes[kFoldBlock];
+    states.counts->Counts(groups, values);
+    if (whole) states.sizes->Counts(groups, sizes);
+    bool all = true;
+    for (size_t i = 0; i < groups.size(); ++i) {
+      const bool valid = values[i] >= aggregation.min_count && (!whole || sizes[i] == values[i]);
+      const int64_t row = begin + static_cast<int64_t>(i);
+      rows[row] = valid ? row : -1;
+      all &= valid;
+    }
+    if (!all) short_of = true;
+    return arrow::Status::OK();
+  }));
   if (!short_of) return column;
   return GatherOrNull(column, std::move(rows), context);
 }

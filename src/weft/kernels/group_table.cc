@@ -36,6 +36,8 @@ constexpr int kPlacedBits = 40;
 constexpr int64_t kPlacesPerRow = 4;
 /// Rows of one partition when there are many groups, and the most partitions.
 constexpr int64_t kPartitionRows = 24 * 1024;
+/// The most tasks that partitions' groups are put in order by: each looks for where it begins in every partition.
+constexpr int64_t kMergeTasks = 16;
 
 /// Open addressing with linear probing; groups are numbered from 1 as they come.
 class CodeTable {
@@ -270,25 +272,17 @@ arrow::Result<RowPartitions> PartitionRows(const GroupKeys& keys, const WordCut&
   return RowPartitions::Make(keys.rows(), parts, partition_of, context);
 }
 
-/// Calls append for the codes of a block's rows.
+/// Calls append for the codes of a block's rows and their numbers.
 template <typename Append>
 void ReadCodes(const GroupKeys& keys, int64_t begin, int64_t length, const Append& append) {
   uint64_t codes[KeyLayout::kBlock];
+  int64_t numbers[KeyLayout::kBlock];
+  const uint8_t* const values[] = {reinterpret_cast<const uint8_t*>(codes), reinterpret_cast<const uint8_t*>(numbers)};
   for (const int64_t end = begin + length; begin < end; begin += KeyLayout::kBlock) {
     const int64_t n = std::min(KeyLayout::kBlock, end - begin);
     keys.Codes(begin, n, codes);
-    append(reinterpret_cast<const uint8_t*>(codes), n);
-  }
-}
-
-/// The same for their numbers.
-template <typename Append>
-void ReadNumbers(int64_t begin, int64_t length, const Append& append) {
-  int64_t numbers[KeyLayout::kBlock];
-  for (const int64_t end = begin + length; begin < end; begin += KeyLayout::kBlock) {
-    const int64_t n = std::min(KeyLayout::kBlock, end - begin);
     std::iota(numbers, numbers + n, begin);
-    append(reinterpret_cast<const uint8_t*>(numbers), n);
+    append(values, n);
   }
 }
 
@@ -369,20 +363,15 @@ arrow::Result<bool> GroupByRuns(const GroupKeys& keys, Grouping* grouping, const
 arrow::Status GroupByPartitions(GroupKeys keys, Grouping* grouping, const Context& context) {
   const WordCut cut = ChooseCut(keys);
   ARROW_ASSIGN_OR_RAISE(auto partitions, PartitionRows(keys, cut, context));
-  grouping->ascending = false;
   const auto& starts = partitions.starts();
   const auto parts = static_cast<int64_t>(starts.size()) - 1;
   const auto read_codes = [&](int64_t begin, int64_t length, const auto& append) {
     ReadCodes(keys, begin, length, append);
   };
-  const auto read_numbers = [](int64_t begin, int64_t length, const auto& append) {
-    ReadNumbers(begin, length, append);
-  };
-  ARROW_ASSIGN_OR_RAISE(auto code_buffer, partitions.Move(sizeof(uint64_t), read_codes, context));
-  ARROW_ASSIGN_OR_RAISE(auto number_buffer, partitions.Move(sizeof(int64_t), read_numbers, context));
-  grouping->rows = PoolArray<int64_t>::Of(std::move(number_buffer));
+  ARROW_ASSIGN_OR_RAISE(auto buffers, partitions.MoveTogether<2>(sizeof(uint64_t), read_codes, context));
+  grouping->rows = PoolArray<int64_t>::Of(std::move(buffers[1]));
   grouping->rows.Shrink(partitions.entries());
-  const auto* const codes = reinterpret_cast<const uint64_t*>(code_buffer->data());
+  const auto* const codes = reinterpret_cast<const uint64_t*>(buffers[0]->data());
   ARROW_ASSIGN_OR_RAISE(const bool moved, keys.Move(partitions, context));
   ARROW_ASSIGN_OR_RAISE(grouping->ids, PoolArray<uint32_t>::Make(partitions.entries(), context.pool));
   grouping->shared = false;
@@ -405,19 +394,62 @@ arrow::Status GroupByPartitions(GroupKeys keys, Grouping* grouping, const Contex
                    [&](int64_t first) { return moved ? grouping->rows[first] : first; });
     return arrow::Status::OK();
   }));
-  code_buffer.reset();
+  buffers[0].reset();
   grouping->partitions = std::make_shared<const RowPartitions>(std::move(partitions));
   for (GroupSection& section : grouping->sections) {
     section.first_group = grouping->groups;
     grouping->groups += section.groups;
   }
   ARROW_ASSIGN_OR_RAISE(grouping->first_rows, PoolArray<int64_t>::Make(grouping->groups, context.pool));
-  for (int64_t p = 0; p < parts; ++p) {
+  return ParallelFor(context, parts, [&](int64_t p) {
     const auto& rows = first_rows[static_cast<size_t>(p)];
     std::copy(rows.begin(), rows.end(),
               grouping->first_rows.data() + grouping->sections[static_cast<size_t>(p)].first_group);
-  }
-  return arrow::Status::OK();
+    return arrow::Status::OK();
+  });
+}
+
+/// Groups of a partition lie in the order of their first rows, so that partitions are merged: by reading again which one
+/// each row belongs to, and whether it is the first of the next group there.
+arrow::Status MergeFirstRows(const Grouping& grouping, GroupsByRow* out, const Context& context) {
+  const std::span<const uint16_t> partitions = grouping.partitions->partitions();
+  const auto rows = static_cast<int64_t>(partitions.size());
+  const int64_t task_rows = std::max(kBlockRows, (rows + kMergeTasks - 1) / kMergeTasks);
+  return ParallelFor(context, (rows + task_rows - 1) / task_rows, [&](int64_t task) {
+    const int64_t begin = task * task_rows;
+    const int64_t end = std::min(rows, begin + task_rows);
+    // By partition: its next group. Rows of the last one have no group.
+    std::vector<int64_t> next;
+    int64_t at = 0;
+    for (const GroupSection& section : grouping.sections) {
+      const int64_t* const first = grouping.first_rows.data() + section.first_group;
+      const int64_t before = std::lower_bound(first, first + section.groups, begin) - first;
+      next.push_back(section.first_group + before);
+      at += before;
+    }
+    next.push_back(0);
+    const int64_t* const first_rows = grouping.first_rows.data();
+    const int64_t last = grouping.groups - 1;
+    int64_t block_groups[KeyLayout::kBlock];
+    int64_t block_rows[KeyLayout::kBlock];
+    for (int64_t block = begin; block < end; block += KeyLayout::kBlock) {
+      const int64_t block_end = std::min(end, block + KeyLayout::kBlock);
+      int64_t n = 0;
+      for (int64_t row = block; row < block_end; ++row) {
+        int64_t& group = next[partitions[static_cast<size_t>(row)]];
+        block_groups[n] = group;
+        block_rows[n] = row;
+        // Past a partition's last group is one of another partition, whose first row this is not.
+        const bool is_first = first_rows[std::min(group, last)] == row;
+        n += is_first ? 1 : 0;
+        group += is_first ? 1 : 0;
+      }
+      std::copy(block_groups, block_groups + n, out->groups.data() + at);
+      std::copy(block_rows, block_rows + n, out->first_rows.data() + at);
+      at += n;
+    }
+    return arrow::Status::OK();
+  });
 }
 
 }  // namespace
@@ -442,14 +474,17 @@ arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int
   return grouping;
 }
 
-arrow::Result<PoolArray<int64_t>> GroupsByFirstRow(const Grouping& grouping, int64_t rows, const Context& context) {
-  if (!grouping.ascending) {
-    return OrderNumbers(grouping.first_rows.span(), static_cast<int>(std::bit_width(static_cast<uint64_t>(rows))),
-                        context);
+arrow::Result<GroupsByRow> OrderByFirstRow(Grouping* grouping, const Context& context) {
+  GroupsByRow out;
+  ARROW_ASSIGN_OR_RAISE(out.groups, PoolArray<int64_t>::Make(grouping->groups, context.pool));
+  if (grouping->partitions == nullptr || grouping->groups == 0) {
+    std::iota(out.groups.begin(), out.groups.end(), int64_t{0});
+    out.first_rows = std::move(grouping->first_rows);
+    return out;
   }
-  ARROW_ASSIGN_OR_RAISE(auto order, PoolArray<int64_t>::Make(grouping.groups, context.pool));
-  std::iota(order.begin(), order.end(), int64_t{0});
-  return order;
+  ARROW_ASSIGN_OR_RAISE(out.first_rows, PoolArray<int64_t>::Make(grouping->groups, context.pool));
+  ARROW_RETURN_NOT_OK(MergeFirstRows(*grouping, &out, context));
+  return out;
 }
 
 }  // namespace weft::kernels

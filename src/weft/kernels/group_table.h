@@ -16,6 +16,8 @@
 
 namespace weft::kernels {
 
+class GroupCounts;
+
 /// A part of the rows whose groups were numbered apart from those of other parts. Group ids within a section are 1, 2,
 /// ...; 0 stands for rows that are left out.
 struct GroupSection {
@@ -33,9 +35,8 @@ struct GroupSection {
 /// How rows fall into groups. What the sections are depends on the data alone, not on the number of threads.
 struct Grouping {
   int64_t groups = 0;
-  /// By group: its first row. Whether groups are in the order of these.
+  /// By group: its first row. In ascending order, or that of the groups of each section where there are `partitions`.
   PoolArray<int64_t> first_rows;
-  bool ascending = true;
   std::vector<GroupSection> sections;
   /// Whether a group can have rows in several sections; then `rows` is empty.
   bool shared = true;
@@ -46,7 +47,7 @@ struct Grouping {
   /// Where there are `rows`: what brings a column into the order of entries.
   std::shared_ptr<const RowPartitions> partitions;
   /// By group: its number of rows, once somebody has counted them. Not to be asked for by several threads.
-  mutable std::shared_ptr<const PoolArray<int64_t>> sizes;
+  mutable std::shared_ptr<const GroupCounts> sizes;
 
   int64_t Row(int64_t entry) const { return rows.empty() ? entry : rows[entry]; }
 };
@@ -58,7 +59,11 @@ struct Grouping {
 arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int> columns,
                                   const GroupingOptions& options, const Context& context);
 
-/// The groups in order of their first rows.
-arrow::Result<PoolArray<int64_t>> GroupsByFirstRow(const Grouping& grouping, int64_t rows, const Context& context);
+/// Groups in the order of their first rows, and these, which are taken from the grouping.
+struct GroupsByRow {
+  PoolArray<int64_t> groups;
+  PoolArray<int64_t> first_rows;
+};
+arrow::Result<GroupsByRow> OrderByFirstRow(Grouping* grouping, const Context& context);
 
 }  // namespace weft::kernels

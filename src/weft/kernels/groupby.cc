@@ -252,10 +252,9 @@ arrow::Status OrderGroups(const arrow::Table& table, std::span<const int> keys, 
     result->keys = sorted->columns();
     return arrow::Status::OK();
   }
-  ARROW_ASSIGN_OR_RAISE(result->order, GroupsByFirstRow(grouping, table.num_rows(), context));
-  ARROW_ASSIGN_OR_RAISE(auto rows, PoolArray<int64_t>::Make(grouping.groups, context.pool));
-  for (int64_t i = 0; i < rows.size(); ++i) rows[i] = grouping.first_rows[result->order[i]];
-  ARROW_ASSIGN_OR_RAISE(const auto key_table, GroupKeys(table, keys, rows.span(), context));
+  ARROW_ASSIGN_OR_RAISE(auto by_row, OrderByFirstRow(&result->grouping, context));
+  result->order = std::move(by_row.groups);
+  ARROW_ASSIGN_OR_RAISE(const auto key_table, GroupKeys(table, keys, by_row.first_rows.span(), context));
   result->keys = key_table->columns();
   return arrow::Status::OK();
 }
@@ -285,8 +284,8 @@ arrow::Result<Aggregated> Aggregate(const arrow::Table& table, std::span<const i
   }
   result.grouping.ids.Free();
   result.grouping.rows.Free();
-  result.grouping.partitions.reset();
   ARROW_RETURN_NOT_OK(OrderGroups(table, keys, options, sort, &result, context));
+  result.grouping.partitions.reset();
   if (places != nullptr) {
     ARROW_ASSIGN_OR_RAISE(auto place, PoolArray<int64_t>::Make(result.order.size(), context.pool));
     for (int64_t i = 0; i < place.size(); ++i) place[result.order[i]] = i;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 #include <optional>
 #include <utility>
 
@@ -26,7 +27,7 @@ int64_t AlignToLine(int64_t bytes) { return (bytes + PartitionWriter::kLine - 1)
 
 struct Block {
   alignas(64) uint64_t words[kBlockRows];
-  alignas(64) uint8_t values[kBlockRows * 8];
+  alignas(64) uint8_t values[PartitionWriter::kMostColumns][kBlockRows * 8];
   uint64_t lengths[kBlockRows];
   const uint8_t* places[kBlockRows];
   uint16_t partitions[kBlockRows];
@@ -75,33 +76,56 @@ struct SlotBegins {
   std::vector<uint8_t*> texts;
 };
 
-/// Moves the texts of a block and writes their places as values of the slot to `block`.
+/// Moves the texts of a block and writes their places to `values`.
 void MoveTexts(const arrow::ArrayData& data, int64_t begin, int64_t n, const std::vector<uint8_t*>& texts,
-               PartitionTextWriter* writer, Block* block) {
+               PartitionTextWriter* writer, Block* block, uint8_t* values) {
   BinaryLengths(data, begin, n, block->lengths);
   const auto& buffer = data.buffers[2];
   const int64_t first = buffer == nullptr ? 0 : FirstByte(data, begin);
-  const uint8_t* const bytes = buffer == nullptr ? block->values : buffer->data() + first;
+  const uint8_t* const bytes = buffer == nullptr ? values : buffer->data() + first;
   const int64_t readable = buffer == nullptr ? 0 : buffer->size() - first;
   writer->Append(block->partitions, bytes, readable, block->lengths, n, block->places);
-  auto* const out = reinterpret_cast<uint64_t*>(block->values);
+  auto* const out = reinterpret_cast<uint64_t*>(values);
   for (int64_t i = 0; i < n; ++i) {
     out[i] = MakeTextPlace(block->places[i] - texts[block->partitions[i]], static_cast<int64_t>(block->lengths[i]));
   }
 }
 
+/// Slots of one width that are scattered together.
+struct SlotGroup {
+  std::vector<size_t> slots;
+  PartitionWriter writer;
+};
+
+arrow::Result<std::vector<SlotGroup>> GroupSlots(const JoinSide& side, const Range& range,
+                                                 const std::vector<SlotBegins>& begins, arrow::MemoryPool* pool) {
+  std::vector<size_t> order(begins.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  const auto width = [&](size_t s) { return side.slots()[s].width; };
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return width(a) < width(b); });
+  std::vector<SlotGroup> groups;
+  for (size_t at = 0; at < order.size();) {
+    SlotGroup group;
+    std::vector<std::vector<uint8_t*>> next;
+    for (; at < order.size() && group.slots.size() < PartitionWriter::kMostColumns; ++at) {
+      if (!group.slots.empty() && width(order[at]) != width(group.slots[0])) break;
+      group.slots.push_back(order[at]);
+      next.push_back(begins[order[at]].values);
+      for (size_t p = 0; p < next.back().size(); ++p) next.back()[p] += range.counts.rows[p] * width(order[at]);
+    }
+    ARROW_ASSIGN_OR_RAISE(group.writer, PartitionWriter::Make(width(group.slots[0]), std::move(next), pool));
+    groups.push_back(std::move(group));
+  }
+  return groups;
+}
+
 arrow::Status ScatterRange(const JoinSide& side, const Range& range, const WordCut& cut,
                            const std::vector<SlotBegins>& slots, arrow::MemoryPool* pool) {
-  std::vector<PartitionWriter> writers;
+  ARROW_ASSIGN_OR_RAISE(auto groups, GroupSlots(side, range, slots, pool));
   std::vector<std::optional<PartitionTextWriter>> text_writers(slots.size());
   for (size_t s = 0; s < slots.size(); ++s) {
-    std::vector<uint8_t*> next = slots[s].values;
-    const int width = side.slots()[s].width;
-    for (size_t p = 0; p < next.size(); ++p) next[p] += range.counts.rows[p] * width;
-    ARROW_ASSIGN_OR_RAISE(auto writer, PartitionWriter::Make(width, std::move(next), pool));
-    writers.push_back(std::move(writer));
     if (side.slots()[s].kind != Slot::Kind::kTextPlace) continue;
-    next = slots[s].texts;
+    std::vector<uint8_t*> next = slots[s].texts;
     for (size_t p = 0; p < next.size(); ++p) next[p] += range.counts.text_bytes[s][p];
     ARROW_ASSIGN_OR_RAISE(text_writers[s], PartitionTextWriter::Make(std::move(next), pool));
   }
@@ -109,20 +133,26 @@ arrow::Status ScatterRange(const JoinSide& side, const Range& range, const WordC
   side.ForBlocks(range.begin, range.end, kBlockRows, [&](size_t piece, int64_t begin, int64_t n, int64_t) {
     const uint64_t* words = side.ReadWords(piece, begin, n, block->words);
     FindPartitions(words, n, cut, block->partitions);
-    writers[0].Append(block->partitions, reinterpret_cast<const uint8_t*>(words), n);
-    for (size_t s = 1; s < writers.size(); ++s) {
-      const Slot& slot = side.slots()[s];
-      const uint8_t* values = block->values;
-      if (text_writers[s].has_value()) {
-        const arrow::ArrayData& data = *side.pieces()[piece].columns[static_cast<size_t>(slot.column)];
-        MoveTexts(data, begin, n, slots[s].texts, &*text_writers[s], block.get());
-      } else {
-        values = side.Read(slot, piece, begin, n, block->values);
+    for (SlotGroup& group : groups) {
+      const uint8_t* values[PartitionWriter::kMostColumns];
+      for (size_t c = 0; c < group.slots.size(); ++c) {
+        const size_t s = group.slots[c];
+        const Slot& slot = side.slots()[s];
+        uint8_t* const made = block->values[c];
+        if (s == 0) {
+          values[c] = reinterpret_cast<const uint8_t*>(words);
+        } else if (text_writers[s].has_value()) {
+          const arrow::ArrayData& data = *side.pieces()[piece].columns[static_cast<size_t>(slot.column)];
+          MoveTexts(data, begin, n, slots[s].texts, &*text_writers[s], block.get(), made);
+          values[c] = made;
+        } else {
+          values[c] = side.Read(slot, piece, begin, n, made);
+        }
       }
-      writers[s].Append(block->partitions, values, n);
+      group.writer.Append(block->partitions, values, n);
     }
   });
-  for (auto& writer : writers) writer.Finish();
+  for (SlotGroup& group : groups) group.writer.Finish();
   for (auto& writer : text_writers) {
     if (writer.has_value()) writer->Finish();
   }

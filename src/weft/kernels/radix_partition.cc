@@ -57,67 +57,96 @@ void FindPartitions(const uint64_t* words, int64_t n, const WordCut& cut, uint16
   });
 }
 
-arrow::Result<PartitionWriter> PartitionWriter::Make(int width, std::vector<uint8_t*> next, arrow::MemoryPool* pool) {
+arrow::Result<PartitionWriter> PartitionWriter::Make(int width, std::vector<std::vector<uint8_t*>> next,
+                                                     arrow::MemoryPool* pool) {
   PartitionWriter writer;
   writer.width_ = width;
+  writer.columns_ = next.size();
   // Lines hold whole values only where the width divides them.
   writer.combine_ = width > 0 && kLine % width == 0;
-  writer.next_ = std::move(next);
+  const size_t partitions = next[0].size();
+  writer.distances_.resize(partitions * next.size());
+  for (size_t p = 0; p < partitions; ++p) {
+    for (size_t c = 0; c < next.size(); ++c) writer.distances_[p * next.size() + c] = next[c][p] - next[0][p];
+  }
+  writer.next_ = std::move(next[0]);
   if (writer.combine_) {
     writer.first_ = writer.next_;
-    ARROW_ASSIGN_OR_RAISE(writer.lines_buffer_,
-                          arrow::AllocateBuffer(static_cast<int64_t>(writer.next_.size()) * kLine, pool));
+    const size_t lines = partitions * writer.columns_;
+    ARROW_ASSIGN_OR_RAISE(writer.lines_buffer_, arrow::AllocateBuffer(static_cast<int64_t>(lines) * kLine, pool));
     writer.lines_ = writer.lines_buffer_->mutable_data();
   }
   return writer;
 }
 
 void PartitionWriter::Flush(uint32_t partition, uint8_t* line_begin) {
-  const uint8_t* line = lines_ + partition * static_cast<size_t>(kLine);
-  uint8_t* const first = first_[partition];
-  if (line_begin >= first) {
-    StoreLine(line_begin, line);
-  } else {
-    // The line's head belongs to the rows of another writer.
-    const auto skip = static_cast<size_t>(first - line_begin);
-    std::memcpy(first, line + skip, static_cast<size_t>(kLine) - skip);
+  const ptrdiff_t* const distances = distances_.data() + partition * columns_;
+  const ptrdiff_t skip = first_[partition] - line_begin;
+  for (size_t c = 0; c < columns_; ++c) {
+    if (skip <= 0) {
+      StoreLine(line_begin + distances[c], Line(partition, c));
+    } else {
+      // The line's head belongs to the rows of another writer.
+      std::memcpy(line_begin + skip + distances[c], Line(partition, c) + skip, static_cast<size_t>(kLine - skip));
+    }
   }
 }
 
-template <int width>
-void PartitionWriter::AppendLines(const uint16_t* partitions, const uint8_t* values, int64_t n) {
+template <int width, size_t columns>
+void PartitionWriter::AppendLines(const uint16_t* partitions, const uint8_t* const* values, int64_t n) {
   uint8_t* const lines = lines_;
   uint8_t** const next = next_.data();
+  const uint8_t* from[columns];
+  std::copy(values, values + columns, from);
   for (int64_t i = 0; i < n; ++i) {
     const uint32_t p = partitions[i];
     uint8_t* const to = next[p];
     const uintptr_t place = PlaceInLine(to);
-    std::memcpy(lines + p * static_cast<size_t>(kLine) + place, values + i * width, width);
+    uint8_t* const line = lines + p * columns * static_cast<size_t>(kLine) + place;
+    for (size_t c = 0; c < columns; ++c) std::memcpy(line + c * static_cast<size_t>(kLine), from[c] + i * width, width);
     next[p] = to + width;
     if (place == static_cast<uintptr_t>(kLine) - width) Flush(p, to + width - kLine);
   }
 }
 
-void PartitionWriter::Append(const uint16_t* partitions, const uint8_t* values, int64_t n) {
+template <int width>
+void PartitionWriter::AppendWidth(const uint16_t* partitions, const uint8_t* const* values, int64_t n) {
+  static_assert(kMostColumns == 4);
+  switch (columns_) {
+    case 1:
+      return AppendLines<width, 1>(partitions, values, n);
+    case 2:
+      return AppendLines<width, 2>(partitions, values, n);
+    case 3:
+      return AppendLines<width, 3>(partitions, values, n);
+    default:
+      return AppendLines<width, 4>(partitions, values, n);
+  }
+}
+
+void PartitionWriter::Append(const uint16_t* partitions, const uint8_t* const* values, int64_t n) {
   switch (width_) {
     case 1:
-      return AppendLines<1>(partitions, values, n);
+      return AppendWidth<1>(partitions, values, n);
     case 2:
-      return AppendLines<2>(partitions, values, n);
+      return AppendWidth<2>(partitions, values, n);
     case 4:
-      return AppendLines<4>(partitions, values, n);
+      return AppendWidth<4>(partitions, values, n);
     case 8:
-      return AppendLines<8>(partitions, values, n);
+      return AppendWidth<8>(partitions, values, n);
     case 16:
-      return AppendLines<16>(partitions, values, n);
+      return AppendWidth<16>(partitions, values, n);
     case 32:
-      return AppendLines<32>(partitions, values, n);
+      return AppendWidth<32>(partitions, values, n);
     case 64:
-      return AppendLines<64>(partitions, values, n);
+      return AppendWidth<64>(partitions, values, n);
     default:
       for (int64_t i = 0; i < n; ++i) {
-        std::memcpy(next_[partitions[i]], values + i * width_, static_cast<size_t>(width_));
-        next_[partitions[i]] += width_;
+        const size_t p = partitions[i];
+        for (size_t c = 0; c < columns_; ++c) {
+          std::memcpy(next_[p] + distances_[p * columns_ + c], values[c] + i * width_, static_cast<size_t>(width_));
+        }
+        next_[p] += width_;
       }
   }
 }
@@ -128,7 +157,10 @@ void PartitionWriter::Finish() {
     uint8_t* const begin = next_[p] - PlaceInLine(next_[p]);
     uint8_t* const from = begin < first_[p] ? first_[p] : begin;
     if (from == next_[p]) continue;
-    std::memcpy(from, lines_ + p * static_cast<size_t>(kLine) + (from - begin), static_cast<size_t>(next_[p] - from));
+    for (size_t c = 0; c < columns_; ++c) {
+      std::memcpy(from + distances_[p * columns_ + c], Line(p, c) + (from - begin),
+                  static_cast<size_t>(next_[p] - from));
+    }
   }
   StoreFence();
 }

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -95,29 +96,43 @@ void CountPartitions(const uint64_t* words, int64_t n, const WordCut& cut, int64
 /// Writes the partition of each word.
 void FindPartitions(const uint64_t* words, int64_t n, const WordCut& cut, uint16_t* out);
 
-/// Scatters one column of fixed width. Not thread-safe; several writers may fill neighbouring ranges at a time.
+/// Scatters columns of one fixed width together: a row's partition is looked up once for all, and their lines are full at
+/// the same time. Not thread-safe; several writers may fill neighbouring ranges at a time.
 class PartitionWriter {
  public:
   static constexpr int64_t kLine = 64;
+  /// The most columns of one writer.
+  static constexpr size_t kMostColumns = 4;
 
-  /// `next[p]` is where this writer's first value of partition p goes. Memory comes from `pool`.
-  static arrow::Result<PartitionWriter> Make(int width, std::vector<uint8_t*> next, arrow::MemoryPool* pool);
+  /// `next[c][p]` is where this writer's first value of column c and partition p goes; for all columns of a partition the
+  /// same number of bytes into a line. Memory comes from `pool`.
+  static arrow::Result<PartitionWriter> Make(int width, std::vector<std::vector<uint8_t*>> next,
+                                             arrow::MemoryPool* pool);
 
-  /// Appends `n` values, the i-th to partition partitions[i].
-  void Append(const uint16_t* partitions, const uint8_t* values, int64_t n);
+  /// Appends `n` rows, the i-th to partition partitions[i]; values[c] are those of column c.
+  void Append(const uint16_t* partitions, const uint8_t* const* values, int64_t n);
 
   /// Writes out what is left in the lines. Must be called once, after the last Append.
   void Finish();
 
  private:
   template <int width>
-  void AppendLines(const uint16_t* partitions, const uint8_t* values, int64_t n);
+  void AppendWidth(const uint16_t* partitions, const uint8_t* const* values, int64_t n);
+  template <int width, size_t columns>
+  void AppendLines(const uint16_t* partitions, const uint8_t* const* values, int64_t n);
   void Flush(uint32_t partition, uint8_t* line_begin);
+  uint8_t* Line(size_t partition, size_t column) const {
+    return lines_ + (partition * columns_ + column) * static_cast<size_t>(kLine);
+  }
 
   int width_ = 0;
+  size_t columns_ = 1;
   bool combine_ = false;
+  /// Of the first column.
   std::vector<uint8_t*> first_;
   std::vector<uint8_t*> next_;
+  /// By partition, then by column: how far it lies behind the first.
+  std::vector<ptrdiff_t> distances_;
   std::unique_ptr<arrow::Buffer> lines_buffer_;
   uint8_t* lines_ = nullptr;
 };

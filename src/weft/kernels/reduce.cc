@@ -234,14 +234,10 @@ arrow::Status Overflow(const Subject& subject) {
                                 "; cast the column to a decimal or to double first");
 }
 
-arrow::Decimal256 Widen(ReduceInt128 value) {
-  return arrow::Decimal256(arrow::Decimal128(static_cast<int64_t>(value >> 64), static_cast<uint64_t>(value)));
-}
-
 ScalarPtr DoubleScalar(double value) { return std::make_shared<arrow::DoubleScalar>(value); }
 
 /// A whole number in an integer, duration, timestamp or date type; nullptr where it does not fit.
-ScalarPtr WholeScalar(ReduceInt128 value, const TypePtr& type) {
+ScalarPtr WholeScalar(Int128 value, const TypePtr& type) {
   if (type->id() == Type::UINT64) {
     if (value < 0 || value > std::numeric_limits<uint64_t>::max()) return nullptr;
     return std::make_shared<arrow::UInt64Scalar>(static_cast<uint64_t>(value));
@@ -283,9 +279,9 @@ arrow::Result<ScalarPtr> DecimalResult(arrow::Decimal256 value, const Subject& s
   }
 }
 
-arrow::Result<ScalarPtr> IntegerSumResult(ReduceInt128 sum, const Subject& subject) {
+arrow::Result<ScalarPtr> IntegerSumResult(Int128 sum, const Subject& subject) {
   if (subject.function == ReduceFunction::kMean && subject.type->id() == Type::DOUBLE) {
-    return DoubleScalar(ExactQuotient(Widen(sum), subject.count.values));
+    return DoubleScalar(ExactQuotient(sum, subject.count.values));
   }
   // Means of times are cut to whole units towards zero, as pandas does.
   if (subject.function == ReduceFunction::kMean) sum /= subject.count.values;
@@ -320,7 +316,7 @@ ScalarPtr MomentsResult(const Moments& moments, const Subject& subject, int64_t 
   // A NaN is the answer of too few or infinite values; pandas' missing value.
   if (std::isnan(found)) return arrow::MakeNullScalar(subject.type);
   if (subject.type->id() != Type::DURATION) return DoubleScalar(found);
-  auto whole = WholeScalar(static_cast<ReduceInt128>(found), subject.type);
+  auto whole = WholeScalar(static_cast<Int128>(found), subject.type);
   return whole != nullptr ? whole : arrow::MakeNullScalar(subject.type);
 }
 

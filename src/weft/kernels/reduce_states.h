@@ -16,11 +16,11 @@
 #include <type_traits>
 
 #include "weft/base/context.h"
+#include "weft/base/int128.h"
 #include "weft/kernels/moments.h"
 
 namespace weft::kernels {
 
-__extension__ typedef __int128 ReduceInt128;
 
 /// Rows, and those that are not missing.
 struct CountState {
@@ -35,7 +35,7 @@ struct CountState {
 /// Exact: 2^63 values of 64 bits fit.
 struct IntegerSumState {
   using Value = int64_t;
-  ReduceInt128 sum = 0;
+  Int128 sum = 0;
   void Merge(const IntegerSumState& other) { sum += other.sum; }
   void Add(std::span<const int64_t> values) {
     for (const int64_t value : values) sum += value;
@@ -93,10 +93,10 @@ struct IntegerProductState {
   uint8_t zero = 0;
   uint8_t padding[5] = {};
   /// Nothing where it does not fit.
-  std::optional<ReduceInt128> value() const {
-    if (zero != 0) return ReduceInt128{0};
+  std::optional<Int128> value() const {
+    if (zero != 0) return Int128{0};
     if (too_large != 0) return std::nullopt;
-    return negative != 0 ? -ReduceInt128{magnitude} : ReduceInt128{magnitude};
+    return negative != 0 ? -Int128{magnitude} : Int128{magnitude};
   }
   void Merge(const IntegerProductState& other) {
     Multiply(other.magnitude, other.negative, other.too_large, other.zero);

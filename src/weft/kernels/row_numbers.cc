@@ -119,7 +119,7 @@ arrow::Result<ArrayPtr> MakeNumbers(const arrow::Table& table, const RowReduceOp
 }
 
 template <typename Out>
-arrow::Result<std::optional<Out>> Whole(ReduceInt128 value, const RowReduceOptions& options, int64_t row,
+arrow::Result<std::optional<Out>> Whole(Int128 value, const RowReduceOptions& options, int64_t row,
                                         const TypePtr& type) {
   if (value < std::numeric_limits<Out>::min() || value > std::numeric_limits<Out>::max()) {
     return Overflow(options, row, type);
@@ -155,15 +155,13 @@ arrow::Result<ArrayPtr> IntegerRows(const arrow::Table& table, const RowReduceOp
   if (type->id() == Type::DOUBLE) {
     return MakeNumbers<T, double>(
         table, options, 1, type, context, [&](int64_t, auto values) -> arrow::Result<std::optional<double>> {
-          const ReduceInt128 sum = sum_of(values);
-          const arrow::Decimal256 wide(arrow::Decimal128(static_cast<int64_t>(sum >> 64), static_cast<uint64_t>(sum)));
-          return ExactQuotient(wide, static_cast<int64_t>(values.size()));
+          return ExactQuotient(sum_of(values), static_cast<int64_t>(values.size()));
         });
   }
   // Means of times are cut to whole units towards zero, as pandas does.
   return MakeNumbers<T, int64_t>(
       table, options, 1, type, context, [&](int64_t, auto values) -> arrow::Result<std::optional<int64_t>> {
-        return static_cast<int64_t>(sum_of(values) / static_cast<ReduceInt128>(values.size()));
+        return static_cast<int64_t>(sum_of(values) / static_cast<Int128>(values.size()));
       });
 }
 

@@ -47,12 +47,14 @@ arrow::Result<RowPartitions> RowPartitions::Make(int64_t rows, int parts, const 
   return made;
 }
 
-arrow::Result<PartitionWriter> RowPartitions::Writer(int64_t block, int width, uint8_t* out,
+arrow::Result<PartitionWriter> RowPartitions::Writer(int64_t block, int width, std::span<uint8_t* const> out,
                                                      const Context& context) const {
   const size_t lanes = starts_.size();
-  std::vector<uint8_t*> next(lanes);
-  for (size_t lane = 0; lane < lanes; ++lane) {
-    next[lane] = out + places_[static_cast<size_t>(block) * lanes + lane] * width;
+  std::vector<std::vector<uint8_t*>> next(out.size(), std::vector<uint8_t*>(lanes));
+  for (size_t c = 0; c < out.size(); ++c) {
+    for (size_t lane = 0; lane < lanes; ++lane) {
+      next[c][lane] = out[c] + places_[static_cast<size_t>(block) * lanes + lane] * width;
+    }
   }
   return PartitionWriter::Make(width, std::move(next), context.pool);
 }

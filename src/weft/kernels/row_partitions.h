@@ -6,10 +6,12 @@
 #include <arrow/result.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -34,20 +36,29 @@ class RowPartitions {
 
   /// Rows that belong to a partition: the entries.
   int64_t entries() const { return starts_.back(); }
+  /// By row: its partition; `parts` for rows that belong to none.
+  std::span<const uint16_t> partitions() const { return partitions_.span(); }
   /// By partition its first entry; then entries().
   const std::vector<int64_t>& starts() const { return starts_; }
 
-  /// Values of `width` bytes in the order of entries. `read(begin, length, append)` calls append(values, n) for
-  /// the rows of a block in their order, n in all `length`.
-  template <typename Read>
-  arrow::Result<std::shared_ptr<arrow::Buffer>> Move(int width, const Read& read, const Context& context) const {
-    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> moved, arrow::AllocateBuffer(rows_ * width, context.pool));
-    uint8_t* const out = moved->mutable_data();
+  /// Columns of values of `width` bytes, at most PartitionWriter::kMostColumns, in the order of entries.
+  /// `read(begin, length, append)` calls append(values, n), which has values[c] for column c, for the rows of a block in
+  /// their order, n in all `length`.
+  template <size_t columns, typename Read>
+  arrow::Result<std::array<std::shared_ptr<arrow::Buffer>, columns>> MoveTogether(int width, const Read& read,
+                                                                                  const Context& context) const {
+    static_assert(columns <= PartitionWriter::kMostColumns);
+    std::array<std::shared_ptr<arrow::Buffer>, columns> moved;
+    std::array<uint8_t*, columns> out;
+    for (size_t c = 0; c < columns; ++c) {
+      ARROW_ASSIGN_OR_RAISE(moved[c], arrow::AllocateBuffer(rows_ * width, context.pool));
+      out[c] = moved[c]->mutable_data();
+    }
     ARROW_RETURN_NOT_OK(ParallelFor(context, blocks_, [&](int64_t block) -> arrow::Status {
       ARROW_ASSIGN_OR_RAISE(auto writer, Writer(block, width, out, context));
       const int64_t begin = block * block_rows_;
       const uint16_t* partitions = partitions_.data() + begin;
-      read(begin, std::min(rows_, begin + block_rows_) - begin, [&](const uint8_t* values, int64_t n) {
+      read(begin, std::min(rows_, begin + block_rows_) - begin, [&](const uint8_t* const* values, int64_t n) {
         writer.Append(partitions, values, n);
         partitions += n;
       });
@@ -55,6 +66,16 @@ class RowPartitions {
       return arrow::Status::OK();
     }));
     return moved;
+  }
+
+  /// The same of one column, append having its values.
+  template <typename Read>
+  arrow::Result<std::shared_ptr<arrow::Buffer>> Move(int width, const Read& read, const Context& context) const {
+    const auto read_one = [&](int64_t begin, int64_t length, const auto& append) {
+      read(begin, length, [&](const uint8_t* values, int64_t n) { append(&values, n); });
+    };
+    ARROW_ASSIGN_OR_RAISE(auto moved, MoveTogether<1>(width, read_one, context));
+    return std::move(moved[0]);
   }
 
   /// Calls visit(row, entry) for all entries, on all threads; the rows of a block in their order.
@@ -90,7 +111,8 @@ class RowPartitions {
                                                           const Context& context) const;
 
  private:
-  arrow::Result<PartitionWriter> Writer(int64_t block, int width, uint8_t* out, const Context& context) const;
+  arrow::Result<PartitionWriter> Writer(int64_t block, int width, std::span<uint8_t* const> out,
+                                        const Context& context) const;
 
   int64_t rows_ = 0;
   int64_t block_rows_ = 0;

@@ -49,7 +49,7 @@ class RunningSum {
   using Value = Out;
   bool Start(const State& state) {
     sum_ = static_cast<Out>(state.sum);
-    return static_cast<ReduceInt128>(sum_) == state.sum;
+    return static_cast<Int128>(sum_) == state.sum;
   }
   bool Next(Value value) { return !__builtin_add_overflow(sum_, value, &sum_); }
   Out result() const { return sum_; }
@@ -68,10 +68,10 @@ class RunningProduct {
       product_ = 0;
       return true;
     }
-    ReduceInt128 value = state.magnitude;
+    Int128 value = state.magnitude;
     if (state.negative != 0) value = -value;
     product_ = static_cast<Out>(value);
-    return state.too_large == 0 && static_cast<ReduceInt128>(product_) == value;
+    return state.too_large == 0 && static_cast<Int128>(product_) == value;
   }
   bool Next(Value value) { return !__builtin_mul_overflow(product_, value, &product_); }
   Out result() const { return product_; }

@@ -49,13 +49,12 @@ arrow::Result<PoolArray<int64_t>> KeptRows(const arrow::Table& table, const Uniq
   ARROW_RETURN_NOT_OK(table::CheckKeyTypes(*table.schema(), columns, "unique"));
   TraceSpan span(context.tracer, "unique");
   span.AddRows(table.num_rows());
-  ARROW_ASSIGN_OR_RAISE(const auto grouping, GroupRows(table, columns, {.nan_is_null = options.nan_is_null}, context));
+  ARROW_ASSIGN_OR_RAISE(auto grouping, GroupRows(table, columns, {.nan_is_null = options.nan_is_null}, context));
   if (options.keep != Keep::kFirst) {
     return LastRows(grouping, table.num_rows(), options.keep == Keep::kNone, context);
   }
-  ARROW_ASSIGN_OR_RAISE(auto rows, GroupsByFirstRow(grouping, table.num_rows(), context));
-  for (int64_t& row : rows) row = grouping.first_rows[row];
-  return rows;
+  ARROW_ASSIGN_OR_RAISE(auto by_row, OrderByFirstRow(&grouping, context));
+  return std::move(by_row.first_rows);
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> Unique(const std::shared_ptr<arrow::Table>& table,
