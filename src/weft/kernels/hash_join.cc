@@ -26,8 +26,14 @@
 namespace weft::kernels {
 namespace {
 
-/// Build rows a partition: its table and the rows of both sides stay in a core's second-level cache.
+/// Build rows a partition, as long as there are not many partitions: its table and the rows of both sides stay in a core's
+/// second-level cache.
 constexpr int64_t kPartitionRows = 8192;
+/// Where there would be more than 2^kManyPartitionBits, the lines in which their rows are gathered leave the first-level
+/// cache, and partitions grow up to this size first. A table of places is smaller and read once a row.
+constexpr int kManyPartitionBits = 8;
+constexpr int64_t kLargestPartitionRows = 2 * kPartitionRows;
+constexpr int64_t kLargestPlacedPartitionRows = 4 * kPartitionRows;
 /// A build side up to this size is not partitioned.
 constexpr int64_t kUnpartitionedRows = 2 * kPartitionRows;
 /// Nor is a larger one, up to this size, where so many times as many rows probe: to move those costs more than reading
@@ -100,7 +106,8 @@ class HashJoiner {
   }
   arrow::Status Prepare(const std::shared_ptr<arrow::Table>& left, const std::shared_ptr<arrow::Table>& right);
   arrow::Status MakeWords();
-  int ChoosePartitionBits();
+  bool BuildStaysWhole();
+  int BitsFor(int64_t build_rows, int64_t largest_partition) const;
   /// Sets cut_; of no bits where nothing is partitioned.
   arrow::Status ChooseCut();
   bool Marked(Side s) const { return s == Side::kLeft ? Keeps(s) || ChoosesLeftRows(options_.type) : Keeps(s); }
@@ -221,27 +228,34 @@ arrow::Status HashJoiner::MakeChoice() {
   return arrow::Status::OK();
 }
 
-int HashJoiner::ChoosePartitionBits() {
-  if (set_.has_value()) return 0;
-  if (tuning_.partition_bits >= 0) return std::min(tuning_.partition_bits, kMaxPartitionBits);
+bool HashJoiner::BuildStaysWhole() {
+  if (set_.has_value()) return true;
+  if (tuning_.partition_bits >= 0) return tuning_.partition_bits == 0;
   const Side build = BuildSide(sides_[0]->rows(), sides_[1]->rows());
-  const int64_t build_rows = side(build)->rows();
-  if (build_rows <= kUnpartitionedRows) return 0;
-  if (build_rows <= kMostUnpartitionedRows && side(Other(build))->rows() / build_rows >= kManyProbes) return 0;
-  return PartitionBits(build_rows, kPartitionRows);
+  const int64_t rows = side(build)->rows();
+  return rows <= kUnpartitionedRows ||
+         (rows <= kMostUnpartitionedRows && side(Other(build))->rows() / rows >= kManyProbes);
+}
+
+int HashJoiner::BitsFor(int64_t build_rows, int64_t largest_partition) const {
+  if (tuning_.partition_bits >= 0) return std::min(tuning_.partition_bits, kMaxPartitionBits);
+  return std::max(std::min(PartitionBits(build_rows, kPartitionRows), kManyPartitionBits),
+                  PartitionBits(build_rows, largest_partition));
 }
 
 arrow::Status HashJoiner::ChooseCut() {
-  cut_ = {.bits = ChoosePartitionBits()};
-  if (cut_.bits == 0 || !exact_ || tuning_.places_per_row == 0) return arrow::Status::OK();
+  if (BuildStaysWhole()) return arrow::Status::OK();
   const Side build = BuildSide(sides_[0]->rows(), sides_[1]->rows());
   const int64_t rows = side(build)->rows();
+  cut_ = {.bits = BitsFor(rows, kLargestPartitionRows)};
+  if (!exact_ || tuning_.places_per_row == 0) return arrow::Status::OK();
   ARROW_ASSIGN_OR_RAISE(const auto range,
                         RangeOfWords(*side(build), static_cast<uint64_t>(rows * tuning_.places_per_row), context_));
   if (!range.has_value()) return arrow::Status::OK();
   const bool whole = tuning_.partition_bits < 0 && range->extent <= kMostUnpartitionedPlaces &&
                      side(Other(build))->rows() / rows >= kManyPlacedProbes;
-  cut_ = whole ? WordCut{} : WordCut::ByPlace(cut_.bits, range->least, range->extent);
+  const int bits = BitsFor(rows, kLargestPlacedPartitionRows);
+  cut_ = whole ? WordCut{} : WordCut::ByPlace(bits, range->least, range->extent);
   return arrow::Status::OK();
 }
 
