@@ -20,7 +20,7 @@ arrow::Result<GroupKeys> GroupKeys::Make(const arrow::Table& table, std::span<co
   keys.rows_ = table.num_rows();
   keys.mask_ = options.hash_mask;
   for (const int column : columns) {
-    ARROW_ASSIGN_OR_RAISE(auto made, KeyColumn::Make({table.column(column)}, options.nan_is_null, context));
+    ARROW_ASSIGN_OR_RAISE(auto made, KeyColumn::Make({table.column(column)}, options.nan_is_null, context, false));
     keys.columns_.push_back(std::move(made));
   }
   const std::vector<KeyDirection> directions(columns.size());
@@ -100,7 +100,14 @@ arrow::Result<bool> GroupKeys::Move(const RowPartitions& partitions, const Conte
   for (const Level& level : levels_) {
     arrow::Result<Level> made = Level{};
     if (level.texts != nullptr) {
-      auto texts = partitions.MoveTexts([&](int64_t row) { return level.texts->View(row); }, context);
+      RowPartitions::TextSource source;
+      source.read = [&](int64_t begin, int64_t length, const auto& visit) {
+        level.texts->VisitTexts(begin, length, visit);
+      };
+      if (level.texts->may_have_nulls()) {
+        source.nulls = [&](int64_t begin, int64_t length, uint8_t* out) { level.texts->Nulls(begin, length, out); };
+      }
+      auto texts = partitions.MoveTexts(source, context);
       if (texts.ok() && !texts->has_value()) return false;
       if (texts.ok()) {
         made->begins = reinterpret_cast<const uint64_t*>((*texts)->begins->data());

@@ -79,12 +79,8 @@ struct SlotBegins {
 /// Moves the texts of a block and writes their places to `values`.
 void MoveTexts(const arrow::ArrayData& data, int64_t begin, int64_t n, const std::vector<uint8_t*>& texts,
                PartitionTextWriter* writer, Block* block, uint8_t* values) {
-  BinaryLengths(data, begin, n, block->lengths);
-  const auto& buffer = data.buffers[2];
-  const int64_t first = buffer == nullptr ? 0 : FirstByte(data, begin);
-  const uint8_t* const bytes = buffer == nullptr ? values : buffer->data() + first;
-  const int64_t readable = buffer == nullptr ? 0 : buffer->size() - first;
-  writer->Append(block->partitions, bytes, readable, block->lengths, n, block->places);
+  const TextRun run = ReadTexts(data, begin, n, block->lengths);
+  writer->Append(block->partitions, run.bytes, run.readable, run.lengths, n, block->places);
   auto* const out = reinterpret_cast<uint64_t*>(values);
   for (int64_t i = 0; i < n; ++i) {
     out[i] = MakeTextPlace(block->places[i] - texts[block->partitions[i]], static_cast<int64_t>(block->lengths[i]));

@@ -206,14 +206,13 @@ arrow::Status KeyColumn::MeasureBinary(bool views, const Context& context) {
     BinaryLengthRange lengths;
   };
   std::vector<Task> tasks;
-  bool encoded = false;
   for (size_t c = 0; c < chunks_.size(); ++c) {
-    encoded |= chunks_[c]->type_id() == Type::DICTIONARY;
+    is_dictionary_ |= chunks_[c]->type_id() == Type::DICTIONARY;
     for (int64_t begin = 0; begin < chunks_[c]->length(); begin += kTaskRows) {
       tasks.push_back({c, begin, std::min(begin + kTaskRows, chunks_[c]->length()), {}});
     }
   }
-  if (!encoded) {
+  if (!is_dictionary_) {
     ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(tasks.size()), [&](int64_t t) {
       Task& task = tasks[static_cast<size_t>(t)];
       task.lengths = MeasureLengths(*chunks_[task.chunk]->data(), task.begin, task.end);
@@ -224,7 +223,7 @@ arrow::Status KeyColumn::MeasureBinary(bool views, const Context& context) {
     max_length_ = lengths.longest;
     if (lengths.shortest == lengths.longest && !may_have_nulls_ && fits_pieces()) fixed_length_ = max_length_;
   }
-  if (encoded || (views && !fits_pieces())) ARROW_RETURN_NOT_OK(MakeViews(context));
+  if (is_dictionary_ || (views && !fits_pieces())) ARROW_RETURN_NOT_OK(MakeViews(context));
   // The bytes in words, then the length, which tells "a" from "a\0".
   pieces_ = static_cast<int>((max_length_ + 7) / 8) + 1;
   return arrow::Status::OK();
@@ -277,6 +276,23 @@ std::string_view KeyColumn::View(int64_t row) const {
     if (chunks_[c]->null_count() == 0 || chunks_[c]->IsValid(first)) view = ValueView(*chunks_[c]->data(), first);
   });
   return view;
+}
+
+void KeyColumn::VisitTexts(int64_t begin, int64_t length, const std::function<void(const TextRun&)>& visit) const {
+  if (is_dictionary_) {
+    for (int64_t row = begin; row < begin + length; ++row) {
+      const std::string_view view = views_[row];
+      const uint64_t bytes = view.size();
+      visit({reinterpret_cast<const uint8_t*>(view.data()), static_cast<int64_t>(bytes), &bytes, 1});
+    }
+    return;
+  }
+  VisitChunks(starts_, begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t) {
+    uint64_t lengths[KeyLayout::kBlock];
+    for (int64_t at = 0; at < rows; at += KeyLayout::kBlock) {
+      visit(ReadTexts(*chunks_[c]->data(), first + at, std::min(KeyLayout::kBlock, rows - at), lengths));
+    }
+  });
 }
 
 void KeyColumn::Nulls(int64_t begin, int64_t length, uint8_t* out) const {

@@ -11,12 +11,14 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "weft/base/context.h"
+#include "weft/kernels/key_texts.h"
 #include "weft/kernels/pool_array.h"
 
 namespace weft::kernels {
@@ -51,6 +53,9 @@ class KeyColumn {
   /// A binary value; its data() is nullptr for null and only then. Refers to the column's memory.
   std::string_view View(int64_t row) const;
 
+  /// Calls `visit` for the texts of the rows [begin, begin + length), one run after the other; null ones have any bytes.
+  void VisitTexts(int64_t begin, int64_t length, const std::function<void(const TextRun&)>& visit) const;
+
   static constexpr int64_t kMaxPieceBytes = 32;
 
  private:
@@ -63,6 +68,7 @@ class KeyColumn {
   /// Of long binaries and of dictionaries of binaries; else empty, and binaries are read where they lie.
   PoolArray<std::string_view> views_;
   bool is_binary_ = false;
+  bool is_dictionary_ = false;
   bool is_null_type_ = false;
   bool nan_is_null_ = false;
   bool may_have_nulls_ = false;

@@ -124,6 +124,15 @@ int64_t FirstByte(const arrow::ArrayData& data, int64_t row) {
   return id == Type::STRING || id == Type::BINARY ? data.GetValues<int32_t>(1)[row] : data.GetValues<int64_t>(1)[row];
 }
 
+TextRun ReadTexts(const arrow::ArrayData& data, int64_t begin, int64_t n, uint64_t* lengths) {
+  BinaryLengths(data, begin, n, lengths);
+  const bool fixed = data.type->id() == Type::FIXED_SIZE_BINARY;
+  const auto& buffer = data.buffers[fixed ? 1 : 2];
+  if (buffer == nullptr || n == 0) return {reinterpret_cast<const uint8_t*>(""), 0, lengths, n};
+  const int64_t first = fixed ? (data.offset + begin) * WidthOf(data) : FirstByte(data, begin);
+  return {buffer->data() + first, buffer->size() - first, lengths, n};
+}
+
 void BinaryWords(const arrow::ArrayData& data, int piece, int64_t begin, int64_t length, uint64_t* out) {
   switch (data.type->id()) {
     case Type::STRING:

@@ -43,6 +43,19 @@ void FixedBinaryWords(const arrow::ArrayData& data, int64_t bytes, int piece, in
 /// The number of bytes of each of these rows.
 void BinaryLengths(const arrow::ArrayData& data, int64_t begin, int64_t length, uint64_t* out);
 
+/// Texts that lie one after the other.
+struct TextRun {
+  /// Where the first begins, and how many bytes can be read from there on.
+  const uint8_t* bytes = nullptr;
+  int64_t readable = 0;
+  const uint64_t* lengths = nullptr;
+  int64_t n = 0;
+};
+
+/// The rows [begin, begin + n) of a binary array, null ones with the bytes that they have; their lengths are written to
+/// `lengths`.
+TextRun ReadTexts(const arrow::ArrayData& data, int64_t begin, int64_t n, uint64_t* lengths);
+
 /// `n` rows' bytes, at most kSlotTextBytes each, in slots of 8: from the slot's first byte on, and their number in its
 /// last. Not of fixed-size binaries.
 constexpr int64_t kSlotTextBytes = 7;

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "weft/base/cpu_level.h"
+#include "weft/kernels/group_fold.h"
+#include "weft/kernels/key_texts.h"
 #include "weft/kernels/row_partitions.h"
 
 namespace weft::kernels {
@@ -120,27 +122,14 @@ arrow::Result<RowPartitions> PartitionRows(const FirstCodes& codes, const std::v
 template <typename Offset>
 arrow::Result<arrow::ArrayVector> TextsByPartition(const arrow::ChunkedArray& column, const RowPartitions& partitions,
                                                    const Context& context) {
-  struct Source {
-    const Offset* offsets;
-    const char* bytes;
+  RowPartitions::TextSource source;
+  source.read = [&](int64_t begin, int64_t length, const auto& visit) {
+    VisitChunks(column, begin, length, [&](const arrow::Array& chunk, int64_t, int64_t first, int64_t rows) {
+      uint64_t lengths[RowPartitions::kRowsAtOnce];
+      visit(ReadTexts(*chunk.data(), first, rows, lengths));
+    });
   };
-  std::vector<Source> sources;
-  std::vector<int64_t> firsts;
-  int64_t first = 0;
-  for (const auto& chunk : column.chunks()) {
-    if (chunk->length() == 0) continue;
-    const auto& bytes = chunk->data()->buffers[2];
-    sources.push_back(
-        {chunk->data()->GetValues<Offset>(1), bytes == nullptr ? "" : reinterpret_cast<const char*>(bytes->data())});
-    firsts.push_back(first);
-    first += chunk->length();
-  }
-  const auto view = [&](int64_t row) {
-    const auto chunk = static_cast<size_t>(std::upper_bound(firsts.begin(), firsts.end(), row) - firsts.begin()) - 1;
-    const Offset* const at = sources[chunk].offsets + (row - firsts[chunk]);
-    return std::string_view(sources[chunk].bytes + at[0], static_cast<size_t>(at[1] - at[0]));
-  };
-  ARROW_ASSIGN_OR_RAISE(const auto texts, partitions.MoveTexts(view, context));
+  ARROW_ASSIGN_OR_RAISE(const auto texts, partitions.MoveTexts(source, context));
   if (!texts.has_value()) return arrow::ArrayVector{};
   const auto* const begins = reinterpret_cast<const uint64_t*>(texts->begins->data());
   const auto& starts = partitions.starts();

@@ -2,8 +2,6 @@
 
 #include <arrow/type_traits.h>
 
-#include <cstring>
-
 #include "weft/kernels/group_fold.h"
 
 namespace weft::kernels {
@@ -11,9 +9,9 @@ namespace {
 
 constexpr int64_t kLeastBlockRows = 1 << 17;
 constexpr int64_t kMostBlocks = 64;
-/// Lengths that stand for null, and for texts so long that none is moved.
-constexpr uint32_t kNullLength = UINT32_MAX;
-constexpr uint32_t kLongest = kNullLength - 1;
+/// A length of 31 bits, and whether the text is null. The greatest length stands for texts so long that none is moved.
+constexpr uint32_t kLongest = (uint32_t{1} << 31) - 1;
+constexpr uint32_t kNullLength = uint32_t{1} << 31;
 
 }  // namespace
 
@@ -59,59 +57,74 @@ arrow::Result<PartitionWriter> RowPartitions::Writer(int64_t block, int width, s
   return PartitionWriter::Make(width, std::move(next), context.pool);
 }
 
-arrow::Result<std::optional<RowPartitions::Texts>> RowPartitions::MoveTexts(
-    const std::function<std::string_view(int64_t row)>& view, const Context& context) const {
+arrow::Result<std::optional<RowPartitions::Texts>> RowPartitions::MoveTexts(const TextSource& source,
+                                                                           const Context& context) const {
   // Lengths first; their sums say where each text goes.
   const auto read = [&](int64_t begin, int64_t length, const auto& append) {
     uint32_t lengths[kRowsAtOnce];
+    uint8_t nulls[kRowsAtOnce] = {};
     for (const int64_t end = begin + length; begin < end; begin += kRowsAtOnce) {
       const int64_t n = std::min(kRowsAtOnce, end - begin);
-      for (int64_t i = 0; i < n; ++i) {
-        const std::string_view text = view(begin + i);
-        const auto size = static_cast<uint32_t>(std::min<size_t>(text.size(), kLongest));
-        lengths[i] = text.data() == nullptr ? kNullLength : size;
-      }
+      if (source.nulls) source.nulls(begin, n, nulls);
+      uint32_t* next = lengths;
+      source.read(begin, n, [&](const TextRun& run) {
+        for (int64_t i = 0; i < run.n; ++i) *next++ = static_cast<uint32_t>(std::min<uint64_t>(run.lengths[i], kLongest));
+      });
+      for (int64_t i = 0; i < n; ++i) lengths[i] |= nulls[i] != 0 ? kNullLength : 0;
       append(reinterpret_cast<const uint8_t*>(lengths), n);
     }
   };
   ARROW_ASSIGN_OR_RAISE(const auto moved, Move(sizeof(uint32_t), read, context));
   const auto* const lengths = reinterpret_cast<const uint32_t*>(moved->data());
   const auto bytes_of = [&](int64_t entry) -> uint64_t {
-    const uint32_t length = lengths[entry];
-    return length == kNullLength ? 0 : (length == kLongest ? uint64_t{kLongest} << 16 : length);
+    const uint32_t length = lengths[entry] & kLongest;
+    return length == kLongest ? uint64_t{kLongest} << 16 : length;
   };
-  const int64_t parts = static_cast<int64_t>(starts_.size()) - 1;
+  // Rows that belong to none are moved, too: behind the others.
+  const auto lanes = static_cast<int64_t>(starts_.size());
+  const auto lane_end = [&](size_t lane) { return lane + 1 < starts_.size() ? starts_[lane + 1] : rows_; };
   std::vector<uint64_t> sums(starts_.size());
-  ARROW_RETURN_NOT_OK(ParallelFor(context, parts, [&](int64_t p) {
-    const auto part = static_cast<size_t>(p);
-    for (int64_t e = starts_[part]; e < starts_[part + 1]; ++e) sums[part] += bytes_of(e);
+  ARROW_RETURN_NOT_OK(ParallelFor(context, lanes, [&](int64_t l) {
+    const auto lane = static_cast<size_t>(l);
+    for (int64_t e = starts_[lane]; e < lane_end(lane); ++e) sums[lane] += bytes_of(e);
     return arrow::Status::OK();
   }));
   uint64_t all = 0;
   for (uint64_t& sum : sums) all += std::exchange(sum, all);
-  if (all > static_cast<uint64_t>(entries() * kMostMovedTextBytes)) return std::nullopt;
+  if (all > static_cast<uint64_t>(rows_ * kMostMovedTextBytes)) return std::nullopt;
   Texts texts;
   ARROW_ASSIGN_OR_RAISE(texts.begins,
-                        arrow::AllocateBuffer((entries() + 1) * static_cast<int64_t>(sizeof(uint64_t)), context.pool));
+                        arrow::AllocateBuffer((rows_ + 1) * static_cast<int64_t>(sizeof(uint64_t)), context.pool));
   auto* const begins = reinterpret_cast<uint64_t*>(texts.begins->mutable_data());
-  ARROW_RETURN_NOT_OK(ParallelFor(context, parts, [&](int64_t p) {
-    const auto part = static_cast<size_t>(p);
-    uint64_t at = sums[part];
-    for (int64_t e = starts_[part]; e < starts_[part + 1]; ++e) {
-      begins[e] = lengths[e] == kNullLength ? at | kNullText : at;
+  ARROW_RETURN_NOT_OK(ParallelFor(context, lanes, [&](int64_t l) {
+    const auto lane = static_cast<size_t>(l);
+    uint64_t at = sums[lane];
+    for (int64_t e = starts_[lane]; e < lane_end(lane); ++e) {
+      begins[e] = (lengths[e] & kNullLength) != 0 ? at | kNullText : at;
       at += bytes_of(e);
     }
     return arrow::Status::OK();
   }));
-  begins[entries()] = all;
+  begins[rows_] = all;
   ARROW_ASSIGN_OR_RAISE(texts.bytes, arrow::AllocateBuffer(static_cast<int64_t>(all), context.pool));
   uint8_t* const bytes = texts.bytes->mutable_data();
-  ARROW_RETURN_NOT_OK(ForEntries(
-      [&](int64_t row, int64_t entry) {
-        const std::string_view text = view(row);
-        if (!text.empty()) std::memcpy(bytes + begins[entry], text.data(), text.size());
-      },
-      context));
+  ARROW_RETURN_NOT_OK(ParallelFor(context, blocks_, [&](int64_t block) -> arrow::Status {
+    const int64_t* const places = places_.data() + block * lanes;
+    std::vector<uint8_t*> next(starts_.size());
+    for (size_t lane = 0; lane < next.size(); ++lane) next[lane] = bytes + (begins[places[lane]] & ~kNullText);
+    ARROW_ASSIGN_OR_RAISE(auto writer, PartitionTextWriter::Make(std::move(next), context.pool));
+    const uint16_t* partitions = partitions_.data() + block * block_rows_;
+    const uint8_t* moved_to[kRowsAtOnce];
+    const int64_t end = std::min(rows_, (block + 1) * block_rows_);
+    for (int64_t begin = block * block_rows_; begin < end; begin += kRowsAtOnce) {
+      source.read(begin, std::min(kRowsAtOnce, end - begin), [&](const TextRun& run) {
+        writer.Append(partitions, run.bytes, run.readable, run.lengths, run.n, moved_to);
+        partitions += run.n;
+      });
+    }
+    writer.Finish();
+    return arrow::Status::OK();
+  }));
   return texts;
 }
 

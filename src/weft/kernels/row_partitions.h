@@ -12,11 +12,11 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "weft/base/context.h"
+#include "weft/kernels/key_texts.h"
 #include "weft/kernels/pool_array.h"
 #include "weft/kernels/radix_partition.h"
 
@@ -78,31 +78,22 @@ class RowPartitions {
     return std::move(moved[0]);
   }
 
-  /// Calls visit(row, entry) for all entries, on all threads; the rows of a block in their order.
-  template <typename Visit>
-  arrow::Status ForEntries(const Visit& visit, const Context& context) const {
-    return ParallelFor(context, blocks_, [&](int64_t block) {
-      const auto first = places_.begin() + block * static_cast<int64_t>(starts_.size());
-      std::vector<int64_t> next(first, first + static_cast<int64_t>(starts_.size()));
-      const int64_t end = std::min(rows_, (block + 1) * block_rows_);
-      for (int64_t row = block * block_rows_; row < end; ++row) {
-        const int64_t entry = next[partitions_[row]]++;
-        if (entry < entries()) visit(row, entry);
-      }
-      return arrow::Status::OK();
-    });
-  }
-
-  /// Texts in the order of entries: text e is bytes[begins[e]] up to where the next begins. `begins` has one more for
-  /// the end of the last, and kNullText is set in those of null (data() nullptr). Nothing where they have more than
-  /// kMostMovedTextBytes bytes on average.
+  /// Where the texts of all rows are read.
+  struct TextSource {
+    /// Calls `visit` for the texts of at most kRowsAtOnce rows, one run after the other.
+    std::function<void(int64_t begin, int64_t length, const std::function<void(const TextRun&)>& visit)> read;
+    /// Sets out[i] to 1 where row begin + i is null, else 0; empty where none is.
+    std::function<void(int64_t begin, int64_t length, uint8_t* out)> nulls;
+  };
+  /// Texts in the order of entries: text e is bytes[begins[e]] up to where the next begins, and kNullText is set in those
+  /// of null, whose bytes mean nothing. Behind the entries come the rows that belong to none, and the end of the last.
+  /// Nothing where they have more than kMostMovedTextBytes bytes on average.
   struct Texts {
     std::shared_ptr<arrow::Buffer> begins;
     std::shared_ptr<arrow::Buffer> bytes;
   };
   static constexpr uint64_t kNullText = uint64_t{1} << 63;
-  arrow::Result<std::optional<Texts>> MoveTexts(const std::function<std::string_view(int64_t row)>& view,
-                                                const Context& context) const;
+  arrow::Result<std::optional<Texts>> MoveTexts(const TextSource& source, const Context& context) const;
 
   /// Whether MoveColumn takes a column: of values of a fixed number of bytes, without nulls.
   static bool CanMove(const arrow::ChunkedArray& column);
