@@ -300,7 +300,7 @@ def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
         return pa.large_binary() if big else pa.binary()
     if types.is_run_end_encoded(type):
         value = _plain_type(type.value_type, big)
-        return type if value == type.value_type else value
+        return type if value == type.value_type else pa.run_end_encoded(type.run_end_type, value)
     if types.is_decimal32(type) or types.is_decimal64(type):
         return pa.decimal128(type.precision, type.scale)
     if types.is_dictionary(type):
@@ -336,11 +336,15 @@ def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
         if isinstance(column.type, pa.BaseExtensionType):
             column = pa.chunked_array([chunk.storage for chunk in column.chunks], type=column.type.storage_type)
             return _plain(column, field)
-        if pa.types.is_run_end_encoded(column.type):
-            import pyarrow.compute as pc
-
-            decoded = [pc.run_end_decode(chunk) for chunk in column.chunks]
-            return _plain(pa.chunked_array(decoded, type=column.type.value_type), field)
+        if pa.types.is_run_end_encoded(target):
+            # `run_ends` and `values` are those of the whole array that the chunk may be a slice of.
+            chunks = [
+                pa.RunEndEncodedArray.from_arrays(chunk.run_ends, chunk.values.cast(target.value_type)).slice(
+                    chunk.offset, len(chunk)
+                )
+                for chunk in column.chunks
+            ]
+            return pa.chunked_array(chunks, type=target)
         return column.cast(target)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as problem:
         raise TypeError(

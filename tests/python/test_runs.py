@@ -91,15 +91,26 @@ def test_any_kind_of_runs_is_taken():
     assert weft.DataFrame({"c": lists})["c"].to_list() == [[1], [1], None]
     words = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array(["x", "y"]).dictionary_encode())
     assert weft.DataFrame({"c": words})["c"].to_list() == ["x", "x", "y"]
+    views = pa.array(["a", None, "a text that a view does not hold"], pa.string_view())
+    column = pa.RunEndEncodedArray.from_arrays(pa.array([2, 3, 6], pa.int32()), views)
+    for array in (column, column.slice(1, 4), pa.chunked_array([column, column.slice(3)])):
+        frame = weft.DataFrame({"c": array})
+        assert frame.to_arrow().schema.types == [pa.string()]
+        assert frame["c"].to_list() == array.to_pylist()
 
 
 def test_a_file_with_runs(tmp_path):
     column = pc.run_end_encode(pa.array(["a", "a", None, "b"] * 5))
+    views = pa.RunEndEncodedArray.from_arrays(column.run_ends, column.values.cast(pa.string_view()))
     path = tmp_path / "runs.arrow"
-    table = pa.table({"c": column, "n": range(20)})
+    table = pa.table({"c": column, "v": views, "n": range(20)})
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
-    assert weft.read_feather(str(path))["c"].to_list() == column.to_pylist()
+    read = weft.read_feather(str(path))
+    assert read["c"].to_list() == column.to_pylist()
+    assert read["v"].to_list() == column.to_pylist()
+    assert read.dtypes["v"] == read.dtypes["c"]
+    assert read.to_arrow().schema.types == [pa.string(), pa.string(), pa.int64()]
 
 
 def test_runs_are_sent_as_they_are(servers):

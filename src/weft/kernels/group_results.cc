@@ -58,8 +58,7 @@ arrow::Result<std::shared_ptr<arrow::Array>> FillColumn(const std::shared_ptr<ar
     return arrow::Status::OK();
   }));
   if (nulls == 0) validity.reset();
-  return arrow::MakeArray(
-      arrow::ArrayData::Make(type, count, {std::move(validity), std::move(values)}, nulls.load()));
+  return arrow::MakeArray(arrow::ArrayData::Make(type, count, {std::move(validity), std::move(values)}, nulls.load()));
 }
 
 template <typename T>

@@ -409,8 +409,8 @@ arrow::Status GroupByPartitions(GroupKeys keys, Grouping* grouping, const Contex
   });
 }
 
-/// Groups of a partition lie in the order of their first rows, so that partitions are merged: by reading again which one
-/// each row belongs to, and whether it is the first of the next group there.
+/// Groups of a partition lie in the order of their first rows, so that partitions are merged: by reading again which
+/// one each row belongs to, and whether it is the first of the next group there.
 arrow::Status MergeFirstRows(const Grouping& grouping, GroupsByRow* out, const Context& context) {
   const std::span<const uint16_t> partitions = grouping.partitions->partitions();
   const auto rows = static_cast<int64_t>(partitions.size());

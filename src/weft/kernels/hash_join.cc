@@ -26,11 +26,11 @@
 namespace weft::kernels {
 namespace {
 
-/// Build rows a partition, as long as there are not many partitions: its table and the rows of both sides stay in a core's
-/// second-level cache.
+/// Build rows a partition, as long as there are not many partitions: its table and the rows of both sides stay in a
+/// core's second-level cache.
 constexpr int64_t kPartitionRows = 8192;
-/// Where there would be more than 2^kManyPartitionBits, the lines in which their rows are gathered leave the first-level
-/// cache, and partitions grow up to this size first. A table of places is smaller and read once a row.
+/// Where there would be more than 2^kManyPartitionBits, the lines in which their rows are gathered leave the
+/// first-level cache, and partitions grow up to this size first. A table of places is smaller and read once a row.
 constexpr int kManyPartitionBits = 8;
 constexpr int64_t kLargestPartitionRows = 2 * kPartitionRows;
 constexpr int64_t kLargestPlacedPartitionRows = 4 * kPartitionRows;

@@ -53,7 +53,8 @@ class KeyColumn {
   /// A binary value; its data() is nullptr for null and only then. Refers to the column's memory.
   std::string_view View(int64_t row) const;
 
-  /// Calls `visit` for the texts of the rows [begin, begin + length), one run after the other; null ones have any bytes.
+  /// Calls `visit` for the texts of the rows [begin, begin + length), one run after the other; null ones have any
+  /// bytes.
   void VisitTexts(int64_t begin, int64_t length, const std::function<void(const TextRun&)>& visit) const;
 
   static constexpr int64_t kMaxPieceBytes = 32;

@@ -96,16 +96,16 @@ void CountPartitions(const uint64_t* words, int64_t n, const WordCut& cut, int64
 /// Writes the partition of each word.
 void FindPartitions(const uint64_t* words, int64_t n, const WordCut& cut, uint16_t* out);
 
-/// Scatters columns of one fixed width together: a row's partition is looked up once for all, and their lines are full at
-/// the same time. Not thread-safe; several writers may fill neighbouring ranges at a time.
+/// Scatters columns of one fixed width together: a row's partition is looked up once for all, and their lines are full
+/// at the same time. Not thread-safe; several writers may fill neighbouring ranges at a time.
 class PartitionWriter {
  public:
   static constexpr int64_t kLine = 64;
   /// The most columns of one writer.
   static constexpr size_t kMostColumns = 4;
 
-  /// `next[c][p]` is where this writer's first value of column c and partition p goes; for all columns of a partition the
-  /// same number of bytes into a line. Memory comes from `pool`.
+  /// `next[c][p]` is where this writer's first value of column c and partition p goes; for all columns of a partition
+  /// the same number of bytes into a line. Memory comes from `pool`.
   static arrow::Result<PartitionWriter> Make(int width, std::vector<std::vector<uint8_t*>> next,
                                              arrow::MemoryPool* pool);
 

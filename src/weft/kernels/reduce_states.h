@@ -21,7 +21,6 @@
 
 namespace weft::kernels {
 
-
 /// Rows, and those that are not missing.
 struct CountState {
   int64_t rows = 0;

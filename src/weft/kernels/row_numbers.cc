@@ -153,16 +153,16 @@ arrow::Result<ArrayPtr> IntegerRows(const arrow::Table& table, const RowReduceOp
       break;
   }
   if (type->id() == Type::DOUBLE) {
-    return MakeNumbers<T, double>(
-        table, options, 1, type, context, [&](int64_t, auto values) -> arrow::Result<std::optional<double>> {
-          return ExactQuotient(sum_of(values), static_cast<int64_t>(values.size()));
-        });
+    return MakeNumbers<T, double>(table, options, 1, type, context,
+                                  [&](int64_t, auto values) -> arrow::Result<std::optional<double>> {
+                                    return ExactQuotient(sum_of(values), static_cast<int64_t>(values.size()));
+                                  });
   }
   // Means of times are cut to whole units towards zero, as pandas does.
-  return MakeNumbers<T, int64_t>(
-      table, options, 1, type, context, [&](int64_t, auto values) -> arrow::Result<std::optional<int64_t>> {
-        return static_cast<int64_t>(sum_of(values) / static_cast<Int128>(values.size()));
-      });
+  return MakeNumbers<T, int64_t>(table, options, 1, type, context,
+                                 [&](int64_t, auto values) -> arrow::Result<std::optional<int64_t>> {
+                                   return static_cast<int64_t>(sum_of(values) / static_cast<Int128>(values.size()));
+                                 });
 }
 
 arrow::Result<ArrayPtr> DecimalRows(const arrow::Table& table, const RowReduceOptions& options, const TypePtr& type,

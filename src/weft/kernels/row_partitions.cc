@@ -58,7 +58,7 @@ arrow::Result<PartitionWriter> RowPartitions::Writer(int64_t block, int width, s
 }
 
 arrow::Result<std::optional<RowPartitions::Texts>> RowPartitions::MoveTexts(const TextSource& source,
-                                                                           const Context& context) const {
+                                                                            const Context& context) const {
   // Lengths first; their sums say where each text goes.
   const auto read = [&](int64_t begin, int64_t length, const auto& append) {
     uint32_t lengths[kRowsAtOnce];
@@ -68,7 +68,8 @@ arrow::Result<std::optional<RowPartitions::Texts>> RowPartitions::MoveTexts(cons
       if (source.nulls) source.nulls(begin, n, nulls);
       uint32_t* next = lengths;
       source.read(begin, n, [&](const TextRun& run) {
-        for (int64_t i = 0; i < run.n; ++i) *next++ = static_cast<uint32_t>(std::min<uint64_t>(run.lengths[i], kLongest));
+        for (int64_t i = 0; i < run.n; ++i)
+          *next++ = static_cast<uint32_t>(std::min<uint64_t>(run.lengths[i], kLongest));
       });
       for (int64_t i = 0; i < n; ++i) lengths[i] |= nulls[i] != 0 ? kNullLength : 0;
       append(reinterpret_cast<const uint8_t*>(lengths), n);

@@ -42,8 +42,8 @@ class RowPartitions {
   const std::vector<int64_t>& starts() const { return starts_; }
 
   /// Columns of values of `width` bytes, at most PartitionWriter::kMostColumns, in the order of entries.
-  /// `read(begin, length, append)` calls append(values, n), which has values[c] for column c, for the rows of a block in
-  /// their order, n in all `length`.
+  /// `read(begin, length, append)` calls append(values, n), which has values[c] for column c, for the rows of a block
+  /// in their order, n in all `length`.
   template <size_t columns, typename Read>
   arrow::Result<std::array<std::shared_ptr<arrow::Buffer>, columns>> MoveTogether(int width, const Read& read,
                                                                                   const Context& context) const {
@@ -85,9 +85,9 @@ class RowPartitions {
     /// Sets out[i] to 1 where row begin + i is null, else 0; empty where none is.
     std::function<void(int64_t begin, int64_t length, uint8_t* out)> nulls;
   };
-  /// Texts in the order of entries: text e is bytes[begins[e]] up to where the next begins, and kNullText is set in those
-  /// of null, whose bytes mean nothing. Behind the entries come the rows that belong to none, and the end of the last.
-  /// Nothing where they have more than kMostMovedTextBytes bytes on average.
+  /// Texts in the order of entries: text e is bytes[begins[e]] up to where the next begins, and kNullText is set in
+  /// those of null, whose bytes mean nothing. Behind the entries come the rows that belong to none, and the end of the
+  /// last. Nothing where they have more than kMostMovedTextBytes bytes on average.
   struct Texts {
     std::shared_ptr<arrow::Buffer> begins;
     std::shared_ptr<arrow::Buffer> bytes;

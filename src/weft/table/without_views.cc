@@ -1,5 +1,6 @@
 #include "weft/table/without_views.h"
 
+#include <arrow/array/array_run_end.h>
 #include <arrow/compute/cast.h>
 #include <arrow/compute/exec.h>
 
@@ -10,6 +11,23 @@ namespace {
 
 std::shared_ptr<arrow::Field> Of(const std::shared_ptr<arrow::Field>& field) {
   return field->WithType(WithoutViews(field->type()));
+}
+
+/// Runs whose values are cast; Arrow casts none.
+arrow::Result<std::shared_ptr<arrow::ChunkedArray>> CastRuns(const arrow::ChunkedArray& column,
+                                                             const std::shared_ptr<arrow::DataType>& type,
+                                                             arrow::compute::ExecContext* exec) {
+  const auto& values_type = static_cast<const arrow::RunEndEncodedType&>(*type).value_type();
+  arrow::ArrayVector chunks;
+  for (const auto& chunk : column.chunks()) {
+    const auto& encoded = static_cast<const arrow::RunEndEncodedArray&>(*chunk);
+    ARROW_ASSIGN_OR_RAISE(
+        auto values, arrow::compute::Cast(*encoded.values(), values_type, arrow::compute::CastOptions::Safe(), exec));
+    ARROW_ASSIGN_OR_RAISE(
+        chunks.emplace_back(),
+        arrow::RunEndEncodedArray::Make(type, chunk->length(), encoded.run_ends(), std::move(values), chunk->offset()));
+  }
+  return std::make_shared<arrow::ChunkedArray>(std::move(chunks), type);
 }
 
 }  // namespace
@@ -35,6 +53,11 @@ std::shared_ptr<arrow::DataType> WithoutViews(const std::shared_ptr<arrow::DataT
       plain = arrow::struct_(std::move(fields));
       break;
     }
+    case arrow::Type::RUN_END_ENCODED: {
+      const auto& encoded = static_cast<const arrow::RunEndEncodedType&>(*type);
+      plain = arrow::run_end_encoded(encoded.run_end_type(), WithoutViews(encoded.value_type()));
+      break;
+    }
     default:
       break;
   }
@@ -57,9 +80,14 @@ arrow::Result<std::shared_ptr<arrow::Table>> WithoutViews(const std::shared_ptr<
   for (int i = 0; i < table->num_columns(); ++i) {
     const auto& type = schema->field(i)->type();
     if (type->Equals(*table->field(i)->type())) continue;
+    auto& column = columns[static_cast<size_t>(i)];
+    if (type->id() == arrow::Type::RUN_END_ENCODED) {
+      ARROW_ASSIGN_OR_RAISE(column, CastRuns(*column, type, &exec));
+      continue;
+    }
     ARROW_ASSIGN_OR_RAISE(const auto plain,
-                          arrow::compute::Cast(table->column(i), arrow::compute::CastOptions::Safe(type), &exec));
-    columns[static_cast<size_t>(i)] = plain.chunked_array();
+                          arrow::compute::Cast(column, arrow::compute::CastOptions::Safe(type), &exec));
+    column = plain.chunked_array();
   }
   return arrow::Table::Make(std::move(schema), std::move(columns), table->num_rows());
 }

@@ -11,8 +11,8 @@
 
 namespace weft::table {
 
-/// string_view as string, binary_view as binary, list_view as list, also within lists and structs; the type itself
-/// where there is none of them.
+/// string_view as string, binary_view as binary, list_view as list, also within lists, structs and runs; the type
+/// itself where there is none of them.
 std::shared_ptr<arrow::DataType> WithoutViews(const std::shared_ptr<arrow::DataType>& type);
 
 /// The schema with its types so, metadata kept.
