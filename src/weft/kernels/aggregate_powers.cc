@@ -92,11 +92,15 @@ class MomentStates : public GroupStates {
   arrow::Status Aggregate(const Grouping& grouping, const Context& context) override {
     const MomentsFold fold;
     if (!input_.first_round) return FoldStates<Moments>(input_.column, grouping, context, fold, &states_);
+    // In the order of entries where the column can be brought so, else read by row.
+    ARROW_ASSIGN_OR_RAISE(const auto moved, MovedColumn(grouping, *input_.column, context));
+    if (moved != nullptr) input_.column = std::make_shared<arrow::ChunkedArray>(moved);
     ARROW_ASSIGN_OR_RAISE(const auto values, Reals::Make(input_.column, input_.nan_is_null, context));
     input_.column.reset();
     return states_.RunSections(
         grouping, context, fold,
         [&](std::span<Moments> states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
+          if (moved != nullptr) rows = nullptr;
           if (powers_ > 2) return FoldMoments<true>(values, states, ids, rows, first, length);
           FoldMoments<false>(values, states, ids, rows, first, length);
         });

@@ -60,15 +60,27 @@ class ExtremeStates : public GroupStates {
     ARROW_ASSIGN_OR_RAISE(const auto keys, KeyColumn::Make({column_}, nan_is_null_, context));
     const bool by_code = !keys.is_binary() && keys.pieces() == 1;
     const ExtremeFold fold{&keys, by_code, {!greatest_, false}};
+    // Codes in the order of entries where the column can be brought so, else read by row.
+    std::shared_ptr<arrow::Array> moved;
+    KeyColumn moved_keys;
     PoolArray<uint64_t> codes;
     PoolArray<uint8_t> nulls;
-    if (by_code && !grouping.rows.empty()) ARROW_RETURN_NOT_OK(ReadAll(keys, &codes, &nulls, context));
+    if (by_code && !grouping.rows.empty()) {
+      ARROW_ASSIGN_OR_RAISE(moved, MovedColumn(grouping, *column_, context));
+      if (moved != nullptr) {
+        const auto column = std::make_shared<arrow::ChunkedArray>(moved);
+        ARROW_ASSIGN_OR_RAISE(moved_keys, KeyColumn::Make({column}, nan_is_null_, context));
+      } else {
+        ARROW_RETURN_NOT_OK(ReadAll(keys, &codes, &nulls, context));
+      }
+    }
+    const KeyColumn& in_order = moved != nullptr ? moved_keys : keys;
     return states_.Run(grouping, context, fold,
                        [&](Extreme* states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length) {
                          uint64_t block_codes[kFoldBlock];
                          uint8_t block_nulls[kFoldBlock];
-                         if (by_code && rows == nullptr) {
-                           ReadBlock(keys, first, length, block_codes, block_nulls);
+                         if (by_code && (rows == nullptr || moved != nullptr)) {
+                           ReadBlock(in_order, first, length, block_codes, block_nulls);
                          } else if (by_code) {
                            for (int64_t i = 0; i < length; ++i) {
                              block_codes[i] = codes[rows[i]];

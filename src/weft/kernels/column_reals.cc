@@ -78,11 +78,17 @@ arrow::Result<Reals> Reals::Make(const std::shared_ptr<arrow::ChunkedArray>& col
     return reals;
   }
   ARROW_ASSIGN_OR_RAISE(reals.own_, PoolArray<double>::Make(reals.size_, context.pool));
-  double* out = reals.own_.data();
-  for (const auto& chunk : reals.owner_->chunks()) {
-    ReadArray(*chunk, [out](int64_t i, double value) { out[i] = value; });
-    out += chunk->length();
-  }
+  constexpr int64_t kTaskRows = int64_t{1} << 16;
+  double* const out = reals.own_.data();
+  ARROW_RETURN_NOT_OK(ParallelFor(context, (reals.size_ + kTaskRows - 1) / kTaskRows, [&](int64_t task) {
+    const int64_t begin = task * kTaskRows;
+    VisitChunks(*reals.owner_, begin, std::min(kTaskRows, reals.size_ - begin),
+                [&](const arrow::Array& chunk, int64_t at, int64_t row, int64_t count) {
+                  double* const to = out + begin + at;
+                  ReadArray(*chunk.Slice(row, count), [to](int64_t i, double value) { to[i] = value; });
+                });
+    return arrow::Status::OK();
+  }));
   reals.values_ = reals.own_.data();
   reals.owner_.reset();
   return reals;
