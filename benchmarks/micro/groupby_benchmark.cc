@@ -1,9 +1,10 @@
-// Sum and mean of one column by keys of several kinds and numbers of groups.
+// Two aggregates by keys of several kinds and numbers of groups.
 #include <arrow/api.h>
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
 #include <string>
+#include <vector>
 
 #include "weft/kernels/groupby.h"
 
@@ -44,7 +45,8 @@ std::shared_ptr<arrow::Array> StringKeys(uint64_t groups, size_t padding) {
   return builder.Finish().ValueOrDie();
 }
 
-void Run(benchmark::State& state, const std::shared_ptr<arrow::Array>& keys) {
+void Run(benchmark::State& state, const std::shared_ptr<arrow::Array>& keys,
+         const std::vector<AggregateFunction>& functions = {AggregateFunction::kSum, AggregateFunction::kMean}) {
   arrow::Int64Builder integers;
   arrow::DoubleBuilder reals;
   Check(integers.Reserve(kRows));
@@ -60,9 +62,7 @@ void Run(benchmark::State& state, const std::shared_ptr<arrow::Array>& keys) {
   weft::Context context;
   context.threads = static_cast<int>(state.range(0));
   const weft::kernels::GroupByOptions options{
-      .keys = {0},
-      .aggregations = {{AggregateFunction::kSum, 1, "sum"}, {AggregateFunction::kMean, 2, "mean"}},
-      .sort = state.range(1) != 0};
+      .keys = {0}, .aggregations = {{functions[0], 1, "a"}, {functions[1], 2, "b"}}, .sort = state.range(1) != 0};
   for (auto _ : state) benchmark::DoNotOptimize(weft::kernels::GroupBy(table, options, context).ValueOrDie());
   state.SetItemsProcessed(state.iterations() * kRows);
 }
@@ -72,6 +72,12 @@ void GroupBy100Spread(benchmark::State& state) { Run(state, Keys(100, true)); }
 void GroupBy1M(benchmark::State& state) { Run(state, Keys(1'000'000, false)); }
 void GroupBy1MSpread(benchmark::State& state) { Run(state, Keys(1'000'000, true)); }
 void GroupBy10M(benchmark::State& state) { Run(state, Keys(10'000'000, false)); }
+void GroupBy1MExtremes(benchmark::State& state) {
+  Run(state, Keys(1'000'000, false), {AggregateFunction::kMin, AggregateFunction::kMax});
+}
+void GroupBy1MDeviations(benchmark::State& state) {
+  Run(state, Keys(1'000'000, false), {AggregateFunction::kStd, AggregateFunction::kStd});
+}
 void GroupByShortStrings(benchmark::State& state) { Run(state, StringKeys(1'000'000, 2)); }
 void GroupByLongStrings(benchmark::State& state) { Run(state, StringKeys(1'000'000, 40)); }
 
@@ -82,6 +88,8 @@ BENCHMARK(GroupBy100Spread) WEFT_ARGS;
 BENCHMARK(GroupBy1M) WEFT_ARGS;
 BENCHMARK(GroupBy1MSpread) WEFT_ARGS;
 BENCHMARK(GroupBy10M) WEFT_ARGS;
+BENCHMARK(GroupBy1MExtremes) WEFT_ARGS;
+BENCHMARK(GroupBy1MDeviations) WEFT_ARGS;
 BENCHMARK(GroupByShortStrings) WEFT_ARGS;
 BENCHMARK(GroupByLongStrings) WEFT_ARGS;
 

@@ -393,6 +393,42 @@ TEST(GroupBy, ManyRows) {
   }
 }
 
+/// More groups than are found by blocks: partitions by place, by ranges of keys where they are sorted, and by hash.
+TEST(GroupBy, MoreGroupsThanBlocksTake) {
+  constexpr size_t kRows = 420000;
+  test::Random random(9);
+  for (size_t shape = 0; shape < 5; ++shape) {
+    std::vector<std::vector<int64_t>> columns(3, std::vector<int64_t>(kRows));
+    for (size_t i = 0; i < kRows; ++i) {
+      const auto full = static_cast<int64_t>(random.Next());
+      const int64_t close = random.Below(1 << 19) - 100000;
+      const int64_t shapes[] = {close, random.Below(10) < 6 ? 70000 : close, full, random.Below(1 << 18), close * 16};
+      columns[0][i] = random.Below(1000000) - 500000;
+      columns[1][i] = shapes[shape];
+      columns[2][i] = shape == 3 ? random.Below(4) : 5;
+    }
+    for (const bool sort : {false, true}) {
+      SCOPED_TRACE("shape " + std::to_string(shape) + (sort ? " sorted" : ""));
+      CheckIntegers(columns, sort);
+    }
+  }
+  const auto schema = SchemaOf({arrow::int32(), arrow::utf8(), arrow::float64(), arrow::int16()});
+  const auto table = RandomTable(schema, {.seed = 12, .rows = 330000, .cardinality = 1 << 30, .extremes = false});
+  for (const int key : {0, 1}) {
+    for (const bool drop : {false, true}) {
+      SCOPED_TRACE("key " + std::to_string(key) + (drop ? " without nulls" : ""));
+      Check(table, {.keys = {key},
+                    .aggregations = {{AggregateFunction::kMin, 2, "min"},
+                                     {AggregateFunction::kMax, 3, "max"},
+                                     {AggregateFunction::kMean, 2, "mean"},
+                                     {AggregateFunction::kSum, 3, "sum"},
+                                     {AggregateFunction::kCount, 1 - key, "count"}},
+                    .sort = drop,
+                    .drop_null_keys = drop});
+    }
+  }
+}
+
 TEST(GroupBy, ManyStringKeysAndFloats) {
   constexpr int64_t kRows = 132000;
   const auto schema = SchemaOf({arrow::utf8(), arrow::float64(), arrow::utf8(), arrow::decimal128(20, 3)});

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 import tables
 from hypothesis import given
@@ -419,3 +421,33 @@ def test_idle_ranks_and_one_key(servers):
         assert outcome.errors == [None] * 3
         expected = whole.groupby("k").agg({"v": ["sum", "var", "median", "nunique", "first", "idxmax"]})
         assert tables.rows_of(outcome.table) == tables.rows_of(expected.to_arrow())
+
+
+@pytest.mark.parametrize("key", ["close", "far", "text"])
+@pytest.mark.parametrize("sort", [True, False])
+def test_as_many_groups_as_need_partitions(key, sort):
+    """Every kind of state, of more groups than are found by blocks."""
+    generator = numpy.random.default_rng(5)
+    rows = 400_000
+    close = generator.integers(-1000, 800_000, rows)
+    keys = {"close": close, "far": close * 2**33 + close, "text": pc.cast(pa.array(close * 977 + 10**9), pa.string())}
+    missing = generator.random(rows) < 0.1
+    table = pa.table(
+        {
+            "k": pa.array(keys[key], mask=generator.random(rows) < 0.01) if key != "text" else keys[key],
+            "x": generator.integers(-1000, 1000, rows) / 8,
+            "i": generator.integers(-100, 100, rows).astype("int32"),
+            "y": pa.array(generator.integers(0, 1000, rows) / 4, mask=missing),
+            "t": pa.array(generator.integers(0, 10**15, rows), pa.timestamp("ns")),
+        }
+    )
+    functions = {
+        "x": ["sum", "mean", "min", "max", "std", "var", "prod", "first", "last", "median", "nunique", "any"],
+        "i": ["sum", "mean", "min", "max", "std", "count", "all"],
+        "y": ["sum", "mean", "min", "max", "var", "count", "first"],
+        "t": ["min", "max", "mean"],
+    }
+    named = {f"{column}_{name}": (column, name) for column, names in functions.items() for name in names}
+    ours = weft.DataFrame(table).groupby("k", sort=sort).agg(**named).to_pandas()
+    theirs = table.to_pandas().groupby("k", sort=sort).agg(**named)
+    pd.testing.assert_frame_equal(ours, theirs, check_dtype=False, check_index_type=False, rtol=1e-12)

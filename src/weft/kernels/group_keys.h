@@ -24,6 +24,8 @@ struct GroupingOptions {
   bool nan_is_null = false;
   /// Rows with a null in any key belong to no group.
   bool drop_nulls = false;
+  /// Groups will be put in the order of their keys: where that is cheap they are numbered so (Grouping::by_key).
+  bool by_key = false;
   /// For tests: hashes are cut to these bits, so that different keys collide.
   uint64_t hash_mask = ~uint64_t{0};
 };

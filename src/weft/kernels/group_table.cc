@@ -36,6 +36,9 @@ constexpr int kPlacedBits = 40;
 constexpr int64_t kPlacesPerRow = 4;
 /// Rows of one partition when there are many groups, and the most partitions.
 constexpr int64_t kPartitionRows = 24 * 1024;
+/// Ranges of keys are no partitions where one would have more than this share of the rows, and more than so many.
+constexpr int64_t kMostShare = 8;
+constexpr int64_t kMostPartitionRows = 4 * kPartitionRows;
 /// The most tasks that partitions' groups are put in order by: each looks for where it begins in every partition.
 constexpr int64_t kMergeTasks = 16;
 
@@ -243,15 +246,16 @@ arrow::Result<bool> GroupByBlocks(const GroupKeys& keys, int64_t expected, Group
   return true;
 }
 
-/// How exact codes that lie close together are cut: what is left of a code is its place in the partition's table. Else
-/// by the upper bits of the hash, and without places.
-WordCut ChooseCut(const GroupKeys& keys) {
+/// How exact codes that lie close together are cut: what is left of a code is its place in the partition's table. By
+/// ranges of keys where their order is asked for. Else by the upper bits of the hash, and without places.
+WordCut ChooseCut(const GroupKeys& keys, bool by_key) {
   const int64_t rows = keys.rows();
   const int bits =
       std::clamp(static_cast<int>(std::bit_width(static_cast<uint64_t>(rows / kPartitionRows))), 1, kMaxPartitionBits);
   const bool close = keys.exact() && keys.bits() <= kPlacedBits && (int64_t{1} << keys.bits()) <= kPlacesPerRow * rows;
   if (!close) return {.bits = bits};
-  return WordCut::ByPlace(bits, 0, (uint64_t{1} << keys.bits()) - 1);
+  const uint64_t greatest = (uint64_t{1} << keys.bits()) - 1;
+  return by_key ? WordCut::ByRange(bits, 0, greatest) : WordCut::ByPlace(bits, 0, greatest);
 }
 
 arrow::Result<RowPartitions> PartitionRows(const GroupKeys& keys, const WordCut& cut, const Context& context) {
@@ -332,6 +336,7 @@ arrow::Result<bool> GroupByRuns(const GroupKeys& keys, Grouping* grouping, const
   if (!ascending) return false;
   // A section is a block from its first start on, and what the next blocks have before theirs.
   grouping->shared = false;
+  grouping->by_key = true;
   for (const Starts& found : starts) {
     if (found.count == 0) continue;
     if (!grouping->sections.empty()) grouping->sections.back().end = found.first;
@@ -360,9 +365,62 @@ arrow::Result<bool> GroupByRuns(const GroupKeys& keys, Grouping* grouping, const
   return true;
 }
 
-arrow::Status GroupByPartitions(GroupKeys keys, Grouping* grouping, const Context& context) {
-  const WordCut cut = ChooseCut(keys);
+/// Whether one partition has much more than its share of the rows.
+bool HasLargePartition(const RowPartitions& partitions) {
+  const auto& starts = partitions.starts();
+  const int64_t most = std::max(partitions.entries() / kMostShare, kMostPartitionRows);
+  for (size_t p = 0; p + 1 < starts.size(); ++p) {
+    if (starts[p + 1] - starts[p] > most) return true;
+  }
+  return false;
+}
+
+/// Numbers the groups of a partition that is a range of keys by their places, and returns their first rows.
+arrow::Result<PoolArray<int64_t>> NumberByPlace(const WordCut& cut, std::span<const uint64_t> codes,
+                                                const int64_t* rows, uint32_t* ids, arrow::MemoryPool* pool) {
+  constexpr uint32_t kNone = UINT32_MAX;
+  const auto n = static_cast<uint32_t>(codes.size());
+  // By place: its first entry, later its id.
+  ARROW_ASSIGN_OR_RAISE(auto first, PoolArray<uint32_t>::Make(cut.places, pool));
+  std::fill(first.begin(), first.end(), kNone);
+  for (uint32_t i = n; i-- > 0;) first[cut.RangedPlace(codes[i])] = i;
+  const int64_t groups = first.size() - std::count(first.begin(), first.end(), kNone);
+  ARROW_ASSIGN_OR_RAISE(auto first_rows, PoolArray<int64_t>::Make(groups, pool));
+  uint32_t id = 0;
+  for (uint32_t& entry : first) {
+    if (entry == kNone) continue;
+    first_rows[id] = rows[entry];
+    entry = ++id;
+  }
+  for (uint32_t i = 0; i < n; ++i) ids[i] = first[cut.RangedPlace(codes[i])];
+  return first_rows;
+}
+
+/// The same in the order in which groups appear. `moved`: keys lie in the order of entries.
+arrow::Result<PoolArray<int64_t>> NumberByAppearance(const GroupKeys& keys, const WordCut& cut, bool moved,
+                                                     std::span<const uint64_t> codes, int64_t begin,
+                                                     const int64_t* rows, uint32_t* ids, arrow::MemoryPool* pool) {
+  CodeTable table(keys, pool);
+  ARROW_RETURN_NOT_OK(table.Begin(1024, cut));
+  const auto n = static_cast<int64_t>(codes.size());
+  for (int64_t at = 0; at < n; at += KeyLayout::kBlock) {
+    ARROW_RETURN_NOT_OK(table.Assign(codes.data() + at, moved ? nullptr : rows + at, begin + at, nullptr,
+                                     std::min(KeyLayout::kBlock, n - at), ids + at));
+  }
+  ARROW_ASSIGN_OR_RAISE(auto first_rows, PoolArray<int64_t>::Make(table.groups(), pool));
+  std::transform(table.first_rows(), table.first_rows() + table.groups(), first_rows.begin(),
+                 [&](int64_t first) { return moved ? rows[first - begin] : first; });
+  return first_rows;
+}
+
+arrow::Status GroupByPartitions(GroupKeys keys, bool by_key, Grouping* grouping, const Context& context) {
+  WordCut cut = ChooseCut(keys, by_key);
   ARROW_ASSIGN_OR_RAISE(auto partitions, PartitionRows(keys, cut, context));
+  if (cut.range_bits >= 0 && HasLargePartition(partitions)) {
+    cut = ChooseCut(keys, false);
+    ARROW_ASSIGN_OR_RAISE(partitions, PartitionRows(keys, cut, context));
+  }
+  grouping->by_key = cut.range_bits >= 0;
   const auto& starts = partitions.starts();
   const auto parts = static_cast<int64_t>(starts.size()) - 1;
   const auto read_codes = [&](int64_t begin, int64_t length, const auto& append) {
@@ -381,17 +439,18 @@ arrow::Status GroupByPartitions(GroupKeys keys, Grouping* grouping, const Contex
     GroupSection& section = grouping->sections[static_cast<size_t>(p)];
     section.begin = starts[static_cast<size_t>(p)];
     section.end = starts[static_cast<size_t>(p) + 1];
-    CodeTable table(keys, context.pool);
-    ARROW_RETURN_NOT_OK(table.Begin(1024, cut));
-    for (int64_t begin = section.begin; begin < section.end; begin += KeyLayout::kBlock) {
-      ARROW_RETURN_NOT_OK(table.Assign(codes + begin, moved ? nullptr : grouping->rows.data() + begin, begin, nullptr,
-                                       std::min(KeyLayout::kBlock, section.end - begin), grouping->ids.data() + begin));
+    const std::span<const uint64_t> section_codes(codes + section.begin,
+                                                  static_cast<size_t>(section.end - section.begin));
+    const int64_t* const rows = grouping->rows.data() + section.begin;
+    uint32_t* const ids = grouping->ids.data() + section.begin;
+    auto& first = first_rows[static_cast<size_t>(p)];
+    if (grouping->by_key) {
+      ARROW_ASSIGN_OR_RAISE(first, NumberByPlace(cut, section_codes, rows, ids, context.pool));
+    } else {
+      ARROW_ASSIGN_OR_RAISE(
+          first, NumberByAppearance(keys, cut, moved, section_codes, section.begin, rows, ids, context.pool));
     }
-    section.groups = table.groups();
-    auto& rows = first_rows[static_cast<size_t>(p)];
-    ARROW_ASSIGN_OR_RAISE(rows, PoolArray<int64_t>::Make(table.groups(), context.pool));
-    std::transform(table.first_rows(), table.first_rows() + table.groups(), rows.data(),
-                   [&](int64_t first) { return moved ? grouping->rows[first] : first; });
+    section.groups = first.size();
     return arrow::Status::OK();
   }));
   buffers[0].reset();
@@ -470,7 +529,7 @@ arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int
     if (done) return grouping;
     grouping = Grouping();
   }
-  ARROW_RETURN_NOT_OK(GroupByPartitions(std::move(keys), &grouping, context));
+  ARROW_RETURN_NOT_OK(GroupByPartitions(std::move(keys), options.by_key, &grouping, context));
   return grouping;
 }
 

@@ -35,8 +35,10 @@ struct GroupSection {
 /// How rows fall into groups. What the sections are depends on the data alone, not on the number of threads.
 struct Grouping {
   int64_t groups = 0;
-  /// By group: its first row. In ascending order, or that of the groups of each section where there are `partitions`.
+  /// By group: its first row. In ascending order, or that of the groups of each section where there are `partitions`;
+  /// unless groups are numbered in the order of their keys.
   PoolArray<int64_t> first_rows;
+  bool by_key = false;
   std::vector<GroupSection> sections;
   /// Whether a group can have rows in several sections; then `rows` is empty.
   bool shared = true;
@@ -59,7 +61,7 @@ struct Grouping {
 arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int> columns,
                                   const GroupingOptions& options, const Context& context);
 
-/// Groups in the order of their first rows, and these, which are taken from the grouping.
+/// Groups in the order of their first rows, and these, which are taken from the grouping; not of one by key.
 struct GroupsByRow {
   PoolArray<int64_t> groups;
   PoolArray<int64_t> first_rows;

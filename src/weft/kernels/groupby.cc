@@ -240,6 +240,13 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupKeys(const arrow::Table& table
 arrow::Status OrderGroups(const arrow::Table& table, std::span<const int> keys, const GroupByOptions& options,
                           bool sort, Aggregated* result, const Context& context) {
   const Grouping& grouping = result->grouping;
+  if (sort && grouping.by_key) {
+    ARROW_ASSIGN_OR_RAISE(result->order, PoolArray<int64_t>::Make(grouping.groups, context.pool));
+    std::iota(result->order.begin(), result->order.end(), int64_t{0});
+    ARROW_ASSIGN_OR_RAISE(const auto key_table, GroupKeys(table, keys, grouping.first_rows.span(), context));
+    result->keys = key_table->columns();
+    return arrow::Status::OK();
+  }
   if (sort) {
     ARROW_ASSIGN_OR_RAISE(const auto key_table, GroupKeys(table, keys, grouping.first_rows.span(), context));
     SortOptions by_keys;
@@ -268,7 +275,7 @@ arrow::Result<Aggregated> Aggregate(const arrow::Table& table, std::span<const i
   {
     TraceSpan span(context.tracer, "groupby.group");
     span.AddRows(table.num_rows());
-    const GroupingOptions grouping{options.nan_is_null, options.drop_null_keys};
+    const GroupingOptions grouping{options.nan_is_null, options.drop_null_keys, sort};
     ARROW_ASSIGN_OR_RAISE(result.grouping, GroupRows(table, keys, grouping, context));
   }
   TraceSpan span(context.tracer, "groupby.aggregate");
