@@ -6,7 +6,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 import tables
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import WORLDS, run, same_as_pandas
 
@@ -121,3 +121,27 @@ def test_a_copied_side_leaves_the_other_where_it_is(servers):
         "join.copy_right": 1,
         "groupby.in_place": 1,
     }
+
+
+def nearly_all_different(rows: int, heavy: int) -> pa.Table:
+    """A megabyte and more; one row in `heavy` (0: none) has the same key."""
+    keys = [0 if heavy and row % heavy == 0 else row * 7919 % 1_000_003 for row in range(rows)]
+    texts = [f"text {row * 31 % 1009}" for row in range(rows)]
+    return pa.table({"k": keys, "x": [row * 37 % 4001 / 8 for row in range(rows)], "s": texts})
+
+
+@pytest.mark.parametrize("heavy", [0, 5])
+@settings(max_examples=1)
+@given(data=st.data())
+def test_rows_travel_where_most_are_groups_of_their_own(servers, heavy, data):
+    table = nearly_all_different(50_000, heavy)
+    code = (
+        "df.groupby('k').agg(a=('x', 'sum'), b=('x', 'mean'), c=('s', 'min'), d=('x', 'first'), e=('x', 'var'), "
+        "f=('x', 'idxmax'), g=('s', 'count'))"
+    )
+    same_as_pandas(data, servers, code, [table], tolerance=1e-9)
+    made = choices(servers, code.replace("'k'", "'k', sort=False"), [table], 3)
+    # The heavy key's states are combined.
+    assert made == ({"groupby.shuffle": 1, "groupby.combine": 1} if heavy else {"groupby.shuffle": 1})
+    few = table.set_column(0, "k", pa.array([row % 1000 for row in range(50_000)]))
+    assert choices(servers, "df.groupby('k', sort=False).x.sum()", [few], 3) == {"groupby.combine": 1}

@@ -4,7 +4,9 @@
 #include <arrow/buffer.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
+#include <span>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -17,6 +19,8 @@
 #include "weft/distributed/sort.h"
 #include "weft/exchange/exchange.h"
 #include "weft/kernels/group_fold.h"
+#include "weft/kernels/group_table.h"
+#include "weft/kernels/spilled_groupby.h"
 
 namespace weft::distributed {
 namespace {
@@ -164,6 +168,36 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByStates(Communicator& communi
   return grouped;
 }
 
+/// Whether moving rows costs less than making groups of them first, moving these and grouping them again: by a sample
+/// of each rank's keys, since where most rows are groups of their own there is little to combine. Collective; the same
+/// on every rank.
+arrow::Result<bool> RowsCostLess(Communicator& communicator, const std::shared_ptr<arrow::Table>& table,
+                                 const kernels::GroupByOptions& options, const Context& context) {
+  constexpr int64_t kSampled = 2048;
+  // What grouping once more costs beside moving as many bytes.
+  constexpr int64_t kGroupBytes = 8;
+  // Of less than this, moving it is not what takes time.
+  constexpr int64_t kLeastBytes = int64_t{1} << 20;
+  std::array<int64_t, 2> sums{};
+  const auto measure = [&]() -> arrow::Status {
+    if (table->num_rows() == 0) return arrow::Status::OK();
+    auto hashes = SampleKeys(table, options.keys, kSampled, options.nan_is_null, context);
+    ARROW_RETURN_NOT_OK(hashes.status());
+    std::sort(hashes->begin(), hashes->end());
+    const auto seen = std::unique(hashes->begin(), hashes->end()) - hashes->begin();
+    const auto sampled = static_cast<int64_t>(hashes->size());
+    const int64_t groups = kernels::GroupsBySample(seen, sampled, table->num_rows());
+    sums = {kernels::GroupByBytes(*table, options), groups * (kernels::PartialRowBytes(*table, options) + kGroupBytes)};
+    return arrow::Status::OK();
+  };
+  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, measure(), "groupby"));
+  const std::span<int64_t> all(sums);
+  const Reduction sum{.type = arrow::Type::INT64, .op = ReduceOp::kSum};
+  ARROW_RETURN_NOT_OK(
+      communicator.Allreduce(std::as_bytes(all), std::as_writable_bytes(all), static_cast<int64_t>(all.size()), sum));
+  return sums[0] >= kLeastBytes && sums[0] < sums[1];
+}
+
 /// The aggregations' columns of `grouped` for each of `places`, which are its rows or -1.
 arrow::Result<std::shared_ptr<arrow::Table>> Spread(const arrow::Table& grouped, size_t keys,
                                                     const kernels::PoolArray<int64_t>& places, const Context& context) {
@@ -258,7 +292,11 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(Communicator& communicator,
                                                            /*may_move=*/true, context, &order, &table));
   const bool by_range = together && order.empty();
   if (by_range) order = AllOf(options.keys);
-  const bool states = kernels::AllMergeable(options);
+  bool states = kernels::AllMergeable(options);
+  if (states && order.empty()) {
+    ARROW_ASSIGN_OR_RAISE(const bool rows, RowsCostLess(communicator, table, options, context));
+    states = !rows;
+  }
   ARROW_ASSIGN_OR_RAISE(
       auto grouped, (states ? GroupByStates : GroupByRows)(communicator, std::move(table), options, context, &order));
   if (options.sort) return OrderByKeys(communicator, std::move(grouped), options, context, lies);

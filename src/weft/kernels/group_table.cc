@@ -180,16 +180,7 @@ arrow::Result<int64_t> EstimateGroups(const GroupKeys& keys, const Context& cont
     keys.Codes(i * step, 1, &code);
     ARROW_RETURN_NOT_OK(table.Assign(&code, nullptr, i * step, nullptr, 1, &id));
   }
-  const int64_t seen = table.groups();
-  // Of G equally frequent keys, n rows show G * (1 - exp(-n / G)).
-  const auto n = static_cast<double>(kSampleRows);
-  int64_t groups = seen;
-  while (groups < keys.rows()) {
-    const auto g = static_cast<double>(groups);
-    if (g * -std::expm1(-n / g) >= static_cast<double>(seen)) break;
-    groups += groups / 16 + 1;
-  }
-  return groups;
+  return GroupsBySample(table.groups(), kSampleRows, keys.rows());
 }
 
 /// Whether codes index a table of ids. It is cleared for each block, and touched all over.
@@ -531,6 +522,17 @@ arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int
   }
   ARROW_RETURN_NOT_OK(GroupByPartitions(std::move(keys), options.by_key, &grouping, context));
   return grouping;
+}
+
+int64_t GroupsBySample(int64_t seen, int64_t sampled, int64_t rows) {
+  const auto n = static_cast<double>(sampled);
+  int64_t groups = seen;
+  while (groups < rows) {
+    const auto g = static_cast<double>(groups);
+    if (g * -std::expm1(-n / g) >= static_cast<double>(seen)) break;
+    groups += groups / 16 + 1;
+  }
+  return groups;
 }
 
 arrow::Result<GroupsByRow> OrderByFirstRow(Grouping* grouping, const Context& context) {

@@ -61,6 +61,10 @@ struct Grouping {
 arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int> columns,
                                   const GroupingOptions& options, const Context& context);
 
+/// About how many groups `rows` rows have, of which `sampled` showed `seen` different keys: of G equally frequent keys,
+/// n rows show G * (1 - exp(-n / G)).
+int64_t GroupsBySample(int64_t seen, int64_t sampled, int64_t rows);
+
 /// Groups in the order of their first rows, and these, which are taken from the grouping; not of one by key.
 struct GroupsByRow {
   PoolArray<int64_t> groups;

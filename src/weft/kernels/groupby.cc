@@ -495,6 +495,22 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupBy(const std::shared_ptr<arrow
   return NameOperator("groupby", GroupWhole(table, options, context, places));
 }
 
+int64_t PartialRowBytes(const arrow::Table& table, const GroupByOptions& options) {
+  const auto of_column = [&](int column) {
+    const auto one = arrow::Table::Make(arrow::schema({table.field(column)}), {table.column(column)});
+    return table::TableBytes(*one) / std::max<int64_t>(table.num_rows(), 1);
+  };
+  int64_t bytes = 0;
+  for (const int key : options.keys) bytes += of_column(key);
+  for (const PlannedState& state : MakePlan(options).states) {
+    const auto type = [&](int column) { return column < 0 ? nullptr : table.field(column)->type(); };
+    const auto of = state.column < 0 ? arrow::null() : type(state.column);
+    const auto made = StateType(state.spec.kind, of, type(state.label));
+    bytes += arrow::is_fixed_width(made->id()) ? made->bit_width() / 8 : of_column(state.column);
+  }
+  return bytes;
+}
+
 arrow::Result<std::shared_ptr<arrow::Table>> GroupByPartial(const std::shared_ptr<arrow::Table>& table,
                                                             const GroupByOptions& options, const Context& context,
                                                             PoolArray<int64_t>* places) {

@@ -107,6 +107,9 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByPartial(const std::shared_pt
                                                             const GroupByOptions& options, const Context& context,
                                                             PoolArray<int64_t>* places = nullptr);
 
+/// About how many bytes a row of the partial table would have.
+int64_t PartialRowBytes(const arrow::Table& table, const GroupByOptions& options);
+
 /// Second half: combines partial tables' rows (put one after the other in `partials`) to the result. `input` is the
 /// schema that the partials were made from, `options` those they were made with.
 arrow::Result<std::shared_ptr<arrow::Table>> GroupByFinal(const std::shared_ptr<arrow::Table>& partials,
