@@ -178,7 +178,8 @@ arrow::Result<bool> RowsCostLess(Communicator& communicator, const std::shared_p
   constexpr int64_t kGroupBytes = 8;
   // Of less than this, moving it is not what takes time.
   constexpr int64_t kLeastBytes = int64_t{1} << 20;
-  std::array<int64_t, 2> sums{};
+  // Bytes of rows and of states, and whether a rank could not tell.
+  std::array<int64_t, 3> sums{};
   const auto measure = [&]() -> arrow::Status {
     if (table->num_rows() == 0) return arrow::Status::OK();
     auto hashes = SampleKeys(table, options.keys, kSampled, options.nan_is_null, context);
@@ -187,14 +188,17 @@ arrow::Result<bool> RowsCostLess(Communicator& communicator, const std::shared_p
     const auto seen = std::unique(hashes->begin(), hashes->end()) - hashes->begin();
     const auto sampled = static_cast<int64_t>(hashes->size());
     const int64_t groups = kernels::GroupsBySample(seen, sampled, table->num_rows());
-    sums = {kernels::GroupByBytes(*table, options), groups * (kernels::PartialRowBytes(*table, options) + kGroupBytes)};
+    sums[0] = kernels::GroupByBytes(*table, options);
+    sums[1] = groups * (kernels::PartialRowBytes(*table, options) + kGroupBytes);
     return arrow::Status::OK();
   };
-  ARROW_RETURN_NOT_OK(exchange::Agree(communicator, measure(), "groupby"));
+  const arrow::Status measured = measure();
+  if (!measured.ok()) sums[2] = 1;
   const std::span<int64_t> all(sums);
   const Reduction sum{.type = arrow::Type::INT64, .op = ReduceOp::kSum};
   ARROW_RETURN_NOT_OK(
       communicator.Allreduce(std::as_bytes(all), std::as_writable_bytes(all), static_cast<int64_t>(all.size()), sum));
+  if (sums[2] > 0) ARROW_RETURN_NOT_OK(exchange::Agree(communicator, measured, "groupby"));
   return sums[0] >= kLeastBytes && sums[0] < sums[1];
 }
 

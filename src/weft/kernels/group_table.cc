@@ -37,7 +37,7 @@ constexpr int64_t kPlacesPerRow = 4;
 /// Rows of one partition when there are many groups, and the most partitions.
 constexpr int64_t kPartitionRows = 24 * 1024;
 /// Ranges of keys are no partitions where one would have more than this share of the rows, and more than so many.
-constexpr int64_t kMostShare = 8;
+constexpr int64_t kMostShare = 32;
 constexpr int64_t kMostPartitionRows = 4 * kPartitionRows;
 /// The most tasks that partitions' groups are put in order by: each looks for where it begins in every partition.
 constexpr int64_t kMergeTasks = 16;
