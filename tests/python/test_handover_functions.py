@@ -129,11 +129,16 @@ def test_a_limit_in_the_middle_of_a_long_merge(tmp_path, limit, parts, seconds, 
                 assert epoch < result["epoch"]
                 continue
             assert all(one == told[0] for one in told), told
+            merged = restored == parts
             if epoch < result["epoch"]:
                 report = store.get_json(f"epoch-{epoch}/rank-00000.json")
-                assert report["state"] == "handover" and "its time limit" in report["error"], report
-                assert told[0]["done"] == told[0]["saved"] > 0
-            assert told[0]["restored"] == restored
+                handed = report["state"] == "handover" and "its time limit" in report["error"]
+                # A write has no boundary inside: where a busy host makes it slow the limit ends it, after the merge.
+                cut = report["state"] == "out_of_time" and report["phase"].startswith("write")
+                assert handed or (cut and restored + told[0]["done"] == parts), report
+                assert merged or told[0]["done"] == told[0]["saved"] > 0
+            # The merge that is over comes back as its stage, not by its parts.
+            assert told[0]["restored"] == (0 if merged else restored)
             restored += told[0]["done"]
         assert restored == parts
         i = pd.Series(range(20_000))
