@@ -356,16 +356,6 @@ arrow::Result<bool> GroupByRuns(const GroupKeys& keys, Grouping* grouping, const
   return true;
 }
 
-/// Whether one partition has much more than its share of the rows.
-bool HasLargePartition(const RowPartitions& partitions) {
-  const auto& starts = partitions.starts();
-  const int64_t most = std::max(partitions.entries() / kMostShare, kMostPartitionRows);
-  for (size_t p = 0; p + 1 < starts.size(); ++p) {
-    if (starts[p + 1] - starts[p] > most) return true;
-  }
-  return false;
-}
-
 /// Numbers the groups of a partition that is a range of keys by their places, and returns their first rows.
 arrow::Result<PoolArray<int64_t>> NumberByPlace(const WordCut& cut, std::span<const uint64_t> codes,
                                                 const int64_t* rows, uint32_t* ids, arrow::MemoryPool* pool) {
@@ -407,7 +397,8 @@ arrow::Result<PoolArray<int64_t>> NumberByAppearance(const GroupKeys& keys, cons
 arrow::Status GroupByPartitions(GroupKeys keys, bool by_key, Grouping* grouping, const Context& context) {
   WordCut cut = ChooseCut(keys, by_key);
   ARROW_ASSIGN_OR_RAISE(auto partitions, PartitionRows(keys, cut, context));
-  if (cut.range_bits >= 0 && HasLargePartition(partitions)) {
+  if (cut.range_bits >= 0 &&
+      partitions.LargestPartition() > std::max(partitions.entries() / kMostShare, kMostPartitionRows)) {
     cut = ChooseCut(keys, false);
     ARROW_ASSIGN_OR_RAISE(partitions, PartitionRows(keys, cut, context));
   }
@@ -538,7 +529,7 @@ int64_t GroupsBySample(int64_t seen, int64_t sampled, int64_t rows) {
 arrow::Result<GroupsByRow> OrderByFirstRow(Grouping* grouping, const Context& context) {
   GroupsByRow out;
   ARROW_ASSIGN_OR_RAISE(out.groups, PoolArray<int64_t>::Make(grouping->groups, context.pool));
-  if (grouping->partitions == nullptr || grouping->groups == 0) {
+  if (grouping->partitions == nullptr || grouping->by_key || grouping->groups == 0) {
     std::iota(out.groups.begin(), out.groups.end(), int64_t{0});
     out.first_rows = std::move(grouping->first_rows);
     return out;

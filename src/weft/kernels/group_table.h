@@ -65,7 +65,8 @@ arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int
 /// n rows show G * (1 - exp(-n / G)).
 int64_t GroupsBySample(int64_t seen, int64_t sampled, int64_t rows);
 
-/// Groups in the order of their first rows, and these, which are taken from the grouping; not of one by key.
+/// Groups in the order of their first rows, or of their keys where they are numbered so, and their first rows, which
+/// are taken from the grouping.
 struct GroupsByRow {
   PoolArray<int64_t> groups;
   PoolArray<int64_t> first_rows;

@@ -240,14 +240,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupKeys(const arrow::Table& table
 arrow::Status OrderGroups(const arrow::Table& table, std::span<const int> keys, const GroupByOptions& options,
                           bool sort, Aggregated* result, const Context& context) {
   const Grouping& grouping = result->grouping;
-  if (sort && grouping.by_key) {
-    ARROW_ASSIGN_OR_RAISE(result->order, PoolArray<int64_t>::Make(grouping.groups, context.pool));
-    std::iota(result->order.begin(), result->order.end(), int64_t{0});
-    ARROW_ASSIGN_OR_RAISE(const auto key_table, GroupKeys(table, keys, grouping.first_rows.span(), context));
-    result->keys = key_table->columns();
-    return arrow::Status::OK();
-  }
-  if (sort) {
+  if (sort && !grouping.by_key) {
     ARROW_ASSIGN_OR_RAISE(const auto key_table, GroupKeys(table, keys, grouping.first_rows.span(), context));
     SortOptions by_keys;
     for (int k = 0; k < key_table->num_columns(); ++k) by_keys.keys.push_back({k, true});

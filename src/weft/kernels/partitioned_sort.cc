@@ -176,9 +176,7 @@ arrow::Result<TablePtr> SortMoved(const arrow::Table& table, const SortOptions& 
     span.AddRows(rows);
     ARROW_ASSIGN_OR_RAISE(const auto partitions, PartitionRows(codes, splitters, rows, context));
     const auto& starts = partitions.starts();
-    for (size_t p = 0; p + 1 < starts.size(); ++p) {
-      if (starts[p + 1] - starts[p] > std::max(rows / kMostShare, 4 * kPartitionRows)) return nullptr;
-    }
+    if (partitions.LargestPartition() > std::max(rows / kMostShare, 4 * kPartitionRows)) return nullptr;
     std::vector<arrow::ArrayVector> columns;
     for (const auto& column : table.columns()) {
       ARROW_RETURN_NOT_OK(context.stop.Poll());

@@ -45,6 +45,12 @@ arrow::Result<RowPartitions> RowPartitions::Make(int64_t rows, int parts, const 
   return made;
 }
 
+int64_t RowPartitions::LargestPartition() const {
+  int64_t most = 0;
+  for (size_t p = 0; p + 1 < starts_.size(); ++p) most = std::max(most, starts_[p + 1] - starts_[p]);
+  return most;
+}
+
 arrow::Result<PartitionWriter> RowPartitions::Writer(int64_t block, int width, std::span<uint8_t* const> out,
                                                      const Context& context) const {
   const size_t lanes = starts_.size();

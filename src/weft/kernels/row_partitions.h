@@ -40,6 +40,8 @@ class RowPartitions {
   std::span<const uint16_t> partitions() const { return partitions_.span(); }
   /// By partition its first entry; then entries().
   const std::vector<int64_t>& starts() const { return starts_; }
+  /// The most entries that a partition has.
+  int64_t LargestPartition() const;
 
   /// Columns of values of `width` bytes, at most PartitionWriter::kMostColumns, in the order of entries.
   /// `read(begin, length, append)` calls append(values, n), which has values[c] for column c, for the rows of a block
