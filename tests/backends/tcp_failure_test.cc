@@ -119,8 +119,7 @@ TEST(TcpFailure, APeerThatLeavesWhileOthersWaitForItIsLost) {
       ASSERT_OK(Await(*transport, Recv(*transport, 0, 1, in)));
       ASSERT_EQ(in, "last words");
       ASSERT_OK(transport->Progress(milliseconds(0)));
-      const auto more = transport->Recv(0, 1, {Bytes(in)}, nullptr);
-      const arrow::Status status = more.ok() ? Await(*transport, *more) : more.status();
+      const arrow::Status status = Await(*transport, Recv(*transport, 0, 1, in));
       EXPECT_TRUE(IsFailure(status, CommunicationFailure::kPeerLost, 0)) << status;
       EXPECT_NE(status.message().find("has left"), std::string::npos) << status;
     }
@@ -239,8 +238,7 @@ class HostilePeer : public ::testing::Test {
   /// A receive of 100 bytes of tag 1 must fail, and not by waiting.
   void ExpectFailure(const std::string& words) {
     std::string in(100, ' ');
-    const auto receive = transport_->Recv(1, 1, {Bytes(in)}, nullptr);
-    const arrow::Status status = receive.ok() ? Await(*transport_, *receive, seconds(3)) : receive.status();
+    const arrow::Status status = Await(*transport_, Recv(*transport_, 1, 1, in), seconds(3));
     ASSERT_TRUE(GetCommunicationError(status) != nullptr) << status;
     EXPECT_EQ(GetCommunicationError(status)->peer, 1);
     EXPECT_NE(status.message().find(words), std::string::npos) << status;

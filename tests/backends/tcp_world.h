@@ -120,12 +120,21 @@ inline MutableBytes Bytes(std::string& text) {
   return std::as_writable_bytes(std::span<char>(text.data(), text.size()));
 }
 
+/// The operation, or one that is done with the error of a transport that had failed before it began: whether a failure
+/// comes before or after is a matter of time.
+inline OperationPtr Begun(arrow::Result<OperationPtr> operation) {
+  if (operation.ok()) return *std::move(operation);
+  auto refused = std::make_shared<TransportOperation>();
+  refused->Complete(operation.status(), 0);
+  return refused;
+}
+
 /// Sends and receives that take whole strings.
 inline OperationPtr Send(Transport& transport, Rank to, Tag tag, const std::string& text) {
-  return transport.Send(to, tag, {Bytes(text)}, nullptr).ValueOrDie();
+  return Begun(transport.Send(to, tag, {Bytes(text)}, nullptr));
 }
 inline OperationPtr Recv(Transport& transport, Rank from, Tag tag, std::string& into) {
-  return transport.Recv(from, tag, {Bytes(into)}, nullptr).ValueOrDie();
+  return Begun(transport.Recv(from, tag, {Bytes(into)}, nullptr));
 }
 
 /// Bytes that differ from place to place and from seed to seed.
