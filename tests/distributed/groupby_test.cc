@@ -2,6 +2,7 @@
 #include "weft/distributed/groupby.h"
 
 #include "distributed/ranks.h"
+#include "table/failing_pool.h"
 #include "table/random_table.h"
 
 namespace weft::distributed {
@@ -155,6 +156,29 @@ TEST(DistributedGroupBy, AHeavyKeyInFunctionsOfWholeGroups) {
     options.keys = {0, 2};
     options.aggregations[0].column = 1;
     ExpectSameAsLocal(Skewed(12000, null_key), options);
+  }
+}
+
+TEST(DistributedGroupBy, ARankWithoutMemoryFailsAllOfThem) {
+  using enum AggregateFunction;
+  const auto table = Skewed(12000, false);
+  const auto options = Many({{kNunique, 2}, {kMedian, 1}, {kSum, 1}});
+  constexpr int kWorld = 3;
+  bool done = false;
+  for (int64_t allowed = 0; !done; allowed += 1 + allowed / 16) {
+    ASSERT_LT(allowed, 1 << 20);
+    test::FailingPool pool(allowed);
+    const auto results = test::OnRanks(kWorld, [&](Communicator& communicator) {
+      Context context;
+      if (communicator.rank() == kWorld - 1) context.pool = &pool;
+      return GroupBy(communicator, test::Share(table, communicator.rank(), kWorld), options, context);
+    });
+    done = results.back().ok();
+    for (const auto& result : results) {
+      EXPECT_EQ(result.ok(), done) << allowed << ": " << result.status();
+      // Not what a rank says that others have left alone.
+      EXPECT_TRUE(result.ok() || result.status().IsOutOfMemory()) << allowed << ": " << result.status();
+    }
   }
 }
 

@@ -74,6 +74,25 @@ TEST(DistributedReduce, HasOneErrorOnAllRanks) {
   }
 }
 
+TEST(DistributedReduce, SumsOfDecimalsBeyondTheirBitsAreErrors) {
+  // Each rank's own sum is right, and that of all passes 2^255.
+  const auto type = arrow::decimal256(76, 0);
+  arrow::Decimal256Builder builder(type);
+  for (int i = 0; i < 12; ++i) ASSERT_TRUE(builder.Append(arrow::Decimal256(arrow::Decimal256::GetMaxValue(76))).ok());
+  const auto input = arrow::Table::Make(arrow::schema({arrow::field("d", type)}), {*builder.Finish()});
+  for (const auto function : {kernels::ReduceFunction::kSum, kernels::ReduceFunction::kMean}) {
+    kernels::ReduceOptions options;
+    options.reductions = {{function, 0}};
+    for (const int world : {1, 3}) {
+      for (const auto& result : OnRanks(world, [&](Communicator& communicator) {
+             return Reduce(communicator, Share(input, communicator.rank(), world), options, {});
+           })) {
+        EXPECT_TRUE(result.status().IsInvalid()) << result.status().ToString();
+      }
+    }
+  }
+}
+
 TEST(DistributedQuantile, IsThatOfOneRank) {
   const auto input = Input(20'000);
   kernels::QuantileOptions options;

@@ -486,6 +486,46 @@ TEST(GroupBy, IntegerSumsAreExactOrAnError) {
   EXPECT_EQ(std::static_pointer_cast<arrow::DoubleArray>(exact->column(1)->chunk(0))->Value(0), 0x1.0p53 + 2);
 }
 
+TEST(GroupBy, SumsOfDecimalsBeyondTheirBitsAreErrors) {
+  // Six of the greatest numbers of 76 digits pass 2^255; with as many of the least added, they would come back.
+  const arrow::Decimal256 most(arrow::Decimal256::GetMaxValue(76));
+  const arrow::Decimal256 least(-most);
+  const auto type = arrow::decimal256(76, 0);
+  const auto table = [&](const std::vector<arrow::Decimal256>& values) {
+    arrow::Int64Builder keys;
+    arrow::Decimal256Builder builder(type);
+    for (const auto& value : values) EXPECT_TRUE(keys.Append(1).ok() && builder.Append(value).ok());
+    return arrow::Table::Make(SchemaOf({arrow::int64(), type}), {*keys.Finish(), *builder.Finish()});
+  };
+  std::vector<arrow::Decimal256> there(48, most);
+  there.insert(there.end(), 48, least);
+  for (const auto function : {AggregateFunction::kSum, AggregateFunction::kMean}) {
+    const GroupByOptions options{.keys = {0}, .aggregations = {{function, 1, "made"}}};
+    for (const arrow::Decimal256& one : {most, least}) {
+      const auto status = GroupBy(table(std::vector(12, one)), options, Threads(1)).status();
+      EXPECT_TRUE(status.IsInvalid() && status.message().find("c1") != std::string::npos) << status;
+    }
+    EXPECT_TRUE(GroupBy(table(there), options, Threads(1)).status().IsInvalid());
+    const auto fits = GroupBy(table({most, least, least, most}), options, Threads(1)).ValueOrDie();
+    EXPECT_EQ(static_cast<const arrow::Decimal256Array&>(*fits->column(1)->chunk(0)).FormatValue(0), "0");
+  }
+}
+
+TEST(GroupBy, QuantilesOfTimesFarApart) {
+  // Their distance is more than 2^63; what lies between is cut towards 0.
+  constexpr int64_t kFar = int64_t{5} << 60;
+  const auto type = arrow::timestamp(arrow::TimeUnit::NANO);
+  const auto numbers = IntTable({{1, 1}, {-kFar, kFar + 2}});
+  const auto times = numbers->column(1)->View(type).ValueOrDie();
+  const auto table = numbers->SetColumn(1, arrow::field("n1", type), times).ValueOrDie();
+  for (const auto& [quantile, expected] : std::vector<std::pair<double, int64_t>>{{0.5, 1}, {0.25, -kFar / 2 + 1}}) {
+    GroupByOptions options{.keys = {0}, .aggregations = {{AggregateFunction::kQuantile, 1, "q"}}};
+    options.aggregations[0].quantile = quantile;
+    const auto found = GroupBy(table, options, Threads(1)).ValueOrDie();
+    EXPECT_EQ(static_cast<const arrow::TimestampArray&>(*found->column(1)->chunk(0)).Value(0), expected);
+  }
+}
+
 TEST(GroupBy, SaysWhatIsWrong) {
   const auto table = RandomTable(SchemaOf({arrow::int32(), arrow::utf8(), arrow::list(arrow::int32())}), {.rows = 5});
   const auto status_of = [&](const GroupByOptions& options) { return GroupBy(table, options, {}).status(); };

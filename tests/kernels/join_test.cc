@@ -9,8 +9,10 @@
 #include <string>
 #include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "table/failing_pool.h"
 #include "table/random_table.h"
 #include "weft/kernels/hash_join.h"
 #include "weft/kernels/join_plan.h"
@@ -526,6 +528,27 @@ TEST(Join, SortedKeysThatLieCloseTogether) {
   }
 }
 
+TEST(Join, SortedKeysWhoseWordsAreNoSignedNumbers) {
+  // As signed numbers the words of all these keys lie close together, and the greatest come first.
+  constexpr int64_t kRows = 70000;
+  test::Random random(12);
+  std::vector<uint64_t> keys;
+  for (int64_t i = 0; i < kRows; ++i) keys.push_back(static_cast<uint64_t>(i - 100));
+  for (size_t i = keys.size(); i > 1; --i) {
+    std::swap(keys[i - 1], keys[static_cast<size_t>(random.Below(static_cast<int64_t>(i)))]);
+  }
+  const auto words = arrow::Buffer::FromVector(std::move(keys));
+  for (const auto& type : {arrow::uint64(), arrow::fixed_size_binary(8)}) {
+    const auto column = arrow::MakeArray(arrow::ArrayData::Make(type, kRows, {nullptr, words}));
+    const auto table = arrow::Table::Make(SchemaOf({type}), {column});
+    const JoinOptions options{.left_keys = {0}, .right_keys = {0}, .type = JoinType::kInner};
+    const auto joined = SortJoin(table, table, options, 1 << 14, Threads(2)).ValueOrDie();
+    const auto order = arrow::compute::SortIndices(*column).ValueOrDie();
+    const auto sorted = arrow::compute::Take(arrow::Datum(column), arrow::Datum(order)).ValueOrDie();
+    EXPECT_TRUE(joined->column(0)->Equals(arrow::ChunkedArray(sorted.make_array()))) << type->ToString();
+  }
+}
+
 /// One text a row in several chunks, each a part of a larger array: text number k, below `distinct`, has
 /// `shortest` ... `longest` bytes, of which the last ones differ.
 std::shared_ptr<arrow::ChunkedArray> MixedTexts(const std::shared_ptr<arrow::DataType>& type, int64_t rows,
@@ -711,26 +734,6 @@ TEST(Join, LargerTablesInManyPartitions) {
   }
 }
 
-/// Refuses the allocation with a given number, counting from 0, and all after it.
-class FailingPool : public arrow::ProxyMemoryPool {
- public:
-  explicit FailingPool(int64_t allowed) : ProxyMemoryPool(arrow::default_memory_pool()), left_(allowed) {}
-  arrow::Status Allocate(int64_t size, int64_t alignment, uint8_t** out) override {
-    ARROW_RETURN_NOT_OK(Count());
-    return ProxyMemoryPool::Allocate(size, alignment, out);
-  }
-  arrow::Status Reallocate(int64_t old_size, int64_t new_size, int64_t alignment, uint8_t** ptr) override {
-    if (new_size > old_size) ARROW_RETURN_NOT_OK(Count());
-    return ProxyMemoryPool::Reallocate(old_size, new_size, alignment, ptr);
-  }
-
- private:
-  arrow::Status Count() {
-    return left_.fetch_sub(1) > 0 ? arrow::Status::OK() : arrow::Status::OutOfMemory("the test's pool is exhausted");
-  }
-  std::atomic<int64_t> left_;
-};
-
 TEST(Join, EveryAllocationMayFail) {
   const auto type = arrow::dictionary(arrow::int16(), arrow::utf8());
   const auto left =
@@ -745,7 +748,7 @@ TEST(Join, EveryAllocationMayFail) {
       int64_t allowed = 0;
       for (bool done = false; !done; ++allowed) {
         ASSERT_LT(allowed, 5000);
-        FailingPool pool(allowed);
+        test::FailingPool pool(allowed);
         Context context = Threads(2);
         context.pool = &pool;
         {

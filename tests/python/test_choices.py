@@ -145,3 +145,12 @@ def test_rows_travel_where_most_are_groups_of_their_own(servers, heavy, data):
     assert made == ({"groupby.shuffle": 1, "groupby.combine": 1} if heavy else {"groupby.shuffle": 1})
     few = table.set_column(0, "k", pa.array([row % 1000 for row in range(50_000)]))
     assert choices(servers, "df.groupby('k', sort=False).x.sum()", [few], 3) == {"groupby.combine": 1}
+
+
+@pytest.mark.parametrize("neighbour", [1, 3])
+def test_states_travel_where_rows_of_a_key_lie_together(servers, neighbour):
+    """Rows far apart never have the same key, though each key has 20."""
+    rows = 200_000
+    key = [(row // (20 * neighbour) * neighbour + row % neighbour) * 7919 % 1_000_003 for row in range(rows)]
+    table = pa.table({"k": key, "x": range(rows)})
+    assert choices(servers, "df.groupby('k', sort=False).x.sum()", [table], 3) == {"groupby.combine": 1}

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <numeric>
 #include <span>
 #include <unordered_set>
@@ -168,12 +169,46 @@ arrow::Result<std::shared_ptr<arrow::Table>> GroupByStates(Communicator& communi
   return grouped;
 }
 
-/// Whether moving rows costs less than making groups of them first, moving these and grouping them again: by a sample
+/// How many of `hashes` differ; orders them.
+int64_t CountDistinct(std::span<uint64_t> hashes) {
+  std::sort(hashes.begin(), hashes.end());
+  return std::unique(hashes.begin(), hashes.end()) - hashes.begin();
+}
+
+/// About how many groups the rows of this rank have, by rows far apart, of which enough meet even where each group has
+/// one or two rows; and by neighbours, since those of rows far apart never meet where the rows of a key lie together.
+arrow::Result<int64_t> EstimateGroups(const std::shared_ptr<arrow::Table>& table,
+                                      const kernels::GroupByOptions& options, const Context& context) {
+  constexpr int64_t kLeastSampled = 2048;
+  constexpr int64_t kMostSampled = int64_t{1} << 16;
+  constexpr int64_t kBlocks = 64;
+  constexpr int64_t kNeighbours = 32;
+  const int64_t rows = table->num_rows();
+  const auto root = static_cast<int64_t>(std::sqrt(static_cast<double>(rows)));
+  ARROW_ASSIGN_OR_RAISE(auto apart, SampleKeys(table, options.keys, std::clamp(4 * root, kLeastSampled, kMostSampled),
+                                               options.nan_is_null, context));
+  const auto sampled = static_cast<int64_t>(apart.size());
+  const int64_t groups = kernels::GroupsBySample(CountDistinct(apart), sampled, rows);
+  if (rows < kBlocks * kNeighbours) return groups;
+  std::vector<int64_t> chosen;
+  for (int64_t block = 0; block < kBlocks; ++block) {
+    const int64_t first = block * ((rows - kNeighbours) / kBlocks);
+    for (int64_t i = 0; i < kNeighbours; ++i) chosen.push_back(first + i);
+  }
+  ARROW_ASSIGN_OR_RAISE(auto together, HashKeysOf(table, options.keys, chosen, options.nan_is_null, context));
+  int64_t differ = 0;
+  for (int64_t block = 0; block < kBlocks; ++block) {
+    differ += CountDistinct(std::span(together).subspan(static_cast<size_t>(block * kNeighbours), kNeighbours));
+  }
+  const double share = static_cast<double>(differ) / (kBlocks * kNeighbours);
+  return std::min(groups, static_cast<int64_t>(static_cast<double>(rows) * share));
+}
+
+/// Whether moving rows costs less than making groups of them first, moving these and grouping them again: by samples
 /// of each rank's keys, since where most rows are groups of their own there is little to combine. Collective; the same
 /// on every rank.
 arrow::Result<bool> RowsCostLess(Communicator& communicator, const std::shared_ptr<arrow::Table>& table,
                                  const kernels::GroupByOptions& options, const Context& context) {
-  constexpr int64_t kSampled = 2048;
   // What grouping once more costs beside moving as many bytes.
   constexpr int64_t kGroupBytes = 8;
   // Of less than this, moving it is not what takes time.
@@ -182,12 +217,7 @@ arrow::Result<bool> RowsCostLess(Communicator& communicator, const std::shared_p
   std::array<int64_t, 3> sums{};
   const auto measure = [&]() -> arrow::Status {
     if (table->num_rows() == 0) return arrow::Status::OK();
-    auto hashes = SampleKeys(table, options.keys, kSampled, options.nan_is_null, context);
-    ARROW_RETURN_NOT_OK(hashes.status());
-    std::sort(hashes->begin(), hashes->end());
-    const auto seen = std::unique(hashes->begin(), hashes->end()) - hashes->begin();
-    const auto sampled = static_cast<int64_t>(hashes->size());
-    const int64_t groups = kernels::GroupsBySample(seen, sampled, table->num_rows());
+    ARROW_ASSIGN_OR_RAISE(const int64_t groups, EstimateGroups(table, options, context));
     sums[0] = kernels::GroupByBytes(*table, options);
     sums[1] = groups * (kernels::PartialRowBytes(*table, options) + kGroupBytes);
     return arrow::Status::OK();

@@ -55,23 +55,28 @@ class HeavyGroups {
       const auto& type = schema->field(static_cast<int>(columns.size()))->type();
       std::shared_ptr<arrow::ChunkedArray> column;
       if (aggregation.function == AggregateFunction::kNunique) {
-        ARROW_ASSIGN_OR_RAISE(column, Distinct(table, aggregation));
+        ARROW_ASSIGN_OR_RAISE(column, Agreed(Distinct(table, aggregation)));
       } else if (IsQuantile(aggregation)) {
         if (parts.empty()) {
-          auto cut = CutByGroup(table);
-          ARROW_RETURN_NOT_OK(exchange::Agree(communicator_, cut.status(), "groupby"));
-          parts = *std::move(cut);
+          ARROW_ASSIGN_OR_RAISE(parts, Agreed(CutByGroup(table)));
         }
-        ARROW_ASSIGN_OR_RAISE(column, Quantiles(table, parts, aggregation, type));
+        ARROW_ASSIGN_OR_RAISE(column, Agreed(Quantiles(table, parts, aggregation, type)));
       } else {
         column = groups->column(next++);
       }
       columns.push_back(std::move(column));
     }
-    return OwnRows(arrow::Table::Make(schema, std::move(columns), keys_->num_rows()));
+    return Agreed(OwnRows(arrow::Table::Make(schema, std::move(columns), keys_->num_rows())));
   }
 
  private:
+  /// `made`, where no rank failed to make its own: what comes last in making it is each rank's alone.
+  template <typename T>
+  arrow::Result<T> Agreed(arrow::Result<T> made) {
+    ARROW_RETURN_NOT_OK(exchange::Agree(communicator_, made.status(), "groupby"));
+    return made;
+  }
+
   arrow::Result<TablePtr> GroupEverywhere(const TablePtr& table, GroupByOptions options) {
     options.sort = false;
     ARROW_ASSIGN_OR_RAISE(auto grouped, GroupBy(communicator_, table, options, context_));
@@ -154,15 +159,17 @@ class HeavyGroups {
     }
     arrow::compute::ExecContext exec(context_.pool);
     exec.set_use_threads(false);
-    arrow::ArrayVector values;
+    arrow::ArrayVector found;
     for (size_t g = 0; g < static_cast<size_t>(keys_->num_rows()); ++g) {
       const auto& rows = g < parts.size() ? parts[g] : table;
       ARROW_ASSIGN_OR_RAISE(const auto made, Quantile(communicator_, rows, wanted, context_));
-      ARROW_ASSIGN_OR_RAISE(const auto cast, arrow::compute::Cast(arrow::Datum(made->column(0)), type,
-                                                                  arrow::compute::CastOptions::Unsafe(), &exec));
-      for (const auto& chunk : cast.chunked_array()->chunks()) values.push_back(chunk);
+      for (const auto& chunk : made->column(0)->chunks()) found.push_back(chunk);
     }
-    return std::make_shared<arrow::ChunkedArray>(std::move(values), type);
+    // The heavy key may be null, and dropped.
+    if (found.empty()) return arrow::ChunkedArray::MakeEmpty(type, context_.pool);
+    ARROW_ASSIGN_OR_RAISE(const auto cast, arrow::compute::Cast(arrow::Datum(arrow::ChunkedArray(std::move(found))),
+                                                                type, arrow::compute::CastOptions::Unsafe(), &exec));
+    return cast.chunked_array();
   }
 
   /// The rows whose key hashes to this rank.

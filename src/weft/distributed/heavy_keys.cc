@@ -72,19 +72,25 @@ double KeyEstimate::RowsOf(uint64_t key) const {
   return found == by_key.end() || found->first != key ? 0.0 : found->second;
 }
 
+arrow::Result<std::vector<uint64_t>> HashKeysOf(const TablePtr& table, const std::vector<int>& keys,
+                                                const std::vector<int64_t>& rows, bool nan_is_null,
+                                                const Context& context) {
+  ARROW_ASSIGN_OR_RAISE(const auto key_columns, table->SelectColumns(keys));
+  ARROW_ASSIGN_OR_RAISE(const auto picked, kernels::GatherRows(key_columns, rows, context));
+  std::vector<int> places(keys.size());
+  std::iota(places.begin(), places.end(), 0);
+  std::vector<uint64_t> hashes(rows.size());
+  ARROW_RETURN_NOT_OK(table::HashRows(*picked, places, {.nan_is_null = nan_is_null}, context, hashes.data()));
+  return hashes;
+}
+
 arrow::Result<std::vector<uint64_t>> SampleKeys(const TablePtr& table, const std::vector<int>& keys, int64_t most,
                                                 bool nan_is_null, const Context& context) {
   const int64_t rows = table->num_rows();
   const int64_t sampled = std::min(rows, most);
   std::vector<int64_t> chosen;
   for (int64_t i = 0; i < sampled; ++i) chosen.push_back(i * (rows / sampled) + i * (rows % sampled) / sampled);
-  ARROW_ASSIGN_OR_RAISE(const auto key_columns, table->SelectColumns(keys));
-  ARROW_ASSIGN_OR_RAISE(const auto picked, kernels::GatherRows(key_columns, chosen, context));
-  std::vector<int> places(keys.size());
-  std::iota(places.begin(), places.end(), 0);
-  std::vector<uint64_t> hashes(static_cast<size_t>(sampled));
-  ARROW_RETURN_NOT_OK(table::HashRows(*picked, places, {.nan_is_null = nan_is_null}, context, hashes.data()));
-  return hashes;
+  return HashKeysOf(table, keys, chosen, nan_is_null, context);
 }
 
 arrow::Result<std::vector<HashSet>> ChooseHeavyKeys(Communicator& communicator, const std::vector<KeyedTable>& tables,

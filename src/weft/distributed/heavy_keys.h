@@ -46,6 +46,11 @@ arrow::Result<std::vector<HashSet>> ChooseHeavyKeys(Communicator& communicator, 
                                                     bool nan_is_null, std::string_view operation,
                                                     const HeavyKeyRule& rule, const Context& context);
 
+/// Local: the hashes of the keys of `rows`, in their order.
+arrow::Result<std::vector<uint64_t>> HashKeysOf(const std::shared_ptr<arrow::Table>& table,
+                                                const std::vector<int>& keys, const std::vector<int64_t>& rows,
+                                                bool nan_is_null, const Context& context);
+
 /// Local: the hashes of the keys of `most` rows, or of all where there are fewer, evenly spread over the table.
 arrow::Result<std::vector<uint64_t>> SampleKeys(const std::shared_ptr<arrow::Table>& table,
                                                 const std::vector<int>& keys, int64_t most, bool nan_is_null,

@@ -42,7 +42,7 @@ class SumStates : public GroupStates {
         ARROW_ASSIGN_OR_RAISE(flat, Flatten(*column_, context));
       }
     }
-    const auto apply = [](State* state, const auto& value) { *state += static_cast<State>(value); };
+    const auto apply = [](State* state, const auto& value) { SumFold<State>::merge(state, static_cast<State>(value)); };
     const auto add = [&](State* states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length,
                          int64_t lane) {
       if (moved != nullptr) return AddArray(*moved, skip_nan_, states, ids, nullptr, first, length, apply, lane);
@@ -185,7 +185,7 @@ std::shared_ptr<arrow::DataType> StateType(StateKind kind, const std::shared_ptr
     case StateKind::kProduct:
       return real ? arrow::float64() : arrow::fixed_size_binary(sizeof(IntegerProduct));
     case StateKind::kQuantile:
-      return arrow::is_temporal(type->id()) ? type : arrow::float64();
+      return type->id() == Type::TIMESTAMP || type->id() == Type::DURATION ? type : arrow::float64();
     case StateKind::kSum:
       if (real) return arrow::float64();
       if (arrow::is_decimal(type->id())) {

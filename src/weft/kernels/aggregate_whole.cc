@@ -12,6 +12,7 @@
 #include "weft/kernels/dense_values.h"
 #include "weft/kernels/group_fold.h"
 #include "weft/kernels/group_runs.h"
+#include "weft/kernels/interpolation.h"
 
 namespace weft::kernels {
 namespace {
@@ -90,7 +91,7 @@ T QuantileOf(T* values, int64_t count, const StateSpec& spec) {
       }
     default:
       if constexpr (std::is_integral_v<T>) {
-        return low + static_cast<T>(std::llround(static_cast<double>(high - low) * rest));
+        return BetweenTimes(low, high, rest);
       } else {
         return low + (high - low) * rest;
       }

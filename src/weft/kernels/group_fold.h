@@ -14,11 +14,13 @@
 #include <cstring>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "weft/base/context.h"
 #include "weft/base/int128.h"
+#include "weft/kernels/decimals.h"
 #include "weft/kernels/group_table.h"
 #include "weft/kernels/key_encoding.h"
 #include "weft/kernels/pool_array.h"
@@ -116,12 +118,18 @@ inline arrow::Result<std::shared_ptr<arrow::Array>> MovedColumn(const Grouping& 
   return moved;
 }
 
-/// Sums; 128-bit ones of fewer than 2^63 64-bit integers cannot overflow.
+/// Sums; 128-bit ones of fewer than 2^63 64-bit integers cannot overflow, and decimals that do are known (AddDecimal).
 template <typename T>
 struct SumFold {
   using State = T;
   static State empty() { return State{}; }
-  static void merge(State* into, const State& from) { *into += from; }
+  static void merge(State* into, const State& from) {
+    if constexpr (std::is_same_v<T, arrow::Decimal256>) {
+      AddDecimal(into, from);
+    } else {
+      *into += from;
+    }
+  }
 };
 
 /// How many rows each group has.
@@ -184,7 +192,7 @@ class Lanes {
   /// Adds them to the states, but for place 0, which may belong to a neighbour.
   void AddUp() {
     for (size_t l = 1; l < lanes_.size(); ++l) {
-      if (l % states_.size() != 0) states_[l % states_.size()] += lanes_[l];
+      if (l % states_.size() != 0) SumFold<State>::merge(&states_[l % states_.size()], lanes_[l]);
     }
   }
 

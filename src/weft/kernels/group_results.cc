@@ -74,16 +74,6 @@ arrow::Result<std::shared_ptr<arrow::Array>> IntegerSums(const GroupStates& sums
   });
 }
 
-/// Half away from zero, as Arrow's own mean of decimals has it.
-arrow::Result<arrow::Decimal256> RoundedQuotient(const arrow::Decimal256& sum, int64_t count) {
-  const arrow::Decimal256 divisor(count);
-  ARROW_ASSIGN_OR_RAISE(const auto parts, sum.Divide(divisor));
-  auto quotient = parts.first;
-  const arrow::Decimal256 rest(arrow::Decimal256::Abs(parts.second));
-  if (rest + rest >= divisor) quotient += arrow::Decimal256(sum.IsNegative() ? -1 : 1);
-  return quotient;
-}
-
 template <typename Builder, typename Value>
 arrow::Result<std::shared_ptr<arrow::Array>> BuildDecimals(Builder builder, std::span<const int64_t> order,
                                                            const Value& append) {
@@ -102,7 +92,7 @@ arrow::Result<std::shared_ptr<arrow::Array>> DecimalResults(const GroupStates& s
     arrow::Decimal256 value = sums.Decimal(group);
     if (counts != nullptr) {
       if (counts->Count(group) == 0) return builder->AppendNull();
-      ARROW_ASSIGN_OR_RAISE(value, RoundedQuotient(value, counts->Count(group)));
+      ARROW_ASSIGN_OR_RAISE(value, DecimalMean(value, counts->Count(group)));
     }
     if (!value.FitsInPrecision(precision)) return Overflow("sum", column, *type);
     const uint64_t low = value.little_endian_array()[0];

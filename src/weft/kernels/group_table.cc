@@ -82,6 +82,12 @@ class CodeTable {
     return arrow::Status::OK();
   }
 
+  /// No more is to be assigned.
+  void Close() {
+    direct_ids_ = {};
+    slots_ = {};
+  }
+
   int64_t groups() const { return groups_; }
   /// By group, from 0.
   const int64_t* first_rows() const { return first_rows_.data(); }
@@ -216,6 +222,7 @@ arrow::Result<bool> GroupByBlocks(const GroupKeys& keys, int64_t expected, Group
           table.Assign(codes, nullptr, begin, keys.drops() ? dropped : nullptr, length, grouping->ids.data() + begin));
       if (blocks > 1 && table.groups() > most_groups) too_many = true;
     }
+    table.Close();
     return arrow::Status::OK();
   }));
   if (too_many) return false;
@@ -223,6 +230,7 @@ arrow::Result<bool> GroupByBlocks(const GroupKeys& keys, int64_t expected, Group
   CodeTable all(keys, context.pool);
   ARROW_RETURN_NOT_OK(all.Begin(1024, cut));
   for (int64_t b = 0; b < blocks; ++b) {
+    ARROW_RETURN_NOT_OK(context.stop.Poll());
     const CodeTable& table = tables[static_cast<size_t>(b)];
     GroupSection section{b * block_rows, std::min(rows, (b + 1) * block_rows), table.groups(), 0, {}};
     std::vector<uint32_t> ids(static_cast<size_t>(table.groups()));

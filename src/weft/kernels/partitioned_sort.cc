@@ -13,6 +13,7 @@
 #include "weft/base/cpu_level.h"
 #include "weft/kernels/group_fold.h"
 #include "weft/kernels/key_texts.h"
+#include "weft/kernels/radix_partition.h"
 #include "weft/kernels/row_partitions.h"
 
 namespace weft::kernels {
@@ -23,6 +24,8 @@ constexpr int64_t kLeastRows = int64_t{1} << 18;
 /// Rows of a partition, about, and keys looked at for each to choose where partitions end.
 constexpr int64_t kPartitionRows = int64_t{1} << 15;
 constexpr int64_t kSamples = 16;
+/// As many as one pass makes.
+constexpr int64_t kMostPartitions = int64_t{1} << kMaxPartitionBits;
 /// Texts looked at for what they have in common.
 constexpr int64_t kPrefixSample = 1024;
 /// One in so many may come before those that have it, and as many after.
@@ -82,7 +85,7 @@ class FirstCodes {
 
 /// The first code of each partition but the first, ascending; none where a few keys have most of the rows.
 std::vector<uint64_t> ChooseSplitters(const FirstCodes& codes, int64_t rows) {
-  const int64_t parts = rows / kPartitionRows;
+  const int64_t parts = std::min(rows / kPartitionRows, kMostPartitions);
   std::vector<uint64_t> sample(static_cast<size_t>(parts * kSamples));
   const int64_t step = rows / static_cast<int64_t>(sample.size());
   for (size_t i = 0; i < sample.size(); ++i) codes(static_cast<int64_t>(i) * step, 1, &sample[i]);

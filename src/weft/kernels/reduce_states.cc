@@ -45,14 +45,6 @@ int64_t CountNotEmpty(const arrow::Array& array, int64_t begin, int64_t end) {
 
 }  // namespace
 
-arrow::Result<arrow::Decimal256> DecimalMean(const arrow::Decimal256& sum, int64_t count) {
-  const arrow::Decimal256 divisor(count);
-  ARROW_ASSIGN_OR_RAISE(const auto parts, sum.Divide(divisor));
-  const arrow::Decimal256 rest(arrow::Decimal256::Abs(parts.second));
-  if (rest + rest < divisor) return parts.first;
-  return parts.first + arrow::Decimal256(sum.IsNegative() ? -1 : 1);
-}
-
 arrow::Result<CountState> FoldCount(const std::shared_ptr<arrow::ChunkedArray>& column, const Context& context) {
   const Type::type id = column->type()->id();
   if (id == Type::DICTIONARY) {

@@ -17,6 +17,7 @@
 
 #include "weft/base/context.h"
 #include "weft/base/int128.h"
+#include "weft/kernels/decimals.h"
 #include "weft/kernels/moments.h"
 
 namespace weft::kernels {
@@ -47,9 +48,9 @@ struct IntegerSumState {
 struct DecimalSumState {
   using Value = arrow::Decimal256;
   arrow::Decimal256 sum;
-  void Merge(const DecimalSumState& other) { sum += other.sum; }
+  void Merge(const DecimalSumState& other) { AddDecimal(&sum, other.sum); }
   void Add(std::span<const arrow::Decimal256> values) {
-    for (const auto& value : values) sum += value;
+    for (const auto& value : values) AddDecimal(&sum, value);
   }
 };
 
@@ -140,9 +141,6 @@ struct TruthState {
   int64_t count = 0;
   void Merge(const TruthState& other) { count += other.count; }
 };
-
-/// A sum divided, half away from zero.
-arrow::Result<arrow::Decimal256> DecimalMean(const arrow::Decimal256& sum, int64_t count);
 
 /// Folds of a whole column, by blocks in parallel, put together in the order of the rows. For truth
 /// and numbers `column` is no dictionary.

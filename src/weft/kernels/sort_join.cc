@@ -226,9 +226,11 @@ arrow::Status SortJoiner::EmitTask(const ViewPair& views, int64_t begin, int64_t
 arrow::Result<std::optional<WordCut>> SortJoiner::ChooseCut(JoinSide* left, JoinSide* right) const {
   const int64_t rows = left->rows() + right->rows();
   if (rows < kLeastPlacedRows) return std::nullopt;
-  // One signed or unsigned number of 64 bits is its own word; others have codes in the order of the keys.
-  const bool exact = left->CanBeExact() && right->CanBeExact() && left->num_keys() == 1 &&
-                     left->column(left->key_column(0)).width == 8;
+  // A number of 64 bits is its own word; others have codes in the order of the keys.
+  const SideColumn& key = left->column(left->key_column(0));
+  const arrow::Type::type type = key.type->id();
+  const bool exact = left->CanBeExact() && right->CanBeExact() && left->num_keys() == 1 && key.width == 8 &&
+                     type != arrow::Type::FIXED_SIZE_BINARY;
   if (exact) {
     for (JoinSide* side : {left, right}) side->MakeExactWords();
   } else {
@@ -244,6 +246,9 @@ arrow::Result<std::optional<WordCut>> SortJoiner::ChooseCut(JoinSide* left, Join
     both = both.has_value() ? both->With(*range) : *range;
   }
   if (!both.has_value() || both->extent > most) return std::nullopt;
+  // The range is one of signed numbers: unsigned ones and codes that cross 0 in it are the least and the greatest.
+  const bool is_signed = exact && type != arrow::Type::UINT64;
+  if (!is_signed && both->least > both->least + both->extent) return std::nullopt;
   return WordCut::ByRange(PartitionBits(rows, kPartitionRows), both->least, both->extent);
 }
 

@@ -102,6 +102,7 @@ class Reader : public WireReader {
     auto parsed = Parse(header);
     if (!parsed.ok()) return Blame(parsed.status());
     last_ = parsed->last;
+    error_ = !parsed->status.ok();
     state_ = State::kBody;
     return parsed;
   }
@@ -109,7 +110,8 @@ class Reader : public WireReader {
   arrow::Result<std::shared_ptr<arrow::RecordBatch>> Read(std::vector<std::shared_ptr<arrow::Buffer>> bodies) override {
     if (state_ != State::kBody) return Status::Invalid("a body is read where none is due");
     state_ = State::kFailed;
-    auto batch = ReadBatch(bodies);
+    // With an error a stream may break off where the sender had made a part of a block.
+    auto batch = error_ ? arrow::Result<std::shared_ptr<arrow::RecordBatch>>(nullptr) : ReadBatch(bodies);
     if (!batch.ok()) return Blame(batch.status());
     state_ = last_ ? State::kEnd : State::kHeader;
     entries_.clear();
@@ -288,6 +290,8 @@ class Reader : public WireReader {
   std::map<const arrow::ArrayData*, std::weak_ptr<arrow::ArrayData>> valid_dictionaries_;
   State state_ = State::kHeader;
   bool last_ = false;
+  /// The block at hand ends the stream with an error of the sender's.
+  bool error_ = false;
 };
 
 }  // namespace
