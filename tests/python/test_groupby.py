@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 import tables
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracle import covers, refused, run, same_as_pandas
 
@@ -281,6 +281,27 @@ def test_size(servers, data):
     for as_index in (True, False):
         check(data, servers, f"df.groupby(BY, as_index={as_index}).size()", table)
     check(data, servers, "df.groupby(BY)['x'].size()", table)
+
+
+@pytest.mark.parametrize("unit", ["s", "us", "ns"])
+@settings(max_examples=1)
+@given(data=st.data())
+def test_of_times_and_durations(servers, unit, data):
+    rows = 60
+    numbers = [None if row % 7 == 3 else (row * 7919 % 1009 - 500) * 1_000_003 for row in range(rows)]
+    table = pa.table(
+        {
+            "k": [row * 7 % 5 for row in range(rows)],
+            "t": pa.array(numbers, pa.timestamp(unit)),
+            "z": pa.array(numbers, pa.timestamp(unit, "Europe/Berlin")),
+            "d": pa.array(numbers, pa.duration(unit)),
+        }
+    )
+    times = ("mean()", "median()", "min()", "max()", "first()", "last()", "count()", "nunique()", "quantile(0.3)")
+    for column, calls in {"t": times, "z": times, "d": (*times, "sum()")}.items():
+        for call in calls:
+            same_as_pandas(data, servers, f"df.groupby('k')['{column}'].{call}", [table], tolerance=1e-7)
+    same_as_pandas(data, servers, "df.groupby('k')[['d', 't']].agg('median')", [table])
 
 
 @covers("SeriesGroupBy.sum", numeric_only="same", min_count="same", skipna="same")
