@@ -7,14 +7,14 @@ import json
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from weft import errors
+from weft import _core, errors
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from weft.env import Env
 
-__all__ = ["agreed", "column_of", "columns_of"]
+__all__ = ["agreed", "column_of", "columns_of", "tables_agreed"]
 
 T = TypeVar("T")
 
@@ -43,8 +43,82 @@ def agreed(env: Env | None, operation: str, make: Callable[[], tuple[T, Any]]) -
         raise problem
     for rank, answer in enumerate(answers):
         if "error" in answer:
-            raise _kind(answer["error"])(f"rank {rank}: {operation}: {answer['text']}")
+            text = answer["text"].removeprefix(f"{operation}: ")
+            raise _kind(answer["error"])(f"rank {rank}: {operation}: {text}")
     return made_here[0], [answer["told"] for answer in answers]
+
+
+def tables_agreed(
+    env: Env | None, operation: str, make: Callable[[], tuple[_core.Table, tuple[str, ...]]]
+) -> tuple[_core.Table, tuple[str, ...]]:
+    """What `make` gives, a table and its index columns; on all ranks of the types that their tables have in common. A
+    column without values takes any. Collective with an env. ValueError where names of columns differ, TypeError where
+    types have none in common, on every rank.
+    """
+    if env is None or env.world_size == 1:
+        return make()
+    import pyarrow as pa
+
+    def told() -> tuple[tuple[_core.Table, tuple[str, ...]], Any]:
+        table, index = make()
+        arrow = pa.table(table)
+        empty = [number for number, column in enumerate(arrow.columns) if column.null_count == len(column)]
+        return (table, index), [list(index), arrow.schema.serialize().to_pybytes().hex(), empty]
+
+    (table, index), answers = agreed(env, operation, told)
+    if all(answer[:2] == answers[0][:2] for answer in answers):
+        return table, index
+    schemas = [pa.ipc.read_schema(pa.py_buffer(bytes.fromhex(answer[1]))) for answer in answers]
+    for rank, (answer, schema) in enumerate(zip(answers, schemas, strict=True)):
+        if answer[0] != answers[0][0] or schema.names != schemas[0].names:
+            raise ValueError(
+                f"{operation}: rank {rank} gives the columns {schema.names} with the index {answer[0]}, rank 0 "
+                f"{schemas[0].names} with {answers[0][0]}; a rank without rows gives the columns, too"
+            )
+    columns = pa.table(table).columns
+    for number, name in enumerate(schemas[0].names):
+        ranks = [rank for rank, answer in enumerate(answers) if number not in answer[2]] or [0]
+        first = type = schemas[ranks[0]].field(number).type
+        for rank in ranks:
+            other = schemas[rank].field(number).type
+            common = type if other == type else _common(type, other)
+            if common is None:
+                raise TypeError(
+                    f"{operation}: column '{name}' is {first} on rank {ranks[0]} and {other} on rank {rank}, which "
+                    "have no type in common; cast it first"
+                )
+            type = common
+        columns[number] = _cast(columns[number], type)
+    made = pa.Table.from_arrays(columns, names=schemas[0].names)
+    return _core.Table.from_stream(made), index
+
+
+def _common(one: pa.DataType, other: pa.DataType) -> pa.DataType | None:
+    """As `common_type`; categories stay that, with the wider index."""
+    import pyarrow as pa
+
+    from weft.dtypes import common_type
+
+    if pa.types.is_dictionary(one) and pa.types.is_dictionary(other) and one.value_type == other.value_type:
+        index = max(
+            one.index_type, other.index_type, key=lambda type: (type.bit_width, pa.types.is_signed_integer(type))
+        )
+        return pa.dictionary(index, one.value_type, one.ordered and other.ordered)
+    return common_type(one, other)
+
+
+def _cast(column: pa.ChunkedArray, type: pa.DataType) -> pa.ChunkedArray:
+    import pyarrow as pa
+
+    from weft.dtypes import dense
+
+    if column.type == type:
+        return column
+    if column.null_count == len(column):
+        return pa.chunked_array([pa.nulls(len(column), type)])
+    if pa.types.is_dictionary(column.type) and not pa.types.is_dictionary(type):
+        column = column.cast(dense(column.type))
+    return column.cast(type)
 
 
 def _kind(name: str) -> type[Exception]:
@@ -71,7 +145,7 @@ def columns_of(
     """As `column_of`, for what `make` gives: a list of columns, as many on every rank."""
     import pyarrow as pa
 
-    from weft.dtypes import common_type, dense
+    from weft.dtypes import common_type
 
     def arrays() -> tuple[list[Any], list[str]]:
         found = [_array(values, operation) for values in make()]
@@ -92,8 +166,7 @@ def columns_of(
             if common is None:
                 raise TypeError(f"{operation}: the values have no type in common: {type} and {other}")
             type = common
-        own = array.cast(dense(array.type)) if pa.types.is_dictionary(array.type) and array.type != type else array
-        columns.append(own.cast(type) if own.type != type else own)
+        columns.append(_cast(array, type))
     return columns
 
 

@@ -40,14 +40,17 @@ class DataFrame(ToModels):
     columns
         Names for a NumPy array's columns (default "0", "1", ...); else the columns to take, in this order.
     env
-        Bind the frame: `data` is this rank's part of the whole. Local; ranks must give the same columns and types.
+        Bind the frame: `data` is this rank's part of the whole. Collective: ranks give the same columns, and where
+        types differ (one rank's part has no values, or floats where others have integers) a column gets the type that
+        holds all of them.
 
     Raises
     ------
     TypeError
-        The data is nothing of the above.
+        The data is nothing of the above, or ranks' types have none in common.
     ValueError
-        Columns of unequal length, a name that is there twice, or several levels of column names.
+        Columns of unequal length, a name that is there twice, several levels of column names, or ranks with other
+        columns.
     """
 
     __slots__ = ("__weakref__",)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from weft import _core, arrow_input
+from weft.agreement import tables_agreed
 from weft.arguments import choose_env, place, refuse
 
 if TYPE_CHECKING:
@@ -50,13 +51,16 @@ class Rows:
         self._env = choose_env("weft.DataFrame", env)
         self._table: _core.Table
         self._index: tuple[str, ...]
-        self._rows: object
-        if isinstance(data, Rows) and index is None and dtype is None:
-            data = data._same if columns is None else data._same[list(columns)]
-            self._table, self._index, self._rows = data._table, data._index, data._rows
-        else:
-            self._table, self._index = arrow_input.read({} if data is None else data, columns, index, dtype)
-            self._rows = object()
+        self._rows: object = object()
+
+        def read() -> tuple[_core.Table, tuple[str, ...]]:
+            if not isinstance(data, Rows) or index is not None or dtype is not None:
+                return arrow_input.read({} if data is None else data, columns, index, dtype)
+            given = data._same if columns is None else data._same[list(columns)]
+            self._rows = given._rows
+            return given._table, given._index
+
+        self._table, self._index = tables_agreed(self._env, "weft.DataFrame", read)
 
     @classmethod
     def from_dict(

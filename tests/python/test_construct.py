@@ -317,3 +317,27 @@ def test_repr():
     assert "<script>" not in html and "&lt;script&gt;" in html and "&amp;" in html and "<th>&lt;k&gt;</th>" in html
     assert wide._repr_html_().count("<th>") == 21 and "Series 'n'" in repr(frame()["n"])
     assert "..." in weft.DataFrame({"n": range(100)})._repr_html_()
+
+
+def test_ranks_with_other_types(servers):
+    """A column gets the type that holds all ranks' values; where there is none, every rank says so."""
+    rows = pa.table({"k": [1]})
+
+    def made(code):
+        return servers[3].run({"op": "eval", "code": code, "names": {}}, [rows], [[0, 0, 0, 1]])
+
+    data = (
+        "{'t': [None, None] if env.rank == 1 else ['5', '6'], 'v': [1.5, None] if env.rank else [2, 3], "
+        "'c': pd.Categorical([None, None] if env.rank else ['a', 'b']), 'n': [None, float('nan')] if env.rank else [7, 8]}"
+    )
+    types = made(f"[str(type) for type in weft.DataFrame({data}, env=env).dtypes.values()]")
+    wanted = ["string", "double", "dictionary<values=large_string, indices=int8, ordered=0>", "int64"]
+    assert types.values == [wanted] * 3
+    assert made(f"weft.DataFrame({data}, env=env)['t'].dropna().astype('int64').sum()").values == [22] * 3
+    for wrong, kind, text in (
+        ("{'a': [1] if env.rank else ['x']}", "TypeError", "string on rank 0 and int64 on rank 1"),
+        ("{'a': [1]} if env.rank == 2 else {'b': [1]}", "ValueError", "rank 2 gives the columns ['a']"),
+        ("{'a': [1], 'b': [1, 2] if env.rank == 1 else [1]}", "ValueError", "unequal lengths"),
+    ):
+        for error in made(f"weft.DataFrame({wrong}, env=env)").errors:
+            assert error is not None and kind in error[0] and text in error[1]
