@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +62,8 @@ def read(
     if index and tuple(table.column_names[: len(index)]) != index:
         table = table.select([*index, *(name for name in table.column_names if name not in index)])
     arrays = [_plain(table.column(i), table.field(i)) for i in range(table.num_columns)]
+    for name, array in zip(table.column_names, arrays, strict=True):
+        _tell_of_order(name, array)
     if table.num_columns:
         fields = [pa.field(table.field(i).name, array.type, nullable=True) for i, array in enumerate(arrays)]
         table = pa.Table.from_arrays(arrays, schema=pa.schema(fields))
@@ -316,6 +320,23 @@ def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
         fields = [type.field(i) for i in range(type.num_fields)]
         return pa.struct([field.with_type(_plain_type(field.type, big)) for field in fields])
     return type
+
+
+def _tell_of_order(name: str, column: pa.ChunkedArray) -> None:
+    """Warns of categories that have an order of their own: here they compare and sort as their values do."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type) or not column.type.ordered:
+        return
+    for chunk in column.chunks:
+        values = chunk.dictionary.drop_null().to_pylist()
+        if any(one > other for one, other in itertools.pairwise(values)):
+            warnings.warn(
+                f"column {name!r}: ordered categories sort and compare as their values, not in the order "
+                f"{values[0]!r} < {values[1]!r} ...; use numbers that rise with them where their order counts",
+                stacklevel=2,
+            )
+            return
 
 
 def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import io
+import warnings
 
 import duckdb
 import numpy as np
@@ -341,3 +342,13 @@ def test_ranks_with_other_types(servers):
     ):
         for error in made(f"weft.DataFrame({wrong}, env=env)").errors:
             assert error is not None and kind in error[0] and text in error[1]
+
+
+def test_ordered_categories_are_told_of():
+    sizes = pd.Categorical(["low", "high"], categories=["low", "mid", "high"], ordered=True)
+    with pytest.warns(UserWarning, match=r"column 'c': ordered categories sort and compare as their values"):
+        frame = weft.DataFrame({"c": sizes, "v": [1, 2]})
+    assert frame.to_pandas()["c"].cat.ordered
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        weft.DataFrame({"c": pd.Categorical(["b", "a"], ordered=True), "d": pd.Categorical(["b", "a"])})
