@@ -1,6 +1,8 @@
 // Wrong arguments, and ranks that fail, stop, leave, or call something else.
 #include "conformance/worlds.h"
 #include "weft/base/communication_error.h"
+#include "weft/communicator/agreement.h"
+#include "weft/communicator/call_history.h"
 
 namespace weft::testing {
 namespace {
@@ -189,6 +191,44 @@ TEST_P(Failures, UncheckedCollectivesThatDifferAreFoundByHeartbeats) {
     end.Pass();
   });
   EXPECT_GE(named.load(), 1);
+}
+
+TEST_P(Failures, ACollectiveBesideAnOperationOfMessagesIsAMismatch) {
+  if (size() < 2) GTEST_SKIP() << "needs two ranks";
+  World world = Make();
+  ASSERT_TRUE(world.ok());
+  std::atomic<int>& named = SharedNumber();
+  Gate end(size());
+  world.Run([&](RankContext& c) {
+    ExpectOk(c->Barrier());
+    arrow::Status status;
+    if (c->rank() == 0) {
+      const auto mark = c->Enter({.collective = Collective::kGatherRows, .root = 0});
+      Bytes data(10);
+      status = c->Recv(1, 0, data).status();
+    } else {
+      status = c->Barrier();
+    }
+    EXPECT_FALSE(status.ok());
+    const std::string text = status.ToString();
+    if (text.find("gather of rows with root 0") != std::string::npos && text.find("barrier") != std::string::npos) {
+      ++named;
+    }
+    end.Pass();
+  });
+  EXPECT_GE(named.load(), 1);
+}
+
+TEST_P(Failures, AnOperationOfMessagesHasItsNumber) {
+  World world = Make();
+  ASSERT_TRUE(world.ok());
+  world.Run([&](RankContext& c) {
+    for (int i = 0; i < 3; ++i) {
+      const auto mark = c->Enter({.collective = Collective::kShuffleRows});
+      ExpectOk(c->Barrier());
+    }
+    ExpectOk(c->Barrier());
+  });
 }
 
 TEST_P(Failures, LagIsNoMismatch) {

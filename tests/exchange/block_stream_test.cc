@@ -67,7 +67,7 @@ Outcome Deliver(const std::vector<std::string>& messages, Duration timeout = std
     sends.push_back(ranks[0]->Isend(1, kStreamTag, {AsBytes(message)}).ValueOrDie());
   }
   const Context context;
-  Streams streams(*ranks[1], context, "test");
+  Streams streams(*ranks[1], context, "test", {.collective = Collective::kShuffleRows});
   const auto receiver = streams.AddReceiver(0);
   EXPECT_TRUE(receiver.ok());
   Outcome out;

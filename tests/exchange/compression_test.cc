@@ -99,7 +99,7 @@ TEST(Compression, WithoutMemoryBlocksGoAsTheyAre) {
   const auto ranks = local::MakeCommunicators(2, {}).ValueOrDie();
   Context context = With(Compression::kLz4);
   context.pool = MakeCappedPool(arrow::default_memory_pool(), 300000);
-  Streams streams(*ranks[0], context, "test");
+  Streams streams(*ranks[0], context, "test", {.collective = Collective::kShuffleRows});
   const auto batch = Input(schema, 0, 100000)->CombineChunksToBatch().ValueOrDie();
   const auto writer = table::WireWriter::Make(schema, Context{}).ValueOrDie();
   auto block = MakeOutgoing(writer->Write(batch).ValueOrDie(), false);
@@ -246,7 +246,7 @@ arrow::Result<bool> ChosenForASlowPeer(bool shares) {
   arrow::Status received;
   std::thread slow([&] {
     const auto receive = [&]() -> arrow::Status {
-      Streams streams(*ranks[1], context, "test");
+      Streams streams(*ranks[1], context, "test", {.collective = Collective::kShuffleRows});
       ARROW_ASSIGN_OR_RAISE(const auto* receiver, streams.AddReceiver(0));
       for (const int64_t rows : {100000, 200000}) {
         // Long beside what a busy host may take from the sender meanwhile.
@@ -258,7 +258,7 @@ arrow::Result<bool> ChosenForASlowPeer(bool shares) {
     received = receive();
   });
   const auto send = [&]() -> arrow::Result<bool> {
-    Streams streams(*ranks[0], context, "test");
+    Streams streams(*ranks[0], context, "test", {.collective = Collective::kShuffleRows});
     BlockSender* const sender = streams.AddSender(1, int64_t{1} << 30);
     ARROW_ASSIGN_OR_RAISE(const auto writer, table::WireWriter::Make(schema, context));
     const auto make = [&]() -> arrow::Result<OutgoingBlock> {

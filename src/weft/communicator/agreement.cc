@@ -66,6 +66,14 @@ const char* CollectiveName(Collective collective) {
       return "scan";
     case Collective::kSplit:
       return "split";
+    case Collective::kShuffleRows:
+      return "shuffle of rows";
+    case Collective::kGatherRows:
+      return "gather of rows";
+    case Collective::kAllgatherRows:
+      return "allgather of rows";
+    case Collective::kBroadcastRows:
+      return "broadcast of rows";
   }
   return "unknown";
 }

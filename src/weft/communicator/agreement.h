@@ -24,6 +24,11 @@ enum class Collective : uint8_t {
   kReduceScatter,
   kScan,
   kSplit,
+  // Made of messages, above the communicator (Communicator::Enter).
+  kShuffleRows,
+  kGatherRows,
+  kAllgatherRows,
+  kBroadcastRows,
 };
 
 const char* CollectiveName(Collective collective);

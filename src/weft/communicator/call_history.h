@@ -43,6 +43,22 @@ class CallHistory {
   std::vector<int64_t> seen_;             // by rank: the highest number that its heartbeats named; -1: none
 };
 
+/// A call that is under way for as long as this is there.
+class CallMark {
+ public:
+  CallMark(std::shared_ptr<CallHistory> history, uint32_t number, const CollectiveCall& call)
+      : history_(std::move(history)), number_(number) {
+    history_->Begin(number_, call);
+  }
+  ~CallMark() { history_->End(number_); }
+  CallMark(const CallMark&) = delete;
+  CallMark& operator=(const CallMark&) = delete;
+
+ private:
+  const std::shared_ptr<CallHistory> history_;
+  const uint32_t number_;
+};
+
 /// Those of all communicators on one transport. Thread-safe; holds nothing of the user's, so any thread may drop it.
 class CallHistories {
  public:

@@ -61,6 +61,9 @@ struct CommunicatorOptions {
   bool check_collectives = false;
 };
 
+class CallMark;
+struct CollectiveCall;
+
 /// Every method is collective over all ranks but those of "messages" and "state". All ranks call the same collectives
 /// in the same order; that some called another is found by heartbeats within two seconds (kMismatch on all).
 ///
@@ -100,6 +103,10 @@ class Communicator {
   arrow::Status Send(Rank to, Tag tag, ConstBytes data);
   /// Returns the length of the message; one longer than `data` is kMismatch.
   arrow::Result<int64_t> Recv(Rank from, Tag tag, MutableBytes data);
+
+  /// An operation that is made of messages and of which all ranks have a part, until the returned mark is gone. It has
+  /// a number among the collectives, so that a rank that calls another one is found as it is there. Sends nothing.
+  virtual std::shared_ptr<CallMark> Enter(const CollectiveCall& call) = 0;
 
   // Collectives.
   virtual arrow::Result<RequestPtr> Ibarrier() = 0;

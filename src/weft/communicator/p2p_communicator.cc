@@ -109,6 +109,10 @@ class P2PCommunicator : public Communicator, public NativeHost {
     return Message("recv", from, tag, true, {}, std::move(parts), std::move(owner));
   }
 
+  std::shared_ptr<CallMark> Enter(const CollectiveCall& call) override {
+    return std::make_shared<CallMark>(context_->history, context_->next_number++, call);
+  }
+
   arrow::Result<RequestPtr> Ibarrier() override {
     return Start({.collective = Collective::kBarrier}, {}, [&](Schedule& schedule) {
       if (UseNative(schedule, [](auto& native) { return native.Barrier(); })) return;

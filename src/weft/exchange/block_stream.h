@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "weft/base/context.h"
+#include "weft/communicator/agreement.h"
 #include "weft/communicator/communicator.h"
 #include "weft/exchange/compression.h"
 #include "weft/table/wire.h"
@@ -154,9 +155,13 @@ class BlockReceiver {
 /// The streams of one exchange.
 class Streams {
  public:
-  /// `operation` is for error messages.
-  Streams(Communicator& communicator, const Context& context, std::string operation)
-      : communicator_(communicator), context_(context), operation_(operation), choice_(context, std::move(operation)) {}
+  /// `operation` is for error messages; all ranks make the streams of `call`.
+  Streams(Communicator& communicator, const Context& context, std::string operation, const CollectiveCall& call)
+      : communicator_(communicator),
+        mark_(communicator.Enter(call)),
+        context_(context),
+        operation_(operation),
+        choice_(context, std::move(operation)) {}
 
   BlockSender* AddSender(Rank to, int64_t max_in_flight_bytes);
   /// Receives from the start.
@@ -204,6 +209,7 @@ class Streams {
   bool SharesMemory(Rank peer);
 
   Communicator& communicator_;
+  std::shared_ptr<CallMark> mark_;
   const Context& context_;
   std::string operation_;
   CompressionChoice choice_;

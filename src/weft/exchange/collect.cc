@@ -74,7 +74,9 @@ arrow::Result<std::shared_ptr<arrow::Table>> Collect(Communicator& communicator,
   const int world = communicator.world_size();
   const bool receives = to_all || me == root;
   TraceSpan span(context.tracer, operation);
-  Streams streams(communicator, context, std::string(operation));
+  const CollectiveCall call = to_all ? CollectiveCall{.collective = Collective::kAllgatherRows}
+                                     : CollectiveCall{.collective = Collective::kGatherRows, .root = root};
+  Streams streams(communicator, context, std::string(operation), call);
   for (Rank rank = 0; rank < world; ++rank) {
     if (rank != me && receives) ARROW_RETURN_NOT_OK(streams.AddReceiver(rank).status());
   }
@@ -128,7 +130,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> Broadcast(Communicator& communicato
   }
   if (world == 1) return table;
   const TraceSpan span(context.tracer, "broadcast");
-  Streams streams(communicator, context, "broadcast");
+  Streams streams(communicator, context, "broadcast", {.collective = Collective::kBroadcastRows, .root = root});
   // Ranks counted from the root: the parent lacks the lowest bit, the children have one more below it.
   const int me = (communicator.rank() - root + world) % world;
   const auto rank_of = [&](int relative) { return (relative + root) % world; };

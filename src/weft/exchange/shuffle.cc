@@ -33,7 +33,7 @@ class ShuffleRun {
         travelling_(context.spill == nullptr ? context : ForTravelling(context)),
         options_(options),
         source_(Prepare(std::move(table), communicator.world_size()), options.batch_bytes),
-        streams_(communicator, context, "shuffle"),
+        streams_(communicator, context, "shuffle", {.collective = Collective::kShuffleRows}),
         world_(communicator.world_size()),
         me_(communicator.rank()) {}
 

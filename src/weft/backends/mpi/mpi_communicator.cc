@@ -112,6 +112,11 @@ class MpiCommunicator : public Communicator {
     });
   }
 
+  std::shared_ptr<CallMark> Enter(const CollectiveCall& call) override {
+    const std::lock_guard lock(ProcessLock());
+    return std::make_shared<CallMark>(context_->history, context_->next_number++, call);
+  }
+
   arrow::Result<RequestPtr> Ibarrier() override {
     return Collect({.collective = Collective::kBarrier}, 0, {}, [](Operation&) { return StartBarrier(); });
   }
