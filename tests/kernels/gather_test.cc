@@ -90,5 +90,26 @@ TEST(Gather, AllRowsWhereNoSecondColumnFits) {
   }
 }
 
+TEST(Gather, ADictionaryThatChunksShareStays) {
+  // With values that Arrow's unification refuses or drops: null, and one twice.
+  arrow::StringBuilder builder;
+  ASSERT_TRUE(builder.AppendValues({"a", "b", "a"}).ok() && builder.AppendNull().ok());
+  const auto dictionary = builder.Finish().ValueOrDie();
+  const auto type = arrow::dictionary(arrow::int16(), arrow::utf8());
+  arrow::ArrayVector chunks;
+  for (int16_t c = 0; c < 4; ++c) {
+    arrow::Int16Builder indices;
+    ASSERT_TRUE(indices.AppendValues({c, 0, 1}).ok());
+    chunks.push_back(std::make_shared<arrow::DictionaryArray>(type, indices.Finish().ValueOrDie(), dictionary));
+  }
+  const std::vector<int64_t> rows{9, 0, 8, 6, 3};
+  const auto gathered = GatherColumn(std::make_shared<arrow::ChunkedArray>(chunks), rows, Threads(1)).ValueOrDie();
+  ASSERT_EQ(gathered->num_chunks(), 1);
+  const auto& array = static_cast<const arrow::DictionaryArray&>(*gathered->chunk(0));
+  EXPECT_EQ(array.dictionary()->data(), dictionary->data());
+  const std::vector<int64_t> expected{3, 0, 1, 2, 1};
+  for (int64_t i = 0; i < array.length(); ++i) EXPECT_EQ(array.GetValueIndex(i), expected[static_cast<size_t>(i)]);
+}
+
 }  // namespace
 }  // namespace weft::kernels

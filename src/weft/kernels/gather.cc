@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "weft/kernels/pool_array.h"
+#include "weft/table/dictionaries.h"
 
 namespace weft::kernels {
 namespace {
@@ -492,17 +493,14 @@ arrow::Result<arrow::ArrayVector> GatherSmallDictionaries(const arrow::ChunkedAr
 arrow::Result<arrow::ArrayVector> GatherDictionary(const std::shared_ptr<arrow::ChunkedArray>& column,
                                                    std::span<const int64_t> rows, const Context& context) {
   const auto& type = static_cast<const arrow::DictionaryType&>(*column->type());
-  auto unified = column;
-  if (column->num_chunks() > 1) {
-    auto result = arrow::DictionaryUnifier::UnifyChunkedArray(column, context.pool);
-    if (!result.ok()) {
-      if (result.status().IsOutOfMemory()) return result.status();
-      const int bits = static_cast<const arrow::FixedWidthType&>(*type.index_type()).bit_width();
-      const int64_t most = bits == 8 ? 127 : (bits == 16 ? 32767 : std::numeric_limits<int32_t>::max());
-      return GatherSmallDictionaries(*column, rows, most, context);
-    }
-    unified = *std::move(result);
+  auto result = table::UnifyDictionaries(column, context.pool);
+  if (!result.ok()) {
+    if (result.status().IsOutOfMemory()) return result.status();
+    const int bits = static_cast<const arrow::FixedWidthType&>(*type.index_type()).bit_width();
+    const int64_t most = bits == 8 ? 127 : (bits == 16 ? 32767 : std::numeric_limits<int32_t>::max());
+    return GatherSmallDictionaries(*column, rows, most, context);
   }
+  const auto unified = *std::move(result);
   arrow::ArrayVector indices;
   for (const auto& chunk : unified->chunks()) {
     indices.push_back(static_cast<const arrow::DictionaryArray&>(*chunk).indices());
