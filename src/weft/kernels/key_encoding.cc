@@ -12,6 +12,7 @@
 
 #include "weft/base/cpu_level.h"
 #include "weft/kernels/key_texts.h"
+#include "weft/table/dictionaries.h"
 
 namespace weft::kernels {
 namespace {
@@ -239,12 +240,21 @@ arrow::Status KeyColumn::MakeViews(const Context& context) {
     bool has_null = false;
   };
   std::vector<Task> tasks;
-  std::vector<std::vector<std::string_view>> dictionaries(chunks_.size());
+  using Views = PoolArray<std::string_view>;
+  table::PerDictionary<Views> made;
+  std::vector<std::span<const std::string_view>> dictionaries(chunks_.size());
   for (size_t c = 0; c < chunks_.size(); ++c) {
     if (chunks_[c]->type_id() == Type::DICTIONARY) {
       const auto& dictionary = *static_cast<const arrow::DictionaryArray&>(*chunks_[c]).dictionary();
-      dictionaries[c].resize(static_cast<size_t>(dictionary.length()));
-      ArrayViews(dictionary, {}, 0, dictionary.length(), dictionaries[c].data());
+      // Where there are more values than rows, only those in use are looked at.
+      if (dictionary.length() <= chunks_[c]->length()) {
+        ARROW_ASSIGN_OR_RAISE(const Views* views, made.Get(*dictionary.data(), [&]() -> arrow::Result<Views> {
+          ARROW_ASSIGN_OR_RAISE(Views all, Views::Make(dictionary.length(), context.pool));
+          ArrayViews(dictionary, {}, 0, dictionary.length(), all.data());
+          return all;
+        }));
+        dictionaries[c] = views->span();
+      }
     }
     for (int64_t begin = 0; begin < chunks_[c]->length(); begin += kTaskRows) {
       tasks.push_back({c, begin, std::min(begin + kTaskRows, chunks_[c]->length())});

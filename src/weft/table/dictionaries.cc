@@ -21,16 +21,15 @@ DictionaryIdentity IdentityOf(const arrow::ArrayData& dictionary) {
 }
 
 bool HaveOneDictionary(const arrow::ChunkedArray& column) {
-  const auto dictionary_of = [&](int chunk) {
-    return static_cast<const arrow::DictionaryArray&>(*column.chunk(chunk)).dictionary();
-  };
+  const auto dictionary_of = [&](int chunk) { return column.chunk(chunk)->data()->dictionary; };
   if (column.num_chunks() < 2) return true;
   const auto first = dictionary_of(0);
-  const DictionaryIdentity identity = IdentityOf(*first->data());
+  const DictionaryIdentity identity = IdentityOf(*first);
   const auto options = arrow::EqualOptions::Defaults().signed_zeros_equal(false);
   for (int c = 1; c < column.num_chunks(); ++c) {
     const auto other = dictionary_of(c);
-    if (IdentityOf(*other->data()) != identity && !other->Equals(first, options)) return false;
+    if (other == first || IdentityOf(*other) == identity) continue;
+    if (!arrow::MakeArray(other)->Equals(arrow::MakeArray(first), options)) return false;
   }
   return true;
 }
