@@ -13,12 +13,12 @@
 
 #include <algorithm>
 #include <atomic>
-#include <bit>
 #include <cstring>
 #include <limits>
 #include <utility>
 #include <vector>
 
+#include "weft/kernels/chunk_finder.h"
 #include "weft/kernels/pool_array.h"
 #include "weft/table/dictionaries.h"
 
@@ -119,31 +119,6 @@ arrow::Result<std::shared_ptr<arrow::Array>> GatherFixed(const arrow::ArrayData&
   return arrow::MakeArray(
       arrow::ArrayData::Make(data.type, count, {std::move(validity), std::move(values)}, null_count));
 }
-
-/// Where a row of a chunked column lies.
-class ChunkFinder {
- public:
-  explicit ChunkFinder(const arrow::ArrayVector& chunks) {
-    for (const auto& chunk : chunks) starts_.push_back(starts_.back() + chunk->length());
-    // Filled up, so that each search takes the same steps.
-    half_ = std::bit_ceil(starts_.size()) / 2;
-    starts_.resize(2 * half_, std::numeric_limits<int64_t>::max());
-  }
-  /// The chunk, and in `row` its row; looks at the last chunk found first.
-  size_t Find(int64_t* row, size_t last) const {
-    if (*row < starts_[last] || *row >= starts_[last + 1]) {
-      last = 0;
-      for (size_t step = half_; step > 0; step /= 2) last += starts_[last + step] <= *row ? step : 0;
-    }
-    *row -= starts_[last];
-    return last;
-  }
-
- private:
-  /// First row of each chunk, and the number of rows.
-  std::vector<int64_t> starts_{0};
-  size_t half_ = 0;
-};
 
 /// Booleans and values of fixed width, from several chunks where they lie.
 class ChunkedFixedGather {
