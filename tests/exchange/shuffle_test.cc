@@ -131,7 +131,7 @@ TEST(Shuffle, ZeroColumnsKeepTheirRows) {
   const auto schema = arrow::schema(arrow::FieldVector{});
   OnRanks(3, [&](Communicator& c) -> arrow::Status {
     const auto table = arrow::Table::Make(schema, arrow::ChunkedArrayVector{}, 30);
-    const auto to_two = [](const arrow::RecordBatch&, int64_t first, std::span<uint32_t> targets) {
+    const auto to_two = [](const arrow::RecordBatch&, int64_t first, const Context&, std::span<uint32_t> targets) {
       for (size_t i = 0; i < targets.size(); ++i) targets[i] = (first + static_cast<int64_t>(i)) % 2 == 0 ? 2 : 0;
       return arrow::Status::OK();
     };
@@ -185,7 +185,8 @@ TEST(Shuffle, SmallChunksOfOneSourceArePutTogether) {
 
 /// A partitioner that fails on one rank at a row.
 Partitioner Failing(Rank rank, Rank fails, int64_t at, int world) {
-  return [=](const arrow::RecordBatch& batch, int64_t first, std::span<uint32_t> targets) -> arrow::Status {
+  return [=](const arrow::RecordBatch& batch, int64_t first, const Context&,
+             std::span<uint32_t> targets) -> arrow::Status {
     if (rank == fails && first + batch.num_rows() > at) return arrow::Status::Invalid("row ", at, " is bad");
     for (size_t i = 0; i < targets.size(); ++i)
       targets[i] = static_cast<uint32_t>((first + static_cast<int64_t>(i)) % world);
@@ -222,7 +223,7 @@ TEST(Shuffle, TypesThatCannotBeSentAndTargetsOutsideTheWorld) {
   });
   for (const auto& status : results) EXPECT_TRUE(status.IsTypeError()) << status.ToString();
   results = RunRanks(2, [&](Communicator& c) {
-    const auto beyond = [](const arrow::RecordBatch&, int64_t, std::span<uint32_t> targets) {
+    const auto beyond = [](const arrow::RecordBatch&, int64_t, const Context&, std::span<uint32_t> targets) {
       targets[3] = 2;
       return arrow::Status::OK();
     };

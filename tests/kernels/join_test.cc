@@ -329,6 +329,31 @@ TEST(Join, DictionariesWithNullValues) {
   for (const JoinType join : kTypes) CheckBoth(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
 }
 
+TEST(Join, ADictionaryThatChunksShare) {
+  // Among its values are null and one twice.
+  arrow::StringBuilder builder;
+  ASSERT_TRUE(builder.AppendValues({"a", "b", "a", "c", "d"}).ok() && builder.AppendNull().ok());
+  const auto dictionary = builder.Finish().ValueOrDie();
+  const auto type = arrow::dictionary(arrow::int8(), arrow::utf8());
+  const auto side = [&](int8_t step, const TablePtr& beside) {
+    arrow::ArrayVector chunks;
+    for (int8_t c = 0; c < 3; ++c) {
+      arrow::Int8Builder indices;
+      for (int8_t i = 0; i < 4; ++i) EXPECT_TRUE(indices.Append(static_cast<int8_t>((c + step * i) % 6)).ok());
+      EXPECT_TRUE(indices.AppendNull().ok());
+      chunks.push_back(std::make_shared<arrow::DictionaryArray>(type, indices.Finish().ValueOrDie(), dictionary));
+    }
+    return beside->AddColumn(0, arrow::field("k", type), std::make_shared<arrow::ChunkedArray>(chunks)).ValueOrDie();
+  };
+  const auto left = side(1, RandomTable(SchemaOf({arrow::int32()}), Sized(15, 1)));
+  const auto right = side(2, RandomTable(SchemaOf({arrow::utf8()}), Sized(15, 2)));
+  for (const JoinType join : kTypes) CheckBoth(left, right, {.left_keys = {0}, .right_keys = {0}, .type = join});
+  const auto out =
+      HashJoin(left, right, {.left_keys = {0}, .right_keys = {0}, .type = JoinType::kOuter}, {}, Threads(1))
+          .ValueOrDie();
+  for (const auto& chunk : out->column(0)->chunks()) EXPECT_EQ(chunk->data()->dictionary, dictionary->data());
+}
+
 TEST(Join, EmptySides) {
   const auto schema = SchemaOf({arrow::int64(), arrow::utf8(), arrow::dictionary(arrow::int8(), arrow::utf8())});
   const auto some = RandomTable(schema, Sized(50, 1));

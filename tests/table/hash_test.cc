@@ -8,6 +8,7 @@
 #include <set>
 
 #include "table/random_table.h"
+#include "weft/base/capped_pool.h"
 #include "weft/table/columns.h"
 
 namespace weft::table {
@@ -31,7 +32,7 @@ std::vector<uint64_t> HashArray(const std::shared_ptr<arrow::Array>& array, Hash
   const auto schema = arrow::schema({arrow::field("k", array->type())});
   std::vector<uint64_t> out(static_cast<size_t>(array->length()));
   const auto batch = arrow::RecordBatch::Make(schema, array->length(), {array});
-  const arrow::Status status = HashRows(*batch, std::vector<int>{0}, options, out.data());
+  const arrow::Status status = HashRows(*batch, std::vector<int>{0}, options, Context(), out.data());
   EXPECT_TRUE(status.ok()) << status.ToString();
   return out;
 }
@@ -124,6 +125,29 @@ TEST(Hash, LargeDictionariesOfFewRowsAreTheSame) {
   EXPECT_EQ(HashArray(few), HashArray(ArrayOf(arrow::StringBuilder(), std::vector<std::string>{"e", "b"})));
 }
 
+TEST(Hash, WordsOfADictionaryAreMadeOnceInThePool) {
+  const auto values = Sequence(20000);
+  const auto type = arrow::dictionary(arrow::int64(), arrow::int64());
+  arrow::ArrayVector chunks;
+  for (int c = 0; c < 4; ++c) chunks.push_back(std::make_shared<arrow::DictionaryArray>(type, values, values));
+  const auto table =
+      arrow::Table::Make(arrow::schema({arrow::field("k", type)}), {std::make_shared<arrow::ChunkedArray>(chunks)});
+  arrow::ProxyMemoryPool pool(arrow::default_memory_pool());
+  Context context;
+  context.pool = &pool;
+  std::vector<uint64_t> out(static_cast<size_t>(table->num_rows()));
+  ASSERT_TRUE(HashRows(*table, std::vector<int>{0}, {}, context, out.data()).ok());
+  EXPECT_GE(pool.total_bytes_allocated(), values->length() * 8);
+  EXPECT_LT(pool.total_bytes_allocated(), values->length() * 16);
+  EXPECT_EQ(pool.bytes_allocated(), 0);
+  const auto batch = table->CombineChunksToBatch().ValueOrDie();
+  context.pool = MakeCappedPool(arrow::default_memory_pool(), values->length());
+  EXPECT_TRUE(HashRows(*table, std::vector<int>{0}, {}, context, out.data()).IsOutOfMemory());
+  EXPECT_TRUE(HashRows(*batch, std::vector<int>{0}, {}, context, out.data()).IsOutOfMemory());
+  std::vector<uint32_t> owners(out.size());
+  EXPECT_TRUE(OwnersOfRows(*batch, std::vector<int>{0}, {}, 2, context, owners.data()).IsOutOfMemory());
+}
+
 TEST(Hash, NullNanAndZeroes) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   arrow::DoubleBuilder builder;
@@ -179,13 +203,13 @@ TEST(Hash, OwnersAreThoseOfTheHashes) {
     const auto hashes = Hash(*table, columns, {.nan_is_null = true});
     for (const uint32_t parts : {1U, 2U, 3U, 1000U}) {
       std::vector<uint32_t> owners(hashes.size());
-      ASSERT_TRUE(OwnersOfRows(*batch, columns, {.nan_is_null = true}, parts, owners.data()).ok());
+      ASSERT_TRUE(OwnersOfRows(*batch, columns, {.nan_is_null = true}, parts, Context(), owners.data()).ok());
       for (size_t i = 0; i < hashes.size(); ++i) ASSERT_EQ(owners[i], RankOfHash(hashes[i], parts)) << i;
     }
   }
   const auto lists = RandomTable(SchemaOf({arrow::list(arrow::int8())}), {})->CombineChunksToBatch().ValueOrDie();
   std::vector<uint32_t> out(static_cast<size_t>(lists->num_rows()));
-  EXPECT_TRUE(OwnersOfRows(*lists, std::vector<int>{0}, {}, 2, out.data()).IsTypeError());
+  EXPECT_TRUE(OwnersOfRows(*lists, std::vector<int>{0}, {}, 2, Context(), out.data()).IsTypeError());
 }
 
 /// Chi-square of the counts in `parts` parts; its expectation is parts - 1, its deviation sqrt(2 (parts - 1)).

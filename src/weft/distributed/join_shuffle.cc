@@ -57,9 +57,10 @@ arrow::Result<HeavyKeys> FindHeavyKeys(Communicator& communicator, const TablePt
 exchange::Partitioner ByHashOrDealt(std::vector<int> keys, bool nan_is_null, const HashSet& dealt, uint32_t ranks,
                                     uint32_t first) {
   return [keys = std::move(keys), nan_is_null, &dealt, ranks, next = first](
-             const arrow::RecordBatch& batch, int64_t /*first_row*/, std::span<uint32_t> targets) mutable {
+             const arrow::RecordBatch& batch, int64_t /*first_row*/, const Context& context,
+             std::span<uint32_t> targets) mutable {
     std::vector<uint64_t> hashes(static_cast<size_t>(batch.num_rows()));
-    ARROW_RETURN_NOT_OK(table::HashRows(batch, keys, {.nan_is_null = nan_is_null}, hashes.data()));
+    ARROW_RETURN_NOT_OK(table::HashRows(batch, keys, {.nan_is_null = nan_is_null}, context, hashes.data()));
     for (size_t i = 0; i < hashes.size(); ++i) {
       if (dealt.contains(hashes[i])) {
         targets[i] = next;

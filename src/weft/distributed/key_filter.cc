@@ -104,7 +104,7 @@ arrow::Result<std::unordered_set<uint64_t>> FindAsked(const FilterSide& side, co
   ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(pieces.size()), [&](int64_t at) {
     const auto& piece = *pieces[static_cast<size_t>(at)];
     std::array<uint64_t, kPiece> hashes;
-    ARROW_RETURN_NOT_OK(table::HashRows(piece, places, {.nan_is_null = nan_is_null}, hashes.data()));
+    ARROW_RETURN_NOT_OK(table::HashRows(piece, places, {.nan_is_null = nan_is_null}, context, hashes.data()));
     asked.ForEachOf(std::span(hashes).first(static_cast<size_t>(piece.num_rows())), [&](uint64_t hash) {
       const std::lock_guard lock(mutex);
       found.insert(hash);

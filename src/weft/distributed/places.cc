@@ -20,7 +20,7 @@ using TablePtr = std::shared_ptr<arrow::Table>;
 /// Rows go to the rank that has the place which int64 column `column` says. Places are known to be there.
 exchange::Partitioner ByPlace(int column, std::vector<int64_t> ends) {
   return [column, ends = std::move(ends)](const arrow::RecordBatch& batch, int64_t /*first_row*/,
-                                          std::span<uint32_t> targets) {
+                                          const Context& /*context*/, std::span<uint32_t> targets) {
     const auto* places = static_cast<const arrow::Int64Array&>(*batch.column(column)).raw_values();
     for (size_t i = 0; i < targets.size(); ++i) {
       targets[i] = static_cast<uint32_t>(std::upper_bound(ends.begin(), ends.end(), places[i]) - ends.begin());

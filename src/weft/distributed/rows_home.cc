@@ -29,7 +29,7 @@ arrow::Result<std::shared_ptr<arrow::Table>> RowsHome::BringBack(Communicator& c
                                                                  std::shared_ptr<arrow::Table> table, int numbers,
                                                                  const Context& context) const {
   const auto to_home = [this, numbers](const arrow::RecordBatch& batch, int64_t /*first_row*/,
-                                       std::span<uint32_t> targets) {
+                                       const Context& /*context*/, std::span<uint32_t> targets) {
     const auto& column = static_cast<const arrow::Int64Array&>(*batch.column(numbers));
     for (size_t i = 0; i < targets.size(); ++i) {
       const auto owner = std::upper_bound(ends_.begin(), ends_.end(), column.Value(static_cast<int64_t>(i)));

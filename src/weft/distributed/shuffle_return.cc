@@ -20,8 +20,9 @@ arrow::Result<std::shared_ptr<arrow::Table>> ShuffleReturn::Out(std::shared_ptr<
   ARROW_RETURN_NOT_OK(exchange::Agree(communicator_, targets.status(), operation_));
   targets_ = *std::move(targets);
   const exchange::Partitioner keep_targets = [&](const arrow::RecordBatch& batch, int64_t first_row,
+                                                 const Context& shuffle_context,
                                                  std::span<uint32_t> out) -> arrow::Status {
-    ARROW_RETURN_NOT_OK(owner_(batch, first_row, out));
+    ARROW_RETURN_NOT_OK(owner_(batch, first_row, shuffle_context, out));
     std::copy(out.begin(), out.end(), targets_.data() + first_row);
     return arrow::Status::OK();
   };

@@ -38,10 +38,10 @@ arrow::Status AgreeSchema(Communicator& communicator, const arrow::Result<std::s
                           std::string_view operation);
 
 /// Writes to `targets` (one entry a row of `batch`) the rank each row goes to. `first_row` is the number of the batch's
-/// first row in this rank's table. Called in the order of the rows, by the calling thread; not at all in a world of one
-/// rank.
-using Partitioner =
-    std::function<arrow::Status(const arrow::RecordBatch& batch, int64_t first_row, std::span<uint32_t> targets)>;
+/// first row in this rank's table, `context` the shuffle's. Called in the order of the rows, by the calling thread; not
+/// at all in a world of one rank.
+using Partitioner = std::function<arrow::Status(const arrow::RecordBatch& batch, int64_t first_row,
+                                                const Context& context, std::span<uint32_t> targets)>;
 
 struct ShuffleOptions {
   /// Rows are partitioned and sent in batches of about this many bytes.

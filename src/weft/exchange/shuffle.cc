@@ -132,7 +132,7 @@ class ShuffleRun {
     TraceSpan span(context_.tracer, "shuffle.partition");
     span.AddRows(batch->num_rows());
     targets_.resize(static_cast<size_t>(batch->num_rows()));
-    ARROW_RETURN_NOT_OK(partitioner_(*batch, first_row, targets_));
+    ARROW_RETURN_NOT_OK(partitioner_(*batch, first_row, context_, targets_));
     if (!std::is_sorted(targets_.begin(), targets_.end())) {
       return table::PartitionBatch(*batch, targets_, world_, travelling_);
     }

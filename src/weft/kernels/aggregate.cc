@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "weft/kernels/aggregate_kinds.h"
+#include "weft/kernels/chunk_finder.h"
 #include "weft/kernels/dense_values.h"
 #include "weft/kernels/group_fold.h"
 
@@ -42,13 +43,14 @@ class SumStates : public GroupStates {
         ARROW_ASSIGN_OR_RAISE(flat, Flatten(*column_, context));
       }
     }
+    const ChunkFinder finder(column_->chunks());
     const auto apply = [](State* state, const auto& value) { SumFold<State>::merge(state, static_cast<State>(value)); };
     const auto add = [&](State* states, const uint32_t* ids, const int64_t* rows, int64_t first, int64_t length,
                          int64_t lane) {
       if (moved != nullptr) return AddArray(*moved, skip_nan_, states, ids, nullptr, first, length, apply, lane);
       if (rows != nullptr) return AddArray(*flat, skip_nan_, states, ids, rows, first, length, apply);
-      VisitChunks(*column_, first, length, [&](const arrow::Array& chunk, int64_t at, int64_t row, int64_t count) {
-        AddArray(chunk, skip_nan_, states, ids + at, nullptr, row, count, apply, lane);
+      finder.VisitChunks(first, length, [&](size_t c, int64_t row, int64_t count, int64_t at) {
+        AddArray(*column_->chunk(static_cast<int>(c)), skip_nan_, states, ids + at, nullptr, row, count, apply, lane);
       });
     };
     ARROW_RETURN_NOT_OK(states_.RunSections(

@@ -9,6 +9,7 @@
 #include "weft/kernels/aggregate_kinds.h"
 #include "weft/kernels/gather.h"
 #include "weft/kernels/group_fold.h"
+#include "weft/table/columns.h"
 
 namespace weft::kernels {
 namespace {
@@ -51,7 +52,10 @@ struct ExtremeFold {
 class ExtremeStates : public GroupStates {
  public:
   ExtremeStates(std::shared_ptr<arrow::ChunkedArray> column, bool greatest, bool nan_is_null)
-      : column_(std::move(column)), greatest_(greatest), nan_is_null_(nan_is_null) {}
+      : column_(std::move(column)),
+        value_type_(table::LogicalKeyType(column_->type())->id()),
+        greatest_(greatest),
+        nan_is_null_(nan_is_null) {}
 
   /// The row of a group's value; -1 where it has none.
   int64_t Row(int64_t group) const { return states_[group].row; }
@@ -115,11 +119,11 @@ class ExtremeStates : public GroupStates {
     }
     if (greatest_) {
       for (int64_t i = 0; i < length; ++i) codes[i] = ~codes[i];
-    } else if (!nan_is_null_ && arrow::is_floating(column_->type()->id())) {
+    } else if (!nan_is_null_ && arrow::is_floating(value_type_)) {
       // NaN is the greatest code; here it has to be the least.
-      const uint64_t nan = column_->type()->id() == Type::DOUBLE  ? std::numeric_limits<uint64_t>::max()
-                           : column_->type()->id() == Type::FLOAT ? std::numeric_limits<uint32_t>::max()
-                                                                  : std::numeric_limits<uint16_t>::max();
+      const uint64_t nan = value_type_ == Type::DOUBLE  ? std::numeric_limits<uint64_t>::max()
+                           : value_type_ == Type::FLOAT ? std::numeric_limits<uint32_t>::max()
+                                                        : std::numeric_limits<uint16_t>::max();
       for (int64_t i = 0; i < length; ++i) codes[i] = codes[i] == nan ? 0 : codes[i];
     }
   }
@@ -136,6 +140,8 @@ class ExtremeStates : public GroupStates {
   }
 
   const std::shared_ptr<arrow::ChunkedArray> column_;
+  /// Of a dictionary that of what it stands for.
+  const Type::type value_type_;
   const bool greatest_;
   const bool nan_is_null_;
   States<ExtremeFold> states_;

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "weft/kernels/chunk_finder.h"
 #include "weft/kernels/dense_values.h"
 #include "weft/kernels/group_fold.h"
 
@@ -80,13 +81,15 @@ arrow::Result<Reals> Reals::Make(const std::shared_ptr<arrow::ChunkedArray>& col
   ARROW_ASSIGN_OR_RAISE(reals.own_, PoolArray<double>::Make(reals.size_, context.pool));
   constexpr int64_t kTaskRows = int64_t{1} << 16;
   double* const out = reals.own_.data();
+  const ChunkFinder finder(reals.owner_->chunks());
   ARROW_RETURN_NOT_OK(ParallelFor(context, (reals.size_ + kTaskRows - 1) / kTaskRows, [&](int64_t task) {
     const int64_t begin = task * kTaskRows;
-    VisitChunks(*reals.owner_, begin, std::min(kTaskRows, reals.size_ - begin),
-                [&](const arrow::Array& chunk, int64_t at, int64_t row, int64_t count) {
-                  double* const to = out + begin + at;
-                  ReadArray(*chunk.Slice(row, count), [to](int64_t i, double value) { to[i] = value; });
-                });
+    finder.VisitChunks(begin, std::min(kTaskRows, reals.size_ - begin),
+                       [&](size_t c, int64_t row, int64_t count, int64_t at) {
+                         double* const to = out + begin + at;
+                         ReadArray(*reals.owner_->chunk(static_cast<int>(c))->Slice(row, count),
+                                   [to](int64_t i, double value) { to[i] = value; });
+                       });
     return arrow::Status::OK();
   }));
   reals.values_ = reals.own_.data();

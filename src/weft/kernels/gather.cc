@@ -18,7 +18,9 @@
 #include <utility>
 #include <vector>
 
+#include "weft/kernels/chunk_finder.h"
 #include "weft/kernels/pool_array.h"
+#include "weft/table/dictionaries.h"
 
 namespace weft::kernels {
 namespace {
@@ -87,8 +89,8 @@ void CopyFixed(const uint8_t* from, int64_t width, const int64_t* rows, int64_t 
   }
 }
 
-arrow::Result<std::shared_ptr<arrow::ArrayData>> GatherFixed(const arrow::ArrayData& data,
-                                                             std::span<const int64_t> rows, const Context& context) {
+arrow::Result<std::shared_ptr<arrow::Array>> GatherFixed(const arrow::ArrayData& data, std::span<const int64_t> rows,
+                                                         const Context& context) {
   const auto count = static_cast<int64_t>(rows.size());
   int64_t null_count = 0;
   ARROW_ASSIGN_OR_RAISE(auto validity, GatherValidity(data, rows, context, &null_count));
@@ -114,28 +116,146 @@ arrow::Result<std::shared_ptr<arrow::ArrayData>> GatherFixed(const arrow::ArrayD
     }
     return arrow::Status::OK();
   }));
-  auto result = arrow::ArrayData::Make(data.type, count, {std::move(validity), std::move(values)}, null_count);
-  result->dictionary = data.dictionary;
-  return result;
+  return arrow::MakeArray(
+      arrow::ArrayData::Make(data.type, count, {std::move(validity), std::move(values)}, null_count));
 }
 
-/// Where a row of a chunked column lies.
-class ChunkFinder {
+/// Booleans and values of fixed width, from several chunks where they lie.
+class ChunkedFixedGather {
  public:
-  explicit ChunkFinder(const arrow::ArrayVector& chunks) {
-    for (const auto& chunk : chunks) starts_.push_back(starts_.back() + chunk->length());
-  }
-  /// The chunk, and in `row` its row; looks at the last chunk found first.
-  size_t Find(int64_t* row, size_t last) const {
-    if (*row < starts_[last] || *row >= starts_[last + 1]) {
-      last = static_cast<size_t>(std::upper_bound(starts_.begin(), starts_.end(), *row) - starts_.begin() - 1);
+  ChunkedFixedGather(const arrow::ChunkedArray& column, std::span<const int64_t> rows, const Context& context)
+      : type_(column.type()),
+        bit_width_(static_cast<const arrow::FixedWidthType&>(*type_).bit_width()),
+        finder_(column.chunks()),
+        rows_(rows),
+        context_(context) {
+    for (const auto& chunk : column.chunks()) {
+      const arrow::ArrayData& data = *chunk->data();
+      const uint8_t* values = data.buffers[1] == nullptr ? nullptr : data.buffers[1]->data();
+      if (bit_width_ != 1 && values != nullptr) values += data.offset * (bit_width_ / 8);
+      const bool has_nulls = chunk->null_count() > 0;
+      has_nulls_ |= has_nulls;
+      sources_.push_back({values, has_nulls ? data.buffers[0]->data() : nullptr, data.offset});
     }
-    *row -= starts_[last];
-    return last;
+  }
+
+  arrow::Result<std::shared_ptr<arrow::Array>> Run() {
+    const auto count = static_cast<int64_t>(rows_.size());
+    std::shared_ptr<arrow::Buffer> values;
+    if (bit_width_ == 1) {
+      ARROW_ASSIGN_OR_RAISE(values, arrow::AllocateEmptyBitmap(count, context_.pool));
+    } else {
+      ARROW_ASSIGN_OR_RAISE(values, arrow::AllocateBuffer(count * (bit_width_ / 8), context_.pool));
+    }
+    std::shared_ptr<arrow::Buffer> validity;
+    if (has_nulls_) {
+      ARROW_ASSIGN_OR_RAISE(validity, arrow::AllocateEmptyBitmap(count, context_.pool));
+    }
+    std::atomic<int64_t> nulls{0};
+    ARROW_RETURN_NOT_OK(ParallelFor(context_, TasksOf(count), [&](int64_t task) {
+      const int64_t end = std::min(count, (task + 1) * kTaskRows);
+      Block block;
+      int64_t null_count = 0;
+      for (int64_t begin = task * kTaskRows; begin < end; begin += kBlockRows) {
+        const int64_t length = std::min(kBlockRows, end - begin);
+        FindRows(begin, length, &block);
+        CopyValues(block, length, begin, values->mutable_data());
+        if (has_nulls_) null_count += CopyValidity(block, length, begin, validity->mutable_data());
+      }
+      nulls += null_count;
+      return arrow::Status::OK();
+    }));
+    if (nulls == 0) validity = nullptr;
+    return arrow::MakeArray(arrow::ArrayData::Make(type_, count, {std::move(validity), std::move(values)}, nulls));
   }
 
  private:
-  std::vector<int64_t> starts_{0};
+  static constexpr int64_t kBlockRows = 1024;
+
+  struct Source {
+    /// Of booleans their bits from the buffer's first on, else the first value.
+    const uint8_t* values;
+    /// nullptr where there are no nulls.
+    const uint8_t* validity;
+    int64_t offset;
+  };
+  /// Where the rows of a block lie.
+  struct Block {
+    const Source* sources[kBlockRows];
+    int64_t rows[kBlockRows];
+  };
+
+  void FindRows(int64_t begin, int64_t length, Block* block) const {
+    size_t chunk = 0;
+    for (int64_t i = 0; i < length; ++i) {
+      int64_t row = rows_[static_cast<size_t>(begin + i)];
+      chunk = finder_.Find(&row, chunk);
+      block->sources[i] = &sources_[chunk];
+      block->rows[i] = row;
+    }
+  }
+
+  template <int64_t kWidth>
+  static void CopyWidth(const Block& block, int64_t length, uint8_t* to) {
+    const auto at = [&](int64_t i) { return block.sources[i]->values + block.rows[i] * kWidth; };
+    for (int64_t i = 0; i < length; ++i) {
+      if (i + kPrefetch < length) __builtin_prefetch(at(i + kPrefetch));
+      std::memcpy(to + i * kWidth, at(i), kWidth);
+    }
+  }
+
+  /// The values of a block into the output's rows from `begin` on.
+  void CopyValues(const Block& block, int64_t length, int64_t begin, uint8_t* to) const {
+    if (bit_width_ == 1) {
+      for (int64_t i = 0; i < length; ++i) {
+        const Source& source = *block.sources[i];
+        if (arrow::bit_util::GetBit(source.values, source.offset + block.rows[i])) {
+          arrow::bit_util::SetBit(to, begin + i);
+        }
+      }
+      return;
+    }
+    const int64_t width = bit_width_ / 8;
+    to += begin * width;
+    switch (width) {
+      case 1:
+        return CopyWidth<1>(block, length, to);
+      case 2:
+        return CopyWidth<2>(block, length, to);
+      case 4:
+        return CopyWidth<4>(block, length, to);
+      case 8:
+        return CopyWidth<8>(block, length, to);
+      case 16:
+        return CopyWidth<16>(block, length, to);
+      default:
+        for (int64_t i = 0; i < length; ++i) {
+          std::memcpy(to + i * width, block.sources[i]->values + block.rows[i] * width, static_cast<size_t>(width));
+        }
+    }
+  }
+
+  /// The same for the validity; the number of nulls.
+  int64_t CopyValidity(const Block& block, int64_t length, int64_t begin, uint8_t* to) const {
+    int64_t null_count = 0;
+    for (int64_t i = 0; i < length; ++i) {
+      const Source& source = *block.sources[i];
+      if (source.validity == nullptr || arrow::bit_util::GetBit(source.validity, source.offset + block.rows[i])) {
+        arrow::bit_util::SetBit(to, begin + i);
+      } else {
+        ++null_count;
+      }
+    }
+    return null_count;
+  }
+
+  const std::shared_ptr<arrow::DataType> type_;
+  const int64_t bit_width_;
+  const ChunkFinder finder_;
+  const std::span<const int64_t> rows_;
+  const Context& context_;
+  std::vector<Source> sources_;
+  bool has_nulls_ = false;
 };
 
 /// Strings and binaries, from any number of chunks, into chunks that their offsets can address.
@@ -348,17 +468,14 @@ arrow::Result<arrow::ArrayVector> GatherSmallDictionaries(const arrow::ChunkedAr
 arrow::Result<arrow::ArrayVector> GatherDictionary(const std::shared_ptr<arrow::ChunkedArray>& column,
                                                    std::span<const int64_t> rows, const Context& context) {
   const auto& type = static_cast<const arrow::DictionaryType&>(*column->type());
-  auto unified = column;
-  if (column->num_chunks() > 1) {
-    auto result = arrow::DictionaryUnifier::UnifyChunkedArray(column, context.pool);
-    if (!result.ok()) {
-      if (result.status().IsOutOfMemory()) return result.status();
-      const int bits = static_cast<const arrow::FixedWidthType&>(*type.index_type()).bit_width();
-      const int64_t most = bits == 8 ? 127 : (bits == 16 ? 32767 : std::numeric_limits<int32_t>::max());
-      return GatherSmallDictionaries(*column, rows, most, context);
-    }
-    unified = *std::move(result);
+  auto result = table::UnifyDictionaries(column, context.pool);
+  if (!result.ok()) {
+    if (result.status().IsOutOfMemory()) return result.status();
+    const int bits = static_cast<const arrow::FixedWidthType&>(*type.index_type()).bit_width();
+    const int64_t most = bits == 8 ? 127 : (bits == 16 ? 32767 : std::numeric_limits<int32_t>::max());
+    return GatherSmallDictionaries(*column, rows, most, context);
   }
+  const auto unified = *std::move(result);
   arrow::ArrayVector indices;
   for (const auto& chunk : unified->chunks()) {
     indices.push_back(static_cast<const arrow::DictionaryArray&>(*chunk).indices());
@@ -526,6 +643,20 @@ bool IsFixedWidth(const arrow::DataType& type) {
          type.id() == Type::INTERVAL_MONTH_DAY_NANO;
 }
 
+/// Of one array, or of several put together first where so many rows pay for it and there is memory for it.
+arrow::Result<std::shared_ptr<arrow::Array>> GatherFixedColumn(const arrow::ChunkedArray& column,
+                                                               std::span<const int64_t> rows, const Context& context) {
+  // A row that has to be looked for costs about as much as sixteen that are copied.
+  constexpr int64_t kRowsCopied = 16;
+  if (column.num_chunks() == 1) return GatherFixed(*column.chunk(0)->data(), rows, context);
+  if (static_cast<int64_t>(rows.size()) >= column.length() / kRowsCopied) {
+    const auto whole = arrow::Concatenate(column.chunks(), context.pool);
+    auto gathered = whole.ok() ? GatherFixed(*(*whole)->data(), rows, context) : whole;
+    if (!gathered.status().IsOutOfMemory()) return gathered;
+  }
+  return ChunkedFixedGather(column, rows, context).Run();
+}
+
 }  // namespace
 
 arrow::Result<std::shared_ptr<arrow::ChunkedArray>> GatherColumn(const std::shared_ptr<arrow::ChunkedArray>& column,
@@ -571,13 +702,13 @@ arrow::Result<std::shared_ptr<arrow::ChunkedArray>> GatherColumn(const std::shar
     default:
       break;
   }
+  if (IsFixedWidth(*type)) {
+    ARROW_ASSIGN_OR_RAISE(auto array, GatherFixedColumn(*column, rows, context));
+    return done({std::move(array)});
+  }
   auto array = column->chunk(0);
   if (column->num_chunks() > 1) {
     ARROW_ASSIGN_OR_RAISE(array, arrow::Concatenate(column->chunks(), context.pool));
-  }
-  if (IsFixedWidth(*type)) {
-    ARROW_ASSIGN_OR_RAISE(auto data, GatherFixed(*array->data(), rows, context));
-    return done({arrow::MakeArray(std::move(data))});
   }
   ARROW_ASSIGN_OR_RAISE(auto chunks, GatherOther(array, rows, context));
   return done(std::move(chunks));

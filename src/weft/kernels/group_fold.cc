@@ -7,6 +7,7 @@
 
 #include "weft/kernels/dense_values.h"
 #include "weft/kernels/gather.h"
+#include "weft/table/columns.h"
 
 namespace weft::kernels {
 namespace {
@@ -66,7 +67,7 @@ arrow::Result<PoolArray<uint8_t>> MissingRows(const std::shared_ptr<arrow::Chunk
                                               const Context& context) {
   PoolArray<uint8_t> missing;
   if (column == nullptr || column->length() == 0) return missing;
-  const bool floating = arrow::is_floating(column->type()->id());
+  const bool floating = arrow::is_floating(table::LogicalKeyType(column->type())->id());
   const bool encoded = column->type()->id() == Type::DICTIONARY;
   if (column->type()->id() != Type::NA && !encoded && !(floating && nan_is_null) && column->null_count() == 0) {
     return missing;

@@ -295,23 +295,6 @@ void AddArray(const arrow::Array& array, bool skip_nan, State* states, const uin
   }
 }
 
-/// Calls add(array, entry, first row of the array, rows) for the chunks under the rows [first, first + length).
-template <typename Add>
-void VisitChunks(const arrow::ChunkedArray& column, int64_t first, int64_t length, Add&& add) {
-  int64_t start = 0;
-  int64_t done = 0;
-  for (const auto& chunk : column.chunks()) {
-    const int64_t end = start + chunk->length();
-    if (first + done < end && done < length) {
-      const int64_t rows = std::min(length - done, end - first - done);
-      add(*chunk, done, first + done - start, rows);
-      done += rows;
-    }
-    start = end;
-    if (done == length) return;
-  }
-}
-
 /// Calls visit(begin, groups) for blocks of at most kFoldBlock of the groups in `order`, the first of them being
 /// order[begin], on all threads.
 template <typename Visit>

@@ -245,9 +245,7 @@ arrow::Status OrderGroups(const arrow::Table& table, std::span<const int> keys, 
     SortOptions by_keys;
     for (int k = 0; k < key_table->num_columns(); ++k) by_keys.keys.push_back({k, true});
     by_keys.nan_is_null = options.nan_is_null;
-    ARROW_ASSIGN_OR_RAISE(const auto order, SortIndices(*key_table, by_keys, context));
-    ARROW_ASSIGN_OR_RAISE(result->order, PoolArray<int64_t>::Make(grouping.groups, context.pool));
-    std::copy(order.begin(), order.end(), result->order.data());
+    ARROW_ASSIGN_OR_RAISE(result->order, SortIndices(*key_table, by_keys, context));
     ARROW_ASSIGN_OR_RAISE(const auto sorted, GatherRows(key_table, result->order.span(), context));
     result->keys = sorted->columns();
     return arrow::Status::OK();

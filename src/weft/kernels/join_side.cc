@@ -16,6 +16,7 @@
 
 #include "weft/kernels/key_texts.h"
 #include "weft/kernels/radix_partition.h"
+#include "weft/table/dictionaries.h"
 #include "weft/table/hash.h"
 
 namespace weft::kernels {
@@ -64,9 +65,9 @@ arrow::Result<ChunkedPtr> DropDictionaryNulls(const ChunkedPtr& column, const Co
 }
 
 arrow::Result<ChunkedPtr> UnifyDictionaries(const ChunkedPtr& column, const std::string& name, const Context& context) {
-  if (column->type()->id() != arrow::Type::DICTIONARY || column->num_chunks() < 2) return column;
+  if (column->type()->id() != arrow::Type::DICTIONARY || table::HaveOneDictionary(*column)) return column;
   ARROW_ASSIGN_OR_RAISE(const auto dense, DropDictionaryNulls(column, context));
-  auto unified = arrow::DictionaryUnifier::UnifyChunkedArray(dense, context.pool);
+  auto unified = table::UnifyDictionaries(dense, context.pool);
   if (unified.ok() || unified.status().IsOutOfMemory()) return unified;
   return unified.status().WithMessage(
       "join: the dictionaries of column '", name, "' (", column->type()->ToString(),

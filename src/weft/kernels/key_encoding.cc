@@ -12,6 +12,7 @@
 
 #include "weft/base/cpu_level.h"
 #include "weft/kernels/key_texts.h"
+#include "weft/table/dictionaries.h"
 
 namespace weft::kernels {
 namespace {
@@ -142,19 +143,6 @@ void OrNanFlags(const arrow::ArrayData& data, int64_t begin, int64_t length, uin
   }
 }
 
-/// Calls visit(chunk, first row within it, rows, place in the output) for the chunks under [begin, begin + length).
-template <typename Visit>
-void VisitChunks(const std::vector<int64_t>& starts, int64_t begin, int64_t length, Visit&& visit) {
-  if (length == 0) return;
-  auto chunk = static_cast<size_t>(std::upper_bound(starts.begin(), starts.end(), begin) - starts.begin() - 1);
-  for (int64_t done = 0; done < length; ++chunk) {
-    const int64_t first = begin + done - starts[chunk];
-    const int64_t rows = std::min(length - done, starts[chunk + 1] - starts[chunk] - first);
-    if (rows > 0) visit(chunk, first, rows, done);
-    done += rows;
-  }
-}
-
 int PiecesOf(Type::type id) {
   if (id == Type::NA) return 0;
   if (id == Type::DECIMAL128) return 2;
@@ -185,11 +173,11 @@ arrow::Result<KeyColumn> KeyColumn::Make(const std::vector<std::shared_ptr<arrow
                                                    arrow::compute::TakeOptions::NoBoundsCheck(), &exec));
         chunk = decoded.make_array();
       }
-      column.starts_.push_back(column.starts_.back() + chunk->length());
       column.may_have_nulls_ |= chunk->null_count() > 0 || id == Type::NA;
       column.chunks_.push_back(std::move(chunk));
     }
   }
+  column.finder_ = ChunkFinder(column.chunks_);
   column.is_null_type_ = id == Type::NA;
   column.is_binary_ = IsBinaryLike(id);
   column.may_have_nulls_ |= nan_is_null && IsFloating(id) && column.rows() > 0;
@@ -239,12 +227,21 @@ arrow::Status KeyColumn::MakeViews(const Context& context) {
     bool has_null = false;
   };
   std::vector<Task> tasks;
-  std::vector<std::vector<std::string_view>> dictionaries(chunks_.size());
+  using Views = PoolArray<std::string_view>;
+  table::PerDictionary<Views> made;
+  std::vector<std::span<const std::string_view>> dictionaries(chunks_.size());
   for (size_t c = 0; c < chunks_.size(); ++c) {
     if (chunks_[c]->type_id() == Type::DICTIONARY) {
       const auto& dictionary = *static_cast<const arrow::DictionaryArray&>(*chunks_[c]).dictionary();
-      dictionaries[c].resize(static_cast<size_t>(dictionary.length()));
-      ArrayViews(dictionary, {}, 0, dictionary.length(), dictionaries[c].data());
+      // Where there are more values than rows, only those in use are looked at.
+      if (dictionary.length() <= chunks_[c]->length()) {
+        ARROW_ASSIGN_OR_RAISE(const Views* views, made.Get(*dictionary.data(), [&]() -> arrow::Result<Views> {
+          ARROW_ASSIGN_OR_RAISE(Views all, Views::Make(dictionary.length(), context.pool));
+          ArrayViews(dictionary, {}, 0, dictionary.length(), all.data());
+          return all;
+        }));
+        dictionaries[c] = views->span();
+      }
     }
     for (int64_t begin = 0; begin < chunks_[c]->length(); begin += kTaskRows) {
       tasks.push_back({c, begin, std::min(begin + kTaskRows, chunks_[c]->length())});
@@ -252,7 +249,7 @@ arrow::Status KeyColumn::MakeViews(const Context& context) {
   }
   ARROW_RETURN_NOT_OK(ParallelFor(context, static_cast<int64_t>(tasks.size()), [&](int64_t t) {
     Task& task = tasks[static_cast<size_t>(t)];
-    std::string_view* out = views_.data() + starts_[task.chunk];
+    std::string_view* out = views_.data() + finder_.start(task.chunk);
     ArrayViews(*chunks_[task.chunk], dictionaries[task.chunk], task.begin, task.end, out);
     for (int64_t i = task.begin; i < task.end; ++i) {
       task.max_length = std::max(task.max_length, static_cast<int64_t>(out[i].size()));
@@ -272,7 +269,7 @@ arrow::Status KeyColumn::MakeViews(const Context& context) {
 std::string_view KeyColumn::View(int64_t row) const {
   if (!views_.empty()) return views_[row];
   std::string_view view;
-  VisitChunks(starts_, row, 1, [&](size_t c, int64_t first, int64_t, int64_t) {
+  finder_.VisitChunks(row, 1, [&](size_t c, int64_t first, int64_t, int64_t) {
     if (chunks_[c]->null_count() == 0 || chunks_[c]->IsValid(first)) view = ValueView(*chunks_[c]->data(), first);
   });
   return view;
@@ -287,7 +284,7 @@ void KeyColumn::VisitTexts(int64_t begin, int64_t length, const std::function<vo
     }
     return;
   }
-  VisitChunks(starts_, begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t) {
+  finder_.VisitChunks(begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t) {
     uint64_t lengths[KeyLayout::kBlock];
     for (int64_t at = 0; at < rows; at += KeyLayout::kBlock) {
       visit(ReadTexts(*chunks_[c]->data(), first + at, std::min(KeyLayout::kBlock, rows - at), lengths));
@@ -300,7 +297,7 @@ void KeyColumn::Nulls(int64_t begin, int64_t length, uint8_t* out) const {
     for (int64_t i = 0; i < length; ++i) out[i] = views_[begin + i].data() == nullptr ? 1 : 0;
     return;
   }
-  VisitChunks(starts_, begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t at) {
+  finder_.VisitChunks(begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t at) {
     const arrow::Array& chunk = *chunks_[c];
     if (is_null_type_) {
       std::memset(out + at, 1, static_cast<size_t>(rows));
@@ -335,7 +332,7 @@ void KeyColumn::Piece(int piece, int64_t begin, int64_t length, uint64_t* out) c
     }
     return;
   }
-  VisitChunks(starts_, begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t at) {
+  finder_.VisitChunks(begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t at) {
     const arrow::ArrayData& data = *chunks_[c]->data();
     if (lengths) return BinaryLengths(data, first, rows, out + at);
     if (fixed_length_ >= 0) return FixedBinaryWords(data, fixed_length_, piece, first, rows, out + at);

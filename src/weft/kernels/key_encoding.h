@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "weft/base/context.h"
+#include "weft/kernels/chunk_finder.h"
 #include "weft/kernels/key_texts.h"
 #include "weft/kernels/pool_array.h"
 
@@ -34,7 +35,7 @@ class KeyColumn {
   static arrow::Result<KeyColumn> Make(const std::vector<std::shared_ptr<arrow::ChunkedArray>>& parts, bool nan_is_null,
                                        const Context& context, bool views = true);
 
-  int64_t rows() const { return starts_.back(); }
+  int64_t rows() const { return finder_.rows(); }
   /// Whether any row may be null (or NaN where that is null).
   bool may_have_nulls() const { return may_have_nulls_; }
   /// Strings and binaries (fixed-size too): View works, and Piece where `fits_pieces`.
@@ -64,8 +65,7 @@ class KeyColumn {
   arrow::Status MakeViews(const Context& context);
 
   std::vector<std::shared_ptr<arrow::Array>> chunks_;
-  /// First row of each chunk, and the number of rows.
-  std::vector<int64_t> starts_{0};
+  ChunkFinder finder_;
   /// Of long binaries and of dictionaries of binaries; else empty, and binaries are read where they lie.
   PoolArray<std::string_view> views_;
   bool is_binary_ = false;

@@ -216,21 +216,22 @@ std::string_view ValueView(const arrow::ArrayData& data, int64_t row) {
   }
 }
 
-void ArrayViews(const arrow::Array& array, const std::vector<std::string_view>& dictionary, int64_t begin, int64_t end,
+void ArrayViews(const arrow::Array& array, std::span<const std::string_view> dictionary, int64_t begin, int64_t end,
                 std::string_view* out) {
   const bool has_nulls = array.null_count() > 0;
-  if (array.type_id() == Type::DICTIONARY) {
-    const auto& encoded = static_cast<const arrow::DictionaryArray&>(array);
-    for (int64_t i = begin; i < end; ++i) {
-      out[i] =
-          has_nulls && array.IsNull(i) ? std::string_view() : dictionary[static_cast<size_t>(encoded.GetValueIndex(i))];
-    }
-    return;
+  const auto views = [&](const auto& view_of) {
+    for (int64_t i = begin; i < end; ++i) out[i] = has_nulls && array.IsNull(i) ? std::string_view() : view_of(i);
+  };
+  if (array.type_id() != Type::DICTIONARY) return views([&](int64_t i) { return ValueView(*array.data(), i); });
+  const auto& encoded = static_cast<const arrow::DictionaryArray&>(array);
+  if (!dictionary.empty()) {
+    return views([&](int64_t i) { return dictionary[static_cast<size_t>(encoded.GetValueIndex(i))]; });
   }
-  const arrow::ArrayData& data = *array.data();
-  for (int64_t i = begin; i < end; ++i) {
-    out[i] = has_nulls && array.IsNull(i) ? std::string_view() : ValueView(data, i);
-  }
+  const arrow::Array& values = *encoded.dictionary();
+  views([&](int64_t i) {
+    const int64_t index = encoded.GetValueIndex(i);
+    return values.IsNull(index) ? std::string_view() : ValueView(*values.data(), index);
+  });
 }
 
 }  // namespace weft::kernels

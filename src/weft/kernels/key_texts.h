@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <limits>
+#include <span>
 #include <string_view>
-#include <vector>
 
 namespace weft::kernels {
 
@@ -67,9 +67,9 @@ uint64_t BinaryWord(std::string_view view, int piece);
 /// The bytes of a valid row of a binary array; data() is never nullptr.
 std::string_view ValueView(const arrow::ArrayData& data, int64_t row);
 
-/// The views of rows [begin, end) of a binary array or, with its values' views, a dictionary of one; data() is nullptr
-/// for null.
-void ArrayViews(const arrow::Array& array, const std::vector<std::string_view>& dictionary, int64_t begin, int64_t end,
+/// The views of rows [begin, end) of a binary array or a dictionary of one, whose values' views are `dictionary`, or,
+/// if that is empty, are read where they lie; data() is nullptr for null.
+void ArrayViews(const arrow::Array& array, std::span<const std::string_view> dictionary, int64_t begin, int64_t end,
                 std::string_view* out);
 
 }  // namespace weft::kernels

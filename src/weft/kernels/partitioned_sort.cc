@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "weft/base/cpu_level.h"
+#include "weft/kernels/chunk_finder.h"
 #include "weft/kernels/group_fold.h"
 #include "weft/kernels/key_texts.h"
 #include "weft/kernels/radix_partition.h"
@@ -125,11 +126,12 @@ arrow::Result<RowPartitions> PartitionRows(const FirstCodes& codes, const std::v
 template <typename Offset>
 arrow::Result<arrow::ArrayVector> TextsByPartition(const arrow::ChunkedArray& column, const RowPartitions& partitions,
                                                    const Context& context) {
+  const ChunkFinder finder(column.chunks());
   RowPartitions::TextSource source;
   source.read = [&](int64_t begin, int64_t length, const auto& visit) {
-    VisitChunks(column, begin, length, [&](const arrow::Array& chunk, int64_t, int64_t first, int64_t rows) {
+    finder.VisitChunks(begin, length, [&](size_t c, int64_t first, int64_t rows, int64_t) {
       uint64_t lengths[RowPartitions::kRowsAtOnce];
-      visit(ReadTexts(*chunk.data(), first, rows, lengths));
+      visit(ReadTexts(*column.chunk(static_cast<int>(c))->data(), first, rows, lengths));
     });
   };
   ARROW_ASSIGN_OR_RAISE(const auto texts, partitions.MoveTexts(source, context));

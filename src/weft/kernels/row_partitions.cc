@@ -2,6 +2,7 @@
 
 #include <arrow/type_traits.h>
 
+#include "weft/kernels/chunk_finder.h"
 #include "weft/kernels/group_fold.h"
 
 namespace weft::kernels {
@@ -146,9 +147,11 @@ arrow::Result<std::shared_ptr<arrow::Array>> RowPartitions::MoveColumn(const arr
   if (!CanMove(column)) return nullptr;
   const auto& type = column.type();
   const int width = type->bit_width() / 8;
+  const ChunkFinder finder(column.chunks());
   const auto read = [&](int64_t begin, int64_t length, const auto& append) {
-    VisitChunks(column, begin, length, [&](const arrow::Array& chunk, int64_t, int64_t row, int64_t count) {
-      append(chunk.data()->buffers[1]->data() + (chunk.offset() + row) * width, count);
+    finder.VisitChunks(begin, length, [&](size_t c, int64_t row, int64_t count, int64_t) {
+      const arrow::ArrayData& chunk = *column.chunk(static_cast<int>(c))->data();
+      append(chunk.buffers[1]->data() + (chunk.offset + row) * width, count);
     });
   };
   ARROW_ASSIGN_OR_RAISE(auto moved, Move(width, read, context));

@@ -60,12 +60,11 @@ arrow::Status CheckSort(const arrow::Schema& schema, const SortOptions& options)
   return table::CheckKeyTypes(schema, columns, "sort");
 }
 
-arrow::Result<std::vector<int64_t>> SortIndices(const arrow::Table& table, const SortOptions& options,
-                                                const Context& context) {
+arrow::Result<PoolArray<int64_t>> SortIndices(const arrow::Table& table, const SortOptions& options,
+                                              const Context& context) {
   ARROW_ASSIGN_OR_RAISE(const auto columns, KeyColumns(table, options, context));
   ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(columns, Directions(options), context));
-  ARROW_ASSIGN_OR_RAISE(const auto rows, OrderRows(layout, table.num_rows(), context));
-  return std::vector<int64_t>(rows.begin(), rows.end());
+  return OrderRows(layout, table.num_rows(), context);
 }
 
 arrow::Result<std::shared_ptr<arrow::Table>> Sort(const std::shared_ptr<arrow::Table>& table,

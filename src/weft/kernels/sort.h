@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "weft/base/context.h"
+#include "weft/kernels/pool_array.h"
 
 namespace weft::kernels {
 
@@ -29,8 +30,8 @@ struct SortOptions {
 arrow::Status CheckSort(const arrow::Schema& schema, const SortOptions& options);
 
 /// Row numbers in sorted order; rows with equal keys keep their order. Strings compare by bytes, -0.0 equals 0.0.
-arrow::Result<std::vector<int64_t>> SortIndices(const arrow::Table& table, const SortOptions& options,
-                                                const Context& context);
+arrow::Result<PoolArray<int64_t>> SortIndices(const arrow::Table& table, const SortOptions& options,
+                                              const Context& context);
 
 /// The table sorted; `table` itself where it is in order. Uses up to context.threads threads with the same result for
 /// any number.

@@ -33,7 +33,7 @@ arrow::Result<std::vector<std::shared_ptr<arrow::RecordBatch>>> CutBatchByKey(co
                                                                               bool nan_is_null, int level, int parts,
                                                                               const Context& context) {
   std::vector<uint64_t> hashes(static_cast<size_t>(batch.num_rows()));
-  ARROW_RETURN_NOT_OK(table::HashRows(batch, keys, {.nan_is_null = nan_is_null}, hashes.data()));
+  ARROW_RETURN_NOT_OK(table::HashRows(batch, keys, {.nan_is_null = nan_is_null}, context, hashes.data()));
   std::vector<uint32_t> targets(hashes.size());
   for (size_t i = 0; i < hashes.size(); ++i) {
     targets[i] = table::RankOfHash(Mix(hashes[i], level), static_cast<uint32_t>(parts));

@@ -2,16 +2,18 @@
 
 #include <arrow/array.h>
 #include <arrow/array/data.h>
+#include <arrow/buffer.h>
 #include <arrow/util/bit_block_counter.h>
 #include <arrow/util/bit_util.h>
 #include <arrow/util/checked_cast.h>
 
 #include <algorithm>
 #include <cstring>
-#include <map>
+#include <utility>
 
 #include "weft/base/cpu_level.h"
 #include "weft/table/columns.h"
+#include "weft/table/dictionaries.h"
 
 // Every column turns each of its values into a 64-bit word, and the words of a row are folded one after the other into
 // its hash. The numbers below are part of what ranks agree on: to change one is to change the version of the wire form.
@@ -108,20 +110,22 @@ inline uint64_t MiddleBytesWord(const uint8_t* p, int64_t length) {
 /// The words of one array's values, null or not; of a dictionary, the words of what it stands for.
 class ArrayWords {
  public:
-  using DictionaryWords = std::shared_ptr<const std::vector<uint64_t>>;
   /// Chunks often share their dictionary.
-  using DictionaryCache = std::map<const arrow::ArrayData*, DictionaryWords>;
+  using DictionaryCache = PerDictionary<std::shared_ptr<arrow::Buffer>>;
 
   /// `array` outlives the object. Its type can be a key.
-  ArrayWords(const arrow::ArrayData& array, const HashOptions& options, DictionaryCache* cache)
-      : array_(array), nan_word_(options.nan_is_null ? kNullWord : kNanWord) {
-    if (array.type->id() != arrow::Type::DICTIONARY) return;
-    dictionary_ = std::make_shared<ArrayWords>(*array.dictionary, options, cache);
+  static arrow::Result<ArrayWords> Make(const arrow::ArrayData& array, const HashOptions& options,
+                                        DictionaryCache* cache, arrow::MemoryPool* pool) {
+    ArrayWords words(array, options);
+    if (array.type->id() != arrow::Type::DICTIONARY) return words;
+    ARROW_ASSIGN_OR_RAISE(auto dictionary, Make(*array.dictionary, options, cache, pool));
+    words.dictionary_ = std::make_shared<ArrayWords>(std::move(dictionary));
     // Where there are more values than rows, only those in use are looked at.
-    if (array.dictionary->length > array.length) return;
-    DictionaryWords& words = (*cache)[array.dictionary.get()];
-    if (words == nullptr) words = dictionary_->All();
-    words_ = words;
+    if (array.dictionary->length > array.length) return words;
+    ARROW_ASSIGN_OR_RAISE(const auto* all,
+                          cache->Get(*array.dictionary, [&]() { return words.dictionary_->All(pool); }));
+    words.words_ = *all;
+    return words;
   }
 
   /// Words of rows [begin, begin + count), counted from the array's offset; count <= kBlockRows. They lie in `buffer`
@@ -147,13 +151,16 @@ class ArrayWords {
   }
 
  private:
-  DictionaryWords All() const {
-    auto words = std::make_shared<std::vector<uint64_t>>(static_cast<size_t>(array_.length));
+  ArrayWords(const arrow::ArrayData& array, const HashOptions& options)
+      : array_(array), nan_word_(options.nan_is_null ? kNullWord : kNanWord) {}
+
+  arrow::Result<std::shared_ptr<arrow::Buffer>> All(arrow::MemoryPool* pool) const {
+    ARROW_ASSIGN_OR_RAISE(std::shared_ptr<arrow::Buffer> words, arrow::AllocateBuffer(array_.length * 8, pool));
+    auto* const to = words->mutable_data_as<uint64_t>();
     for (int64_t begin = 0; begin < array_.length; begin += kBlockRows) {
       const int64_t count = std::min(kBlockRows, array_.length - begin);
-      uint64_t* out = words->data() + begin;
-      const uint64_t* from = Get(begin, count, out);
-      if (from != out) std::memcpy(out, from, static_cast<size_t>(count) * sizeof(uint64_t));
+      const uint64_t* from = Get(begin, count, to + begin);
+      if (from != to + begin) std::memcpy(to + begin, from, static_cast<size_t>(count) * sizeof(uint64_t));
     }
     return words;
   }
@@ -269,12 +276,13 @@ class ArrayWords {
   const uint64_t* Gather(int64_t begin, int64_t count, uint64_t* buffer) const {
     const Index* indices = array_.GetValues<Index>(1) + begin;
     const uint8_t* validity = array_.MayHaveNulls() ? array_.buffers[0]->data() : nullptr;
+    const uint64_t* words = words_ == nullptr ? nullptr : words_->data_as<uint64_t>();
     for (int64_t i = 0; i < count; ++i) {
       // The index under a null may be anything.
       if (validity != nullptr && !arrow::bit_util::GetBit(validity, array_.offset + begin + i)) {
         buffer[i] = kNullWord;
-      } else if (words_ != nullptr) {
-        buffer[i] = (*words_)[static_cast<size_t>(indices[i])];
+      } else if (words != nullptr) {
+        buffer[i] = words[indices[i]];
       } else {
         uint64_t word = 0;
         buffer[i] = *dictionary_->Get(static_cast<int64_t>(indices[i]), 1, &word);
@@ -286,7 +294,7 @@ class ArrayWords {
   const arrow::ArrayData& array_;
   uint64_t nan_word_;
   std::shared_ptr<ArrayWords> dictionary_;
-  DictionaryWords words_;
+  std::shared_ptr<arrow::Buffer> words_;
 };
 
 /// The chunks of one column and where each begins.
@@ -330,12 +338,13 @@ void HashRange(const std::vector<Column>& columns, int64_t begin, int64_t end, u
   }
 }
 
-std::vector<Column> ColumnsOf(const arrow::RecordBatch& batch, std::span<const int> columns,
-                              const HashOptions& options) {
+arrow::Result<std::vector<Column>> ColumnsOf(const arrow::RecordBatch& batch, std::span<const int> columns,
+                                             const HashOptions& options, const Context& context) {
   ArrayWords::DictionaryCache cache;
   std::vector<Column> prepared(columns.size());
   for (size_t i = 0; i < columns.size(); ++i) {
-    prepared[i].chunks.emplace_back(*batch.column_data(columns[i]), options, &cache);
+    ARROW_ASSIGN_OR_RAISE(auto words, ArrayWords::Make(*batch.column_data(columns[i]), options, &cache, context.pool));
+    prepared[i].chunks.push_back(std::move(words));
     prepared[i].starts = {0, batch.num_rows()};
   }
   return prepared;
@@ -344,16 +353,17 @@ std::vector<Column> ColumnsOf(const arrow::RecordBatch& batch, std::span<const i
 }  // namespace
 
 arrow::Status HashRows(const arrow::RecordBatch& batch, std::span<const int> columns, const HashOptions& options,
-                       uint64_t* out) {
+                       const Context& context, uint64_t* out) {
   ARROW_RETURN_NOT_OK(CheckKeyTypes(*batch.schema(), columns, "hash"));
-  HashRange(ColumnsOf(batch, columns, options), 0, batch.num_rows(), out);
+  ARROW_ASSIGN_OR_RAISE(const auto prepared, ColumnsOf(batch, columns, options, context));
+  HashRange(prepared, 0, batch.num_rows(), out);
   return arrow::Status::OK();
 }
 
 arrow::Status OwnersOfRows(const arrow::RecordBatch& batch, std::span<const int> columns, const HashOptions& options,
-                           uint32_t parts, uint32_t* out) {
+                           uint32_t parts, const Context& context, uint32_t* out) {
   ARROW_RETURN_NOT_OK(CheckKeyTypes(*batch.schema(), columns, "hash"));
-  const std::vector<Column> prepared = ColumnsOf(batch, columns, options);
+  ARROW_ASSIGN_OR_RAISE(const auto prepared, ColumnsOf(batch, columns, options, context));
   uint64_t hashes[kBlockRows];
   for (int64_t begin = 0; begin < batch.num_rows(); begin += kBlockRows) {
     const int64_t count = std::min(kBlockRows, batch.num_rows() - begin);
@@ -374,7 +384,8 @@ arrow::Status HashRows(const arrow::Table& table, std::span<const int> columns, 
     int64_t start = 0;
     for (const auto& chunk : table.column(columns[i])->chunks()) {
       if (chunk->length() == 0) continue;
-      prepared[i].chunks.emplace_back(*chunk->data(), options, &cache);
+      ARROW_ASSIGN_OR_RAISE(auto words, ArrayWords::Make(*chunk->data(), options, &cache, context.pool));
+      prepared[i].chunks.push_back(std::move(words));
       prepared[i].starts.push_back(start);
       start += chunk->length();
     }

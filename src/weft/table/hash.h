@@ -23,9 +23,9 @@ struct HashOptions {
 /// value, so -0.0 hashes as 0.0, strings as their bytes whatever their offset width, a dictionary as what it stands
 /// for; a null as a value of its own. All bits are well mixed, so callers may take any of them; by agreement the
 /// rank of a row is RankOfHash (upper bits), and kernels partition by the lower ones.
-/// Status::TypeError for a type that cannot be a key (see CheckKeyTypes).
+/// On the calling thread. Status::TypeError for a type that cannot be a key (see CheckKeyTypes).
 arrow::Status HashRows(const arrow::RecordBatch& batch, std::span<const int> columns, const HashOptions& options,
-                       uint64_t* out);
+                       const Context& context, uint64_t* out);
 
 /// The same for a chunked table, in row order, on up to context.threads threads.
 arrow::Status HashRows(const arrow::Table& table, std::span<const int> columns, const HashOptions& options,
@@ -39,6 +39,6 @@ inline uint32_t RankOfHash(uint64_t hash, uint32_t parts) {
 /// Writes RankOfHash of each row's hash, for `parts` parts, to `out` (num_rows entries), without the hashes being kept.
 /// Errors as HashRows has.
 arrow::Status OwnersOfRows(const arrow::RecordBatch& batch, std::span<const int> columns, const HashOptions& options,
-                           uint32_t parts, uint32_t* out);
+                           uint32_t parts, const Context& context, uint32_t* out);
 
 }  // namespace weft::table
