@@ -10,6 +10,7 @@ from weft.arguments import check_limit, choose_env, find, find_all, place, refus
 from weft.computed import ABSENT, Operators, replacements
 from weft.expression import Expression, col, expression_of
 from weft.frame_operators import FrameOperators
+from weft.numpy_functions import check_extra
 from weft.operands import Operands, is_listed
 from weft.rows import Columns, Rows
 
@@ -101,9 +102,10 @@ class Elementwise(FrameOperators):
 
         return self._project_each(kind, make, operands)
 
-    def round(self, decimals: Any = 0) -> Self:
+    def round(self, decimals: Any = 0, **extra: Any) -> Self:
         """Numbers to so many digits behind the point, halves to the even one: for all columns or by a dict. Other
         columns stay."""
+        check_extra("round", extra)
         from weft.dtypes import dense, family
 
         if not isinstance(decimals, Mapping):

@@ -64,7 +64,7 @@ class Expression(Computed):
 
 def lowering(table: _core.Table | None) -> Lowering:
     """Lowers expressions over the columns of `table`; it has every rule."""
-    from weft import arithmetic, casting, datetime_rules, string_rules  # noqa: F401
+    from weft import arithmetic, casting, datetime_rules, mathematics, string_rules  # noqa: F401
     from weft.lowering import Lowering
 
     return Lowering(table)

@@ -11,9 +11,10 @@ from weft.arguments import find, one_of, refuse
 from weft.frame import DataFrame
 from weft.groupby_functions import run_functions
 from weft.groupby_keys import Keys
+from weft.numpy_functions import reduction_of
 from weft.series import Series
 
-__all__ = ["Aggregates", "Result"]
+__all__ = ["Aggregates", "Item", "Result"]
 
 Result = TypeVar("Result")
 Interpolation = Literal["linear", "lower", "higher", "nearest", "midpoint"]
@@ -346,6 +347,8 @@ class Aggregates(Groups[Result]):
                     for name, one in named
                 ]
             )
+        if reduction_of(func) is not None and not args and not kwargs:
+            return self._give(self._run([self._item(func, i, self._name(i)) for i in self._columns]))
         if callable(func):
             bound = func if not args and not kwargs else lambda values: func(values, *args, **kwargs)
             return self._give(self._run([Item(bound, i, self._name(i)) for i in self._columns]))
@@ -364,6 +367,9 @@ class Aggregates(Groups[Result]):
         raise ValueError(f"{self._keys.where}groupby.agg: {shown} is no function; there are {', '.join(FUNCTIONS)}")
 
     def _item(self, function: Any, position: int, name: str) -> Item:
+        numpys = reduction_of(function)
+        if numpys is not None:
+            return Item(numpys[0], position, name, **numpys[1])
         if callable(function):
             return Item(function, position, name)
         known = self._function(function)

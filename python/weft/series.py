@@ -118,9 +118,6 @@ class Series(SeriesReshaping, SeriesReductions):
         values: numpy.ndarray[Any, Any] = self.to_pandas().to_numpy(dtype=dtype, copy=copy, **more)
         return values
 
-    #: NumPy leaves ``array * series`` to the Series.
-    __array_ufunc__ = None
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray[Any, Any]:
         """As `to_numpy`; with ``copy=False`` a ValueError where that takes a copy."""
         return tensors.view(self._frame, dtype) if copy is False else self.to_numpy(dtype=dtype, copy=bool(copy))
