@@ -54,7 +54,7 @@ class ElementwiseSeries(Computed):
         return self._of(operands.project([self.name], [make(col(self.name), *expressions)]))
 
     def _apply(self, kind: builtins.str, *others: Any, detail: Any = None) -> Self:
-        return self._evaluate(kind, others, lambda *arguments: Expression(kind, arguments, detail))
+        return self._evaluate(_called(kind, detail), others, lambda *given: Expression(kind, given, detail))
 
     def _applied_to(self, kind: builtins.str, first: Any) -> Self:
         return self._evaluate(kind, (first,), lambda own, other: Expression(kind, (other, own)))
@@ -148,6 +148,13 @@ class ElementwiseSeries(Computed):
     ) -> Self:
         """The next value there is in place of missing ones, as `ffill`."""
         return self._of(self._frame.bfill(axis=axis, inplace=inplace, limit=limit, limit_area=limit_area))
+
+
+def _called(kind: builtins.str, detail: Any) -> builtins.str:
+    """How errors call an operation: by the method's name."""
+    if kind == "lookup":
+        return str(detail[1])
+    return "fillna" if kind == "fill" else str(detail[0]) if kind == "filled" else kind
 
 
 def called_with(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], Any]:

@@ -172,6 +172,34 @@ def test_replace(servers, data):
     same_as_pandas(data, servers, code, [table], pandas=codes[code])
 
 
+@given(data=st.data())
+def test_missing_values_of_pandas(servers, data):
+    moments = pa.array([0, None, 86_400_000_000], pa.timestamp("us"))
+    table = pa.table({"x": [1.5, None, 3.0], "s": ["u", None, "w"], "m": moments})
+    codes = [
+        "df.x.replace(1.5, pd.NA)",
+        "df.s.replace({'u': pd.NA, 'w': 'z'})",
+        "df.s.replace(pd.NA, 'z')",
+        "df.m.replace(pd.Timestamp(0), pd.NaT)",
+        "df.m.replace({pd.Timestamp(0): pd.Timestamp('2000-01-01')})",
+        "df.replace('u', pd.NA)",
+        "df.s.where(df.s == 'u', pd.NA)",
+        "df.x.mask(df.x > 2, pd.NA)",
+        "df.m.where(df.m > pd.Timestamp(0), pd.NaT)",
+        "df.assign(z=pd.NA)",
+        "df.assign(z=pd.NaT)",
+        "df.m == pd.NaT",
+    ]
+    same_as_pandas(data, servers, data.draw(st.sampled_from(codes)), [table])
+
+
+def test_comparison_with_a_missing_value_of_pandas():
+    """As with any other missing value here; pandas 3 has a missing answer."""
+    column = weft.Series([1, None, 3])
+    assert (column == pd.NA).to_list() == [False] * 3 and (column != pd.NA).to_list() == [True] * 3
+    assert (column + pd.NA).to_list() == [None] * 3 and column.fillna(pd.NA).to_list() == [1, None, 3]
+
+
 @covers("DataFrame.where", cond="same", other="same", axis="same", inplace="refused", level="refused")
 @covers("DataFrame.mask", cond="same", other="same", axis="same", inplace="refused", level="refused")
 @covers("DataFrame.clip", lower="same", upper="same", axis="refused", inplace="refused")
