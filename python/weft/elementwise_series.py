@@ -90,6 +90,8 @@ class ElementwiseSeries(Computed):
     def _map_function(self, func: Any, na_action: builtins.str | None) -> Self:
         if isinstance(func, ElementwiseSeries):
             return self._apply("lookup", detail=(_pairs_of(self, func), "map", False))
+        if type(func).__module__.partition(".")[0] == "pandas" and hasattr(func, "to_dict"):
+            return self.map(func.to_dict(), "ignore" if na_action == "ignore" else None)
         if not callable(func):
             raise TypeError(f"map takes a function, a dict or a Series, not {type(func).__name__}")
         values = python_values(self._frame.reset_index(drop=True).to_arrow().column(0))

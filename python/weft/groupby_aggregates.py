@@ -55,6 +55,10 @@ class Groups(Generic[Result]):
         self._columns = everything if selected is None else selected
         self._selected = selected is not None
 
+    def __repr__(self) -> str:
+        columns = ", ".join(map(self._name, self._columns[:10])) + (" ..." if len(self._columns) > 10 else "")
+        return f"<{type(self).__name__} by {', '.join(self._keys.names)} of {columns}>"
+
     @abstractmethod
     def _give(self, made: DataFrame) -> Result:
         """A result in the form that the caller expects."""

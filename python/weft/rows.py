@@ -154,6 +154,12 @@ class Rows:
         """Names of the columns that are no index."""
         return self._table.column_names[len(self._index) :]
 
+    @columns.setter
+    def columns(self, names: Sequence[str]) -> None:
+        if isinstance(names, str | bytes):
+            raise TypeError(f"{place(self._env)}df.columns = {names!r}: it takes a list of all names")
+        self._become(self._same.set_axis(list(names), axis=1))
+
     @property
     def schema(self) -> pa.Schema:
         """Arrow names and types of all columns, the index first."""
