@@ -220,12 +220,17 @@ class Rows:
         return self.columns
 
     def __repr__(self) -> str:
-        return self._text(self._table, 10, self._footer())
+        return self._text(self._table, self._shown_rows(), self._footer())
 
     def _repr_html_(self) -> str:
         from weft.display import html_table
 
-        return html_table(*self._ends(self._table, 10), self._table.num_rows, len(self._index), self._footer())
+        ends = self._ends(self._table, self._shown_rows())
+        return html_table(*ends, self._table.num_rows, len(self._index), self._footer())
+
+    def _shown_rows(self) -> int:
+        """As pandas: all up to 60, else 10."""
+        return 60 if self._table.num_rows <= 60 else 10
 
     def _footer(self) -> str:
         whole = "" if self._env is None else f", part of rank {self._env.rank} of {self._env.world_size}"
