@@ -275,14 +275,19 @@ class Elementwise(FrameOperators):
     def astype(self, dtype: Any, copy: Any = ABSENT, errors: Literal["raise"] = "raise") -> Self:
         """The columns as another type, all or by a dict of column to type, as `Series.astype`."""
         refuse("astype", copy=(copy, ABSENT, "frames do not change, so nothing needs a copy"))
-        if not isinstance(dtype, Mapping):
-            return self._project_each("astype", lambda _, name, __: col(name).astype(dtype, errors=errors))
-        for name in dtype:
-            find(self, name, "astype", index_too=False)
-        return self._project_each(
-            "astype",
-            lambda _, name, __: col(name).astype(dtype[name], errors=errors) if name in dtype else col(name),
-        )
+        if isinstance(dtype, Mapping):
+            for name in dtype:
+                find(self, name, "astype", index_too=False)
+        wanted = dtype if isinstance(dtype, Mapping) else dict.fromkeys(self.columns, dtype)
+        try:
+            return self._project_each(
+                "astype",
+                lambda _, name, __: col(name).astype(wanted[name], errors=errors) if name in wanted else col(name),
+            )
+        except ValueError as problem:
+            from weft.casting import cast_error
+
+            raise cast_error(problem) from None
 
     # -- functions -----------------------------------------------------------------------------------------------
 

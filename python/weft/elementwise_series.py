@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from weft.agreement import columns_of
 from weft.arguments import check_limit, choose_env, place, refuse
-from weft.computed import Computed
+from weft.computed import ABSENT, Computed
 from weft.expression import Expression, col
 from weft.operands import Operands
 
@@ -61,6 +61,15 @@ class ElementwiseSeries(Computed):
 
     def __bool__(self) -> bool:
         raise ValueError("the truth value of a Series is ambiguous: use & | ~ for and, or, not")
+
+    def astype(self, dtype: Any, copy: Any = ABSENT, errors: Literal["raise"] = "raise") -> Self:
+        """The values as another type; see `Computed.astype`."""
+        try:
+            return super().astype(dtype, copy, errors)
+        except ValueError as problem:
+            from weft.casting import cast_error
+
+            raise cast_error(problem) from None
 
     # -- functions -----------------------------------------------------------------------------------------------
 
