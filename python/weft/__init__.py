@@ -35,6 +35,7 @@ from weft.parquet import read_parquet
 from weft.pivoting import crosstab
 from weft.series import Series
 from weft.submitting import submit
+from weft.to_numbers import to_numeric
 
 __version__ = _core.__version__
 
@@ -72,4 +73,5 @@ __all__ = [
     "read_json",
     "read_parquet",
     "submit",
+    "to_numeric",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weft.arguments import find, place
+from weft.numpy_functions import reduction_of
 from weft.reducing import reduce_many, small_frame
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ def _wanted_list(frame: DataFrame, functions: Sequence[Any]) -> list[Wanted]:
 
 
 def _wanted(frame: DataFrame, function: Any) -> Wanted:
+    known = reduction_of(function)
+    if known is not None:
+        method, arguments = known
+        label = function.__name__
+        return label, (lambda series: getattr(series, method)(**arguments)) if arguments else method
     if callable(function):
         if frame.env is not None:
             raise ValueError(
@@ -73,8 +79,8 @@ def _wanted(frame: DataFrame, function: Any) -> Wanted:
         return function, function
     if not isinstance(function, str):
         raise TypeError(f"{place(frame.env)}agg: a function is a name or callable, not {type(function).__name__}")
-    known = ", ".join([*TOGETHER, *ALONE])
-    raise ValueError(f"{place(frame.env)}agg: {function!r} is no function; there are {known}")
+    names = ", ".join([*TOGETHER, *ALONE])
+    raise ValueError(f"{place(frame.env)}agg: {function!r} is no function; there are {names}")
 
 
 def _evaluate(frame: DataFrame, plan: Mapping[str, Sequence[Wanted]]) -> dict[str, list[Any]]:

@@ -75,12 +75,17 @@ def _to_arrow(data: Any, columns: Sequence[str] | None) -> pa.Table:
 
     try:
         if isinstance(data, Mapping):
+            if columns and not data:
+                # Names alone.
+                return pa.table({name: pa.nulls(0) for name in columns})
             return _pick(_from_dict(data), columns)
         pandas = sys.modules.get("pandas")
         if pandas is not None and isinstance(data, pandas.DataFrame):
             return _pick(_from_pandas(data), columns)
         if pandas is not None and isinstance(data, pandas.Series):
             return _from_pandas(data.to_frame("0" if data.name is None else data.name))
+        if pandas is not None and isinstance(data, pandas.Index | pandas.api.extensions.ExtensionArray):
+            return _from_pandas(pandas.Series(data).to_frame(columns[0] if columns else "0"))
         numpy = sys.modules.get("numpy")
         if numpy is not None and isinstance(data, numpy.ndarray):
             return _from_numpy(data, columns)
@@ -297,6 +302,8 @@ def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
 
     types = pa.types
     if isinstance(type, pa.BaseExtensionType):
+        if type.extension_name == "pandas.period":
+            raise TypeError("periods are not taken; make them timestamps first, .dt.to_timestamp(), or text")
         return _plain_type(type.storage_type, big)
     if types.is_string_view(type):
         return pa.large_string() if big else pa.string()
@@ -342,7 +349,10 @@ def _tell_of_order(name: str, column: pa.ChunkedArray) -> None:
 def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     import pyarrow as pa
 
-    target = _plain_type(column.type, column.nbytes > 2**31 - 1)
+    try:
+        target = _plain_type(column.type, column.nbytes > 2**31 - 1)
+    except TypeError as problem:
+        raise TypeError(f"weft.DataFrame: column {field.name!r}: {problem}") from None
     if target == column.type:
         return column
     try:

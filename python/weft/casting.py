@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pyarrow as pa
 
 from weft.dtypes import family
@@ -47,6 +49,23 @@ def _astype(low: Lowering, terms: tuple[Term, ...], type: pa.DataType) -> Term:
     return made
 
 
+#: An error of the kernel that casts: the rank's name, the column, the type, the cause.
+_FAILED = re.compile(r"(rank \d+: )?project: (?:\w+\()+(.*?)[,)].*?to_type=(.*?), allow_.*?\}\)*: (.*)", re.DOTALL)
+
+
+def cast_error(problem: ValueError) -> ValueError:
+    """The error of a value that does not fit, in a user's words."""
+    found = _FAILED.fullmatch(str(problem))
+    if found is None:
+        return problem
+    rank, column, type, cause = found.groups()
+    value = re.fullmatch(r"Failed to parse string: ('.*') as a scalar of type .*", cause, re.DOTALL)
+    told = f"{value[1]} is no {type}" if value else cause[:1].lower() + cause[1:]
+    number = any(word in type for word in ("int", "double", "float"))
+    way = "; weft.to_numeric(series, errors='coerce') makes it missing" if value and number else ""
+    return ValueError(f"{rank or ''}astype: column {column!r}: {told}{way}")
+
+
 def _without_nan(low: Lowering, term: Term) -> Term:
     return low.choose(low.is_missing(term), low.null(term.type), term)
 
@@ -71,6 +90,8 @@ def _to_bool(low: Lowering, term: Term) -> Term:
 
 
 def _to_number(low: Lowering, term: Term, type: pa.DataType) -> Term | None:
+    import pyarrow.compute as pc
+
     source, target = term.family, family(type)
     if source in ("moment", "span"):
         return low.cast(term, type) if type == pa.int64() else None
@@ -82,6 +103,12 @@ def _to_number(low: Lowering, term: Term, type: pa.DataType) -> Term | None:
         if target == "int":
             number = low.call("trunc", _without_nan(low, number), type=number.type)
         return low.cast(number, type, fallible=target != "float")
+    if source == "text":
+        # As Python reads numbers: blanks around them, and a plus before them, count for nothing.
+        term = low.call("utf8_trim_whitespace", term, type=term.type)
+        if target == "int":
+            plus = pc.ReplaceSubstringOptions(r"^\+(\d)", r"\1")
+            term = low.call("replace_substring_regex", term, options=plus, type=term.type)
     return low.cast(term, type, truncate=source == "decimal", fallible=source == "text" or target != "float")
 
 

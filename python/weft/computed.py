@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from weft.arguments import refuse
+from weft.numpy_functions import check_extra
 
 if TYPE_CHECKING:
     from weft.datetimes import Datetimes
@@ -40,6 +41,12 @@ class Operators:
     def _applied_to(self, kind: builtins.str, first: Any) -> Self:
         """The operation `kind` of `first` and this."""
         raise NotImplementedError
+
+    def __array_ufunc__(self, ufunc: Any, method: builtins.str, /, *inputs: Any, **options: Any) -> Any:
+        """NumPy's functions, ``np.sqrt(self)``, and its operators, ``array * self``, are computed here."""
+        from weft.numpy_functions import apply_ufunc
+
+        return apply_ufunc(self, ufunc, method, inputs, options)
 
     # -- operators -----------------------------------------------------------------------------------------------
 
@@ -179,8 +186,11 @@ class Operators:
     def _called(self, value: Any) -> Any:
         return value(self) if callable(value) and not isinstance(value, Operators) else value
 
-    def clip(self, lower: Any = None, upper: Any = None, *, axis: Any = None, inplace: bool = False) -> Self:
+    def clip(
+        self, lower: Any = None, upper: Any = None, *, axis: Any = None, inplace: bool = False, **extra: Any
+    ) -> Self:
         """No less than `lower`, no more than `upper`; a bound that is missing does not bind."""
+        check_extra("clip", extra)
         refuse("clip", inplace=(inplace, False, _UNCHANGING), axis=(axis, None, "rows go by position"))
         return self._apply("clip", lower, upper)
 
@@ -193,8 +203,9 @@ class Computed(Operators):
     def __round__(self, decimals: int | None = None) -> Self:
         return self.round(0 if decimals is None else decimals)
 
-    def round(self, decimals: int = 0) -> Self:
+    def round(self, decimals: int = 0, **extra: Any) -> Self:
         """To so many digits behind the point, halves to the even one; before it where `decimals` is negative."""
+        check_extra("round", extra)
         if isinstance(decimals, bool) or not hasattr(decimals, "__index__"):
             raise TypeError(f"round: decimals={decimals!r} is no integer")
         return self._apply("round", detail=int(decimals))

@@ -98,6 +98,28 @@ def _encoding(encoding: str | None, where: str) -> str:
         raise ValueError(f"{where}: encoding={encoding!r} is unknown") from None
 
 
+def _read(
+    sources: Sources, columns: list[str], filter: _core.Expression | None, options: _core.CsvOptions, where: str
+) -> _core.Table:
+    """The table; a name in the header that is not UTF-8, which neither Python's texts nor an error can hold, is a
+    ValueError."""
+    try:
+        table = _core.read_csv(
+            sources.paths, sources.session, own=sources.own, columns=columns, filter=filter, options=options
+        )
+        if table.column_names:
+            return table
+    except (RuntimeError, UnicodeDecodeError) as problem:
+        if isinstance(problem, RuntimeError) and "conversion error" not in str(problem):
+            raise
+        paths = sources.paths
+        files = ", ".join(map(repr, paths[:3])) + (f" and {len(paths) - 3} more" if len(paths) > 3 else "")
+        raise ValueError(
+            f"{where}: file {files}: names in the header are not UTF-8; give its encoding=, such as 'latin-1'"
+        ) from None
+    return table
+
+
 def _split_names(columns: Any, name: str, where: str) -> tuple[list[str], list[int]]:
     """Columns named by text and those named by position; all of one kind."""
     if isinstance(columns, str) or callable(columns) or not hasattr(columns, "__iter__"):
@@ -312,14 +334,7 @@ def read_csv(
     options.compression = compression or "none"
     options.encoding = _encoding(encoding, where)
     options.split_bytes = int(split_bytes)
-    table = _core.read_csv(
-        sources.paths,
-        sources.session,
-        own=sources.own,
-        columns=chosen,
-        filter=lower_filter(filters, "read_csv", place(sources.env)),
-        options=options,
-    )
+    table = _read(sources, chosen, lower_filter(filters, "read_csv", place(sources.env)), options, where)
     frame = DataFrame._wrap(table.with_metadata([], []), sources.env)
     if not index:
         return frame

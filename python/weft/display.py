@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import html
+import math
 import shutil
 import unicodedata
 from typing import TYPE_CHECKING, Any
+
+from weft.arrow_input import is_unnamed_index
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,12 +20,34 @@ CELL = 32
 HTML_COLUMNS = 20
 
 
+def _floats(values: list[Any]) -> list[Any]:
+    """The floats of a column as texts, as pandas shows them: six digits behind the point less the zeros that all end
+    in, or with an exponent where some are very small, or large and long."""
+    finite = [value for value in values if isinstance(value, float) and math.isfinite(value)]
+    fixed = [f"{value:.6f}" for value in finite]
+    while fixed and all(text.endswith("0") and text[-2] != "." for text in fixed):
+        fixed = [text[:-1] for text in fixed]
+    sizes = [abs(value) for value in finite]
+    long = max(map(len, fixed), default=0) > 12 and max(sizes) > 1e6
+    if long or any(0 < size < 1e-6 for size in sizes):
+        fixed = [f"{value:.6e}" for value in finite]
+    texts = iter(fixed)
+    return [
+        (next(texts) if math.isfinite(value) else str(value)) if isinstance(value, float) else value for value in values
+    ]
+
+
 def _cell(value: Any, width: int = CELL) -> str:
     if value is None:
         return "<NA>"
-    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    text = str(value)
     text = "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _header(name: str) -> str:
+    """A column's name; empty for an index without one."""
+    return "" if is_unnamed_index(name) else _cell(name)
 
 
 def _columns_on_screen(text: str) -> int:
@@ -37,11 +62,10 @@ def _pad(text: str, width: int, left: bool) -> str:
 
 
 def _cells(head: pa.Table, tail: pa.Table | None, position: int) -> list[str]:
-    cells = [_cell(value) for value in head.column(position).to_pylist()]
-    if tail is not None:
-        cells.append("...")
-        cells.extend(_cell(value) for value in tail.column(position).to_pylist())
-    return cells
+    of_head = head.column(position).to_pylist()
+    values = of_head if tail is None else [*of_head, *tail.column(position).to_pylist()]
+    cells = [_cell(value) for value in _floats(values)]
+    return cells if tail is None else [*cells[: len(of_head)], "...", *cells[len(of_head) :]]
 
 
 def _middle_left_out(widths: list[int], room: int) -> tuple[int, int]:
@@ -67,7 +91,7 @@ def format_table(head: pa.Table, tail: pa.Table | None, rows: int, footer: str, 
     columns: list[list[str]] = []
     left: list[bool] = []
     for position, name in enumerate(head.column_names):
-        columns.append([_cell(name), *_cells(head, tail, position)])
+        columns.append([_header(name), *_cells(head, tail, position)])
         kind = str(head.schema.field(position).type)
         left.append("string" in kind or "binary" in kind or "dictionary" in kind)
     if not columns:
@@ -92,7 +116,7 @@ def html_table(head: pa.Table, tail: pa.Table | None, rows: int, index: int, foo
         keep = slice(HTML_COLUMNS // 2, len(names) - HTML_COLUMNS // 2)
         names[keep], columns[keep] = ["..."], [["..."] * len(columns[0])]
     lines = ['<div><table border="1" class="dataframe">', "<thead><tr>"]
-    lines += [f"<th>{html.escape(_cell(name))}</th>" for name in names]
+    lines += [f"<th>{html.escape(_header(name))}</th>" for name in names]
     lines.append("</tr></thead><tbody>")
     for row in zip(*columns, strict=True):
         tags = ["th" if i < index else "td" for i in range(len(row))]

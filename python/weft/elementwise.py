@@ -10,6 +10,7 @@ from weft.arguments import check_limit, choose_env, find, find_all, place, refus
 from weft.computed import ABSENT, Operators, replacements
 from weft.expression import Expression, col, expression_of
 from weft.frame_operators import FrameOperators
+from weft.numpy_functions import check_extra
 from weft.operands import Operands, is_listed
 from weft.rows import Columns, Rows
 
@@ -72,6 +73,10 @@ class Elementwise(FrameOperators):
                     "axis=0 (df.add(series, axis=0)), or compute df[...] column by column"
                 )
             return [operands.expression(other)] * len(names)
+        labels: Any = getattr(other, "index", None)
+        if hasattr(labels, "dtype") and axis in (1, "columns") and sorted(map(str, labels)) == sorted(names):
+            # A Series of pandas by column.
+            return self._by_name(dict(zip(map(str, labels), other, strict=True)), where)
         if is_listed(other):
             if axis in (0, "index"):
                 return [operands.expression(other)] * len(names)
@@ -81,8 +86,19 @@ class Elementwise(FrameOperators):
                 )
             return [expression_of(value) for value in other]
         if isinstance(other, Mapping):
-            raise TypeError(f"{where}: a dict is no operand")
+            return self._by_name(other, where)
         return [expression_of(other)] * len(names)
+
+    def _by_name(self, other: Mapping[Any, Any], where: str) -> list[Expression]:
+        """Constants by column, as reductions give them."""
+        names = self.columns
+        if sorted(map(str, other)) != sorted(names):
+            raise ValueError(
+                f"{where}: the dict is of the columns {list(other)}, the frame of {names}; take those of both first, "
+                "df[list(values)]"
+            )
+        values = {str(name): value for name, value in other.items()}
+        return [expression_of(values[name]) for name in names]
 
     def _named(
         self, kind: str, other: Any, axis: Any, level: Any, fill_value: Any = None, swapped: bool = False
@@ -101,9 +117,10 @@ class Elementwise(FrameOperators):
 
         return self._project_each(kind, make, operands)
 
-    def round(self, decimals: Any = 0) -> Self:
+    def round(self, decimals: Any = 0, **extra: Any) -> Self:
         """Numbers to so many digits behind the point, halves to the even one: for all columns or by a dict. Other
         columns stay."""
+        check_extra("round", extra)
         from weft.dtypes import dense, family
 
         if not isinstance(decimals, Mapping):
@@ -149,6 +166,20 @@ class Elementwise(FrameOperators):
             lambda _, name, number: Expression(kind, (col(name), conditions[number], others[number])),
             operands,
         )
+
+    def _put(self, name: str, condition: Any, value: Any) -> DataFrame:
+        """The frame with `value` in a column where the condition is true; a new column is missing elsewhere. Not for
+        users."""
+        operands = Operands(self, "loc")
+        if is_listed(value) and not isinstance(value, Operators):
+            raise ValueError(
+                f"{place(self.env)}loc[...] = value: a list is not taken; give a constant, or a Series of all rows"
+            )
+        chosen, new = operands.expression(condition), operands.expression(value)
+        made: dict[str, Expression] = {other: col(other) for other in self.columns}
+        old = made.get(name, expression_of(None))
+        made[name] = Expression("mask", (old, chosen, new))
+        return operands.project(list(made), list(made.values()))
 
     def fillna(self, value: Any, *, axis: Any = None, inplace: bool = False, limit: int | None = None) -> Self:
         """`value` where there is none: a constant, a dict of column to constant, or a frame of the same columns and
@@ -244,14 +275,19 @@ class Elementwise(FrameOperators):
     def astype(self, dtype: Any, copy: Any = ABSENT, errors: Literal["raise"] = "raise") -> Self:
         """The columns as another type, all or by a dict of column to type, as `Series.astype`."""
         refuse("astype", copy=(copy, ABSENT, "frames do not change, so nothing needs a copy"))
-        if not isinstance(dtype, Mapping):
-            return self._project_each("astype", lambda _, name, __: col(name).astype(dtype, errors=errors))
-        for name in dtype:
-            find(self, name, "astype", index_too=False)
-        return self._project_each(
-            "astype",
-            lambda _, name, __: col(name).astype(dtype[name], errors=errors) if name in dtype else col(name),
-        )
+        if isinstance(dtype, Mapping):
+            for name in dtype:
+                find(self, name, "astype", index_too=False)
+        wanted = dtype if isinstance(dtype, Mapping) else dict.fromkeys(self.columns, dtype)
+        try:
+            return self._project_each(
+                "astype",
+                lambda _, name, __: col(name).astype(wanted[name], errors=errors) if name in wanted else col(name),
+            )
+        except ValueError as problem:
+            from weft.casting import cast_error
+
+            raise cast_error(problem) from None
 
     # -- functions -----------------------------------------------------------------------------------------------
 

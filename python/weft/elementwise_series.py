@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from weft.agreement import columns_of
 from weft.arguments import check_limit, choose_env, place, refuse
-from weft.computed import Computed
+from weft.computed import ABSENT, Computed
 from weft.expression import Expression, col
 from weft.operands import Operands
 
@@ -54,13 +54,22 @@ class ElementwiseSeries(Computed):
         return self._of(operands.project([self.name], [make(col(self.name), *expressions)]))
 
     def _apply(self, kind: builtins.str, *others: Any, detail: Any = None) -> Self:
-        return self._evaluate(kind, others, lambda *arguments: Expression(kind, arguments, detail))
+        return self._evaluate(_called(kind, detail), others, lambda *given: Expression(kind, given, detail))
 
     def _applied_to(self, kind: builtins.str, first: Any) -> Self:
         return self._evaluate(kind, (first,), lambda own, other: Expression(kind, (other, own)))
 
     def __bool__(self) -> bool:
         raise ValueError("the truth value of a Series is ambiguous: use & | ~ for and, or, not")
+
+    def astype(self, dtype: Any, copy: Any = ABSENT, errors: Literal["raise"] = "raise") -> Self:
+        """The values as another type; see `Computed.astype`."""
+        try:
+            return super().astype(dtype, copy, errors)
+        except ValueError as problem:
+            from weft.casting import cast_error
+
+            raise cast_error(problem) from None
 
     # -- functions -----------------------------------------------------------------------------------------------
 
@@ -90,6 +99,8 @@ class ElementwiseSeries(Computed):
     def _map_function(self, func: Any, na_action: builtins.str | None) -> Self:
         if isinstance(func, ElementwiseSeries):
             return self._apply("lookup", detail=(_pairs_of(self, func), "map", False))
+        if type(func).__module__.partition(".")[0] == "pandas" and hasattr(func, "to_dict"):
+            return self.map(func.to_dict(), "ignore" if na_action == "ignore" else None)
         if not callable(func):
             raise TypeError(f"map takes a function, a dict or a Series, not {type(func).__name__}")
         values = python_values(self._frame.reset_index(drop=True).to_arrow().column(0))
@@ -148,6 +159,13 @@ class ElementwiseSeries(Computed):
     ) -> Self:
         """The next value there is in place of missing ones, as `ffill`."""
         return self._of(self._frame.bfill(axis=axis, inplace=inplace, limit=limit, limit_area=limit_area))
+
+
+def _called(kind: builtins.str, detail: Any) -> builtins.str:
+    """How errors call an operation: by the method's name."""
+    if kind == "lookup":
+        return str(detail[1])
+    return "fillna" if kind == "fill" else str(detail[0]) if kind == "filled" else kind
 
 
 def called_with(function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Callable[[Any], Any]:

@@ -64,7 +64,7 @@ class Expression(Computed):
 
 def lowering(table: _core.Table | None) -> Lowering:
     """Lowers expressions over the columns of `table`; it has every rule."""
-    from weft import arithmetic, casting, datetime_rules, string_rules  # noqa: F401
+    from weft import arithmetic, casting, datetime_rules, mathematics, string_rules  # noqa: F401
     from weft.lowering import Lowering
 
     return Lowering(table)
@@ -104,6 +104,8 @@ def lit(value: Any) -> Expression:
         hasattr(value, "__len__") and not isinstance(value, str | bytes)
     ):
         raise TypeError(f"a {type(value).__name__} cannot be a constant of an expression; for a list use isin")
+    if type(value).__name__ == "NAType":
+        value = None
     if hasattr(value, "asm8"):
         value = _scalar_of(value)
     if not isinstance(value, bool | int | float | str | type(None)):

@@ -11,8 +11,9 @@ __all__ = ["FrameOperators"]
 
 
 class FrameOperators(Naming, Operators):
-    """``df + other`` and the like by name. `other` is a constant, a list of one constant a column, a frame of the same
-    columns and rows, or, with ``axis=0``, a Series of the same rows."""
+    """``df + other`` and the like by name. `other` is a constant, a list of one constant a column, a dict of column to
+    constant (so ``df - df.mean()``), a frame of the same columns and rows, or, with ``axis=0``, a Series of the same
+    rows."""
 
     __slots__ = ()
 

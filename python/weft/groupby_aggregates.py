@@ -11,9 +11,10 @@ from weft.arguments import find, one_of, refuse
 from weft.frame import DataFrame
 from weft.groupby_functions import run_functions
 from weft.groupby_keys import Keys
+from weft.numpy_functions import reduction_of
 from weft.series import Series
 
-__all__ = ["Aggregates", "Result"]
+__all__ = ["Aggregates", "Item", "Result"]
 
 Result = TypeVar("Result")
 Interpolation = Literal["linear", "lower", "higher", "nearest", "midpoint"]
@@ -53,6 +54,10 @@ class Groups(Generic[Result]):
         everything = [i for i in range(hidden, keys.frame.table.num_columns) if i not in keys.positions]
         self._columns = everything if selected is None else selected
         self._selected = selected is not None
+
+    def __repr__(self) -> str:
+        columns = ", ".join(map(self._name, self._columns[:10])) + (" ..." if len(self._columns) > 10 else "")
+        return f"<{type(self).__name__} by {', '.join(self._keys.names)} of {columns}>"
 
     @abstractmethod
     def _give(self, made: DataFrame) -> Result:
@@ -346,6 +351,8 @@ class Aggregates(Groups[Result]):
                     for name, one in named
                 ]
             )
+        if reduction_of(func) is not None and not args and not kwargs:
+            return self._give(self._run([self._item(func, i, self._name(i)) for i in self._columns]))
         if callable(func):
             bound = func if not args and not kwargs else lambda values: func(values, *args, **kwargs)
             return self._give(self._run([Item(bound, i, self._name(i)) for i in self._columns]))
@@ -364,6 +371,9 @@ class Aggregates(Groups[Result]):
         raise ValueError(f"{self._keys.where}groupby.agg: {shown} is no function; there are {', '.join(FUNCTIONS)}")
 
     def _item(self, function: Any, position: int, name: str) -> Item:
+        numpys = reduction_of(function)
+        if numpys is not None:
+            return Item(numpys[0], position, name, **numpys[1])
         if callable(function):
             return Item(function, position, name)
         known = self._function(function)

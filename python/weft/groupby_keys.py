@@ -10,6 +10,7 @@ from weft.arguments import choose_env, find, place
 from weft.env import Env
 from weft.expression import Expression
 from weft.frame import DataFrame
+from weft.operands import Operands, is_listed
 from weft.series import Series
 
 __all__ = ["Keys"]
@@ -48,7 +49,10 @@ class Keys:
         else:
             self._take(by)
         if len(set(self.names)) != len(self.names):
-            raise ValueError(f"{self.where}groupby: a key is named twice in {self.names!r}")
+            raise ValueError(
+                f"{self.where}groupby: a key is named twice in {self.names!r}; name a Series anew, "
+                "df.t.dt.month.rename('month')"
+            )
 
     @property
     def where(self) -> str:
@@ -81,6 +85,8 @@ class Keys:
                     f"{self.where}groupby: a {'function' if callable(key) else 'dict'} of index labels is no key; give "
                     "a column, an expression of weft.col or a Series"
                 )
+            elif is_listed(key):
+                self._take_values(key)
             else:
                 self._add(find(self.frame, key, "groupby"))
 
@@ -108,6 +114,14 @@ class Keys:
         made = self.frame.select(key=key)
         number = sum(name.startswith("key") for name in self.names)
         self._hide(made.table.select([made.table.num_columns - 1]), f"key{number or ''}")
+
+    def _take_values(self, values: Any) -> None:
+        """A list or array of one key a row of this rank; pandas' Series by its name."""
+        operands = Operands(self.frame, "groupby")
+        number = sum(name.startswith("key") for name in self.names)
+        name = getattr(values, "name", None)
+        made = operands.project(["key"], [operands.expression(values)])
+        self._hide(made.table.select([made.table.num_columns - 1]), str(name) if name else f"key{number or ''}")
 
     def _take_series(self, key: Series) -> None:
         frame = key.to_frame()

@@ -9,8 +9,9 @@ from weft import _core
 from weft.arguments import one_of, refuse
 from weft.expression import Expression, col
 from weft.frame import DataFrame
-from weft.groupby_aggregates import Aggregates, Result
+from weft.groupby_aggregates import Aggregates, Item, Result
 from weft.groupby_functions import Gathered, agreed, one_type
+from weft.numpy_functions import reduction_of
 from weft.series import Series
 
 if TYPE_CHECKING:
@@ -330,6 +331,9 @@ class RowWise(Aggregates[Result]):
             engine=(engine, None, "Weft has one engine"),
             engine_kwargs=(engine_kwargs, None, "Weft has one engine"),
         )
+        if reduction_of(func) is not None and not args and not kwargs:
+            plan = [self._item(func, position, self._name(position)) for position in self._columns]
+            return self._beside(self._broadcast_table(plan))
         if callable(func):
             return self._transform_function(lambda values: func(values, *args, **kwargs))
         if func in TRANSFORMS:
@@ -342,16 +346,20 @@ class RowWise(Aggregates[Result]):
         plan = [self._item(known, position, self._name(position)) for position in self._columns]
         if known == "size":
             plan = plan[:1] or [self._item(known, -1, "size")]
-        table = _core.group_broadcast(
+        if known == "size" and not self._single:
+            return Series(keys.beside_index(self._broadcast_table(plan).rename(["size"])))  # type: ignore[return-value]
+        return self._beside(self._broadcast_table(plan))
+
+    def _broadcast_table(self, plan: list[Item]) -> _core.Table:
+        """What its group comes to, for each row."""
+        keys = self._keys
+        return _core.group_broadcast(
             keys.table,
             keys.session,
             keys=keys.positions,
             aggregations=[item.lowered() for item in plan],
             dropna=keys.dropna,
         )
-        if known == "size" and not self._single:
-            return Series(keys.beside_index(table.rename(["size"])))  # type: ignore[return-value]
-        return self._beside(table)
 
     def _transform_function(self, func: Callable[[Series], Any]) -> Result:
         import pyarrow as pa

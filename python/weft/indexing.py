@@ -31,6 +31,12 @@ def _is_mask(key: Any) -> bool:
     return bool(key) and isinstance(key, list | tuple) and all(isinstance(item, bool) for item in key)
 
 
+def _shown(key: Any) -> str:
+    """A key in an error: short."""
+    text = repr(key)
+    return text if len(text) <= 60 and "\n" not in text else f"a {type(key).__name__}"
+
+
 def by_columns(frame: Rows, operation: str, axis: int | str) -> bool:
     """Whether an axis is that of the columns."""
     if axis not in (0, 1, "index", "rows", "columns"):
@@ -47,9 +53,12 @@ class Indexing(Rows):
 
     def __getitem__(self, key: Any) -> Any:
         """``df["a"]`` is a `Series`, ``df[["a", "b"]]`` those columns, ``df[2:5]`` rows of the whole by position,
-        ``df[df.a > 1]`` and ``df[weft.col("a") > 1]`` the rows for which that is true."""
+        ``df[df.a > 1]`` and ``df[weft.col("a") > 1]`` the rows for which that is true, ``df[df > 1]`` what `where`
+        gives."""
         from weft.series import Series
 
+        if isinstance(key, Rows):
+            return self._same.where(key)
         if isinstance(key, Expression | Series) or (is_listed(key) and _is_mask(key)):
             return self.filter(key)
         if isinstance(key, slice):
@@ -59,7 +68,13 @@ class Indexing(Rows):
             return Series(self._keep([position]))
         if isinstance(key, list):
             return self._keep([find(self, item, "df[...]", index_too=False) for item in key])
-        raise KeyError(f"df[...]: {key!r} is no column name, list of names, slice of rows or expression")
+        if isinstance(key, int) and str(key) in self.columns:
+            # A number that a dict or an array named it by.
+            return self[str(key)]
+        raise KeyError(
+            f"{place(self._env)}df[...]: {_shown(key)} is no column name, list of names, slice of rows or condition; "
+            "columns are named by texts, rows by place are df.iloc[...], by label df.loc[...]"
+        )
 
     def _keep(self, positions: Sequence[int]) -> DataFrame:
         if len(set(positions)) != len(positions):
@@ -87,11 +102,17 @@ class Indexing(Rows):
         return self._project(names, expressions, made, "select")
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """``df["c"] = value``: the frame is from now on one with that column, as `assign` makes it. Frames made from it
-        before do not change."""
+        """``df["c"] = value``: the frame is from now on one with that column, as `assign` makes it. ``df[condition] =
+        value``: one with `value` where that is true, as `mask` makes it. Frames made from it before do not change."""
+        from weft.series import Series
+
+        if isinstance(key, Rows | Series | Expression):
+            self._become(self._same.mask(key, value))
+            return
         if not isinstance(key, str):
             raise TypeError(
-                f"{place(self._env)}df[...] = value takes the name of one column, not {key!r}; use assign or where"
+                f"{place(self._env)}df[...] = value takes the name of one column or a condition, not {_shown(key)}; "
+                "use assign, where or mask"
             )
         self._become(self.assign(**{key: value}))
 
@@ -299,6 +320,13 @@ class Indexing(Rows):
     def index(self) -> RowIndex:
         """The names and the values of the index columns; this rank's."""
         return RowIndex(self._same)
+
+    @index.setter
+    def index(self, labels: Any) -> None:
+        raise TypeError(
+            f"{place(self._env)}df.index = labels is not taken; make them a column and set_index() it, "
+            "reset_index(drop=True) drops labels, rename_axis() names them"
+        )
 
     def equals(self, other: object, *, ordered: bool = True) -> bool:
         """Whether `other` is a frame of the same columns, types and rows, missing values being equal. Collective on

@@ -44,6 +44,18 @@ class _Locator:
         self._frame = frame
         self._series = series
 
+    def __repr__(self) -> str:
+        of = "Series" if self._series else "DataFrame"
+        return f"<{of}.{type(self).__name__.lower()}: use it with [...]>"
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Only ``df.loc[condition, columns] = value``; see `Loc`."""
+        name = type(self).__name__.lower()
+        raise TypeError(
+            f"{place(self._frame.env)}{name}[...] = value is not taken here: values do not change one by one. Use "
+            "df.loc[condition, column] = value, df[column] = df[column].mask(condition, value), or assign"
+        )
+
     def _give(self, frame: DataFrame, one_row: bool, one_column: bool) -> Any:
         """A frame, a Series, a dict of a row's values, or one value."""
         from weft.series import Series
@@ -146,6 +158,21 @@ class Loc(_Locator):
             choose = rows_by_mask if is_mask(listed) else rows_by_labels
             return self._give(choose(frame, listed, "loc"), False, one_column)
         return self._of_label(frame, rows, one_column)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """``df.loc[condition, columns] = value``: the frame is from now on one with a constant, or a Series or
+        expression of its rows, where the condition is true; all rows for ``:``. A new column is missing elsewhere."""
+        frame = self._frame
+        rows, columns = _pair(key, "loc")
+        everywhere = isinstance(rows, slice) and rows == slice(None)
+        listed = as_list(rows)
+        condition = self._is_condition(rows) or (listed is not None and is_mask(listed))
+        if self._series or not (everywhere or condition):
+            super().__setitem__(key, value)
+        if isinstance(columns, slice):
+            columns = [frame.table.column_names[i] for i in _listed(names_of(frame, columns, "loc"))]
+        for name in columns if isinstance(columns, list | tuple) else [columns]:
+            frame._become(frame.assign(**{name: value}) if everywhere else frame._put(name, rows, value))
 
     def _of_label(self, frame: DataFrame, label: Any, one_column: bool) -> Any:
         made = labelled(frame, label, "loc")

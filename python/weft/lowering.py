@@ -217,6 +217,8 @@ def to_array(values: list[Any], type: pa.DataType | None = None) -> Any:
         if len(values) == 1 and isinstance(values[0], pa.Scalar):
             return pa.repeat(values[0] if type is None else values[0].cast(type), 1)
         plain = [value.as_py() if isinstance(value, pa.Scalar) else value for value in values]
+        # pandas' own missing values.
+        plain = [None if value.__class__.__name__ in ("NAType", "NaTType") else value for value in plain]
         if type is None and any(value.__class__.__name__ == "datetime64" for value in plain):
             import numpy
 

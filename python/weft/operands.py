@@ -141,5 +141,6 @@ class Operands:
         try:
             core: _core.Expression = lower.whole(expression, as_filter)
         except (TypeError, ValueError) as problem:
-            raise type(problem)(f"{place(self.frame.env)}{self.operation}: {problem}") from None
+            told = str(problem).removeprefix(f"{self.operation}: ")
+            raise type(problem)(f"{place(self.frame.env)}{self.operation}: {told}") from None
         return core

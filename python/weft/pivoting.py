@@ -297,7 +297,7 @@ def _with_margins(
             whole.rename(columns={names[i]: label if single else f"{names[i]}_{label}" for i in chosen}), how="left"
         )
     both = concat([made, last])
-    result: DataFrame = both[made.columns]  # type: ignore[index]
+    result: DataFrame = both[made.columns]
     return result if fill_value is None else result.fillna(fill_value)
 
 

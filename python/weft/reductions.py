@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from weft.arguments import place, refuse
+from weft.numpy_functions import check_extra, reduction_of
 from weft.reducing import check_flag, column_axis, labels_of, reduce_columns
 from weft.row_reductions import reduce_rows, row_quantile
 from weft.windowing import Windowing
@@ -45,39 +46,74 @@ class Reductions(Windowing):
         return self._reduce("count", axis, numeric_only=numeric_only)
 
     def sum(
-        self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False, min_count: int = 0
+        self,
+        *,
+        axis: int | str | None = 0,
+        skipna: bool = True,
+        numeric_only: bool = False,
+        min_count: int = 0,
+        **extra: Any,
     ) -> Any:
         """Sums: integers and bool exactly, floats compensated, decimals, durations. Fewer than `min_count` values make
         it missing."""
+        check_extra("sum", extra)
         return self._reduce("sum", axis, skipna=skipna, numeric_only=numeric_only, min_count=min_count)
 
     def prod(
-        self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False, min_count: int = 0
+        self,
+        *,
+        axis: int | str | None = 0,
+        skipna: bool = True,
+        numeric_only: bool = False,
+        min_count: int = 0,
+        **extra: Any,
     ) -> Any:
         """Products of integers, bool and floats."""
+        check_extra("prod", extra)
         return self._reduce("prod", axis, skipna=skipna, numeric_only=numeric_only, min_count=min_count)
 
     product = prod
 
-    def mean(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
+    def mean(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False, **extra: Any) -> Any:
         """Means: of integers exact before their one rounding; of decimals, durations, timestamps and dates of their
         type."""
+        check_extra("mean", extra)
         return self._reduce("mean", axis, skipna=skipna, numeric_only=numeric_only)
 
-    def min(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
+    def min(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False, **extra: Any) -> Any:
         """Least values; of strings by their UTF-8 bytes, which is by code points."""
+        check_extra("min", extra)
         return self._reduce("min", axis, skipna=skipna, numeric_only=numeric_only)
 
-    def max(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
+    def max(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False, **extra: Any) -> Any:
         """Greatest values."""
+        check_extra("max", extra)
         return self._reduce("max", axis, skipna=skipna, numeric_only=numeric_only)
 
-    def var(self, *, axis: int | str | None = 0, skipna: bool = True, ddof: int = 1, numeric_only: bool = False) -> Any:
+    def var(
+        self,
+        *,
+        axis: int | str | None = 0,
+        skipna: bool = True,
+        ddof: int = 1,
+        numeric_only: bool = False,
+        **extra: Any,
+    ) -> Any:
         """Variances, the sum of squares divided by the number of values less `ddof`."""
+        check_extra("var", extra)
         return self._reduce("var", axis, skipna=skipna, numeric_only=numeric_only, ddof=ddof)
 
-    def std(self, *, axis: int | str | None = 0, skipna: bool = True, ddof: int = 1, numeric_only: bool = False) -> Any:
+    def std(
+        self,
+        *,
+        axis: int | str | None = 0,
+        skipna: bool = True,
+        ddof: int = 1,
+        numeric_only: bool = False,
+        **extra: Any,
+    ) -> Any:
         """Standard deviations; of timestamps and durations durations."""
+        check_extra("std", extra)
         return self._reduce("std", axis, skipna=skipna, numeric_only=numeric_only, ddof=ddof)
 
     def sem(self, *, axis: int | str | None = 0, skipna: bool = True, ddof: int = 1, numeric_only: bool = False) -> Any:
@@ -94,12 +130,14 @@ class Reductions(Windowing):
 
     kurtosis = kurt
 
-    def any(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True) -> Any:
+    def any(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True, **extra: Any) -> Any:
         """Whether any value is true: not zero, not empty."""
+        check_extra("any", extra)
         return self._reduce("any", axis, skipna=skipna, bool_only=bool_only)
 
-    def all(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True) -> Any:
+    def all(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True, **extra: Any) -> Any:
         """Whether all values are true: not zero, not empty."""
+        check_extra("all", extra)
         return self._reduce("all", axis, skipna=skipna, bool_only=bool_only)
 
     def idxmin(self, axis: int | str = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
@@ -242,6 +280,9 @@ class Reductions(Windowing):
         from weft.aggregate import aggregate
 
         if not column_axis(self, "agg", axis):
+            known = reduction_of(func)
+            if known is not None and known[0] in ROW_FUNCTIONS:
+                return getattr(self, known[0])(axis=1, **known[1])
             if not isinstance(func, str) or func not in ROW_FUNCTIONS:
                 raise ValueError(
                     f"{place(self._env)}agg: along rows it takes one function by name, not {func!r}; there are "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from weft import _core
 from weft.arguments import check_limit, find, refuse
+from weft.numpy_functions import reduction_of
 from weft.resample_grid import Grid, ResampleOptions
 from weft.rows import Rows
 
@@ -285,7 +286,7 @@ class Resampler(Generic[Result]):
         """Several functions at once, as `GroupBy.agg`, by name."""
         functions = _functions_of(func, kwargs)
         for one in functions:
-            if callable(one):
+            if callable(one) and reduction_of(one) is None:
                 raise TypeError(
                     f"{self._of.where}resample.agg: a Python function is not taken; name a function, or group by the "
                     "rounded times"

@@ -158,6 +158,12 @@ class Rows:
         """Names of the columns that are no index."""
         return self._table.column_names[len(self._index) :]
 
+    @columns.setter
+    def columns(self, names: Sequence[str]) -> None:
+        if isinstance(names, str | bytes):
+            raise TypeError(f"{place(self._env)}df.columns = {names!r}: it takes a list of all names")
+        self._become(self._same.set_axis(list(names), axis=1))
+
     @property
     def schema(self) -> pa.Schema:
         """Arrow names and types of all columns, the index first."""
@@ -218,12 +224,17 @@ class Rows:
         return self.columns
 
     def __repr__(self) -> str:
-        return self._text(self._table, 10, self._footer())
+        return self._text(self._table, self._shown_rows(), self._footer())
 
     def _repr_html_(self) -> str:
         from weft.display import html_table
 
-        return html_table(*self._ends(self._table, 10), self._table.num_rows, len(self._index), self._footer())
+        ends = self._ends(self._table, self._shown_rows())
+        return html_table(*ends, self._table.num_rows, len(self._index), self._footer())
+
+    def _shown_rows(self) -> int:
+        """As pandas: all up to 60, else 10."""
+        return 60 if self._table.num_rows <= 60 else 10
 
     def _footer(self) -> str:
         whole = "" if self._env is None else f", part of rank {self._env.rank} of {self._env.world_size}"

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from weft import tensors
-from weft.arguments import refuse
+from weft.arguments import place, refuse
 from weft.computed import ABSENT
+from weft.expression import Expression
 from weft.series_reductions import SeriesReductions
 from weft.series_reshaping import SeriesReshaping
 from weft.series_rows import frame_of
@@ -78,8 +79,27 @@ class Series(SeriesReshaping, SeriesReductions):
     def __iter__(self) -> Iterator[Any]:
         return iter(self.to_list())
 
+    def __getitem__(self, key: Any) -> Any:
+        """``s[condition]``: those values; ``s[2:5]``: rows of the whole by position; else by label as `loc`, without an
+        index by position. Collective where it is bound."""
+        if isinstance(key, slice) and all(
+            end is None or hasattr(end, "__index__") for end in (key.start, key.stop, key.step)
+        ):
+            return self.iloc[key]
+        if self._frame.index_names or isinstance(key, Series | Expression) or callable(key):
+            return self.loc[key]
+        return self.iloc[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError(
+            f"{place(self.env)}series[...] = value is not taken: a Series does not change; use where, mask or replace"
+        )
+
     def __repr__(self) -> str:
         return f"Series {self.name!r}, {self.dtype}\n{self._frame!r}"
+
+    def _repr_html_(self) -> str:
+        return self._frame._repr_html_()
 
     def local(self) -> Series:
         """This rank's part, unbound."""
@@ -117,9 +137,6 @@ class Series(SeriesReshaping, SeriesReductions):
         more = {} if na_value is ABSENT else {"na_value": na_value}
         values: numpy.ndarray[Any, Any] = self.to_pandas().to_numpy(dtype=dtype, copy=copy, **more)
         return values
-
-    #: NumPy leaves ``array * series`` to the Series.
-    __array_ufunc__ = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray[Any, Any]:
         """As `to_numpy`; with ``copy=False`` a ValueError where that takes a copy."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft import _core
 from weft.arguments import choose_env, place, refuse
+from weft.numpy_functions import check_extra
 from weft.reducing import choose_columns, column_axis, is_number, reduce_many
 from weft.scans import NO_FILL
 
@@ -46,8 +47,10 @@ class SeriesReductions:
         skipna: bool = True,
         numeric_only: bool = False,
         min_count: int = 0,
+        **extra: Any,
     ) -> Any:
         """The sum; missing of fewer than `min_count` values."""
+        check_extra("sum", extra)
         return self._reduce("sum", axis, numeric_only, skipna=skipna, min_count=min_count)
 
     def prod(
@@ -57,34 +60,53 @@ class SeriesReductions:
         skipna: bool = True,
         numeric_only: bool = False,
         min_count: int = 0,
+        **extra: Any,
     ) -> Any:
         """The product; missing of fewer than `min_count` values."""
+        check_extra("prod", extra)
         return self._reduce("prod", axis, numeric_only, skipna=skipna, min_count=min_count)
 
     product = prod
 
-    def mean(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
+    def mean(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False, **extra: Any) -> Any:
         """The mean."""
+        check_extra("mean", extra)
         return self._reduce("mean", axis, numeric_only, skipna=skipna)
 
-    def min(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
+    def min(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False, **extra: Any) -> Any:
         """The least value."""
+        check_extra("min", extra)
         return self._reduce("min", axis, numeric_only, skipna=skipna)
 
-    def max(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False) -> Any:
+    def max(self, *, axis: int | str | None = 0, skipna: bool = True, numeric_only: bool = False, **extra: Any) -> Any:
         """The greatest value."""
+        check_extra("max", extra)
         return self._reduce("max", axis, numeric_only, skipna=skipna)
 
     def var(
-        self, *, axis: int | str | None = None, skipna: bool = True, ddof: int = 1, numeric_only: bool = False
+        self,
+        *,
+        axis: int | str | None = None,
+        skipna: bool = True,
+        ddof: int = 1,
+        numeric_only: bool = False,
+        **extra: Any,
     ) -> Any:
         """The variance."""
+        check_extra("var", extra)
         return self._reduce("var", axis, numeric_only, skipna=skipna, ddof=ddof)
 
     def std(
-        self, *, axis: int | str | None = None, skipna: bool = True, ddof: int = 1, numeric_only: bool = False
+        self,
+        *,
+        axis: int | str | None = None,
+        skipna: bool = True,
+        ddof: int = 1,
+        numeric_only: bool = False,
+        **extra: Any,
     ) -> Any:
         """The standard deviation."""
+        check_extra("std", extra)
         return self._reduce("std", axis, numeric_only, skipna=skipna, ddof=ddof)
 
     def sem(
@@ -103,13 +125,15 @@ class SeriesReductions:
 
     kurtosis = kurt
 
-    def any(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True) -> bool:
+    def any(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True, **extra: Any) -> bool:
         """Whether any value is true: not zero, not empty."""
+        check_extra("any", extra)
         refuse("any", bool_only=(bool_only, False, "it chooses columns of a frame"))
         return bool(self._reduce("any", axis, skipna=skipna))
 
-    def all(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True) -> bool:
+    def all(self, *, axis: int | str | None = 0, bool_only: bool = False, skipna: bool = True, **extra: Any) -> bool:
         """Whether all values are true: not zero, not empty."""
+        check_extra("all", extra)
         refuse("all", bool_only=(bool_only, False, "it chooses columns of a frame"))
         return bool(self._reduce("all", axis, skipna=skipna))
 
@@ -121,12 +145,14 @@ class SeriesReductions:
         """The index label of the first greatest value, as `idxmin`."""
         return self._reduce("idxmax", axis, skipna=skipna)
 
-    def argmin(self, axis: int | None = None, skipna: bool = True) -> int:
+    def argmin(self, axis: int | None = None, skipna: bool = True, **extra: Any) -> int:
         """The row in the whole of the first least value."""
+        check_extra("argmin", extra)
         return int(self._position("idxmin", axis, skipna))
 
-    def argmax(self, axis: int | None = None, skipna: bool = True) -> int:
+    def argmax(self, axis: int | None = None, skipna: bool = True, **extra: Any) -> int:
         """The row in the whole of the first greatest value."""
+        check_extra("argmax", extra)
         return int(self._position("idxmax", axis, skipna))
 
     def _position(self, function: str, axis: int | None, skipna: bool) -> Any:
@@ -220,13 +246,15 @@ class SeriesReductions:
 
     # -- running values, other rows ------------------------------------------------------------------------------
 
-    def cumsum(self, axis: int | str = 0, skipna: bool = True) -> Series:
+    def cumsum(self, axis: int | str | None = 0, skipna: bool = True, **extra: Any) -> Series:
         """Running sums."""
-        return self._series_of(self._frame.cumsum(axis, skipna))
+        check_extra("cumsum", extra)
+        return self._series_of(self._frame.cumsum(0 if axis is None else axis, skipna))
 
-    def cumprod(self, axis: int | str = 0, skipna: bool = True) -> Series:
+    def cumprod(self, axis: int | str | None = 0, skipna: bool = True, **extra: Any) -> Series:
         """Running products."""
-        return self._series_of(self._frame.cumprod(axis, skipna))
+        check_extra("cumprod", extra)
+        return self._series_of(self._frame.cumprod(0 if axis is None else axis, skipna))
 
     def cummin(self, axis: int | str = 0, skipna: bool = True) -> Series:
         """The least value so far."""

@@ -22,9 +22,6 @@ class ToModels(Output):
 
     __slots__ = ()
 
-    #: NumPy leaves ``array * frame`` to the frame.
-    __array_ufunc__ = None
-
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> numpy.ndarray[Any, Any]:
         """As `to_numpy`; ValueError for ``copy=False`` unless it is one column that can be shared."""
         if copy is False:

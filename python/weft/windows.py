@@ -39,6 +39,9 @@ class Windows(Generic[Result]):
         self._shows_time = False
         self._step = 1
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {', '.join(map(self._of.name, self._of.columns))}>"
+
     # -- columns -------------------------------------------------------------------------------------------------
 
     def __getitem__(self, key: Any) -> Any:

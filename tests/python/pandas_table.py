@@ -90,7 +90,8 @@ def _outcome(told: list[str]) -> str:
     if not told:
         return "not tested"
     differences = [outcome for outcome in told if outcome != "same"]
-    return "; ".join(differences) if differences else "same"
+    told_more = [one if number == 0 else one.removeprefix("different: ") for number, one in enumerate(differences)]
+    return "; ".join(told_more) if differences else "same"
 
 
 def render() -> str:
@@ -101,6 +102,15 @@ def render() -> str:
         "is the specification: *same* was compared with it, on generated tables, on this process' rows and over 1 to 8 ranks;",
         "*refused* is an error that names the argument; *different* says how. An index that only counts rows, which pandas always",
         "has, Weft has not. What is not listed is not there (an AttributeError); Weft's own arguments are in the docstrings.",
+        "",
+        "What holds everywhere:",
+        "",
+        '- Operations keep the name of what they are called on: `(df.a - df.b).name` is `"a"`. pandas\' Series without a name are',
+        '  named `"duplicated"`, `"0"` and so on here. Column names are texts, all different.',
+        '- Rows have no labels unless an index is set: without one `df["c"] = series` and `a + b` go by position, whatever',
+        "  order the Series was brought into.",
+        "- Regular expressions are RE2's: no look-around and back references, and `\\w`, `\\d`, `\\s`, `\\b` know ASCII alone.",
+        "- Periods are refused; UUIDs of Python are their 16 bytes.",
         "",
         "| method | argument | outcome |",
         "|---|---|---|",

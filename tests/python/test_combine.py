@@ -44,6 +44,7 @@ def to_pandas(table: pa.Table):
 # -- merge -----------------------------------------------------------------------------------------------------------
 
 
+@covers("DataFrame.merge", "different: over ranks in no order of pandas' but with sort or maintain_order")
 @covers("DataFrame.merge", how="same", on="same", suffixes="same", right="same")
 @pytest.mark.parametrize("algorithm", [None, "hash", "broadcast", "sort"])
 @pytest.mark.parametrize("how", PANDAS_HOWS)
@@ -231,6 +232,7 @@ def test_a_heavy_key_is_spread(servers, how):
         assert max(outcome.rows) <= 2 * 40_000 / ranks
 
 
+@covers("merge", "different: over ranks in no order of pandas' but with sort or maintain_order")
 @covers("merge", left="same", right="same", how="same", on="same", suffixes="same", indicator="same")
 @given(data=st.data())
 def test_merge_function(servers, data):
@@ -356,6 +358,7 @@ def test_join_refuses(servers):
 # -- concat ----------------------------------------------------------------------------------------------------------
 
 
+@covers("concat", "different: a column of numbers and of texts is refused")
 @covers("concat", objs="same", join="same", ignore_index="same", sort="same")
 @given(data=st.data())
 def test_concat(servers, data):

@@ -352,3 +352,26 @@ def test_ordered_categories_are_told_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         weft.DataFrame({"c": pd.Categorical(["b", "a"], ordered=True), "d": pd.Categorical(["b", "a"])})
+    assert "..." not in repr(weft.DataFrame({"n": range(60)})) and "..." in repr(weft.DataFrame({"n": range(61)}))
+    assert repr(weft.Series([1], index=["x"]).to_frame()).splitlines()[0].strip() == "0"
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [123456.78, 3.0],
+        [1.0, 2.0],
+        [1 / 3, 2.5],
+        [1e-9, 1.0],
+        [1e20, 1.0],
+        [1234567.891, 2.0],
+        [123456789.123456, 1.0],
+        [float("inf"), -0.0],
+        [100000.0, 0.1],
+    ],
+)
+def test_floats_are_shown_as_pandas_shows_them(values):
+    shown = repr(weft.DataFrame({"v": values})).splitlines()[1:-1]
+    assert [line.strip() for line in shown] == [
+        line.split()[-1] for line in repr(pd.DataFrame({"v": values})).splitlines()[1:]
+    ]

@@ -202,6 +202,13 @@ def test_what_does_not_fit_the_encoding_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.csv', line 3, column 'a'.*UTF-8"):
         weft.read_csv(tmp_path / "a.csv")
     assert weft.read_csv(tmp_path / "a.csv", dtype=bytes).to_pydict() == {"a": [b"x", b"\xff"]}
+    for name, text in (("c", "n\u00e4me,w\nx,3\n"), ("d", "n\u00e4me,w\n\u00c4pfel,3\n")):
+        path = tmp_path / f"{name}.csv"
+        path.write_bytes(text.encode("latin-1"))
+        with pytest.raises(ValueError, match=rf"{name}\.csv': names in the header are not UTF-8; .*encoding="):
+            weft.read_csv(path)
+        expected = pd.read_csv(path, encoding="latin-1").to_dict("list")
+        assert weft.read_csv(path, encoding="latin-1").to_pydict() == expected
     (tmp_path / "b.csv").write_bytes("a\nx\n".encode("utf-16") + b"\x00\xd8")
     with pytest.raises(ValueError, match=r"b\.csv"):
         weft.read_csv(tmp_path / "b.csv", encoding="utf-16")

@@ -201,6 +201,7 @@ def test_modules_and_arguments(launch):
     ("arguments", "words"),
     [
         (["run", "-n", "0", "x.py"], "0 is below 1"),
+        (["run", "-n", "two", "x.py"], "'two' is no whole number"),
         (["run", "-n", "2", "missing.py"], "there is no script 'missing.py'"),
         (["run", "-n", "2"], "name a script"),
         (["rendezvous", "--listen", "nowhere"], "is no ADDRESS:PORT"),

@@ -56,6 +56,7 @@ def test_duplicated(servers, data):
     same_as_pandas(data, servers, f"df['k0'].duplicated({keep!r})", [table], convert=objects)
 
 
+@covers("DataFrame.drop_duplicates", "different: over ranks in order only with maintain_order")
 @covers("DataFrame.drop_duplicates", subset="same", keep="same", ignore_index="same", inplace="refused")
 @covers("Series.drop_duplicates", keep="same", ignore_index="same", inplace="refused")
 @given(data=st.data())

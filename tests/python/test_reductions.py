@@ -60,6 +60,30 @@ def as_double(table: pa.Table):
     return pa.table(columns, names=table.column_names).to_pandas()
 
 
+for name in (
+    *(
+        "count",
+        "sum",
+        "prod",
+        "product",
+        "mean",
+        "median",
+        "min",
+        "max",
+        "var",
+        "std",
+        "sem",
+        "skew",
+        "kurt",
+        "kurtosis",
+    ),
+    *("any", "all", "nunique", "idxmin", "idxmax"),
+):
+    covers(f"DataFrame.{name}", "different: a dict by column, where pandas has a Series")
+for name in ("agg", "aggregate", "quantile"):
+    covers(f"DataFrame.{name}", "different: one value a column is a dict")
+
+
 @covers("DataFrame.count", numeric_only="same")
 @given(data=st.data())
 def test_count(servers, data):

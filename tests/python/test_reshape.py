@@ -52,6 +52,7 @@ def frames(draw: st.DrawFn, *, nulls: bool = True, max_rows: int = 25) -> pa.Tab
 # -- columns to rows -------------------------------------------------------------------------------------------------
 
 
+@covers("DataFrame.melt", "different: values of numbers and of texts are refused")
 @covers("DataFrame.melt", id_vars="same", value_vars="same", var_name="same", value_name="same", col_level="refused",
         ignore_index="same")  # fmt: skip
 @given(data=st.data())

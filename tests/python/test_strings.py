@@ -76,7 +76,11 @@ def covers_methods(accessor: Any, prefix: str, different: dict[str, dict[str, st
         "repeat": {"repeats": "different: one number, or a Series of numbers"},
         "slice": {"step": "different: above 0"},
         "slice_replace": {"start": "different: not below 0", "stop": "different: not below 0"},
-        "replace": {"repl": "different: a text, no function"},
+        "replace": {
+            "pat": "different: regular expressions are RE2's",
+            "repl": "different: a text, no function",
+        },
+        **{one: {"pat": "different: regular expressions are RE2's"} for one in ("count", "match", "fullmatch")},
         "split": {"n": "same", "pat": "different: regular expressions are RE2's"},
         "extract": {"pat": "different: regular expressions are RE2's"},
         "contains": {"pat": "different: regular expressions are RE2's"},
