@@ -301,7 +301,7 @@ def test_frames_refuse(servers):
     refused(servers, ValueError, "df + [1]", [table], "columns")
     refused(servers, ValueError, "df.add(1, axis=2)", [table], "axis")
     refused(servers, ValueError, "df.add(1, level=0)", [table], "level")
-    refused(servers, TypeError, "df + {'a': 1}", [table], "dict")
+    refused(servers, ValueError, "df + {'a': 1}", [table], "dict")
 
 
 # -- expressions -----------------------------------------------------------------------------------------------------
