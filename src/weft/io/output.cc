@@ -99,8 +99,8 @@ std::shared_ptr<arrow::Schema> FileSchema(const arrow::Schema& schema, const Wri
 }
 
 Status TargetExists(const std::string& shown) {
-  return arrow::internal::IOErrorFromErrno(EEXIST, "write: '", shown,
-                                           "' exists already; choose another path or ask to overwrite it");
+  return arrow::internal::IOErrorFromErrno(
+      EEXIST, "write: '", shown, "' exists already; choose another path or give overwrite=True to replace it");
 }
 
 Status NotReplaced(const std::string& shown, std::string_view entry) {
