@@ -170,6 +170,16 @@ def test_collectives_equal_numpy(launch, choice):
     assert done.out.split() == ["same"] * 3
 
 
+def told_by(launch, done, rank: int) -> list[str] | None:
+    """What a survivor wrote. None where the launcher ended it first: once one has failed the others have two seconds to
+    fail by themselves, which can be too short on a busy machine."""
+    failed = launch.folder / f"failed-{rank}"
+    if failed.exists():
+        return failed.read_text().split()
+    assert f"rank {rank}: signal 15" in done.err, done.text
+    return None
+
+
 @pytest.mark.parametrize("delay", [0.0, 0.7])
 def test_a_killed_rank(launch, wait_for, choice, delay):
     process = launch.start(ENDLESS, ranks=3, options=choice.options, **choice.variables)
@@ -181,15 +191,18 @@ def test_a_killed_rank(launch, wait_for, choice, delay):
     os.kill(victim, signal.SIGKILL)
     done = launch.finish(process, begin)
     assert done.code == 128 + signal.SIGKILL
+    told = 0
     for rank in (0, 2):
-        failed = launch.folder / f"failed-{rank}"
-        if choice.name.startswith("ucc") and not failed.exists():
+        if choice.name.startswith("ucc") and not (launch.folder / f"failed-{rank}").exists():
             # UCC 1.1 itself crashes when it sends over a connection that has just broken: seldom, and no hang.
             assert f"rank {rank}: signal 11" in done.err and done.seconds < 20, done.text
-            continue
-        when, kind, peer = failed.read_text().split()
-        assert float(when) - killed < 10
-        assert (kind, peer) == ("PeerLost", "1"), done.text
+            told += 1
+        elif (words := told_by(launch, done, rank)) is not None:
+            when, kind, peer = words
+            assert float(when) - killed < 10
+            assert (kind, peer) == ("PeerLost", "1"), done.text
+            told += 1
+    assert told, done.text
     assert not left_in_shm(processes)
 
 
@@ -201,11 +214,15 @@ def test_a_stopped_rank(launch, wait_for, choice, figure):
     os.kill(victim, signal.SIGSTOP)
     done = launch.finish(process, begin)
     assert done.code != 0
+    told = 0
     for rank in (0, 2):
-        when, kind, peer = (launch.folder / f"failed-{rank}").read_text().split()
-        assert float(when) - stopped < 10
-        assert (kind, peer) == ("PeerLost", "1"), done.text
-        figure(f"{choice.name}, rank {rank}: {float(when) - stopped:.1f} s")
+        if (words := told_by(launch, done, rank)) is not None:
+            when, kind, peer = words
+            assert float(when) - stopped < 10
+            assert (kind, peer) == ("PeerLost", "1"), done.text
+            figure(f"{choice.name}, rank {rank}: {float(when) - stopped:.1f} s")
+            told += 1
+    assert told, done.text
 
 
 def test_a_rank_that_computes_is_not_lost(launch, choice):

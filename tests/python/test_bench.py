@@ -65,7 +65,7 @@ def test_ratios_and_marks():
     ("arguments", "words"),
     [
         (["--ranks", "1"], "begin at 2"),
-        (["--ranks", "x"], "invalid literal"),
+        (["--ranks", "x"], "is no whole number"),
         (["--sizes", "8,huge"], "'huge'"),
         (["--collectives", "alltoone"], "there is no collective 'alltoone'"),
         (["--contenders", "pigeon"], "'pigeon' cannot be run"),
