@@ -352,6 +352,8 @@ def test_ordered_categories_are_told_of():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         weft.DataFrame({"c": pd.Categorical(["b", "a"], ordered=True), "d": pd.Categorical(["b", "a"])})
+        # Intervals, which are in no order here.
+        weft.DataFrame(pd.DataFrame({"c": pd.cut(pd.Series([1, 2, 3]), 2)}))
     assert "..." not in repr(weft.DataFrame({"n": range(60)})) and "..." in repr(weft.DataFrame({"n": range(61)}))
     assert repr(weft.Series([1], index=["x"]).to_frame()).splitlines()[0].strip() == "0"
 
