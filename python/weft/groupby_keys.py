@@ -111,17 +111,18 @@ class Keys:
         if len(named) == 1 and repr(key) == repr(Expression("column", detail=next(iter(named)))):
             self._add(find(self.frame, next(iter(named)), "groupby"))
             return
-        made = self.frame.select(key=key)
-        number = sum(name.startswith("key") for name in self.names)
-        self._hide(made.table.select([made.table.num_columns - 1]), f"key{number or ''}")
+        self._hide_last(self.frame.select(key=key))
 
     def _take_values(self, values: Any) -> None:
         """A list or array of one key a row of this rank; pandas' Series by its name."""
         operands = Operands(self.frame, "groupby")
-        number = sum(name.startswith("key") for name in self.names)
         name = getattr(values, "name", None)
-        made = operands.project(["key"], [operands.expression(values)])
-        self._hide(made.table.select([made.table.num_columns - 1]), str(name) if name else f"key{number or ''}")
+        self._hide_last(operands.project(["key"], [operands.expression(values)]), str(name) if name else None)
+
+    def _hide_last(self, made: DataFrame, name: str | None = None) -> None:
+        """The last column of a frame of the same rows as a key; one without a name is called by its number."""
+        number = sum(known.startswith("key") for known in self.names)
+        self._hide(made.table.select([made.table.num_columns - 1]), name or f"key{number or ''}")
 
     def _take_series(self, key: Series) -> None:
         frame = key.to_frame()
