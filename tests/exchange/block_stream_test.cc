@@ -48,7 +48,7 @@ Stream MakeStream(const std::shared_ptr<arrow::Table>& table) {
   const auto batch = table->CombineChunksToBatch().ValueOrDie();
   const auto writer = table::WireWriter::Make(table->schema(), Context{}).ValueOrDie();
   out.block = Messages(MakeOutgoing(writer->Write(batch).ValueOrDie(), false));
-  out.end = Messages(EndOfStream(writer.get(), arrow::Status::OK()).ValueOrDie());
+  out.end = Messages(EndOfStream("shuffle", writer.get(), arrow::Status::OK()).ValueOrDie());
   out.rows = batch->num_rows();
   return out;
 }

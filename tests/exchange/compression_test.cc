@@ -274,7 +274,7 @@ arrow::Result<bool> ChosenForASlowPeer(bool shares) {
     ARROW_ASSIGN_OR_RAISE(const auto block, make());
     streams.Offered(block);
     ARROW_ASSIGN_OR_RAISE(const bool chosen, streams.ShouldCompress(sender, block, 1));
-    ARROW_ASSIGN_OR_RAISE(const auto end, EndOfStream(writer.get(), arrow::Status::OK()));
+    ARROW_ASSIGN_OR_RAISE(const auto end, EndOfStream("shuffle", writer.get(), arrow::Status::OK()));
     ARROW_RETURN_NOT_OK(sender->Send(end));
     ARROW_RETURN_NOT_OK(streams.Drain());
     return chosen;

@@ -256,19 +256,25 @@ class ScarcePool : public arrow::ProxyMemoryPool {
 
 TEST(Shuffle, MemoryThatRunsOutOnOneRankIsAnErrorOnAll) {
   for (const int64_t limit : {0, 100000, 300000, 500000}) {
-    const auto results = RunRanks(3, [&](Communicator& c) -> arrow::Status {
-      // Rank 0 has nothing to send, and fails at what it receives.
-      const auto schema = SchemaOf({arrow::int64()});
-      const auto table =
-          RandomTable(schema, {.rows = c.rank() == 0 ? 0 : 100000, .null_share = 0, .cardinality = 100000});
-      ScarcePool pool(limit);
-      Context context;
-      if (c.rank() == 0) context.pool = &pool;
-      const auto status = Shuffle(c, table, ByHash({0}, false, 3), context, {.batch_bytes = 100000}).status();
-      ARROW_RETURN_NOT_OK(Agree(c, arrow::Status::OK(), "test"));
-      return status.ok() ? arrow::Status::UnknownError("no error") : status;
-    });
-    for (const auto& status : results) EXPECT_TRUE(status.IsOutOfMemory()) << limit << ": " << status.ToString();
+    // Where rank 0 has no rows it fails at what it receives, else as soon at what it sends, which it says in its
+    // streams.
+    for (const int64_t rows : {0, 100000}) {
+      const auto results = RunRanks(3, [&](Communicator& c) -> arrow::Status {
+        const auto schema = SchemaOf({arrow::int64()});
+        const auto table =
+            RandomTable(schema, {.rows = c.rank() == 0 ? rows : 100000, .null_share = 0, .cardinality = 100000});
+        ScarcePool pool(limit);
+        Context context;
+        if (c.rank() == 0) context.pool = &pool;
+        const auto status = Shuffle(c, table, ByHash({0}, false, 3), context, {.batch_bytes = 100000}).status();
+        ARROW_RETURN_NOT_OK(Agree(c, arrow::Status::OK(), "test"));
+        return status.ok() ? arrow::Status::UnknownError("no error") : status;
+      });
+      for (const auto& status : results) {
+        EXPECT_TRUE(status.IsOutOfMemory()) << limit << ": " << status.ToString();
+        EXPECT_NE(status.message().find("MemoryLimitExceeded: shuffle: "), std::string::npos) << status.ToString();
+      }
+    }
   }
 }
 

@@ -128,14 +128,15 @@ arrow::Status Agree(Communicator& communicator, const arrow::Status& outcome, st
 
 arrow::Status AgreeSchema(Communicator& communicator, const arrow::Result<std::shared_ptr<arrow::Schema>>& local,
                           std::string_view operation) {
+  const arrow::Status outcome = NameOperator(operation, local.status());
   const std::string mine = local.ok() ? DescribeSchema(**local) : std::string();
   const uint64_t print = Fingerprint(mine);
   // The least print and the least complement: alike only if all are.
-  std::array<uint64_t, 3> ballot = {Ballot(communicator, local.status()), print, ~print};
+  std::array<uint64_t, 3> ballot = {Ballot(communicator, outcome), print, ~print};
   const arrow::Status reduced = AllreduceMin(communicator, &ballot);
-  if (!reduced.ok()) return local.ok() ? reduced : local.status();
+  if (!reduced.ok()) return outcome.ok() ? reduced : outcome;
   if (ballot[0] < static_cast<uint64_t>(communicator.world_size())) {
-    return FetchError(communicator, static_cast<Rank>(ballot[0]), local.status());
+    return FetchError(communicator, static_cast<Rank>(ballot[0]), outcome);
   }
   if (ballot[1] == ~ballot[2]) return arrow::Status::OK();
   return DescribeDifference(communicator, mine, operation);

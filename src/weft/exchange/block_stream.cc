@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "weft/base/capped_pool.h"
 #include "weft/base/communication_error.h"
 #include "weft/base/fault_point.h"
 #include "weft/exchange/blocks.h"
@@ -56,12 +57,13 @@ OutgoingBlock MakeOutgoing(table::WireBlock block, bool last) {
   return {last, std::move(block.header), std::move(block.body), bytes, bytes, std::move(block.body_owner)};
 }
 
-arrow::Result<OutgoingBlock> EndOfStream(table::WireWriter* writer, const arrow::Status& status) {
-  arrow::Status error = status;
+arrow::Result<OutgoingBlock> EndOfStream(std::string_view operation, table::WireWriter* writer,
+                                         const arrow::Status& status) {
+  arrow::Status error = NameOperator(operation, status);
   if (writer != nullptr) {
-    auto block = writer->Finish(status);
+    auto block = writer->Finish(error);
     if (block.ok()) return MakeOutgoing(*std::move(block), /*last=*/true);
-    if (error.ok()) error = block.status();
+    if (error.ok()) error = NameOperator(operation, block.status());
   }
   // The default context's memory is beside the limit, which may be what failed.
   ARROW_ASSIGN_OR_RAISE(const auto empty, table::WireWriter::Make(arrow::schema(arrow::FieldVector{}), Context{}));

@@ -14,6 +14,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "weft/base/context.h"
@@ -50,8 +51,9 @@ struct OutgoingBlock {
 OutgoingBlock MakeOutgoing(table::WireBlock block, bool last);
 
 /// The block that ends the stream of `writer`; of a stream without rows or schema where `writer` is nullptr or cannot
-/// make one, and then with an error.
-arrow::Result<OutgoingBlock> EndOfStream(table::WireWriter* writer, const arrow::Status& status);
+/// make one, and then with an error. Errors are told as those of `operation`.
+arrow::Result<OutgoingBlock> EndOfStream(std::string_view operation, table::WireWriter* writer,
+                                         const arrow::Status& status);
 
 /// Sends blocks to one rank. Errors are of communication and final.
 class BlockSender {
@@ -162,6 +164,8 @@ class Streams {
         context_(context),
         operation_(operation),
         choice_(context, std::move(operation)) {}
+
+  const std::string& operation() const { return operation_; }
 
   BlockSender* AddSender(Rank to, int64_t max_in_flight_bytes);
   /// Receives from the start.

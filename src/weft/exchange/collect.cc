@@ -47,7 +47,8 @@ arrow::Status SendTable(Streams& streams, std::shared_ptr<arrow::Table> table, c
     status = block.status();
     if (status.ok()) ARROW_RETURN_NOT_OK(send(MakeOutgoing(*std::move(block), /*last=*/false)));
   }
-  ARROW_ASSIGN_OR_RAISE(const auto end, EndOfStream(writer.ok() ? writer->get() : nullptr, status));
+  ARROW_ASSIGN_OR_RAISE(const auto end,
+                        EndOfStream(streams.operation(), writer.ok() ? writer->get() : nullptr, status));
   *local = status;
   return send(end);
 }

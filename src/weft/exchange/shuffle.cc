@@ -181,7 +181,8 @@ class ShuffleRun {
   arrow::Status Close(const arrow::Status& status) {
     for (int step = 1; step < world_; ++step) {
       const Rank to = (me_ + step) % world_;
-      ARROW_ASSIGN_OR_RAISE(auto block, EndOfStream(writers_[static_cast<size_t>(to)].get(), status));
+      ARROW_ASSIGN_OR_RAISE(auto block,
+                            EndOfStream(streams_.operation(), writers_[static_cast<size_t>(to)].get(), status));
       ARROW_RETURN_NOT_OK(SendBlock(to, std::move(block), 0));
     }
     return arrow::Status::OK();
