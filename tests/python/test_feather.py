@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -69,6 +70,40 @@ def test_pandas_reads_what_weft_writes(servers: Servers, tmp_path: Path, compres
         outcome = servers[3].run({"op": "eval", "code": kind, "names": {"path": str(path)}}, [table], [[0, 0, 40, 100]])
         assert outcome.errors == [None] * 3
         assert weft.read_ipc(path).to_arrow().to_pylist() == table.to_pylist()
+
+
+def test_dictionaries_of_views_and_of_half_floats(servers: Servers, tmp_path: Path) -> None:
+    """Polars writes categories as dictionaries of string_view, which operators do not know; and Arrow makes wrong values
+    of the dictionaries of half floats that two files have."""
+    chance = np.random.default_rng(5)
+    for number in range(2):
+        texts = pa.array([f"text {number}", "short", "a text that is longer than a view holds"], pa.string_view())
+        halves = pa.array(chance.integers(0, 31000, 20).astype(np.uint16).view(np.float16))
+        columns = {"text": (texts, pa.uint32()), "half": (halves, pa.int8())}
+        arrays = [
+            pa.DictionaryArray.from_arrays(
+                pa.array(chance.integers(0, len(values), 60), index, mask=chance.random(60) < 0.1), values
+            )
+            for values, index in columns.values()
+        ]
+        table = pa.Table.from_arrays([*arrays, pa.array(range(60))], names=[*columns, "v"])
+        write(tmp_path / f"{number}.feather", table, bool(number), 25, None)
+    both = [pa.ipc.open_file(tmp_path / "0.feather").read_all(), pa.ipc.open_stream(tmp_path / "1.feather").read_all()]
+    rows = [row for table in both for row in table.to_pylist()]
+    assert weft.DataFrame(both[1]).to_arrow().to_pylist() == rows[60:]
+    code = "weft.read_ipc(path, env=env).sort_values('v', kind='stable')"
+    for ranks in (1, 3):
+        names = {"path": str(tmp_path)}
+        outcome = servers[ranks].run({"op": "eval", "code": code, "names": names}, NOTHING, [[0] * ranks + [1]])
+        found = outcome.table
+        assert found is not None and outcome.errors == [None] * ranks
+        assert found.schema.field("text").type == pa.dictionary(pa.uint32(), pa.string())
+        assert found.schema.field("half").type == pa.float16()
+        assert found.to_pylist() == sorted(rows, key=lambda row: row["v"])
+    frame = weft.read_ipc(tmp_path)
+    expected = pd.DataFrame(rows).groupby("text")["v"].sum()
+    sums = frame.groupby("text")["v"].sum().to_pandas()
+    assert dict(zip(sums.index, sums, strict=True)) == dict(expected)
 
 
 @covers("read_feather", use_threads="refused", storage_options="refused", dtype_backend="refused")

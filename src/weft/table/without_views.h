@@ -1,4 +1,4 @@
-// Tables of readers without the view layouts, which operators and the wire do not know.
+// Tables of readers without the view layouts, which operators and the wire do not know, and dictionaries that do not hold.
 #pragma once
 
 #include <arrow/result.h>
@@ -11,8 +11,8 @@
 
 namespace weft::table {
 
-/// string_view as string, binary_view as binary, list_view as list, also within lists, structs and runs; the type
-/// itself where there is none of them.
+/// string_view as string, binary_view as binary, list_view as list, also within lists, structs, runs and dictionaries,
+/// and dictionaries of half floats as half floats; the type itself where there is none of them.
 std::shared_ptr<arrow::DataType> WithoutViews(const std::shared_ptr<arrow::DataType>& type);
 
 /// The schema with its types so, metadata kept.
