@@ -356,6 +356,24 @@ def _tell_of_order(name: str, column: pa.ChunkedArray) -> None:
             return
 
 
+def _nulls_by_index(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Dictionaries without nulls: writers of files refuse those that have some."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if all(chunk.dictionary.null_count == 0 for chunk in column.chunks):
+        return column
+    chunks = []
+    for chunk in column.chunks:
+        valid = chunk.dictionary.is_valid()
+        places = pc.if_else(valid, pc.subtract(pc.cumulative_sum(valid.cast(pa.int64())), 1), None)
+        indices = places.cast(column.type.index_type).take(chunk.indices)
+        chunks.append(
+            pa.DictionaryArray.from_arrays(indices, chunk.dictionary.drop_null(), ordered=column.type.ordered)
+        )
+    return pa.chunked_array(chunks, type=column.type)
+
+
 def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     import pyarrow as pa
 
@@ -364,7 +382,7 @@ def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     except TypeError as problem:
         raise TypeError(f"weft.DataFrame: column {field.name!r}: {problem}") from None
     if target == column.type:
-        return column
+        return _nulls_by_index(column) if pa.types.is_dictionary(target) else column
     try:
         if pa.types.is_dictionary(target):
             chunks = [
@@ -373,7 +391,7 @@ def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
                 )
                 for chunk in column.chunks
             ]
-            return pa.chunked_array(chunks, type=target)
+            return _nulls_by_index(pa.chunked_array(chunks, type=target))
         if isinstance(column.type, pa.BaseExtensionType):
             column = pa.chunked_array([chunk.storage for chunk in column.chunks], type=column.type.storage_type)
             return _plain(column, field)

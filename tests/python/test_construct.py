@@ -344,6 +344,22 @@ def test_ranks_with_other_types(servers):
             assert error is not None and kind in error[0] and text in error[1]
 
 
+def test_dictionaries_that_hold_nulls(tmp_path):
+    """Arrow's writers, and pandas, refuse a null among the values of a dictionary."""
+    chunks = [
+        pa.DictionaryArray.from_arrays(pa.array([2, 1, 0, None], pa.int8()), pa.array(["x", None, "y"])),
+        pa.DictionaryArray.from_arrays(pa.array([0, 1, 1], pa.int8()), pa.array([None, "z"])).slice(1),
+    ]
+    expected = ["y", None, "x", None, "z", "z"]
+    frame = weft.DataFrame({"a": pa.chunked_array(chunks)})
+    assert frame.to_arrow()["a"].type == chunks[0].type and frame["a"].to_list() == expected
+    assert [None if one is np.nan else one for one in frame.to_pandas()["a"]] == expected
+    frame.to_parquet(tmp_path / "a")
+    frame.to_feather(tmp_path / "b")
+    assert weft.read_parquet(tmp_path / "a")["a"].to_list() == expected
+    assert weft.read_feather(tmp_path / "b")["a"].to_list() == expected
+
+
 def test_ordered_categories_are_told_of():
     sizes = pd.Categorical(["low", "high"], categories=["low", "mid", "high"], ordered=True)
     with pytest.warns(UserWarning, match=r"column 'c': ordered categories sort and compare as their values"):
