@@ -119,6 +119,19 @@ def test_an_attempt_that_died_half_joined(file_workers, tmp_path, wait_for):
     assert workers.finish(workers.start(), first) == ["0 1 3", "1 1 3"]
 
 
+def test_an_attempt_that_died_after_it_had_said_where_it_is(file_workers, tmp_path, wait_for):
+    workers = file_workers
+    epochs = tmp_path / "store" / "job-by-hand"
+    dead = workers.start()
+    wait_for(lambda: (epochs / "0.d" / "all%2Ftcp%2Faddress%2F0.v").exists())
+    dead.kill()
+    dead.wait()
+    # The first of the next attempt finds nobody there, and begins another epoch by itself, which the second joins.
+    first = workers.start()
+    wait_for(lambda: (epochs / "1.d" / "rank%2F0.v").exists())
+    assert workers.finish(workers.start(), first) == ["0 1 3", "1 1 3"]
+
+
 def test_a_job_over_redis_that_goes_away(tmp_path, redis, wait_for):
     server, url = redis
     workers = Workers(tmp_path, url)

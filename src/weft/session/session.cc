@@ -279,10 +279,12 @@ arrow::Status AgreeOnJob(Shared& shared, Communicator& communicator) {
   return arrow::Status::OK();
 }
 
-/// Joins and links up. Where epochs are counted, a worker that joined one which others then gave up (because an earlier
-/// attempt had died in it, half joined) goes on with them to the next.
+/// Joins and links up. Where epochs are counted, a worker that joined one in which an earlier attempt had died, half
+/// joined, goes on to the next: with others that gave it up, or, where ranks are counted as well, as the first that
+/// finds a peer of it lost. Who gives ranks knows which of them are lost.
 arrow::Result<std::unique_ptr<Communicator>> Meet(Shared& shared, BackendContext& backend) {
   const auto deadline = Deadline::After(backend.connect_timeout);
+  std::string gave_up;
   for (int rejoined = 0;; ++rejoined) {
     backend.connect_timeout = std::max<Duration>(deadline.Left(), std::chrono::milliseconds(1));
     ARROW_RETURN_NOT_OK(JoinJob(shared, backend));
@@ -293,9 +295,14 @@ arrow::Result<std::unique_ptr<Communicator>> Meet(Shared& shared, BackendContext
       shared.membership->StartUpIsOver();
       return made;
     }
-    const bool over = IsCommunicationError(made.status(), CommunicationFailure::kSuperseded);
-    if (!over || shared.options.epoch >= 0 || rejoined == kRejoins || deadline.Passed()) return made;
-    WEFT_LOG(kInfo, "joining again: " << made.status().message());
+    const arrow::Status& status = made.status();
+    const bool over = IsCommunicationError(status, CommunicationFailure::kSuperseded) ||
+                      (IsCommunicationError(status, CommunicationFailure::kPeerLost) && shared.options.rank < 0);
+    if (!over || shared.options.epoch >= 0 || rejoined == kRejoins || deadline.Passed()) {
+      return gave_up.empty() ? std::move(made) : status.WithMessage(status.message(), "; ", gave_up);
+    }
+    gave_up = "this worker had left epoch " + std::to_string(shared.epoch) + " before: " + status.message();
+    WEFT_LOG(kInfo, "joining again: " << status.message());
     backend.membership = nullptr;
     shared.membership.reset();
   }
