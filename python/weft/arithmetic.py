@@ -111,6 +111,8 @@ def _power(low: Lowering, left: Term, right: Term) -> Term:
         if right.is_constant and not right.is_missing and right.value < 0:
             raise ValueError("integers to negative integer powers are not allowed; make one side a float")
         low.fallible = low.fallible or not right.is_constant
+    if right.is_constant and not right.is_missing and right.value == 2:
+        return low.cast(low.call("weft_square", one, type=one.type), type)
     made = low.call("power", one, other, type=one.type)
     # 1 to a missing power is 1, and so is a missing number to the power of 0.
     ones = low.constant(1, one.type)

@@ -135,6 +135,33 @@ arrow::Status AddDivisionOfAll(cp::FunctionRegistry* registry, const std::string
       registry, name, doc);
 }
 
+template <typename T>
+arrow::Status Square(cp::KernelContext* /*context*/, const cp::ExecSpan& batch, cp::ExecResult* out) {
+  const T* const x = batch[0].array.GetValues<T>(1);
+  T* const made = out->array_span_mutable()->GetValues<T>(1);
+  for (int64_t row = 0; row < batch.length; ++row) {
+    if constexpr (std::is_floating_point_v<T>) {
+      made[row] = x[row] * x[row];
+    } else {
+      const auto wide = static_cast<uint64_t>(x[row]);
+      made[row] = static_cast<T>(wide * wide);
+    }
+  }
+  return arrow::Status::OK();
+}
+
+template <typename... CTypes>
+arrow::Status AddSquare(cp::FunctionRegistry* registry) {
+  static const cp::FunctionDoc doc{"Numbers times themselves; integers wrap around", "", {"x"}};
+  auto function = std::make_shared<cp::ScalarFunction>("weft_square", cp::Arity::Unary(), doc);
+  const auto add = [&]<typename T>(std::type_identity<T>) {
+    const auto type = arrow::CTypeTraits<T>::type_singleton();
+    return function->AddKernel({type}, type, Square<T>);
+  };
+  for (const arrow::Status& status : std::array{add(std::type_identity<CTypes>{})...}) ARROW_RETURN_NOT_OK(status);
+  return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
+}
+
 // -- lookup ----------------------------------------------------------------------------------------------------------
 
 class LookupOptionsType : public cp::FunctionOptionsType {
@@ -346,6 +373,9 @@ arrow::Status RegisterOnce() {
   static const cp::FunctionDoc modulo{"Remainder of a division rounded down", "", {"x", "y"}};
   ARROW_RETURN_NOT_OK(AddDivisionOfAll<FloorDivide>(registry, "weft_floor_divide", floor));
   ARROW_RETURN_NOT_OK(AddDivisionOfAll<Modulo>(registry, "weft_modulo", modulo));
+  const arrow::Status square =
+      AddSquare<int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, float, double>(registry);
+  ARROW_RETURN_NOT_OK(square);
   ARROW_RETURN_NOT_OK(AddLookup(registry));
   ARROW_RETURN_NOT_OK(AddNumberText(registry));
   ARROW_RETURN_NOT_OK(AddMatchPieces(registry));

@@ -58,6 +58,37 @@ arrow::Status EachRun(const GroupRuns& runs, const Context& context, const Visit
   });
 }
 
+/// Calls visit(a group's state, row) for the rows of all groups, each group's in ascending order: columns are read as
+/// they lie, not group by group. In parallel where sections share no groups.
+template <typename State, typename Visit>
+arrow::Status EachRow(const Grouping& grouping, const State& empty, const Context& context, const Visit& visit) {
+  const auto sections = static_cast<int64_t>(grouping.sections.size());
+  if (grouping.shared) {
+    ARROW_ASSIGN_OR_RAISE(auto states, PoolArray<State>::Make(grouping.groups, context.pool));
+    std::fill(states.begin(), states.end(), empty);
+    for (const GroupSection& section : grouping.sections) {
+      ARROW_RETURN_NOT_OK(context.stop.Poll());
+      for (int64_t i = section.begin; i < section.end; ++i) {
+        const uint32_t id = grouping.ids[i];
+        if (id == 0) continue;
+        ARROW_RETURN_NOT_OK(visit(&states[section.to_global[id - 1]], i));
+      }
+    }
+    return arrow::Status::OK();
+  }
+  return ParallelFor(context, sections, [&](int64_t s) -> arrow::Status {
+    const GroupSection& section = grouping.sections[static_cast<size_t>(s)];
+    ARROW_ASSIGN_OR_RAISE(auto states, PoolArray<State>::Make(section.groups + 1, context.pool));
+    std::fill(states.begin(), states.end(), empty);
+    for (int64_t i = section.begin; i < section.end; ++i) {
+      const uint32_t id = grouping.ids[i];
+      if (id == 0) continue;
+      ARROW_RETURN_NOT_OK(visit(&states[id], grouping.Row(i)));
+    }
+    return arrow::Status::OK();
+  });
+}
+
 /// Values that are written in any order and by several threads, then made a column; null where none was written.
 template <typename T>
 class Written {
@@ -102,34 +133,38 @@ arrow::Status RunOverflow(const Input& input, const arrow::DataType& type) {
 
 /// Running sums and products; `value(row)`, `missing(row)`.
 template <typename T, typename Value, typename Missing>
-ColumnResult Running(const Input& input, const std::shared_ptr<arrow::DataType>& type, const Value& value,
-                     const Missing& missing, const Context& context) {
+ColumnResult Running(const Input& input, const Grouping& grouping, const std::shared_ptr<arrow::DataType>& type,
+                     const Value& value, const Missing& missing, const Context& context) {
+  struct State {
+    T total;
+    bool ended;
+  };
   ARROW_ASSIGN_OR_RAISE(auto out, Written<T>::Make(input.rows, context));
   const bool sum = input.transform.function == TransformFunction::kCumSum;
-  ARROW_RETURN_NOT_OK(EachRun(input.runs, context, [&](const int64_t* rows, int64_t count) -> arrow::Status {
-    T total = sum ? 0 : 1;
-    for (int64_t i = 0; i < count; ++i) {
-      if (missing(rows[i])) {
-        if (input.transform.skip_nulls) continue;
-        break;
-      }
-      const T next = value(rows[i]);
-      if constexpr (std::is_integral_v<T>) {
-        const bool over =
-            sum ? __builtin_add_overflow(total, next, &total) : __builtin_mul_overflow(total, next, &total);
-        if (over) return RunOverflow(input, *type);
-      } else {
-        total = sum ? total + next : total * next;
-      }
-      out.Set(rows[i], total);
+  const State empty{static_cast<T>(sum ? 0 : 1), false};
+  ARROW_RETURN_NOT_OK(EachRow(grouping, empty, context, [&](State* state, int64_t row) -> arrow::Status {
+    if (state->ended) return arrow::Status::OK();
+    if (missing(row)) {
+      state->ended = !input.transform.skip_nulls;
+      return arrow::Status::OK();
     }
+    const T next = value(row);
+    T& total = state->total;
+    if constexpr (std::is_integral_v<T>) {
+      const bool over = sum ? __builtin_add_overflow(total, next, &total) : __builtin_mul_overflow(total, next, &total);
+      if (over) return RunOverflow(input, *type);
+    } else {
+      total = sum ? total + next : total * next;
+    }
+    out.Set(row, total);
     return arrow::Status::OK();
   }));
   return out.Finish(type, context);
 }
 
 template <typename T>
-ColumnResult RunningIntegers(const Input& input, const std::shared_ptr<arrow::DataType>& type, const Context& context) {
+ColumnResult RunningIntegers(const Input& input, const Grouping& grouping, const std::shared_ptr<arrow::DataType>& type,
+                             const Context& context) {
   ARROW_ASSIGN_OR_RAISE(const auto decoded, DecodeDictionary(input.column, context));
   ARROW_ASSIGN_OR_RAISE(auto flat, Flatten(*decoded, context));
   if (flat->type_id() != Type::DURATION && !flat->type()->Equals(*type)) {
@@ -139,7 +174,8 @@ ColumnResult RunningIntegers(const Input& input, const std::shared_ptr<arrow::Da
   }
   const T* values = flat->data()->GetValues<T>(1);
   return Running<T>(
-      input, type, [&](int64_t row) { return values[row]; }, [&](int64_t row) { return flat->IsNull(row); }, context);
+      input, grouping, type, [&](int64_t row) { return values[row]; }, [&](int64_t row) { return flat->IsNull(row); },
+      context);
 }
 
 /// Where each row's value is taken from: `place(rows, count, out)` writes, for each row of a group, a row or -1.
@@ -264,12 +300,12 @@ ColumnResult Transformed(const Input& input, const Grouping& grouping, const std
   switch (input.transform.function) {
     case TransformFunction::kCumSum:
     case TransformFunction::kCumProd: {
-      if (type->id() == Type::UINT64) return RunningIntegers<uint64_t>(input, type, context);
-      if (type->id() != Type::DOUBLE) return RunningIntegers<int64_t>(input, type, context);
+      if (type->id() == Type::UINT64) return RunningIntegers<uint64_t>(input, grouping, type, context);
+      if (type->id() != Type::DOUBLE) return RunningIntegers<int64_t>(input, grouping, type, context);
       ARROW_ASSIGN_OR_RAISE(const auto values, Reals::Make(input.column, input.nan_is_null, context));
       return Running<double>(
-          input, type, [&](int64_t row) { return values[row]; }, [&](int64_t row) { return values.missing(row); },
-          context);
+          input, grouping, type, [&](int64_t row) { return values[row]; },
+          [&](int64_t row) { return values.missing(row); }, context);
     }
     case TransformFunction::kCumMin:
     case TransformFunction::kCumMax:
@@ -293,7 +329,10 @@ bool NeedsNoColumn(TransformFunction function) {
   return function == TransformFunction::kCumCount || function == TransformFunction::kRemaining;
 }
 
-bool NeedsRuns(TransformFunction function) { return !NeedsNoColumn(function) && function != TransformFunction::kRank; }
+bool NeedsRuns(TransformFunction function) {
+  return !NeedsNoColumn(function) && function != TransformFunction::kRank && function != TransformFunction::kCumSum &&
+         function != TransformFunction::kCumProd;
+}
 
 /// nullptr where the function does not take the type.
 std::shared_ptr<arrow::DataType> TransformType(TransformFunction function,

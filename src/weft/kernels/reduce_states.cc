@@ -85,8 +85,16 @@ arrow::Result<TruthState> FoldTruth(const std::shared_ptr<arrow::ChunkedArray>& 
 template <typename State>
 arrow::Result<State> FoldNumbers(const arrow::ChunkedArray& column, const Context& context) {
   const bool is_unsigned = column.type()->id() == Type::UINT64;
+  const bool is_bool = column.type()->id() == Type::BOOL;
   return FoldPieces<State>(column, context, [&](const ColumnPiece& piece, State* state) {
     using Value = typename State::Value;
+    if constexpr (std::is_same_v<State, IntegerSumState>) {
+      if (is_bool) {
+        const auto truths = piece.array->Slice(piece.begin, piece.end - piece.begin);
+        state->sum += static_cast<const arrow::BooleanArray&>(*truths).true_count();
+        return;
+      }
+    }
     const auto add = [state](auto values) { state->Add(values); };
     if constexpr (std::is_same_v<Value, int64_t>) {
       if (is_unsigned) return VisitDense<uint64_t>(piece, add);

@@ -37,11 +37,17 @@ struct IntegerSumState {
   using Value = int64_t;
   Int128 sum = 0;
   void Merge(const IntegerSumState& other) { sum += other.sum; }
-  void Add(std::span<const int64_t> values) {
-    for (const int64_t value : values) sum += value;
-  }
-  void Add(std::span<const uint64_t> values) {
-    for (const uint64_t value : values) sum += value;
+  /// Fewer than 2^32 values: the sums of their halves fit 64 bits, and are made without carries.
+  template <typename T>
+  void Add(std::span<const T> values) {
+    constexpr int kHalf = 32;
+    uint64_t low = 0;
+    T high = 0;
+    for (const T value : values) {
+      low += static_cast<uint32_t>(value);
+      high += value >> kHalf;
+    }
+    sum += (static_cast<Int128>(high) << kHalf) + low;
   }
 };
 

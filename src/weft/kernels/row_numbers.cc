@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "weft/base/cpu_level.h"
 #include "weft/kernels/aggregate.h"
 #include "weft/kernels/dense_values.h"
 #include "weft/kernels/reduce_states.h"
@@ -55,14 +56,26 @@ TypePtr ResultType(const RowReduceOptions& options, const TypePtr& type) {
   return IsNumber(id) || arrow::is_decimal(id) ? arrow::float64() : nullptr;
 }
 
-/// Calls visit(row, the values that are there, whether all are) for every row; for different rows at once. A row's
-/// values may be changed. The columns are of one type that DenseValues reads as T.
+/// A few rows of all columns: of column c the value of row i is values[c][i], and missing[c * kDenseRows + i] is 1
+/// where there is none.
+template <typename T>
+struct RowBlock {
+  int64_t first_row;
+  int64_t length;
+  std::span<const T* const> values;
+  const uint8_t* missing;
+};
+
+/// Calls visit(RowBlock<T>) for all rows; for different ones at once. The columns are of one type that DenseValues
+/// reads as T.
 template <typename T, typename Visit>
-arrow::Status VisitRows(const arrow::Table& table, const Context& context, const Visit& visit) {
+arrow::Status VisitBlocks(const arrow::Table& table, const Context& context, const Visit& visit) {
   constexpr int64_t kTaskRows = 1 << 16;
   const auto columns = static_cast<size_t>(table.num_columns());
   if (columns == 0) {
-    for (int64_t row = 0; row < table.num_rows(); ++row) ARROW_RETURN_NOT_OK(visit(row, std::span<T>(), true));
+    for (int64_t row = 0; row < table.num_rows(); row += kDenseRows) {
+      ARROW_RETURN_NOT_OK(visit(RowBlock<T>{row, std::min(kDenseRows, table.num_rows() - row), {}, nullptr}));
+    }
     return arrow::Status::OK();
   }
   // Batches are cut at the same rows in all columns.
@@ -77,22 +90,32 @@ arrow::Status VisitRows(const arrow::Table& table, const Context& context, const
     std::vector<T> scratch(columns * kRows);
     std::vector<uint8_t> missing(columns * kRows);
     std::vector<const T*> values(columns);
-    std::vector<T> row(columns);
     const arrow::ArrayVector arrays = batch.columns();
     for (int64_t begin = 0; begin < batch.num_rows(); begin += kDenseRows) {
       const int64_t length = std::min(kDenseRows, batch.num_rows() - begin);
       for (size_t c = 0; c < columns; ++c) {
         values[c] = DenseValues<T>(*arrays[c]).ReadAll(begin, length, &scratch[c * kRows], &missing[c * kRows]);
       }
-      for (int64_t i = 0; i < length; ++i) {
-        size_t count = 0;
-        for (size_t c = 0; c < columns; ++c) {
-          row[count] = values[c][i];
-          count += missing[c * kRows + static_cast<size_t>(i)] == 0 ? 1 : 0;
-        }
-        ARROW_RETURN_NOT_OK(
-            visit(starts[static_cast<size_t>(b)] + begin + i, std::span<T>(row.data(), count), count == columns));
+      ARROW_RETURN_NOT_OK(visit(RowBlock<T>{starts[static_cast<size_t>(b)] + begin, length, values, missing.data()}));
+    }
+    return arrow::Status::OK();
+  });
+}
+
+/// Calls visit(row, the values that are there, whether all are) for every row; for different rows at once. A row's
+/// values may be changed. The columns are as for VisitBlocks.
+template <typename T, typename Visit>
+arrow::Status VisitRows(const arrow::Table& table, const Context& context, const Visit& visit) {
+  const auto columns = static_cast<size_t>(table.num_columns());
+  return VisitBlocks<T>(table, context, [&](const RowBlock<T>& block) -> arrow::Status {
+    std::vector<T> row(columns);
+    for (int64_t i = 0; i < block.length; ++i) {
+      size_t count = 0;
+      for (size_t c = 0; c < columns; ++c) {
+        row[count] = block.values[c][i];
+        count += block.missing[c * static_cast<size_t>(kDenseRows) + static_cast<size_t>(i)] == 0 ? 1 : 0;
       }
+      ARROW_RETURN_NOT_OK(visit(block.first_row + i, std::span<T>(row.data(), count), count == columns));
     }
     return arrow::Status::OK();
   });
@@ -201,21 +224,50 @@ double MomentOf(const RowReduceOptions& options, std::span<const double> values)
   }
 }
 
+/// Sums and means, column by column: RealSumState's sums of many rows at once.
+arrow::Result<ArrayPtr> SumRows(const arrow::Table& table, const RowReduceOptions& options, const TypePtr& type,
+                                const Context& context) {
+  const bool mean = options.function == RowFunction::kMean;
+  const int64_t least =
+      std::max(mean ? int64_t{1} : options.min_count, options.skip_missing ? int64_t{0} : int64_t{table.num_columns()});
+  ARROW_ASSIGN_OR_RAISE(auto results, RowResults<double>::Make(table.num_rows(), context));
+  ARROW_RETURN_NOT_OK(VisitBlocks<double>(table, context, [&](const RowBlock<double>& block) {
+    constexpr auto kRows = static_cast<size_t>(kDenseRows);
+    double sums[kRows] = {};
+    double lost[kRows] = {};
+    int64_t counts[kRows] = {};
+    for (size_t c = 0; c < block.values.size(); ++c) {
+      ForCpu([values = block.values[c], missing = block.missing + c * kRows, length = block.length, sums = &sums[0],
+              lost = &lost[0], counts = &counts[0]]() WEFT_FOR_CPU {
+        for (int64_t i = 0; i < length; ++i) {
+          const double value = missing[i] != 0 ? 0 : values[i];
+          const double next = sums[i] + value;
+          const double large = std::abs(sums[i]) >= std::abs(value) ? sums[i] : value;
+          const double small = std::abs(sums[i]) >= std::abs(value) ? value : sums[i];
+          const double rest = (large - next) + small;
+          lost[i] += std::abs(next) <= std::numeric_limits<double>::max() ? rest : 0;
+          sums[i] = next;
+          counts[i] += 1 - missing[i];
+        }
+      });
+    }
+    for (int64_t i = 0; i < block.length; ++i) {
+      if (counts[i] < least) continue;
+      const double sum = sums[i] + lost[i];
+      results.Set(block.first_row + i, mean ? sum / static_cast<double>(counts[i]) : sum);
+    }
+    return arrow::Status::OK();
+  }));
+  return results.Finish(type, context);
+}
+
 arrow::Result<ArrayPtr> RealRows(const arrow::Table& table, const RowReduceOptions& options, const TypePtr& type,
                                  const Context& context) {
   using Found = arrow::Result<std::optional<double>>;
   switch (options.function) {
     case RowFunction::kSum:
-    case RowFunction::kMean: {
-      const bool mean = options.function == RowFunction::kMean;
-      return MakeNumbers<double, double>(table, options, mean ? 1 : options.min_count, type, context,
-                                         [&](int64_t, auto values) -> Found {
-                                           RealSumState sum;
-                                           for (const double value : values) sum.AddOne(value);
-                                           const auto count = static_cast<double>(values.size());
-                                           return mean ? sum.value() / count : sum.value();
-                                         });
-    }
+    case RowFunction::kMean:
+      return SumRows(table, options, type, context);
     case RowFunction::kProduct:
       return MakeNumbers<double, double>(table, options, options.min_count, type, context,
                                          [&](int64_t, auto values) -> Found {
