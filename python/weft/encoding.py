@@ -73,22 +73,24 @@ def get_dummies(
     separators = _one_each("prefix_sep", prefix_sep, chosen_names, frame)
     flags = pa.bool_() if dtype is None else _type_of(dtype)
     shown = [name for name in frame.columns if name not in chosen_names]
+    # Labels are looked up once a row; flags compare their numbers.
+    numbers: dict[str, Any] = {}
     made: dict[str, Any] = {}
     for position, name, start, separator in zip(chosen, chosen_names, prefixes, separators, strict=True):
         labels: list[Any] = [label for (label,) in labels_in(frame, [position], "get_dummies")]
+        numbers[name] = col(name).map({label: number for number, label in enumerate(labels)}) if labels else col(name)
         if dummy_na:
             labels.append(None)
-        for label in labels[1 if drop_first else 0 :]:
+        for number, label in list(enumerate(labels))[1 if drop_first else 0 :]:
             text = "nan" if label is None else str(label)
             full = text if of_series else f"{start}{separator}{text}"
             if full in made or full in shown:
                 raise ValueError(
                     f"{place(frame.env)}get_dummies: the result would have two columns {full!r}; give prefix"
                 )
-            column = col(name)
-            flag = column.isna() if label is None else column == label
+            flag = col(name).isna() if label is None else col(name) == number
             made[full] = flag if pa.types.is_boolean(flags) else flag.cast(flags)
-    return frame.select(*shown, **made)
+    return frame.select(*shown, **numbers).select(*shown, **made)
 
 
 def _encodable(type: pa.DataType) -> bool:
