@@ -120,7 +120,9 @@ TEST(RowPartitions, TextsMoveWithTheirRows) {
     Context context;
     context.threads = 2;
     const auto column =
-        KeyColumn::Make({std::make_shared<arrow::ChunkedArray>(chunks)}, false, context, false).ValueOrDie();
+        KeyColumn::Make({std::make_shared<arrow::ChunkedArray>(chunks)}, false, context, /*views=*/false,
+                        /*alone=*/false)
+            .ValueOrDie();
     const auto partition_of = [&](int64_t begin, int64_t length, uint16_t* out) {
       std::copy_n(partitions.data() + begin, length, out);
     };

@@ -61,7 +61,8 @@ class ExtremeStates : public GroupStates {
   int64_t Row(int64_t group) const { return states_[group].row; }
 
   arrow::Status Aggregate(const Grouping& grouping, const Context& context) override {
-    ARROW_ASSIGN_OR_RAISE(const auto keys, KeyColumn::Make({column_}, nan_is_null_, context));
+    ARROW_ASSIGN_OR_RAISE(const auto keys,
+                          KeyColumn::Make({column_}, nan_is_null_, context, /*views=*/true, /*alone=*/false));
     const bool by_code = !keys.is_binary() && keys.pieces() == 1;
     const ExtremeFold fold{&keys, by_code, {!greatest_, false}};
     // Codes in the order of entries where the column can be brought so, else read by row.
@@ -73,7 +74,8 @@ class ExtremeStates : public GroupStates {
       ARROW_ASSIGN_OR_RAISE(moved, MovedColumn(grouping, *column_, context));
       if (moved != nullptr) {
         const auto column = std::make_shared<arrow::ChunkedArray>(moved);
-        ARROW_ASSIGN_OR_RAISE(moved_keys, KeyColumn::Make({column}, nan_is_null_, context));
+        ARROW_ASSIGN_OR_RAISE(moved_keys,
+                              KeyColumn::Make({column}, nan_is_null_, context, /*views=*/true, /*alone=*/false));
       } else {
         ARROW_RETURN_NOT_OK(ReadAll(keys, &codes, &nulls, context));
       }

@@ -11,6 +11,7 @@
 #include <limits>
 
 #include "weft/base/cpu_level.h"
+#include "weft/kernels/key_ranks.h"
 #include "weft/kernels/key_texts.h"
 #include "weft/table/dictionaries.h"
 
@@ -150,10 +151,29 @@ int PiecesOf(Type::type id) {
   return 1;
 }
 
+/// RankDictionaries of the parts' chunks, where all are of dictionaries.
+arrow::Result<arrow::ArrayVector> RanksOf(const std::vector<std::shared_ptr<arrow::ChunkedArray>>& parts,
+                                          bool nan_is_null, const Context& context) {
+  arrow::ArrayVector chunks;
+  for (const auto& part : parts) {
+    if (part->type()->id() != Type::DICTIONARY) return arrow::ArrayVector();
+    for (const auto& chunk : part->chunks()) {
+      if (chunk->length() > 0) chunks.push_back(chunk);
+    }
+  }
+  return chunks.empty() ? chunks : RankDictionaries(chunks, nan_is_null, context);
+}
+
 }  // namespace
 
 arrow::Result<KeyColumn> KeyColumn::Make(const std::vector<std::shared_ptr<arrow::ChunkedArray>>& parts,
-                                         bool nan_is_null, const Context& context, bool views) {
+                                         bool nan_is_null, const Context& context, bool views, bool alone) {
+  if (alone) {
+    ARROW_ASSIGN_OR_RAISE(const auto ranks, RanksOf(parts, nan_is_null, context));
+    if (!ranks.empty()) {
+      return Make({std::make_shared<arrow::ChunkedArray>(ranks)}, nan_is_null, context, views, /*alone=*/false);
+    }
+  }
   KeyColumn column;
   column.nan_is_null_ = nan_is_null;
   Type::type id = Type::NA;

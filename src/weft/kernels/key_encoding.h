@@ -31,9 +31,10 @@ namespace weft::kernels {
 class KeyColumn {
  public:
   /// The parts must have one logical key type (see table::SameKeyType). `views`: whether the values of a column that
-  /// has no pieces will be asked for; else that is all it says.
+  /// has no pieces will be asked for; else that is all it says. `alone`: rows are compared with others of this column
+  /// alone; dictionaries of few values are then numbers (kernels/key_ranks.h), also where they stand for binaries.
   static arrow::Result<KeyColumn> Make(const std::vector<std::shared_ptr<arrow::ChunkedArray>>& parts, bool nan_is_null,
-                                       const Context& context, bool views = true);
+                                       const Context& context, bool views = true, bool alone = true);
 
   int64_t rows() const { return finder_.rows(); }
   /// Whether any row may be null (or NaN where that is null).

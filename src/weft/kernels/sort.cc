@@ -145,8 +145,10 @@ arrow::Result<std::vector<SplitRange>> FindSplits(const arrow::Table& sorted, co
                                       sorted.schema()->field(options.keys[k].column)->name(), "' have type ",
                                       split->type()->ToString(), " where the column has ", column->type()->ToString());
     }
-    ARROW_ASSIGN_OR_RAISE(auto row_keys, KeyColumn::Make({column}, options.nan_is_null, context));
-    ARROW_ASSIGN_OR_RAISE(auto split_keys, KeyColumn::Make({split}, options.nan_is_null, context));
+    ARROW_ASSIGN_OR_RAISE(auto row_keys, KeyColumn::Make({column}, options.nan_is_null, context,
+                                                         /*views=*/true, /*alone=*/false));
+    ARROW_ASSIGN_OR_RAISE(auto split_keys, KeyColumn::Make({split}, options.nan_is_null, context,
+                                                           /*views=*/true, /*alone=*/false));
     rows.push_back(std::move(row_keys));
     splits.push_back(std::move(split_keys));
   }
