@@ -304,6 +304,8 @@ def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
     if isinstance(type, pa.BaseExtensionType):
         if type.extension_name == "pandas.period":
             raise TypeError("periods are not taken; make them timestamps first, .dt.to_timestamp(), or text")
+        if type.extension_name == "arrow.bool8":
+            return pa.bool_()
         return _plain_type(type.storage_type, big)
     if types.is_string_view(type):
         return pa.large_string() if big else pa.string()
@@ -316,8 +318,8 @@ def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
         return pa.decimal128(type.precision, type.scale)
     if types.is_dictionary(type):
         value = _plain_type(type.value_type, big)
-        if types.is_float16(value):
-            # Arrow (26) does not tell half floats apart where it makes one dictionary of several.
+        if types.is_float16(value) or types.is_null(value) or types.is_nested(value):
+            # Arrow (26) makes no one dictionary of several of these, and does not tell half floats apart where it does.
             return value
         return type if value == type.value_type else pa.dictionary(type.index_type, value, type.ordered)
     if types.is_list_view(type) or types.is_list(type):
@@ -326,6 +328,13 @@ def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
         return pa.large_list(type.value_field.with_type(_plain_type(type.value_type, big)))
     if types.is_fixed_size_list(type):
         return pa.list_(type.value_field.with_type(_plain_type(type.value_type, big)), type.list_size)
+    if types.is_map(type):
+        key, item = type.key_field, type.item_field
+        return pa.map_(
+            key.with_type(_plain_type(key.type, big)), item.with_type(_plain_type(item.type, big)), type.keys_sorted
+        )
+    if types.is_union(type):
+        raise TypeError("unions are not taken; make it a struct or text first")
     if types.is_struct(type):
         fields = [type.field(i) for i in range(type.num_fields)]
         return pa.struct([field.with_type(_plain_type(field.type, big)) for field in fields])
@@ -374,9 +383,23 @@ def _nulls_by_index(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, type=column.type)
 
 
+def _has_list_views(type: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_list_view(type) or types.is_large_list_view(type):
+        return True
+    if types.is_dictionary(type):
+        return _has_list_views(type.value_type)
+    return any(_has_list_views(type.field(i).type) for i in range(type.num_fields))
+
+
 def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     import pyarrow as pa
 
+    if _has_list_views(column.type):
+        # Arrow (26) casts them wrongly.
+        column = pa.table(_core.Table.from_stream(pa.table([column], names=[field.name]))).column(0)
     try:
         target = _plain_type(column.type, column.nbytes > 2**31 - 1)
     except TypeError as problem:
@@ -394,7 +417,10 @@ def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
             return _nulls_by_index(pa.chunked_array(chunks, type=target))
         if isinstance(column.type, pa.BaseExtensionType):
             column = pa.chunked_array([chunk.storage for chunk in column.chunks], type=column.type.storage_type)
-            return _plain(column, field)
+            return column.cast(target) if pa.types.is_boolean(target) else _plain(column, field)
+        if pa.types.is_dictionary(column.type):
+            chunks = [chunk.dictionary.take(chunk.indices) for chunk in column.chunks]
+            return _plain(pa.chunked_array(chunks, type=column.type.value_type), field)
         if pa.types.is_run_end_encoded(target):
             # `run_ends` and `values` are those of the whole array that the chunk may be a slice of.
             chunks = [
