@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import json
 import sys
@@ -104,9 +105,24 @@ def _to_arrow(data: Any, columns: Sequence[str] | None) -> pa.Table:
     )
 
 
+def _refuse_polars(data: Any) -> None:
+    """Polars gives the addresses of Python's objects away, and its long integers in a type that is not Arrow's."""
+    polars = sys.modules.get("polars")
+    if polars is None or not isinstance(data, polars.DataFrame | polars.Series):
+        return
+    for column in [data] if isinstance(data, polars.Series) else data.get_columns():
+        if str(column.dtype) in ("Object", "Int128", "UInt128"):
+            raise TypeError(
+                f"weft.DataFrame: column {column.name!r} of Polars' type {column.dtype} is not taken; make it text or "
+                "a decimal first"
+            )
+
+
 def _from_stream(data: Any, columns: Sequence[str] | None) -> pa.Table:
     """A table, or what has no columns of its own: an array, which becomes one column."""
     import pyarrow as pa
+
+    _refuse_polars(data)
 
     if isinstance(data, pa.Table | pa.RecordBatch):
         return _pick(pa.table(data), columns)
@@ -182,17 +198,71 @@ def _from_list(data: list[Any], columns: Sequence[str] | None) -> pa.Table:
 
 
 def _array(values: Any, name: str) -> pa.Array:
-    """Python values as one Arrow array, NaN of objects as missing."""
+    """Values of Python, NumPy or pandas as one Arrow array, NaN of objects as missing."""
+    import numpy
     import pyarrow as pa
 
+    dtype = getattr(values, "dtype", None)
     try:
+        if isinstance(dtype, numpy.dtype) and dtype.kind == "O" and not isinstance(values, numpy.ma.MaskedArray):
+            # Of an array of objects Arrow does not look at the zones of times.
+            values = list(values)
+        if isinstance(values, list):
+            values = _numpy_times(values)
+        if isinstance(values, numpy.ndarray):
+            values = _known_numpy(values)
+        if hasattr(getattr(values, "array", values), "sp_values"):
+            values = getattr(values, "array", values).to_dense()
         try:
-            return pa.array(values, from_pandas=True)
+            made = pa.array(values, from_pandas=True)
         except OverflowError:
             # Integers beyond 63 bits.
-            return pa.array(values, pa.uint64(), from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as problem:
+            made = pa.array(values, pa.uint64(), from_pandas=True)
+        return made if hasattr(values, "dtype") else _unshortened(made, values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeError) as problem:
         raise TypeError(f"weft.DataFrame: the values of column {name!r} are of no one type: {problem}") from None
+
+
+def _numpy_times(values: list[Any]) -> Any:
+    """A list of NumPy's times as their array, of the finest of their units; another list as it is."""
+    import numpy
+
+    kinds = {value.dtype for value in values if isinstance(value, numpy.datetime64 | numpy.timedelta64)}
+    if not kinds or not all(
+        value is None or isinstance(value, numpy.datetime64 | numpy.timedelta64) for value in values
+    ):
+        return values
+    return numpy.array(values, numpy.result_type(*kinds))
+
+
+def _known_numpy(values: Any) -> Any:
+    """The array of a type that Arrow knows: of this machine's byte order, its times in one of Arrow's units."""
+    import numpy
+
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    kind = values.dtype.kind
+    if kind not in "mM":
+        return values
+    unit, count = numpy.datetime_data(values.dtype)
+    coarse = ("W", "D", "h", "m") if kind == "m" else ("Y", "M", "W", "h", "m")
+    if unit in coarse or count != 1:
+        values = values.astype(f"{kind}8[{'s' if unit in coarse else unit}]")
+    return values
+
+
+def _unshortened(made: pa.Array, values: Any) -> pa.Array:
+    """The array of times with all that the objects say, which Arrow cuts to microseconds or to days."""
+    import pyarrow as pa
+
+    type = made.type
+    if pa.types.is_date(type) and any(isinstance(value, datetime.datetime) for value in values):
+        raise pa.ArrowInvalid("dates and datetimes are mixed")
+    if pa.types.is_timestamp(type) and any(getattr(value, "nanosecond", 0) for value in values):
+        return pa.array(values, pa.timestamp("ns", type.tz), from_pandas=True)
+    if pa.types.is_duration(type) and any(getattr(value, "nanoseconds", 0) for value in values):
+        return pa.array(values, pa.duration("ns"), from_pandas=True)
+    return made
 
 
 def _cast(table: pa.Table, dtype: Any) -> pa.Table:
@@ -242,14 +312,18 @@ def _pick(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
 def _from_dict(data: Mapping[Any, Any]) -> pa.Table:
     import pyarrow as pa
 
+    pandas = sys.modules.get("pandas")
     made: dict[str, Any] = {}
     scalars: dict[str, Any] = {}
     for key, value in data.items():
         name = str(key)
+        if name in made:
+            raise ValueError(f"weft.DataFrame: column names are there twice: {name!r}")
         if isinstance(value, str | bytes) or not (hasattr(value, "__len__") or hasattr(value, "__arrow_c_array__")):
             scalars[name] = value
             made[name] = None
-        elif hasattr(value, "__arrow_c_stream__"):
+        elif hasattr(value, "__arrow_c_stream__") and not (pandas is not None and isinstance(value, pandas.Series)):
+            _refuse_polars(value)
             made[name] = pa.chunked_array(value)
         else:
             made[name] = _array(list(value) if isinstance(value, range) else value, name)
@@ -259,11 +333,13 @@ def _from_dict(data: Mapping[Any, Any]) -> pa.Table:
     if scalars and not lengths:
         raise ValueError("weft.DataFrame: a dict of scalars alone has no length; put each in a list")
     for name, value in scalars.items():
-        made[name] = pa.repeat(pa.scalar(value), next(iter(lengths.values())))
+        made[name] = pa.repeat(_array([value], name)[0], next(iter(lengths.values())))
     return pa.table(made)
 
 
 def _from_pandas(data: Any) -> pa.Table:
+    import numpy
+    import pandas
     import pyarrow as pa
 
     names = [str(name) for name in data.columns]
@@ -274,6 +350,20 @@ def _from_pandas(data: Any) -> pa.Table:
             "weft.DataFrame: there are no multi-level column names; join them first, for example "
             "df.columns = ['_'.join(levels) for levels in df.columns]"
         )
+    given = data
+    for i, name in enumerate(names):
+        column = given.iloc[:, i]
+        if hasattr(column.array, "sp_values"):
+            made = column.array.to_dense()
+        elif column.dtype == object:
+            made = pandas.arrays.ArrowExtensionArray(pa.chunked_array([_array(column, name)]))
+        elif isinstance(column.dtype, numpy.dtype) and not column.dtype.isnative:
+            made = _known_numpy(column.to_numpy())
+        else:
+            continue
+        if data is given:
+            data = given.copy(deep=False)
+        data.isetitem(i, made)
     # pandas makes a range of labels such as 1, 2, 3 too; one with a name is more than a count of rows.
     return pa.Table.from_pandas(data, preserve_index=True if data.index.name is not None else None)
 
@@ -282,7 +372,7 @@ def _from_numpy(data: Any, columns: Sequence[str] | None) -> pa.Table:
     import pyarrow as pa
 
     if data.dtype.names is not None:
-        return _pick(pa.table({name: pa.array(data[name].copy()) for name in data.dtype.names}), columns)
+        return _pick(pa.table({name: _array(data[name].copy(), name) for name in data.dtype.names}), columns)
     if data.ndim == 1:
         data = data.reshape(-1, 1)
     if data.ndim != 2:
@@ -290,9 +380,7 @@ def _from_numpy(data: Any, columns: Sequence[str] | None) -> pa.Table:
     names = [str(i) for i in range(data.shape[1])] if columns is None else [str(name) for name in columns]
     if len(names) != data.shape[1]:
         raise ValueError(f"weft.DataFrame: {len(names)} columns are named, the array has {data.shape[1]}")
-    import numpy
-
-    return pa.table({name: pa.array(numpy.ascontiguousarray(data[:, i])) for i, name in enumerate(names)})
+    return pa.table({name: _array(data[:, i].copy(), name) for i, name in enumerate(names)})
 
 
 def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
