@@ -258,9 +258,9 @@ def _unshortened(made: pa.Array, values: Any) -> pa.Array:
     type = made.type
     if pa.types.is_date(type) and any(isinstance(value, datetime.datetime) for value in values):
         raise pa.ArrowInvalid("dates and datetimes are mixed")
-    if pa.types.is_timestamp(type) and any(getattr(value, "nanosecond", 0) for value in values):
+    if pa.types.is_timestamp(type) and any(getattr(value, "nanosecond", 0) > 0 for value in values):
         return pa.array(values, pa.timestamp("ns", type.tz), from_pandas=True)
-    if pa.types.is_duration(type) and any(getattr(value, "nanoseconds", 0) for value in values):
+    if pa.types.is_duration(type) and any(getattr(value, "nanoseconds", 0) > 0 for value in values):
         return pa.array(values, pa.duration("ns"), from_pandas=True)
     return made
 

@@ -383,6 +383,8 @@ def test_times_of_objects_keep_their_digits():
         for data in ({"t": values}, {"t": objects}, objects.to_frame("t"), [{"t": value} for value in values]):
             assert weft.DataFrame(data).to_pandas()["t"].equals(expected), data
         assert weft.DataFrame({"t": values[0], "v": [1]}).to_pandas()["t"].equals(expected[:1])
+    far = [dt.datetime(9999, 1, 1), pd.NaT]
+    assert weft.DataFrame({"t": far})["t"].to_list() == [far[0], None]
     with pytest.raises(TypeError, match=r"column 't'.*dates and datetimes are mixed"):
         weft.DataFrame({"t": [moments[0].date(), moments[0]]})
 
