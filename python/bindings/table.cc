@@ -14,6 +14,7 @@
 #include "errors.h"
 #include "session.h"
 #include "weft/table/runs.h"
+#include "weft/table/without_views.h"
 
 namespace weft::python {
 
@@ -68,6 +69,14 @@ nb::object ExportSchema(const PyTable& self) {
                    [](PyObject* capsule) { ReleaseCapsule<ArrowSchema>(capsule, kSchema); });
 }
 
+/// All batches that have rows: Arrow (26) gives an empty one that is a slice buffers that end before its offset, with
+/// which it then cannot put chunks together.
+arrow::Result<std::shared_ptr<arrow::Table>> ReadRows(arrow::RecordBatchReader& reader) {
+  ARROW_ASSIGN_OR_RAISE(auto batches, reader.ToRecordBatches());
+  std::erase_if(batches, [](const auto& batch) { return batch->num_rows() == 0; });
+  return arrow::Table::FromRecordBatches(reader.schema(), std::move(batches));
+}
+
 int64_t Bytes(const PyTable& self) {
   const auto size = arrow::util::ReferencedBufferSize(*self.table);
   return size.ok() ? *size : arrow::util::TotalBufferSize(*self.table);
@@ -109,7 +118,7 @@ std::shared_ptr<arrow::Table> ImportTable(nb::handle source) {
   {
     const nb::gil_scoped_release release;
     const auto reader = arrow::ImportRecordBatchReader(stream);
-    table = reader.ok() ? (*reader)->ToTable() : reader.status();
+    table = reader.ok() ? ReadRows(**reader) : reader.status();
   }
   return Check(std::move(table));
 }
@@ -130,7 +139,10 @@ void BindTable(nb::module_& module) {
   nb::class_<PyTable>(module, "Table")
       .def_static(
           "from_stream",
-          [](nb::handle source) { return PyTable{Check(table::WithOurRuns(ImportTable(source), LocalContext()))}; },
+          [](nb::handle source) {
+            const auto plain = Check(table::WithoutViews(ImportTable(source), LocalContext()));
+            return PyTable{Check(table::WithOurRuns(plain, LocalContext()))};
+          },
           nb::arg("source"))
       .def_prop_ro("num_rows", [](const PyTable& self) { return self.table->num_rows(); })
       .def_prop_ro("num_columns", [](const PyTable& self) { return self.table->num_columns(); })

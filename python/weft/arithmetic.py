@@ -587,6 +587,9 @@ def _isin(low: Lowering, terms: tuple[Term, ...], values: Any) -> Term:
     from weft import _core
 
     (term,) = terms
+    if low.typed and term.type == pa.float16():
+        # Arrow looks no half floats up.
+        term = low.cast(term, pa.float32())
     if isinstance(values, pa.Array) and values.type != term.type:
         values = values.to_pylist()
     if isinstance(values, pa.Array):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import itertools
 import json
 import sys
@@ -104,9 +105,24 @@ def _to_arrow(data: Any, columns: Sequence[str] | None) -> pa.Table:
     )
 
 
+def _refuse_polars(data: Any) -> None:
+    """Polars gives the addresses of Python's objects away, and its long integers in a type that is not Arrow's."""
+    polars = sys.modules.get("polars")
+    if polars is None or not isinstance(data, polars.DataFrame | polars.Series):
+        return
+    for column in [data] if isinstance(data, polars.Series) else data.get_columns():
+        if str(column.dtype) in ("Object", "Int128", "UInt128"):
+            raise TypeError(
+                f"weft.DataFrame: column {column.name!r} of Polars' type {column.dtype} is not taken; make it text or "
+                "a decimal first"
+            )
+
+
 def _from_stream(data: Any, columns: Sequence[str] | None) -> pa.Table:
     """A table, or what has no columns of its own: an array, which becomes one column."""
     import pyarrow as pa
+
+    _refuse_polars(data)
 
     if isinstance(data, pa.Table | pa.RecordBatch):
         return _pick(pa.table(data), columns)
@@ -182,17 +198,71 @@ def _from_list(data: list[Any], columns: Sequence[str] | None) -> pa.Table:
 
 
 def _array(values: Any, name: str) -> pa.Array:
-    """Python values as one Arrow array, NaN of objects as missing."""
+    """Values of Python, NumPy or pandas as one Arrow array, NaN of objects as missing."""
+    import numpy
     import pyarrow as pa
 
+    dtype = getattr(values, "dtype", None)
     try:
+        if isinstance(dtype, numpy.dtype) and dtype.kind == "O" and not isinstance(values, numpy.ma.MaskedArray):
+            # Of an array of objects Arrow does not look at the zones of times.
+            values = list(values)
+        if isinstance(values, list):
+            values = _numpy_times(values)
+        if isinstance(values, numpy.ndarray):
+            values = _known_numpy(values)
+        if hasattr(getattr(values, "array", values), "sp_values"):
+            values = getattr(values, "array", values).to_dense()
         try:
-            return pa.array(values, from_pandas=True)
+            made = pa.array(values, from_pandas=True)
         except OverflowError:
             # Integers beyond 63 bits.
-            return pa.array(values, pa.uint64(), from_pandas=True)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError) as problem:
+            made = pa.array(values, pa.uint64(), from_pandas=True)
+        return made if hasattr(values, "dtype") else _unshortened(made, values)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError, UnicodeError) as problem:
         raise TypeError(f"weft.DataFrame: the values of column {name!r} are of no one type: {problem}") from None
+
+
+def _numpy_times(values: list[Any]) -> Any:
+    """A list of NumPy's times as their array, of the finest of their units; another list as it is."""
+    import numpy
+
+    kinds = {value.dtype for value in values if isinstance(value, numpy.datetime64 | numpy.timedelta64)}
+    if not kinds or not all(
+        value is None or isinstance(value, numpy.datetime64 | numpy.timedelta64) for value in values
+    ):
+        return values
+    return numpy.array(values, numpy.result_type(*kinds))
+
+
+def _known_numpy(values: Any) -> Any:
+    """The array of a type that Arrow knows: of this machine's byte order, its times in one of Arrow's units."""
+    import numpy
+
+    if not values.dtype.isnative:
+        values = values.astype(values.dtype.newbyteorder("="))
+    kind = values.dtype.kind
+    if kind not in "mM":
+        return values
+    unit, count = numpy.datetime_data(values.dtype)
+    coarse = ("W", "D", "h", "m") if kind == "m" else ("Y", "M", "W", "h", "m")
+    if unit in coarse or count != 1:
+        values = values.astype(f"{kind}8[{'s' if unit in coarse else unit}]")
+    return values
+
+
+def _unshortened(made: pa.Array, values: Any) -> pa.Array:
+    """The array of times with all that the objects say, which Arrow cuts to microseconds or to days."""
+    import pyarrow as pa
+
+    type = made.type
+    if pa.types.is_date(type) and any(isinstance(value, datetime.datetime) for value in values):
+        raise pa.ArrowInvalid("dates and datetimes are mixed")
+    if pa.types.is_timestamp(type) and any(getattr(value, "nanosecond", 0) > 0 for value in values):
+        return pa.array(values, pa.timestamp("ns", type.tz), from_pandas=True)
+    if pa.types.is_duration(type) and any(getattr(value, "nanoseconds", 0) > 0 for value in values):
+        return pa.array(values, pa.duration("ns"), from_pandas=True)
+    return made
 
 
 def _cast(table: pa.Table, dtype: Any) -> pa.Table:
@@ -242,14 +312,18 @@ def _pick(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
 def _from_dict(data: Mapping[Any, Any]) -> pa.Table:
     import pyarrow as pa
 
+    pandas = sys.modules.get("pandas")
     made: dict[str, Any] = {}
     scalars: dict[str, Any] = {}
     for key, value in data.items():
         name = str(key)
+        if name in made:
+            raise ValueError(f"weft.DataFrame: column names are there twice: {name!r}")
         if isinstance(value, str | bytes) or not (hasattr(value, "__len__") or hasattr(value, "__arrow_c_array__")):
             scalars[name] = value
             made[name] = None
-        elif hasattr(value, "__arrow_c_stream__"):
+        elif hasattr(value, "__arrow_c_stream__") and not (pandas is not None and isinstance(value, pandas.Series)):
+            _refuse_polars(value)
             made[name] = pa.chunked_array(value)
         else:
             made[name] = _array(list(value) if isinstance(value, range) else value, name)
@@ -259,11 +333,13 @@ def _from_dict(data: Mapping[Any, Any]) -> pa.Table:
     if scalars and not lengths:
         raise ValueError("weft.DataFrame: a dict of scalars alone has no length; put each in a list")
     for name, value in scalars.items():
-        made[name] = pa.repeat(pa.scalar(value), next(iter(lengths.values())))
+        made[name] = pa.repeat(_array([value], name)[0], next(iter(lengths.values())))
     return pa.table(made)
 
 
 def _from_pandas(data: Any) -> pa.Table:
+    import numpy
+    import pandas
     import pyarrow as pa
 
     names = [str(name) for name in data.columns]
@@ -274,6 +350,20 @@ def _from_pandas(data: Any) -> pa.Table:
             "weft.DataFrame: there are no multi-level column names; join them first, for example "
             "df.columns = ['_'.join(levels) for levels in df.columns]"
         )
+    given = data
+    for i, name in enumerate(names):
+        column = given.iloc[:, i]
+        if hasattr(column.array, "sp_values"):
+            made = column.array.to_dense()
+        elif column.dtype == object:
+            made = pandas.arrays.ArrowExtensionArray(pa.chunked_array([_array(column, name)]))
+        elif isinstance(column.dtype, numpy.dtype) and not column.dtype.isnative:
+            made = _known_numpy(column.to_numpy())
+        else:
+            continue
+        if data is given:
+            data = given.copy(deep=False)
+        data.isetitem(i, made)
     # pandas makes a range of labels such as 1, 2, 3 too; one with a name is more than a count of rows.
     return pa.Table.from_pandas(data, preserve_index=True if data.index.name is not None else None)
 
@@ -282,7 +372,7 @@ def _from_numpy(data: Any, columns: Sequence[str] | None) -> pa.Table:
     import pyarrow as pa
 
     if data.dtype.names is not None:
-        return _pick(pa.table({name: pa.array(data[name].copy()) for name in data.dtype.names}), columns)
+        return _pick(pa.table({name: _array(data[name].copy(), name) for name in data.dtype.names}), columns)
     if data.ndim == 1:
         data = data.reshape(-1, 1)
     if data.ndim != 2:
@@ -290,9 +380,7 @@ def _from_numpy(data: Any, columns: Sequence[str] | None) -> pa.Table:
     names = [str(i) for i in range(data.shape[1])] if columns is None else [str(name) for name in columns]
     if len(names) != data.shape[1]:
         raise ValueError(f"weft.DataFrame: {len(names)} columns are named, the array has {data.shape[1]}")
-    import numpy
-
-    return pa.table({name: pa.array(numpy.ascontiguousarray(data[:, i])) for i, name in enumerate(names)})
+    return pa.table({name: _array(data[:, i].copy(), name) for i, name in enumerate(names)})
 
 
 def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
@@ -304,6 +392,8 @@ def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
     if isinstance(type, pa.BaseExtensionType):
         if type.extension_name == "pandas.period":
             raise TypeError("periods are not taken; make them timestamps first, .dt.to_timestamp(), or text")
+        if type.extension_name == "arrow.bool8":
+            return pa.bool_()
         return _plain_type(type.storage_type, big)
     if types.is_string_view(type):
         return pa.large_string() if big else pa.string()
@@ -316,8 +406,8 @@ def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
         return pa.decimal128(type.precision, type.scale)
     if types.is_dictionary(type):
         value = _plain_type(type.value_type, big)
-        if types.is_float16(value):
-            # Arrow (26) does not tell half floats apart where it makes one dictionary of several.
+        if types.is_float16(value) or types.is_null(value) or types.is_nested(value):
+            # Arrow (26) makes no one dictionary of several of these, and does not tell half floats apart where it does.
             return value
         return type if value == type.value_type else pa.dictionary(type.index_type, value, type.ordered)
     if types.is_list_view(type) or types.is_list(type):
@@ -326,6 +416,13 @@ def _plain_type(type: pa.DataType, big: bool) -> pa.DataType:
         return pa.large_list(type.value_field.with_type(_plain_type(type.value_type, big)))
     if types.is_fixed_size_list(type):
         return pa.list_(type.value_field.with_type(_plain_type(type.value_type, big)), type.list_size)
+    if types.is_map(type):
+        key, item = type.key_field, type.item_field
+        return pa.map_(
+            key.with_type(_plain_type(key.type, big)), item.with_type(_plain_type(item.type, big)), type.keys_sorted
+        )
+    if types.is_union(type):
+        raise TypeError("unions are not taken; make it a struct or text first")
     if types.is_struct(type):
         fields = [type.field(i) for i in range(type.num_fields)]
         return pa.struct([field.with_type(_plain_type(field.type, big)) for field in fields])
@@ -374,9 +471,23 @@ def _nulls_by_index(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, type=column.type)
 
 
+def _has_list_views(type: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_list_view(type) or types.is_large_list_view(type):
+        return True
+    if types.is_dictionary(type):
+        return _has_list_views(type.value_type)
+    return any(_has_list_views(type.field(i).type) for i in range(type.num_fields))
+
+
 def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
     import pyarrow as pa
 
+    if _has_list_views(column.type):
+        # Arrow (26) casts them wrongly.
+        column = pa.table(_core.Table.from_stream(pa.table([column], names=[field.name]))).column(0)
     try:
         target = _plain_type(column.type, column.nbytes > 2**31 - 1)
     except TypeError as problem:
@@ -394,7 +505,10 @@ def _plain(column: pa.ChunkedArray, field: pa.Field) -> pa.ChunkedArray:
             return _nulls_by_index(pa.chunked_array(chunks, type=target))
         if isinstance(column.type, pa.BaseExtensionType):
             column = pa.chunked_array([chunk.storage for chunk in column.chunks], type=column.type.storage_type)
-            return _plain(column, field)
+            return column.cast(target) if pa.types.is_boolean(target) else _plain(column, field)
+        if pa.types.is_dictionary(column.type):
+            chunks = [chunk.dictionary.take(chunk.indices) for chunk in column.chunks]
+            return _plain(pa.chunked_array(chunks, type=column.type.value_type), field)
         if pa.types.is_run_end_encoded(target):
             # `run_ends` and `values` are those of the whole array that the chunk may be a slice of.
             chunks = [

@@ -85,7 +85,9 @@ def _scalar_of(value: Any) -> Any:
     return (
         scalar
         if zone is None
-        else scalar.cast(pa.timestamp(scalar.type.unit, "UTC")).cast(pa.timestamp(scalar.type.unit, str(zone)))
+        else scalar.cast(pa.timestamp(scalar.type.unit, "UTC")).cast(
+            pa.timestamp(scalar.type.unit, pa.lib.tzinfo_to_string(zone))
+        )
     )
 
 

@@ -224,9 +224,10 @@ def to_array(values: list[Any], type: pa.DataType | None = None) -> Any:
 
             # A date alone is a moment of that day: NumPy's days compare with timestamps as pandas' do.
             return pa.array(numpy.array(plain, dtype="datetime64[us]"))
-        if type is None and any(isinstance(value, int) and not -(2**63) <= value < 2**64 for value in plain):
+        if type is None and any(isinstance(value, int) and not -(2**63) <= value < 2**63 for value in plain):
             # What no integer type holds can still be compared.
-            type = pa.decimal256(76, 0)
+            unsigned = all(value is None or (isinstance(value, int) and 0 <= value < 2**64) for value in plain)
+            type = pa.uint64() if unsigned else pa.decimal256(76, 0)
         return pa.array(plain, type)
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as problem:
         what = "cannot be a constant of an expression" if type is None else f"is no {type}"

@@ -309,7 +309,16 @@ class Rows:
 
     def to_pandas(self) -> pandas.DataFrame:
         """This rank's rows as pandas has them; the index columns become its index."""
-        frame = self.to_arrow().replace_schema_metadata(None).to_pandas()
+        import pyarrow as pa
+
+        table = self.to_arrow().replace_schema_metadata(None)
+        frame = table.to_pandas()
+        for name, type in zip(table.column_names, table.schema.types, strict=True):
+            if pa.types.is_dictionary(type) and pa.types.is_timestamp(type.value_type) and type.value_type.tz:
+                # Arrow (26) forgets the zone of categories.
+                moments = frame[name].cat.categories.tz_localize("UTC")
+                zone = pa.lib.string_to_tzinfo(type.value_type.tz)
+                frame[name] = frame[name].cat.rename_categories(moments.tz_convert(zone))
         if self._index:
             frame = frame.set_index(list(self._index))
             frame.index.names = [None if arrow_input.is_unnamed_index(name) else name for name in self._index]

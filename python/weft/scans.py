@@ -110,7 +110,7 @@ class Scans(Ordering):
         arrays = []
         for name, type in zip(self.columns, types, strict=True):
             try:
-                arrays.append(pa.array([None if fill_value is NO_FILL else fill_value], type, from_pandas=True))
+                arrays.append(pa.nulls(1, type) if fill_value is NO_FILL else _one_row(fill_value, type))
             except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError) as problem:
                 raise TypeError(
                     f"{place(self._env)}{operation}: fill_value={fill_value!r} does not fit column {name!r} of type "
@@ -197,6 +197,17 @@ def _difference(value: _core.Expression, before: _core.Expression, type: pa.Data
     elif not (types.is_floating(type) or types.is_decimal(type)):
         return None
     return _core.Expression.call("subtract_checked", both)
+
+
+def _one_row(value: Any, type: pa.DataType) -> pa.Array:
+    """The value as a column of the type; Arrow makes dictionaries of few types of Python's values."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(type):
+        return pa.array([value], type, from_pandas=True)
+    values = pa.array([value], type.value_type, from_pandas=True)
+    indices = pa.array([None if values.null_count else 0], type.index_type)
+    return pa.DictionaryArray.from_arrays(indices, values.drop_null(), ordered=type.ordered)
 
 
 def _change(value: _core.Expression, before: _core.Expression, type: pa.DataType) -> _core.Expression | None:

@@ -110,7 +110,7 @@ def render() -> str:
         '- Rows have no labels unless an index is set: without one `df["c"] = series` and `a + b` go by position, whatever',
         "  order the Series was brought into.",
         "- Regular expressions are RE2's: no look-around and back references, and `\\w`, `\\d`, `\\s`, `\\b` know ASCII alone.",
-        "- Periods are refused; UUIDs of Python are their 16 bytes.",
+        "- Periods and unions are refused; extension types are their storage, so UUIDs are their 16 bytes.",
         "",
         "| method | argument | outcome |",
         "|---|---|---|",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import datetime as dt
 import io
 import warnings
 
@@ -358,6 +359,95 @@ def test_dictionaries_that_hold_nulls(tmp_path):
     frame.to_feather(tmp_path / "b")
     assert weft.read_parquet(tmp_path / "a")["a"].to_list() == expected
     assert weft.read_feather(tmp_path / "b")["a"].to_list() == expected
+
+
+def test_empty_chunks_between_others():
+    """Arrow gives an empty slice a buffer that ends before its offset."""
+    values = pa.array([3, 1, None, 2, 3])
+    table = pa.table({"x": pa.chunked_array([values.slice(0, 2), values.slice(2, 0), values.slice(2, 3)])})
+    frame = weft.DataFrame(table)
+    assert frame.sort_values("x")["x"].to_list() == [1, 2, 3, 3, None]
+    assert frame.drop_duplicates()["x"].to_list() == [3, 1, None, 2]
+    assert frame.iloc[[4, 0]]["x"].to_list() == [3, 3]
+    assert frame.to_arrow().combine_chunks()["x"].to_pylist() == values.to_pylist()
+
+
+def test_times_of_objects_keep_their_digits():
+    """Arrow by itself cuts objects to microseconds, and to days where the first is a date."""
+    moments = [pd.Timestamp("2020-01-02 03:04:05.123456789"), None, pd.Timestamp("1999-01-01")]
+    zoned = [None if one is None else one.tz_localize("Europe/Berlin") for one in moments]
+    lengths = [pd.Timedelta(1, "ns"), pd.NaT, pd.Timedelta(2, "D")]
+    for values in (moments, zoned, lengths):
+        expected = pd.Series(values).dt.as_unit("ns")
+        objects = pd.Series(values, dtype=object)
+        for data in ({"t": values}, {"t": objects}, objects.to_frame("t"), [{"t": value} for value in values]):
+            assert weft.DataFrame(data).to_pandas()["t"].equals(expected), data
+        assert weft.DataFrame({"t": values[0], "v": [1]}).to_pandas()["t"].equals(expected[:1])
+    far = [dt.datetime(9999, 1, 1), pd.NaT]
+    assert weft.DataFrame({"t": far})["t"].to_list() == [far[0], None]
+    with pytest.raises(TypeError, match=r"column 't'.*dates and datetimes are mixed"):
+        weft.DataFrame({"t": [moments[0].date(), moments[0]]})
+
+
+@pytest.mark.parametrize("unit", ["Y", "M", "W", "D", "h", "m", "s", "ms", "us", "ns", "25s"])
+@pytest.mark.parametrize("kind", ["datetime64", "timedelta64"])
+def test_times_of_numpy(kind, unit):
+    if kind == "timedelta64" and unit in ("Y", "M"):
+        pytest.skip("these have no fixed length")
+    values = np.array([1, "NaT", 30], f"{kind}[{unit}]")
+    expected = [tables.plain(one) for one in pd.Series(values.astype(f"{kind}[ns]"))]
+    for data in ({"t": values}, {"t": list(values)}, values):
+        made = weft.DataFrame(data).to_pandas().iloc[:, 0]
+        # Days are dates.
+        made = pd.to_datetime(made) if made.dtype == object else made
+        assert [tables.plain(one) for one in made] == expected
+
+
+def test_arrays_of_other_byte_orders_and_masks():
+    swapped = np.array([1.5, -2.0], ">f8")
+    records = np.array([(1, 2.5), (3, 4.5)], dtype=[("x", ">i4"), ("y", "f8")])
+    assert weft.DataFrame({"a": swapped})["a"].to_list() == [1.5, -2.0]
+    assert weft.DataFrame(pd.DataFrame({"a": swapped}))["a"].to_list() == [1.5, -2.0]
+    assert weft.DataFrame(records).to_pydict() == {"x": [1, 3], "y": [2.5, 4.5]}
+    masked = np.ma.array([[1, 2], [3, 4]], mask=[[False, True], [False, False]])
+    assert weft.DataFrame(masked, columns=["a", "b"]).to_pydict() == {"a": [1, 3], "b": [None, 4]}
+
+
+def test_sparse_columns_and_large_integers():
+    sparse = pd.arrays.SparseArray([0, 1, 0])
+    for data in (pd.DataFrame({"a": sparse}), {"a": sparse}, {"a": pd.Series(sparse)}):
+        assert weft.DataFrame(data)["a"].to_list() == [0, 1, 0]
+    dummies = pd.get_dummies(pd.Series(["x", "y"]), sparse=True)
+    assert weft.DataFrame(dummies).to_pydict() == dummies.to_dict("list")
+    large = [2**64 - 1, 1, None]
+    for data in (pd.DataFrame({"a": pd.Series(large, dtype=object)}), {"a": large}):
+        assert weft.DataFrame(data)["a"].to_list() == large
+    assert weft.DataFrame({"a": [1], "b": 2**64 - 1}).schema.field("b").type == pa.uint64()
+
+
+def test_categories_keep_their_zone():
+    moments = pd.date_range("2020-01-01", periods=3, tz="Europe/Berlin")
+    for zone in ("Europe/Berlin", dt.timezone(dt.timedelta(hours=2))):
+        data = pd.DataFrame({"t": pd.Series(moments.tz_convert(zone)).astype("category")})
+        made = weft.DataFrame(data).to_pandas()
+        assert made["t"].cat.categories.equals(data["t"].cat.categories) and made["t"].tolist() == data["t"].tolist()
+
+
+@pytest.mark.parametrize(
+    ("problem", "says", "make"),
+    [
+        (TypeError, "column 'o' of Polars' type Object is not taken", lambda: pl.DataFrame({"o": [object()]})),
+        (TypeError, "column 'o' of Polars' type Object is not taken", lambda: {"x": pl.Series("o", [object()])}),
+        (TypeError, "column 'i' of Polars' type Int128 is not taken", lambda: pl.Series("i", [1], dtype=pl.Int128)),
+        (TypeError, "column 'a' are of no one type", lambda: {"a": np.array([1j])}),
+        (TypeError, "column 'a' are of no one type", lambda: pd.DataFrame({"a": ["x", 1]})),
+        (TypeError, "column 'a' are of no one type", lambda: {"a": ["\ud800"]}),
+        (ValueError, "column names are there twice: '1'", lambda: {1: [1], "1": [2]}),
+    ],
+)
+def test_what_is_refused_is_named(problem, says, make):
+    with pytest.raises(problem, match=says):
+        weft.DataFrame(make())
 
 
 def test_ordered_categories_are_told_of():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -629,3 +631,33 @@ def test_names(servers):
     for argument in ("axis=0", "copy=True", "inplace=True", "level=0", "errors='raise'"):
         refused(servers, ValueError, f"df.a.rename('z', {argument})", [table], argument.split("=")[0])
     refused(servers, ValueError, "df.a.rename({0: 1})", [table], "labels")
+
+
+def test_integers_beyond_63_bits_as_constants():
+    values = [2**64 - 1, 1, 2**63, 0]
+    frame = weft.DataFrame({"u": pa.array(values, pa.uint64()), "i": [2**63 - 1, -1, 5, 0]})
+    expected = pd.DataFrame({"u": np.array(values, np.uint64), "i": [2**63 - 1, -1, 5, 0]})
+    for df in (frame, expected):
+        assert list(df["u"] == 2**64 - 1) == [True, False, False, False]
+        assert list(df["u"] >= 2**63) == [True, False, True, False]
+        assert list(df["i"] < 2**63) == [True] * 4
+        assert list(df["u"].isin([2**63, 0])) == [False, False, True, True]
+        assert list(df["u"].replace(2**64 - 1, 2**63)) == [2**63, 1, 2**63, 0]
+        assert list(df["u"].where(df["u"] > 1, 2**63)) == [2**64 - 1, 2**63, 2**63, 2**63]
+        assert list(df.assign(z=2**63)["z"]) == [2**63] * 4
+    assert weft.Series(pa.array([None, 1], pa.uint64())).fillna(2**63).to_list() == [2**63, 1]
+
+
+def test_half_floats_are_looked_up():
+    values = np.array([1.5, -0.0, np.nan, np.inf], np.float16)
+    expected = pd.Series(values)
+    for wanted in ([1.5, 0.0], [np.nan], [np.inf, 7], [1e9, 0.1]):
+        assert weft.Series(values).isin(wanted).to_list() == expected.isin(wanted).to_list(), wanted
+
+
+def test_moments_with_a_fixed_offset():
+    zone = dt.timezone(dt.timedelta(hours=2))
+    moments = pd.Series(pd.to_datetime(["2020-01-01", None, "2021-01-01"]).tz_localize(zone))
+    made = weft.Series(moments)
+    assert (made == moments[0]).to_list() == (moments == moments[0]).to_list()
+    assert made.fillna(moments[0]).to_pandas().tolist() == moments.fillna(moments[0]).tolist()

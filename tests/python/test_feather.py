@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import tables
 from hypothesis import given
@@ -104,6 +105,80 @@ def test_dictionaries_of_views_and_of_half_floats(servers: Servers, tmp_path: Pa
     expected = pd.DataFrame(rows).groupby("text")["v"].sum()
     sums = frame.groupby("text")["v"].sum().to_pandas()
     assert dict(zip(sums.index, sums, strict=True)) == dict(expected)
+
+
+@pytest.mark.parametrize("format", ["feather", "parquet"])
+def test_extensions_are_read_as_their_storage(tmp_path: Path, format: str) -> None:
+    """As by `weft.DataFrame`: no operator knows extensions."""
+    texts = ['{"a":1}', None, "2", '{"a":1}']
+    uuids = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([b"a" * 16, None, b"b" * 16, b"a" * 16], pa.binary(16)))
+    columns = {
+        "uuid": uuids,
+        "json": pa.ExtensionArray.from_storage(pa.json_(pa.string_view()), pa.array(texts, pa.string_view())),
+        "flag": pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, None, 0, 1], pa.int8())),
+        "list": pa.ListArray.from_arrays(pa.array([0, 1, 2, 3, 4], pa.int32()), uuids),
+        "v": pa.array([1, 2, 3, 4]),
+    }
+    path = tmp_path / "a"
+    table = pa.table(columns)
+    if format == "feather":
+        write(path, table, False, 3, None)
+    else:
+        pq.write_table(table, path, row_group_size=3)
+    frame = weft.read_feather(path) if format == "feather" else weft.read_parquet(path)
+    for found in (frame.to_arrow(), weft.DataFrame(table).to_arrow()):
+        types = [pa.binary(16), pa.string(), pa.bool_(), pa.list_(pa.binary(16)), pa.int64()]
+        assert [found.schema.field(name).type for name in columns] == types
+        assert found["flag"].to_pylist() == [True, None, False, True]
+        assert found["list"].to_pylist() == [[b"a" * 16], [None], [b"b" * 16], [b"a" * 16]]
+    assert frame.groupby("uuid")["v"].sum().to_list() == [5, 3]
+    assert frame.groupby("json")["v"].sum().to_list() == [3, 5]
+    assert frame.sort_values("v", ascending=False)["json"].to_list() == texts[::-1]
+
+
+def test_views_of_lists_and_dictionaries_of_nested_values(tmp_path: Path) -> None:
+    """Arrow's own casts of the former read beyond their offsets; of the latter it makes none."""
+    views = pa.ListViewArray.from_arrays(
+        pa.array([3, 0, 1, 0], pa.int32()),
+        pa.array([1, 2, 2, 0], pa.int32()),
+        pa.array(["a", None, "a text that is longer than a view holds", "d"], pa.string_view()),
+        mask=pa.array([False, False, False, True]),
+    )
+    indices = pa.array([1, None, 0, 1], pa.int8())
+    columns = {
+        "views": views,
+        "large": pa.array([[1], None, [2, 3], []], pa.large_list_view(pa.int64())),
+        "deep": pa.StructArray.from_arrays([views.take(pa.array([2, 1, 0, 3]))], ["s"]),
+        "map": pa.array([[("a", 1)], None, [], [("b", None)]], pa.map_(pa.string_view(), pa.int64())),
+        "of structs": pa.DictionaryArray.from_arrays(indices, pa.array([{"l": 1.0}, {"l": None}])),
+        "of lists": pa.DictionaryArray.from_arrays(indices, pa.array([[1], [2, 3]])),
+        "of nulls": pa.DictionaryArray.from_arrays(indices, pa.nulls(2)),
+    }
+    table = pa.table(columns)
+    write(tmp_path / "a", table, False, 3, None)
+    for frame in (weft.read_feather(tmp_path / "a"), weft.DataFrame(table)):
+        for name in columns:
+            expected = table[name].to_pylist()
+            assert frame[name].to_list() == expected
+            assert frame.iloc[[3, 0]][name].to_list() == [expected[3], expected[0]]
+            assert frame[name].isna().to_list() == [one is None for one in expected]
+        frame.to_arrow().validate(full=True)
+        types = [str(kind) for kind in frame.schema.types]
+        assert types[:2] == ["list<item: string>", "large_list<item: int64>"]
+        assert types[4:] == ["struct<l: double>", "list<item: int64>", "null"]
+        frame.to_pandas()
+        frame.to_parquet(tmp_path / "b")
+
+
+def test_unions_are_refused(tmp_path: Path) -> None:
+    union = pa.UnionArray.from_sparse(pa.array([0, 1], pa.int8()), [pa.array([1, 2]), pa.array(["a", "b"])])
+    table = pa.table({"u": union, "v": [1, 2]})
+    write(tmp_path / "a", table, False, 2, None)
+    says = r"column 'u'.* unions are not taken; make it a struct or text first"
+    with pytest.raises(TypeError, match=rf"read_ipc: file .*{says}"):
+        weft.read_feather(tmp_path / "a")
+    with pytest.raises(TypeError, match=rf"weft.DataFrame: {says}"):
+        weft.DataFrame(table)
 
 
 @covers("read_feather", use_threads="refused", storage_options="refused", dtype_backend="refused")

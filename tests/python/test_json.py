@@ -255,3 +255,17 @@ def test_packed_files(tmp_path: Path) -> None:
     assert weft.read_json(tmp_path / "a.json.gz", lines=True).to_pydict() == {"a": [1, 2]}
     weft.DataFrame({"a": [1, 2]}).to_json(tmp_path / "b.json.gz", orient="records", lines=True)
     assert pd.read_json(tmp_path / "b.json.gz", lines=True).to_dict("list") == {"a": [1, 2]}
+
+
+def test_lists_that_begin_with_a_missing_value(servers: Servers, tmp_path: Path) -> None:
+    """Arrow's reader loses the missing values that come before it knows a list's type."""
+    values: list[Any] = [[None, 1], [2], None, [None, None, 3], [None]]
+    rows = [{"n": i, "x": value, "y": {"z": [None, f"t{i}"]}} for i, value in enumerate(values)]
+    path = tmp_path / "a.jsonl"
+    path.write_text(as_lines(rows))
+    for ranks in (1, 3):
+        names = {"path": str(path)}
+        code = "weft.read_json(path, lines=True, split_bytes=1, env=env).sort_values('n')"
+        outcome = servers[ranks].run({"op": "eval", "code": code, "names": names}, NOTHING, [[0] * ranks + [1]])
+        assert outcome.errors == [None] * ranks
+        assert outcome.table is not None and outcome.table.to_pylist() == rows

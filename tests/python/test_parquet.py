@@ -359,3 +359,11 @@ def test_timestamps_as_constants(tmp_path: Path) -> None:
         pa.table({"t": pa.array([dt.datetime(2013, 1, day) for day in range(1, 9)])}), tmp_path / "a.parquet"
     )
     assert len(weft.read_parquet(tmp_path / "a.parquet", filters=[("t", ">", dt.datetime(2013, 1, 5))])) == 3
+
+
+def test_categories_of_durations(tmp_path: Path) -> None:
+    """Of a dictionary of durations Parquet has the integers alone."""
+    values = [dt.timedelta(1), None, dt.timedelta(0, 5), dt.timedelta(1)]
+    weft.DataFrame({"x": pa.array(values).dictionary_encode(), "v": range(4)}).to_parquet(tmp_path / "a")
+    for found in (weft.read_parquet(tmp_path / "a").to_arrow(), pq.read_table(tmp_path / "a")):
+        assert found.schema.field("x").type == pa.duration("us") and found["x"].to_pylist() == values

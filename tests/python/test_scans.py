@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import decimal
+
 import pyarrow as pa
 import pytest
 import tables
@@ -181,3 +184,20 @@ def test_wrong_arguments(servers):
     refused(servers, ValueError, "df['n'].pct_change(freq='D')", [table], "freq")
     with pytest.raises(ValueError, match="skipna"):
         weft.DataFrame(table)[["n"]].cumsum(skipna=1)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [dt.date(2020, 1, 1), dt.date(2021, 1, 1)],
+        [dt.datetime(2020, 1, 1), None],
+        [decimal.Decimal("1.5"), None],
+        [1, 2],
+    ],
+)
+def test_shift_of_categories(values):
+    column = pa.array([*values, values[0]]).dictionary_encode()
+    frame = weft.DataFrame({"x": column})
+    assert frame["x"].shift(1).to_list() == [None, *values]
+    assert frame["x"].shift(1).to_arrow().type == column.type
+    assert frame["x"].shift(1, fill_value=values[0]).to_list() == [values[0], *values]

@@ -1,5 +1,7 @@
 #include "weft/io/encode.h"
 
+#include <arrow/compute/cast.h>
+#include <arrow/compute/exec.h>
 #include <arrow/io/compressed.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/ipc/writer.h>
@@ -91,8 +93,27 @@ std::shared_ptr<parquet::ArrowWriterProperties> ArrowProperties(bool use_threads
   return builder.build();
 }
 
-Status WriteParquet(const arrow::Table& table, const WriteOptions& options, const Context& context,
+/// Dictionaries of durations as durations: Arrow's reader makes integers of them.
+Result<std::shared_ptr<arrow::Table>> WithPlainDurations(const arrow::Table& table, const Context& context) {
+  arrow::compute::ExecContext exec(context.pool);
+  exec.set_use_threads(false);
+  auto made = table.Slice(0);
+  for (int i = 0; i < table.num_columns(); ++i) {
+    const auto& field = table.field(i);
+    if (field->type()->id() != arrow::Type::DICTIONARY) continue;
+    const auto& values = static_cast<const arrow::DictionaryType&>(*field->type()).value_type();
+    if (values->id() != arrow::Type::DURATION) continue;
+    ARROW_ASSIGN_OR_RAISE(const auto plain,
+                          arrow::compute::Cast(table.column(i), arrow::compute::CastOptions::Safe(values), &exec));
+    ARROW_ASSIGN_OR_RAISE(made, made->SetColumn(i, field->WithType(values), plain.chunked_array()));
+  }
+  return made;
+}
+
+Status WriteParquet(const arrow::Table& given, const WriteOptions& options, const Context& context,
                     const std::shared_ptr<arrow::io::OutputStream>& sink, std::string* metadata) {
+  ARROW_ASSIGN_OR_RAISE(const auto plain, WithPlainDurations(given, context));
+  const arrow::Table& table = *plain;
   ARROW_ASSIGN_OR_RAISE(auto writer, parquet::arrow::FileWriter::Open(*table.schema(), context.pool, sink,
                                                                       ParquetProperties(options, context.pool),
                                                                       ArrowProperties(context.threads > 1)));

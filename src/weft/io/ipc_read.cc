@@ -168,7 +168,7 @@ Result<TablePtr> ReadIpc(const std::vector<DataFile>& files, const ReadOptions& 
     before += static_cast<Part::Wide>(std::max<int64_t>(file.size, 1));
   }
   ARROW_ASSIGN_OR_RAISE(auto table, arrow::Table::FromRecordBatches(opened.front().schema, batches));
-  ARROW_ASSIGN_OR_RAISE(table, table::WithoutViews(table, context));
+  ARROW_ASSIGN_OR_RAISE(table, NoThrow(opened.front().path, [&] { return table::WithoutViews(table, context); }));
   ARROW_ASSIGN_OR_RAISE(table, table::WithOurRuns(table, context));
   if (!options.filter.Equals(arrow::compute::literal(true))) {
     ARROW_ASSIGN_OR_RAISE(table, table::WithoutRuns(table, context));
