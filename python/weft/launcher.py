@@ -539,6 +539,8 @@ class _Run:
             for share in self._launch.hosts:
                 self._start_host(share, rendezvous, warden)
             for rank in range(0 if self._launch.hosts else self._launch.ranks):
+                if self._signals:
+                    break  # those that are there are ended, and no more are started
                 self._start(rank, rendezvous, warden)
             self._loop(warden)
         finally:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from weft import _core
+from weft import _core, launcher
 
 
 def alive(pid: int) -> bool:
@@ -195,6 +195,42 @@ def test_modules_and_arguments(launch):
     command = [sys.executable, "-m", "weft.cli", "run", "-n", "1", "-m", "package", "-n", "5", "--x"]
     done = subprocess.run(command, cwd=launch.folder, capture_output=True, text=True, timeout=60)
     assert done.stdout == "['-n', '5', '--x']\n", done.stderr
+
+
+def test_ctrl_c_is_said_once_by_each_rank(launch, wait_for):
+    """Not a second time because of what another rank has made of it."""
+    process = launch.start(
+        """
+        import time, weft
+        from pathlib import Path
+        env = weft.init()
+        Path(f"up-{env.rank}").touch()
+        if env.rank == 0:
+            time.sleep(100)
+        env.barrier()
+        """,
+        3,
+    )
+    begin = time.monotonic()
+    wait_for(lambda: len(list(launch.folder.glob("up-*"))) == 3, 60)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    done = launch.finish(process, begin)
+    assert done.code == 130 and done.err.count("Traceback") == 3, done.err
+    assert done.err.count("\nKeyboardInterrupt\n") == 3 and "excepthook" not in done.err, done.err
+
+
+def test_a_signal_while_ranks_are_started(monkeypatch):
+    """No more are started: a world that is far too large can be given up."""
+    started = []
+
+    def start(run: launcher._Run, rank: int, *_: object) -> None:
+        started.append(rank)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(launcher._Run, "_start", start)
+    assert launcher.run(launcher.Launch(["script.py"], 1000)) == 130
+    assert started == [0]
 
 
 @pytest.mark.parametrize(
