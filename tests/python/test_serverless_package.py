@@ -88,6 +88,11 @@ def test_verdicts():
     peer = report(0, "failed", error="PeerLost: rank 1", exception="PeerLost: rank 1", code=1, about_peer=True)
     found = judge({0: peer, 1: own}, 2, 0, 3, "x")
     assert found.next == "failed" and found.cause.startswith("rank 1 failed: ValueError: wrong\nlast lines")
+    agreed = "ValueError: rank 0: cannot open s3://: Missing bucket name in S3 URI"
+    both = {rank: report(rank, "failed", error=agreed, exception=agreed, code=1, about_peer=True) for rank in range(2)}
+    assert judge(both, 2, 0, 3, "x").next == "failed"
+    lost = {rank: {**peer, "rank": rank} for rank in range(2)}
+    assert judge(lost, 2, 0, 3, "x").next == "retry"
     killed = report(1, "failed", error="signal 9 (SIGKILL)", code=-9)
     assert judge({0: peer, 1: killed}, 2, 0, 3, "x").next == "retry"
     assert judge({0: peer, 1: None}, 2, 0, 3, "x").next == "retry"
@@ -131,7 +136,11 @@ SCRIPT = "from pathlib import Path\nimport weft\nwith weft.init() as env:\n    P
 
 
 def submit(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """``weft submit`` by somebody who has told the AWS library nothing."""
+    return weft(folder, "submit", "script.py", *arguments, **variables)
+
+
+def weft(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A command of somebody who has told the AWS library nothing."""
     (folder / "script.py").write_text(SCRIPT)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     environment |= {
@@ -139,7 +148,7 @@ def submit(folder: Path, *arguments: str, **variables: str) -> subprocess.Comple
         "WEFT_HOME": str(folder / "home"), **variables,
     }  # fmt: skip
     return subprocess.run(
-        [sys.executable, "-m", "weft.cli", "submit", "script.py", *arguments],
+        [sys.executable, "-m", "weft.cli", *arguments],
         cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
@@ -160,9 +169,12 @@ def test_settings_of_aws_that_are_missing(tmp_path, variables, words):
 
 
 def test_results_of_a_run_on_this_host(tmp_path):
-    done = submit(tmp_path, "--launcher", "local", "--world-size", "2", "--results", "mine")
+    done = submit(tmp_path, "--launcher", "local", "--world-size", "2", "--results", "mine", "--job", "here")
     assert done.returncode == 0 and "results: mine\n" in done.stdout, done.stderr
     assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["0", "1"]
+    assert weft(tmp_path, "cancel", "here").stdout == "here is done: there is nothing to cancel\n"
+    done = weft(tmp_path, "logs", "here", "--rank", "2")
+    assert done.returncode == 2 and done.stderr == "weft logs: --rank 2: the ranks of here are 0 to 1\n"
 
 
 @pytest.mark.parametrize("launcher", ["local", "lambda", "slurm", "ecs"])

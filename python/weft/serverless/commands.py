@@ -158,7 +158,11 @@ def run(options: argparse.Namespace, for_script: list[str]) -> int:
                 print(f"{status['error']}: {status['cause']}", file=sys.stderr)
             return 1 if status["state"] == "failed" else 0
         if options.command == "logs":
+            if options.rank is not None and not 0 <= options.rank < job.world_size:
+                raise ValueError(f"--rank {options.rank}: the ranks of {job.job} are 0 to {job.world_size - 1}")
             print(job.logs(options.rank), end="")
+        elif job.status()["state"] == "done":
+            print(f"{job.job} is done: there is nothing to cancel")
         else:
             job.cancel()
             print(f"cancelled: {job.job}")
