@@ -209,6 +209,9 @@ def test_a_rerun_answers_with_the_result(jobs):
     assert {**again, "cost": 0} == {**first, "cost": 0}
     handlers = [invocation.function.handler for invocation in jobs.stack.host.invocations[count:]]
     assert handlers == ["weft.serverless.handlers.init"]
+    for other in ({"world_size": 3}, {"arguments": ["--more"]}, {"script": "import weft\nweft.init().close()\n"}):
+        with pytest.raises(ValueError, match="there is a job 'rerun' already, of another program, world or arguments"):
+            jobs.start(**{"script": LOOK, "world_size": 2, "job": "rerun", **other})
 
 
 def test_what_a_failing_script_says(jobs):
