@@ -240,6 +240,7 @@ def test_a_signal_while_ranks_are_started(monkeypatch):
         (["run", "-n", "two", "x.py"], "'two' is no whole number"),
         (["run", "-n", "2", "missing.py"], "there is no script 'missing.py'"),
         (["run", "-n", "2"], "name a script"),
+        (["bench", "scaling", "--out", "x", "--world-sizes", "1,x"], "'x' is no number"),
         (["rendezvous", "--listen", "nowhere"], "is no ADDRESS:PORT"),
         (["rendezvous", "--listen", "127.0.0.1:0", "--key-file", "missing"], "No such file"),
         (["rendezvous", "--listen", "0.0.0.0:0"], "key"),
@@ -251,6 +252,25 @@ def test_wrong_arguments(launch, arguments, words):
     done = subprocess.run(command, cwd=launch.folder, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert words in done.stderr
+
+
+def test_wrong_threads_of_the_environment(launch):
+    done = launch.start_by([sys.executable, "-m", "weft.cli", "run", "-n", "2"], "pass\n", WEFT_THREADS="many")
+    assert "WEFT_THREADS='many' cannot be taken: it is no whole number" in launch.finish(done, time.monotonic()).err
+
+
+def test_a_file_that_takes_the_name_of_pythons(launch):
+    """It is Python's error, and not the end of the process."""
+    launch.write("from functools import nothing\n", "types.py")
+    done = subprocess.run(
+        [sys.executable, "-c", "import weft"],
+        cwd=launch.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1 and "ImportError" in done.stderr, (done.returncode, done.stderr)
 
 
 def test_version():

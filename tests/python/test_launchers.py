@@ -88,6 +88,13 @@ def test_what_is_missing_beside_what_is_given(given, words):
         weft.init(**given)
 
 
+def test_a_master_that_is_not_this_host(monkeypatch):
+    for name, value in {**TORCH, "MASTER_ADDR": "192.0.2.1", "WEFT_SECRET": "ab" * 32, "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="rank 0 cannot hold .* 192.0.2.1:29501.*; set MASTER_ADDR to an address of"):
+        weft.init()
+
+
 def test_no_secret_between_hosts(monkeypatch):
     for name, value in TORCH.items():
         monkeypatch.setenv(name, value)
