@@ -240,6 +240,7 @@ def test_a_signal_while_ranks_are_started(monkeypatch):
         (["run", "-n", "two", "x.py"], "'two' is no whole number"),
         (["run", "-n", "2", "missing.py"], "there is no script 'missing.py'"),
         (["run", "-n", "2"], "name a script"),
+        (["run", "-n", "2", "--restart-world-size", "1", "x.py"], "is for --restarts"),
         (["bench", "scaling", "--out", "x", "--world-sizes", "1,x"], "'x' is no number"),
         (["rendezvous", "--listen", "nowhere"], "is no ADDRESS:PORT"),
         (["rendezvous", "--listen", "127.0.0.1:0", "--key-file", "missing"], "No such file"),
@@ -254,9 +255,10 @@ def test_wrong_arguments(launch, arguments, words):
     assert words in done.stderr
 
 
-def test_wrong_threads_of_the_environment(launch):
-    done = launch.start_by([sys.executable, "-m", "weft.cli", "run", "-n", "2"], "pass\n", WEFT_THREADS="many")
-    assert "WEFT_THREADS='many' cannot be taken: it is no whole number" in launch.finish(done, time.monotonic()).err
+@pytest.mark.parametrize("name", ["WEFT_THREADS", "WEFT_EPOCH"])
+def test_wrong_numbers_of_the_environment(launch, name):
+    done = launch.start_by([sys.executable, "-m", "weft.cli", "run", "-n", "2"], "pass\n", **{name: "many"})
+    assert f"{name}='many' cannot be taken: it is no whole number" in launch.finish(done, time.monotonic()).err
 
 
 def test_a_file_that_takes_the_name_of_pythons(launch):
