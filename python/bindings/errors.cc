@@ -96,6 +96,8 @@ void Raise(const arrow::Status& status, int rank) {
   std::string text = MessageWithErrno(status);
   if (rank >= 0 && text.find("rank ") == std::string::npos) text = "rank " + std::to_string(rank) + ": " + text;
   if (const CommunicationError* facts = GetCommunicationError(status); facts != nullptr) {
+    // A Ctrl-C goes to all ranks: each ends by its own, not by what the first one has told of its.
+    if (PyErr_CheckSignals() != 0) throw nb::python_error();
     if (const std::string more = status.detail()->ToString(); !more.empty()) text += " (" + more + ")";
     RaiseCommunication(*facts, std::move(text));
   }

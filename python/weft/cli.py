@@ -135,6 +135,10 @@ def _run(options: argparse.Namespace, parser: argparse.ArgumentParser) -> int:
             shares = share_out(parse_hosts(options.hosts), options.ranks)
         elif options.listen or options.env:
             parser.error("weft run: --listen and --env are for --hosts")
+        if options.restart_world_size and not (
+            options.restarts or options.checkpoint_dir or os.environ.get("WEFT_CHECKPOINT_DIR")
+        ):
+            parser.error("weft run: --restart-world-size is for --restarts, or for a job with --checkpoint-dir")
     except ValueError as problem:
         print(f"weft run: {problem}", file=sys.stderr)
         return 2

@@ -218,7 +218,7 @@ class _Run:
 
     def _environment(self, rank: int, rendezvous: dict[str, str], report: int) -> dict[str, str]:
         launch = self._launch
-        threads = launch.threads or int(os.environ.get("WEFT_THREADS") or max(1, settings.cores() // launch.ranks))
+        threads = settings.number("threads", launch.threads, max(1, settings.cores() // launch.ranks), 1)
         environment = {**os.environ, **launch.environment, **rendezvous}
         environment.update(
             WEFT_RANK=str(rank),
@@ -281,7 +281,7 @@ class _Run:
         environment = {**launch.environment, **rendezvous, "WEFT_WORLD_SIZE": str(launch.ranks)}
         if launch.backend is not None:
             environment["WEFT_BACKEND"] = launch.backend
-        threads = launch.threads or int(os.environ.get("WEFT_THREADS") or 0) or None
+        threads = settings.number("threads", launch.threads, 0, 1) or None
         command = self._command()[1:]
         link.start(command, environment, launch.named, threads, lambda: die_with_parent(parent))
         warden.add(link.process.pid)
@@ -539,6 +539,8 @@ class _Run:
             for share in self._launch.hosts:
                 self._start_host(share, rendezvous, warden)
             for rank in range(0 if self._launch.hosts else self._launch.ranks):
+                if self._signals:
+                    break  # those that are there are ended, and no more are started
                 self._start(rank, rendezvous, warden)
             self._loop(warden)
         finally:

@@ -51,6 +51,11 @@ def latest() -> Env | None:
     return None
 
 
+def _words(kind: type[BaseException], error: BaseException) -> str:
+    """An exception as Python writes it in the last line of a traceback."""
+    return f"{kind.__name__}: {error}" if str(error) else kind.__name__
+
+
 def _report(kind: type[BaseException], error: BaseException) -> None:
     """Tells `weft run`, where it started this process, what went wrong and whether it began here."""
     from weft.errors import CommunicatorError
@@ -60,7 +65,7 @@ def _report(kind: type[BaseException], error: BaseException) -> None:
         return
     line = {
         "rank": int(os.environ.get("WEFT_RANK", "-1")),
-        "error": f"{kind.__name__}: {error}"[:2000],
+        "error": _words(kind, error)[:2000],
         "own": not issubclass(kind, CommunicatorError) and "rank " not in str(error)[:80],
     }
     try:
@@ -74,7 +79,7 @@ def _abort_all(kind: type[BaseException], error: BaseException) -> None:
     for env in list(_open):
         if not env.closed:
             try:
-                env.abort(f"{kind.__name__}: {error}")
+                env.abort(_words(kind, error))
             except Exception:
                 pass
 

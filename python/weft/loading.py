@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import enum
 import importlib
 import os
 import sys
 
 __all__ = ["load_core"]
+
+#: nanobind ends the process where it cannot import this module: where a file of the script's folder takes the name of
+#: one that it needs, such as types.py, Python is to say so.
+_ = enum.Enum
 
 
 def load_core() -> None:

@@ -77,7 +77,8 @@ def meet(host: str, port: int, *, hold: bool, secret: str, key: str, within: flo
     except (OSError, ValueError) as problem:
         raise ValueError(
             f"weft.init: rank 0 cannot hold a rendezvous server at {address}, the port behind MASTER_PORT: {problem}; "
-            "choose another MASTER_PORT, or give rendezvous="
+            "set MASTER_ADDR to an address of rank 0's host and MASTER_PORT to a port whose next one is free, or give "
+            "rendezvous="
         ) from None
     if passed:
         _write(meeting)

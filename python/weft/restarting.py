@@ -9,6 +9,7 @@ import secrets
 import sys
 from typing import TYPE_CHECKING, Protocol
 
+from weft import settings
 from weft.hosts import HostShare, share_out
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Restarts:
         """An epoch above all that have left checkpoints of this job: they are to be gone on from."""
         given = os.environ.get("WEFT_EPOCH")
         if given:
-            return int(given)
+            return settings.number("epoch", None, 0, 0)
         if not (named and self._where):
             return 0
         from weft.checkpoints.folder import job_folder
@@ -84,6 +85,9 @@ class Restarts:
             self._left -= 1
             why = f"failed, {self._left} more restarts"
         else:
+            if self.launch.restarts:
+                why = "its error is the program's own" if self._left else "all restarts are used"
+                print(f"weft run: not started again: {why}", file=sys.stderr)
             return None
         launch = self._smaller(attempt.lost_hosts)
         if launch is None:

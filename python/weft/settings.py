@@ -98,7 +98,10 @@ def number(name: str, argument: int | str | None, default: int, least: int) -> i
     def parse(value: Any) -> int:
         if isinstance(value, bool) or (not isinstance(value, str) and int(value) != value):
             raise TypeError("it is a whole number")
-        result = int(value)
+        try:
+            result = int(value)
+        except ValueError:
+            raise ValueError("it is no whole number") from None
         if result < least:
             raise ValueError(f"it is at least {least}")
         return result

@@ -313,7 +313,7 @@ def test_a_finished_job_answers_with_its_result(jobs, host):
     first = follow(start(jobs, jobs.write(script), 2, job="twice"))
     again = follow(start(jobs, jobs.write(script), 2, job="twice"))
     assert again["time"] == first["time"] and len(host.tasks) == 2
-    with pytest.raises(ValueError, match="of another program or world"):
+    with pytest.raises(ValueError, match="of another program, world or arguments"):
         start(jobs, "print(1)\n", 2, job="twice")
 
 

@@ -256,6 +256,30 @@ def test_trace(launch):
     assert all(event["dur"] >= 0 for event in events if event["ph"] == "X")
 
 
+def test_a_trace_that_cannot_be_written_is_said_at_once(launch):
+    done = launch(
+        """
+        import weft
+        env = weft.init()
+        env.barrier()
+        print("an hour's work", flush=True)
+        env.close()
+        """,
+        WEFT_TRACE="nowhere/trace.json",
+    )
+    assert done.code == 1 and not done.out, done.text
+    assert done.err.count("the trace file 'nowhere/trace.json' cannot be written (No such file") >= 2
+
+
+def test_log_levels(launch):
+    script = "import weft\nweft.init().close()\n"
+    assert not launch.ok(script).err
+    said = launch.ok(script, WEFT_LOG="info", WEFT_JOB="logged").err
+    for rank in (0, 1):
+        assert f"weft info rank {rank}: joined job 'logged', epoch 0, as rank {rank} of 2 by tcp in " in said
+    assert "WEFT_LOG is 'INFO', and is one of debug, info, warning" in launch.ok(script, WEFT_LOG="INFO").err
+
+
 def test_a_forked_child_has_no_env(launch):
     launch.ok(
         """

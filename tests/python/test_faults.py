@@ -206,7 +206,7 @@ def test_memory_limit_on_one_rank(launch):
         """
     )
     assert done.code == 1
-    assert done.out.count("MemoryLimitExceeded") >= 2, done.text
+    assert done.out.count("MemoryLimitExceeded") >= 2 and "spill_dir" in done.out, done.text
 
 
 READ = """

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from weft import _core
+from weft import _core, launcher
 
 
 def alive(pid: int) -> bool:
@@ -197,6 +197,42 @@ def test_modules_and_arguments(launch):
     assert done.stdout == "['-n', '5', '--x']\n", done.stderr
 
 
+def test_ctrl_c_is_said_once_by_each_rank(launch, wait_for):
+    """Not a second time because of what another rank has made of it."""
+    process = launch.start(
+        """
+        import time, weft
+        from pathlib import Path
+        env = weft.init()
+        Path(f"up-{env.rank}").touch()
+        if env.rank == 0:
+            time.sleep(100)
+        env.barrier()
+        """,
+        3,
+    )
+    begin = time.monotonic()
+    wait_for(lambda: len(list(launch.folder.glob("up-*"))) == 3, 60)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    done = launch.finish(process, begin)
+    assert done.code == 130 and done.err.count("Traceback") == 3, done.err
+    assert done.err.count("\nKeyboardInterrupt\n") == 3 and "excepthook" not in done.err, done.err
+
+
+def test_a_signal_while_ranks_are_started(monkeypatch):
+    """No more are started: a world that is far too large can be given up."""
+    started = []
+
+    def start(run: launcher._Run, rank: int, *_: object) -> None:
+        started.append(rank)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(launcher._Run, "_start", start)
+    assert launcher.run(launcher.Launch(["script.py"], 1000)) == 130
+    assert started == [0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -204,6 +240,8 @@ def test_modules_and_arguments(launch):
         (["run", "-n", "two", "x.py"], "'two' is no whole number"),
         (["run", "-n", "2", "missing.py"], "there is no script 'missing.py'"),
         (["run", "-n", "2"], "name a script"),
+        (["run", "-n", "2", "--restart-world-size", "1", "x.py"], "is for --restarts"),
+        (["bench", "scaling", "--out", "x", "--world-sizes", "1,x"], "'x' is no number"),
         (["rendezvous", "--listen", "nowhere"], "is no ADDRESS:PORT"),
         (["rendezvous", "--listen", "127.0.0.1:0", "--key-file", "missing"], "No such file"),
         (["rendezvous", "--listen", "0.0.0.0:0"], "key"),
@@ -215,6 +253,26 @@ def test_wrong_arguments(launch, arguments, words):
     done = subprocess.run(command, cwd=launch.folder, capture_output=True, text=True, timeout=60)
     assert done.returncode != 0
     assert words in done.stderr
+
+
+@pytest.mark.parametrize("name", ["WEFT_THREADS", "WEFT_EPOCH"])
+def test_wrong_numbers_of_the_environment(launch, name):
+    done = launch.start_by([sys.executable, "-m", "weft.cli", "run", "-n", "2"], "pass\n", **{name: "many"})
+    assert f"{name}='many' cannot be taken: it is no whole number" in launch.finish(done, time.monotonic()).err
+
+
+def test_a_file_that_takes_the_name_of_pythons(launch):
+    """It is Python's error, and not the end of the process."""
+    launch.write("from functools import nothing\n", "types.py")
+    done = subprocess.run(
+        [sys.executable, "-c", "import weft"],
+        cwd=launch.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1 and "ImportError" in done.stderr, (done.returncode, done.stderr)
 
 
 def test_version():

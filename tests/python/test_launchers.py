@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import weft
 from weft import launchers, meeting
 
 TORCH = {"RANK": "1", "WORLD_SIZE": "4", "MASTER_ADDR": "10.0.0.5", "MASTER_PORT": "29500"}
@@ -69,6 +70,29 @@ def test_what_is_given_goes_first(monkeypatch, given):
     monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
     place = launchers.Place(**{**vars(NOTHING), **given})
     assert launchers.implied(place, 1.0, False) == place
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"rendezvous": "127.0.0.1:1"}, "rendezvous is given, and world_size is not"),
+        ({"store": "file:///nowhere"}, "store is given, and world_size is not"),
+        ({"rank": 1, "backend": "tcp"}, "rank is given, and world_size is not"),
+        ({"backend": "tcp"}, "backend 'tcp' needs rendezvous"),
+        ({"world_size": "two"}, "'two' cannot be taken: it is no whole number"),
+    ],
+)
+def test_what_is_missing_beside_what_is_given(given, words):
+    """No rank takes itself for all of a world because one option of it was forgotten."""
+    with pytest.raises(ValueError, match=words):
+        weft.init(**given)
+
+
+def test_a_master_that_is_not_this_host(monkeypatch):
+    for name, value in {**TORCH, "MASTER_ADDR": "192.0.2.1", "WEFT_SECRET": "ab" * 32, "RANK": "0"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(ValueError, match="rank 0 cannot hold .* 192.0.2.1:29501.*; set MASTER_ADDR to an address of"):
+        weft.init()
 
 
 def test_no_secret_between_hosts(monkeypatch):

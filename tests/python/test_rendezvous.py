@@ -105,7 +105,10 @@ def test_both_forms_have_the_same_options():
         (["--max-time-to-live", "8d"], "--max-time-to-live: '8d' is no time"),
         (["--max-time-to-live", "200h"], "--max-time-to-live: 200h is above 168h"),
         (["--tls-key", "key.pem"], "needs both a certificate"),
-        (["--tls-key", "/nonexistent", "--tls-certificate", "/nonexistent"], "'/nonexistent' cannot be used"),
+        (
+            ["--tls-key", "/nonexistent", "--tls-certificate", "/nonexistent"],
+            "'/nonexistent' cannot be used: No such file",
+        ),
         (["--http-listen", "nowhere"], "'nowhere' has no port"),
         (["--drain", "ever"], "ever"),
         (["--no-such-limit", "1"], "no-such-limit"),

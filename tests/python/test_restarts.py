@@ -131,6 +131,7 @@ def test_restarts_are_bounded(launch):
 def test_the_programs_own_failure_is_not_tried_again(launch, what, code):
     done = launch(STAGES, 2, [what, "1", "2"], [*KEPT, "--restarts", "3"])
     assert done.code == code and set(epochs(done.out)) == {0}, done.text
+    assert "weft run: not started again: its error is the program's own" in done.err
 
 
 @pytest.mark.parametrize(

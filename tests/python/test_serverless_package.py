@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -83,6 +88,11 @@ def test_verdicts():
     peer = report(0, "failed", error="PeerLost: rank 1", exception="PeerLost: rank 1", code=1, about_peer=True)
     found = judge({0: peer, 1: own}, 2, 0, 3, "x")
     assert found.next == "failed" and found.cause.startswith("rank 1 failed: ValueError: wrong\nlast lines")
+    agreed = "ValueError: rank 0: cannot open s3://: Missing bucket name in S3 URI"
+    both = {rank: report(rank, "failed", error=agreed, exception=agreed, code=1, about_peer=True) for rank in range(2)}
+    assert judge(both, 2, 0, 3, "x").next == "failed"
+    lost = {rank: {**peer, "rank": rank} for rank in range(2)}
+    assert judge(lost, 2, 0, 3, "x").next == "retry"
     killed = report(1, "failed", error="signal 9 (SIGKILL)", code=-9)
     assert judge({0: peer, 1: killed}, 2, 0, 3, "x").next == "retry"
     assert judge({0: peer, 1: None}, 2, 0, 3, "x").next == "retry"
@@ -120,6 +130,57 @@ def test_seconds_that_are_billed():
     # It was killed: its last sign of life is its end, however late one looks.
     silent = {"state": "running", "begin": 100.0, "time": 120.0}
     assert billed_seconds([silent], now) == billed_seconds([silent], 2 * now) == 20.0
+
+
+SCRIPT = "from pathlib import Path\nimport weft\nwith weft.init() as env:\n    Path(f'{env.rank}').touch()\n"
+
+
+def submit(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return weft(folder, "submit", "script.py", *arguments, **variables)
+
+
+def weft(folder: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """A command of somebody who has told the AWS library nothing."""
+    (folder / "script.py").write_text(SCRIPT)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    environment |= {
+        "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
+        "WEFT_HOME": str(folder / "home"), **variables,
+    }  # fmt: skip
+    return subprocess.run(
+        [sys.executable, "-m", "weft.cli", *arguments],
+        cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({}, "set AWS_DEFAULT_REGION"),
+        ({"AWS_DEFAULT_REGION": "us-east-1"}, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"),
+        ({"AWS_PROFILE": "nobody"}, "nobody"),
+    ],
+)
+def test_settings_of_aws_that_are_missing(tmp_path, variables, words):
+    pytest.importorskip("boto3")
+    done = submit(tmp_path, "--world-size", "2", **variables)
+    assert done.returncode == 2 and not done.stdout
+    assert re.fullmatch("weft submit: .*\n", done.stderr) and words in done.stderr, done.stderr
+
+
+def test_results_of_a_run_on_this_host(tmp_path):
+    done = submit(tmp_path, "--launcher", "local", "--world-size", "2", "--results", "mine", "--job", "here")
+    assert done.returncode == 0 and "results: mine\n" in done.stdout, done.stderr
+    assert sorted(path.name for path in (tmp_path / "mine").iterdir()) == ["0", "1"]
+    assert weft(tmp_path, "cancel", "here").stdout == "here is done: there is nothing to cancel\n"
+    done = weft(tmp_path, "logs", "here", "--rank", "2")
+    assert done.returncode == 2 and done.stderr == "weft logs: --rank 2: the ranks of here are 0 to 1\n"
+
+
+@pytest.mark.parametrize("launcher", ["local", "lambda", "slurm", "ecs"])
+def test_a_world_of_no_rank(tmp_path, launcher):
+    done = submit(tmp_path, "--launcher", launcher, "--world-size", "0")
+    assert done.returncode == 2 and done.stderr == "weft submit: --world-size 0 is below 1\n"
 
 
 def test_prices_can_be_replaced(tmp_path, monkeypatch):

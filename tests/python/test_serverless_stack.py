@@ -209,9 +209,12 @@ def test_a_rerun_answers_with_the_result(jobs):
     assert {**again, "cost": 0} == {**first, "cost": 0}
     handlers = [invocation.function.handler for invocation in jobs.stack.host.invocations[count:]]
     assert handlers == ["weft.serverless.handlers.init"]
+    for other in ({"world_size": 3}, {"arguments": ["--more"]}, {"script": "import weft\nweft.init().close()\n"}):
+        with pytest.raises(ValueError, match="there is a job 'rerun' already, of another program, world or arguments"):
+            jobs.start(**{"script": LOOK, "world_size": 2, "job": "rerun", **other})
 
 
-def test_what_a_failing_script_says(jobs):
+def test_what_a_failing_script_says(jobs, caplog):
     script = """
     import weft
     env = weft.init()
@@ -226,6 +229,7 @@ def test_what_a_failing_script_says(jobs):
     assert "rank 1 failed: ValueError: the data is wrong" in failure.cause
     lines = failure.cause.splitlines()
     assert "line 149" in lines and "line 40" not in lines
+    assert not [record for record in caplog.records if record.name.startswith("moto")]
     jobs.idle()
 
 
@@ -235,9 +239,10 @@ def test_what_a_failing_script_says(jobs):
         ("import sys\nsys.exit(7)\n", "exit code 7"),
         ("import nothing_like_it\n", "ModuleNotFoundError: No module named 'nothing_like_it'"),
         ("x = (\n", "SyntaxError"),
+        ("import weft\nweft.read_csv('none.csv', env=weft.init())\n", "none.csv': No such file or directory\n"),
     ],
 )
-def test_scripts_that_fail_before_they_join(jobs, script, said):
+def test_scripts_that_no_other_epoch_helps(jobs, script, said):
     failure = jobs.fails(script, 1)
     assert said in failure.cause and "epochs" not in failure.cause
 

@@ -74,6 +74,18 @@ TEST(Session, OptionsThatCannotWorkAreNamed) {
   options = {};
   options.world_size = 2;
   fails_with(options, "rendezvous");
+  options = {};
+  options.rank = 1;
+  fails_with(options, "rank is given, and world_size is not");
+  options = TcpOptions("no-size", -1);
+  fails_with(options, "store is given, and world_size is not");
+  options.backend = "";
+  options.store = "";
+  options.rendezvous = "127.0.0.1:1";
+  fails_with(options, "rendezvous is given, and world_size is not");
+  options = {};
+  options.backend = "tcp";
+  fails_with(options, "backend 'tcp' needs rendezvous");
   options = TcpOptions("no-secret", 2);
   options.secret = "";
   fails_with(options, "secret");

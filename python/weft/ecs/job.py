@@ -102,9 +102,6 @@ def submit(submission: Submission) -> JobHandle:
     job, made, target, how = _prepare(submission)
     job = upload(job, made)
     store = JobStore(job.storage)
-    known = store.get_json("job.json")
-    if known is not None and (known["manifest"], known["world_size"]) != (job.manifest, job.world_size):
-        raise ValueError(f"there is a job {job.job!r} already, of another program or world: give this one another name")
     store.put_json("job.json", job.to_json())
     if store.exists("cancelled"):
         raise ValueError(f"the job {job.job!r} was cancelled: give this one another name")

@@ -34,10 +34,17 @@ def _among(names: tuple[str, ...]) -> Callable[[str], str]:
     return parse
 
 
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"{text!r} is no number") from None
+
+
 def _count(text: str) -> int:
     """A whole number of at least 1, also as 9.1e6."""
-    value = float(text)
-    if value != int(value) or value < 1:
+    value = _number(text)
+    if not math.isfinite(value) or value != int(value) or value < 1:
         raise ValueError(f"{text!r} is no whole number of at least 1")
     return int(value)
 
@@ -55,14 +62,14 @@ def _single(one: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 def _share(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 < value <= 1:
         raise ValueError(f"{text!r} is no share of rows: above 0, at most 1")
     return value
 
 
 def _above_zero(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not (value > 0 and math.isfinite(value)):
         raise ValueError(f"{text!r} is not above 0")
     return value

@@ -6,7 +6,7 @@ import functools
 import os
 from typing import Any
 
-__all__ = ["client", "error_code", "split_uri"]
+__all__ = ["client", "error_code", "in_words", "split_uri"]
 
 
 def client(service: str) -> Any:
@@ -31,6 +31,22 @@ def error_code(error: BaseException) -> str:
     """The code of an answer of AWS, such as ``"NoSuchKey"`` or ``"404"``; empty for other errors."""
     response = getattr(error, "response", None)
     return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""
+
+
+#: What the user can do about errors of the AWS library that do not say it.
+_WAYS_OUT = {
+    "NoRegionError": "set AWS_DEFAULT_REGION, or region in ~/.aws/config",
+    "NoCredentialsError": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
+}
+
+
+def in_words(error: BaseException) -> str:
+    """One line for an error that AWS or its library has answered with; empty for other errors."""
+    kinds = type(error).__mro__
+    if not error_code(error) and not any(kind.__module__.startswith("botocore.") for kind in kinds):
+        return ""
+    ways = [_WAYS_OUT[kind.__name__] for kind in kinds if kind.__name__ in _WAYS_OUT]
+    return ": ".join([str(error).rstrip("."), *ways])
 
 
 def split_uri(uri: str, what: str) -> tuple[str, str]:

@@ -48,7 +48,11 @@ def _add_submit(commands: Any) -> None:
     submit.add_argument("--job", metavar="NAME", help="the job's name; a job that is done answers with its result")
     submit.add_argument("--env", type=_pair, action="append", default=[], metavar="NAME=VALUE", help="for the script")
     submit.add_argument("--follow", action="store_true", help="show how it goes, wait, fetch results and logs")
-    submit.add_argument("--results", metavar="FOLDER", help="where results go (default weft-results/JOB)")
+    submit.add_argument(
+        "--results",
+        metavar="FOLDER",
+        help="with --follow: where results go (default weft-results/JOB; local: they stay in the job's folder)",
+    )
     aws = submit.add_argument_group("lambda, ecs")
     aws.add_argument(
         "--stack", metavar="NAME", help="CloudFormation stack, or .json file of outputs (WEFT_STACK; weft)"
@@ -111,8 +115,9 @@ def _submit(options: argparse.Namespace, for_script: list[str]) -> int:
     if not isinstance(made, jobs.JobHandle):
         print(made)
         return 0
+    wanted = Path(options.results) if options.results else None
     if options.launcher == "local":
-        print(f"results: {made.fetch()}")
+        print(f"results: {made.fetch(wanted)}")
         return 0
     print(f"submitted: {made.job}", flush=True)
     if not options.follow:
@@ -124,7 +129,7 @@ def _submit(options: argparse.Namespace, for_script: list[str]) -> int:
         print(f"weft submit: cancelling {made.job}", file=sys.stderr)
         made.cancel()
         return 130
-    folder = made.fetch(Path(options.results) if options.results else None)
+    folder = made.fetch(wanted)
     (folder / "weft.log").write_text(made.logs())
     print(made.logs(0), end="")
     print(f"results: {folder} ({len(result['files'])} files), logs: {folder / 'weft.log'}")
@@ -136,7 +141,7 @@ def _submit(options: argparse.Namespace, for_script: list[str]) -> int:
 
 def run(options: argparse.Namespace, for_script: list[str]) -> int:
     """Runs one of `COMMANDS`; errors that the user can mend are one line."""
-    from weft.serverless.aws import error_code
+    from weft.serverless.aws import in_words
 
     try:
         if options.command == "submit":
@@ -153,7 +158,11 @@ def run(options: argparse.Namespace, for_script: list[str]) -> int:
                 print(f"{status['error']}: {status['cause']}", file=sys.stderr)
             return 1 if status["state"] == "failed" else 0
         if options.command == "logs":
+            if options.rank is not None and not 0 <= options.rank < job.world_size:
+                raise ValueError(f"--rank {options.rank}: the ranks of {job.job} are 0 to {job.world_size - 1}")
             print(job.logs(options.rank), end="")
+        elif job.status()["state"] == "done":
+            print(f"{job.job} is done: there is nothing to cancel")
         else:
             job.cancel()
             print(f"cancelled: {job.job}")
@@ -166,7 +175,8 @@ def run(options: argparse.Namespace, for_script: list[str]) -> int:
         return 1
     except Exception as problem:
         # What AWS answers, and what the user can mend; anything else is ours, and shows where it comes from.
-        if not isinstance(problem, ValueError | OSError | ImportError | RuntimeError) and not error_code(problem):
+        words = in_words(problem)
+        if not words and not isinstance(problem, ValueError | OSError | ImportError | RuntimeError):
             raise
-        print(f"weft {options.command}: {problem}", file=sys.stderr)
+        print(f"weft {options.command}: {words or problem}", file=sys.stderr)
         return 2

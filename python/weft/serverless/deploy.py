@@ -62,6 +62,8 @@ def _create(name: str, text: str, parameters: list[dict[str, str]]) -> dict[str,
 
 def deploy(options: argparse.Namespace) -> int:
     """Builds and checks; then makes or changes the stack, or with ``--build`` writes the template."""
+    if not options.image and not options.build:
+        raise ValueError("deploy aws: name the functions' image in ECR by --image (docs/aws.md says how it gets there)")
     built = template.build(template.find(options.source))
     found = template.check(built)
     text = json.dumps(built, separators=(",", ":"))
@@ -77,8 +79,6 @@ def deploy(options: argparse.Namespace) -> int:
         Path(options.build).write_text(json.dumps(built, indent=1))
         print(f"checked and written: {options.build}")
         return 0
-    if not options.image:
-        raise ValueError("deploy aws: name the functions' image in ECR by --image (docs/aws.md says how it gets there)")
     values = {
         "ImageUri": options.image, "Memory": str(options.memory),
         "Timeout": str(options.timeout), "Network": options.network, **dict(options.parameter),

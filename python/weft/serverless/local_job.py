@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -88,8 +89,9 @@ class Handle(JobHandle):
         return f"used: {result['seconds']:.1f} s of this host"
 
     def fetch(self, folder: Path | None = None) -> Path:
-        """Where they lie; they are not copied."""
-        return home() / self.job / "results"
+        """Where they lie; where a folder is named they are copied there."""
+        lie = home() / self.job / "results"
+        return lie if folder is None else Path(shutil.copytree(lie, folder, dirs_exist_ok=True))
 
     def logs(self, rank: int | None = None) -> str:
         path = home() / self.job / "log"

@@ -110,6 +110,8 @@ def start(address: str) -> Any:
     _fail_maps(distributed_item_processor_worker.DistributedItemProcessorWorker, _Names())
     # One line a request on standard error says nothing.
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    # Nor do kilobytes of the machine's inside for each state that fails: an execution's cause is in its answer.
+    logging.getLogger("moto.stepfunctions").setLevel(logging.CRITICAL)
     server = ThreadedMotoServer(ip_address=address, port=0, verbose=False)
     server.start()
     return server

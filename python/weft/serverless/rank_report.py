@@ -115,7 +115,8 @@ def judge(
     if in_order and progress and not missing:
         # Also where an operator took longer than there was time: the next epoch begins where this one had come to.
         return Verdict("handover", "Weft.HandOver", cause)
-    retry = all(may_retry(report) for report in own)
+    # An error that all ranks have agreed on names the rank where it arose, and is no rank's own: it counts itself.
+    retry = all(may_retry(report) for report in own or bad[:1])
     if retry and epoch + 1 < max_epochs:
         return Verdict("retry", "Weft.EpochFailed", cause)
     if retry and max_epochs > 1:

@@ -143,8 +143,13 @@ def make_job(submission: Submission, name: str, entry: str, made: package.Packag
 
 
 def upload(job: Job, made: package.Package) -> Job:
-    """Puts the program where ranks fetch it, and returns the job signed."""
+    """Puts the program where ranks fetch it, and returns the job signed; ValueError where another job has its name."""
     store = JobStore(job.storage)
+    known, own = store.get_json("job.json"), job.to_json()
+    if known is not None and any(known.get(key) != own.get(key) for key in ("manifest", "world_size", "arguments")):
+        raise ValueError(
+            f"there is a job {job.job!r} already, of another program, world or arguments: give this one another name"
+        )
     for name, content in made.files.items():
         store.put(f"package/files/{name}", content)
     store.put("package/manifest.json", made.manifest)

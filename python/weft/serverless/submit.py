@@ -17,7 +17,9 @@ __all__ = ["Submission", "prepare", "refuse_others", "start", "submit"]
 
 
 def refuse_others(submission: Submission) -> None:
-    """ValueError for what is given and is not for the submission's launcher."""
+    """ValueError for what is given and is not for the submission's launcher, and for a world of no rank."""
+    if submission.world_size < 1:
+        raise ValueError(f"--world-size {submission.world_size} is below 1")
     takes = jobs.launcher(submission.launcher).TAKES
     for name in sorted(submission.given() - COMMON - takes):
         others = ", ".join(other for other in LAUNCHERS if name in jobs.launcher(other).TAKES)
@@ -90,7 +92,8 @@ def submit(
     shared
         Slurm: the folder, seen by all nodes, below which the job's own is made (default: where jobs' records are).
     follow
-        Print how it goes, wait for its end, and fetch the results into `results` (``weft-results/JOB``).
+        Print how it goes, wait for its end, and fetch the results into `results` (``weft-results/JOB``). A run on this
+        host ends before this returns; its results are copied only where `results` says so.
     dry_run, expect_seconds
         Only the plan and its price, for a run of so many seconds (60).
 
@@ -111,6 +114,8 @@ def submit(
     if dry_run:
         return by.plan(submission)
     handle = by.submit(submission)
+    if launcher == "local" and results is not None:
+        handle.fetch(Path(results))
     if not follow or launcher == "local":
         return handle
     try:

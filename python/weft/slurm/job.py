@@ -59,8 +59,6 @@ def _slurm(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
 def _check(submission: Submission) -> int:
     """The number of nodes; ValueError for what cannot be asked for."""
     nodes = submission.world_size if submission.nodes is None else submission.nodes
-    if submission.world_size < 1:
-        raise ValueError(f"--world-size {submission.world_size} is below 1")
     if not 1 <= nodes <= submission.world_size:
         raise ValueError(f"--nodes {nodes}: it is 1 to the world size, {submission.world_size}")
     for option, value in (("--cpus", submission.cpus), ("--memory", submission.memory)):

@@ -50,7 +50,7 @@ class CappedPool : public arrow::MemoryPool {
       used_.fetch_sub(size, std::memory_order_relaxed);
       return arrow::Status::OutOfMemory("MemoryLimitExceeded: ", size, " bytes more are needed, ", used - size,
                                         " are in use, and memory_limit is ", limit_,
-                                        "; raise memory_limit, or use more ranks");
+                                        "; raise memory_limit, give spill_dir (WEFT_SPILL_DIR), or use more ranks");
     }
     int64_t peak = peak_.load(std::memory_order_relaxed);
     while (used > peak && !peak_.compare_exchange_weak(peak, used, std::memory_order_relaxed)) {

@@ -16,6 +16,10 @@ LogLevel LevelFromEnvironment() {
   if (name == "info") return LogLevel::kInfo;
   if (name == "error") return LogLevel::kError;
   if (name == "off") return LogLevel::kOff;
+  if (!name.empty() && name != "warning") {
+    WriteLog(LogLevel::kWarning,
+             "WEFT_LOG is '" + std::string(name) + "', and is one of debug, info, warning, error, off; warning it is");
+  }
   return LogLevel::kWarning;
 }
 

@@ -109,6 +109,9 @@ class Operation : public TransportOperation {
 
 using OperationRef = std::shared_ptr<Operation>;
 
+/// What is said where a message of `size` bytes comes for a receive of `expected`, and what the user may have done.
+std::string MismatchText(int64_t size, int64_t expected, int64_t tag);
+
 /// The error of a receive that a message of `size` bytes does not fit in.
 arrow::Status MismatchError(Rank self, const Operation& receive, int64_t size);
 

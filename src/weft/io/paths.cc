@@ -193,7 +193,7 @@ Result<std::vector<DataFile>> ExpandFiles(const std::vector<std::string>& paths,
       base = location.path.substr(0, location.path.find_first_of("*?["));
       base = base.substr(0, base.rfind('/') + 1);
     } else if (info.type() == FileType::NotFound) {
-      return NotFound(kOperation, path, "no such file or directory");
+      return NotFound(kOperation, path, "No such file or directory");
     } else {
       // Whatever it is (a pipe, say), its name was given.
       found.push_back(location.path);

@@ -7,6 +7,7 @@
 #include <openssl/x509v3.h>
 
 #include <climits>
+#include <system_error>
 #include <utility>
 
 namespace weft::rendezvous {
@@ -17,8 +18,11 @@ constexpr std::string_view kProtocolVersionAlert("\x15\x03\x03\x00\x02\x02\x46",
 
 /// The last thing that OpenSSL found wrong in this thread, taken out.
 std::string LastError() {
+  const unsigned long first = ERR_peek_error();
   const unsigned long code = ERR_peek_last_error();
   ERR_clear_error();
+  // The last one only says that the system found something wrong.
+  if (ERR_GET_LIB(first) == ERR_LIB_SYS) return std::generic_category().message(ERR_GET_REASON(first));
   const char* reason = code == 0 ? nullptr : ERR_reason_error_string(code);
   return reason == nullptr ? "no reason given" : reason;
 }

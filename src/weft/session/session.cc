@@ -5,10 +5,12 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
 #include <random>
 #include <span>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -83,10 +85,8 @@ arrow::Status CheckNumbers(const SessionOptions& options) {
   if (options.world_size == 0 || options.world_size < -1) {
     return arrow::Status::Invalid("world_size must be at least 1, not ", options.world_size);
   }
-  // Where no size is given, a library that has its world may know it.
-  const int world_size = options.world_size > 0 || KnowsItsWorld(options) ? options.world_size : 1;
-  if (options.rank < -1 || (world_size > 0 && options.rank >= world_size)) {
-    return arrow::Status::Invalid("rank ", options.rank, " is outside a world of ", world_size, " ranks");
+  if (options.rank < -1 || (options.world_size > 0 && options.rank >= options.world_size)) {
+    return arrow::Status::Invalid("rank ", options.rank, " is outside a world of ", options.world_size, " ranks");
   }
   if (options.threads == 0 || options.threads < -1) {
     return arrow::Status::Invalid("threads must be at least 1, not ", options.threads);
@@ -132,11 +132,26 @@ arrow::Status CheckNames(const SessionOptions& options) {
   return arrow::Status::Invalid("unknown backend '", options.backend, "'; there are: ", names);
 }
 
-/// What a world of several ranks cannot do without; says which argument and which variable would give it.
+/// One of several ranks that is not told how many they are would do the whole work alone, as each of the others would.
+arrow::Status CheckWorldSize(const SessionOptions& options) {
+  if (options.world_size >= 0 || KnowsItsWorld(options) || options.backend == "local") return arrow::Status::OK();
+  const char* given = !options.store.empty()        ? "store"
+                      : !options.rendezvous.empty() ? "rendezvous"
+                      : options.rank > 0            ? "rank"
+                                                    : nullptr;
+  if (given == nullptr) return arrow::Status::OK();
+  return arrow::Status::Invalid(given,
+                                " is given, and world_size is not: pass it to weft.init or set WEFT_WORLD_SIZE, the "
+                                "same for all ranks");
+}
+
+/// What ranks that meet cannot do without; says which argument and which variable would give it.
 arrow::Status CheckMeetingPlace(const SessionOptions& options) {
-  const auto missing = [](const char* argument, const char* variable) {
-    return arrow::Status::Invalid("a world of several ranks needs ", argument, ": pass it to weft.init, set ", variable,
-                                  ", or start the ranks with `weft run`");
+  const auto missing = [&options](const char* argument, const char* variable) {
+    const std::string who = options.world_size == 1 ? "backend '" + options.backend + "'" : "a world of several ranks";
+    return arrow::Status::Invalid(who, " needs ", argument, ": pass it to weft.init, set ", variable,
+                                  ", or start the ranks with `weft run`",
+                                  options.world_size == 1 ? "; a world of one needs no backend" : "");
   };
   if (options.store.empty() && options.rendezvous.empty()) return missing("rendezvous", "WEFT_RENDEZVOUS");
   if (IsMpiStore(options.store)) return arrow::Status::OK();  // it has the rest
@@ -279,6 +294,20 @@ arrow::Status AgreeOnJob(Shared& shared, Communicator& communicator) {
   return arrow::Status::OK();
 }
 
+/// The trace is written when all is done: that its file cannot be is to be known before.
+arrow::Status CheckTraceFile(const std::string& path) {
+  const bool there = ::access(path.c_str(), F_OK) == 0;
+  std::FILE* file = std::fopen(path.c_str(), "a");
+  if (file == nullptr) {
+    return arrow::Status::Invalid("the trace file '", path, "' cannot be written (",
+                                  std::generic_category().message(errno),
+                                  "): name another one as trace= or WEFT_TRACE");
+  }
+  std::fclose(file);
+  if (!there) ::unlink(path.c_str());
+  return arrow::Status::OK();
+}
+
 /// Joins and links up. Where epochs are counted, a worker that joined one in which an earlier attempt had died, half
 /// joined, goes on to the next: with others that gave it up, or, where ranks are counted as well, as the first that
 /// finds a peer of it lost. Who gives ranks knows which of them are lost.
@@ -314,6 +343,7 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   const auto begin = Clock::now();
   ARROW_RETURN_NOT_OK(CheckNumbers(options));
   ARROW_RETURN_NOT_OK(CheckNames(options));
+  ARROW_RETURN_NOT_OK(CheckWorldSize(options));
   BackendContext backend;
   ARROW_ASSIGN_OR_RAISE(backend.communicator.timeout, PositiveSeconds(options.timeout_seconds, "timeout"));
   ARROW_ASSIGN_OR_RAISE(backend.connect_timeout, PositiveSeconds(options.connect_timeout_seconds, "connect_timeout"));
@@ -354,8 +384,17 @@ arrow::Result<std::unique_ptr<Session>> Session::Open(SessionOptions options) {
   shared->token = shared->job + "-" + std::to_string(shared->epoch);
   impl->first = true;
   if (has_world) ARROW_RETURN_NOT_OK(AgreeOnJob(*shared, *impl->communicator));
+  if (!shared->options.trace_file.empty() && impl->communicator->rank() == 0) {
+    if (arrow::Status status = CheckTraceFile(shared->options.trace_file); !status.ok()) {
+      impl->communicator->Abort(status);
+      return status;
+    }
+  }
   shared->open_seconds = Seconds(Clock::now() - begin);
   shared->tracer->Add("init", begin, Clock::now(), 0, 0);
+  WEFT_LOG(kInfo, "joined job '" << shared->job << "', epoch " << shared->epoch << ", as rank "
+                                 << impl->communicator->rank() << " of " << impl->communicator->world_size() << " by "
+                                 << shared->options.backend << " in " << shared->open_seconds << " s");
   impl->shared = std::move(shared);
   return std::unique_ptr<Session>(new Session(std::move(impl)));
 }
@@ -438,8 +477,10 @@ arrow::Status Session::Impl::WriteTrace() {
                                             std::as_writable_bytes(std::span(all.data(), all.size())), lengths, {}, 0));
   if (!root) return arrow::Status::OK();
   std::FILE* file = std::fopen(shared->options.trace_file.c_str(), "w");
-  if (file == nullptr)
-    return arrow::Status::IOError("the trace file ", shared->options.trace_file, " cannot be written");
+  if (file == nullptr) {
+    return arrow::Status::IOError("the trace file ", shared->options.trace_file, " cannot be written (",
+                                  std::generic_category().message(errno), ")");
+  }
   std::fputs("{\"traceEvents\":[\n", file);
   size_t offset = 0;
   bool any = false;

@@ -9,6 +9,7 @@
 
 #include "weft/base/communication_error.h"
 #include "weft/communicator/abort_text.h"
+#include "weft/communicator/message_operation.h"
 
 namespace weft::ucx {
 namespace {
@@ -202,16 +203,14 @@ void UcxTransport::Finish(UcxOperation& operation, ucs_status_t status, int64_t 
     return Complete(operation, arrow::Status::OK(), bytes);
   }
   if (status == UCS_ERR_MESSAGE_TRUNCATED && operation.receive) {
-    return Complete(
-        operation,
-        MakeCommunicationError({.failure = CommunicationFailure::kMismatch,
-                                .operation = "recv",
-                                .phase = "header",
-                                .rank = rank_,
-                                .peer = operation.peer},
-                               "message of " + std::to_string(bytes) + " bytes for a receive of " +
-                                   std::to_string(operation.size) + " bytes, tag " + std::to_string(operation.tag)),
-        0);
+    return Complete(operation,
+                    MakeCommunicationError({.failure = CommunicationFailure::kMismatch,
+                                            .operation = "recv",
+                                            .phase = "header",
+                                            .rank = rank_,
+                                            .peer = operation.peer},
+                                           MismatchText(bytes, operation.size, operation.tag)),
+                    0);
   }
   const std::string why = std::string("cannot be reached: UCX says '") + ucs_status_string(status) + "'";
   events_.push_back({operation.peer, why, {}});
