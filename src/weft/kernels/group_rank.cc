@@ -8,6 +8,7 @@
 
 #include "weft/kernels/group_runs.h"
 #include "weft/kernels/key_encoding.h"
+#include "weft/kernels/pool_array.h"
 #include "weft/kernels/row_order.h"
 
 namespace weft::kernels {
@@ -49,6 +50,40 @@ void RankRun(const int64_t* rows, int64_t count, const GroupRankOptions& options
   for (int64_t i = 0; i < count; ++i) ranks[rows[i]] /= of;
 }
 
+/// Whether rows are null or equal. Codes of all rows are read at once, where one word is a value.
+class Values {
+ public:
+  static arrow::Result<Values> Make(const KeyColumn& keys, const Context& context) {
+    Values made(keys);
+    if (keys.is_binary() || keys.pieces() != 1) return made;
+    ARROW_ASSIGN_OR_RAISE(made.codes_, PoolArray<uint64_t>::Make(keys.rows(), context.pool));
+    ARROW_ASSIGN_OR_RAISE(made.nulls_, PoolArray<uint8_t>::MakeZero(keys.rows(), context.pool));
+    constexpr int64_t kBlock = KeyLayout::kBlock;
+    ARROW_RETURN_NOT_OK(ParallelFor(context, (keys.rows() + kBlock - 1) / kBlock, [&](int64_t task) {
+      const int64_t begin = task * kBlock;
+      const int64_t length = std::min(kBlock, keys.rows() - begin);
+      keys.Piece(0, begin, length, made.codes_.data() + begin);
+      if (keys.may_have_nulls()) keys.Nulls(begin, length, made.nulls_.data() + begin);
+      return arrow::Status::OK();
+    }));
+    return made;
+  }
+
+  bool IsNull(int64_t row) const { return codes_.empty() ? keys_->IsNull(row) : nulls_[row] != 0; }
+
+  bool AreEqual(int64_t a, int64_t b) const {
+    if (codes_.empty()) return CompareKeys(*keys_, a, *keys_, b, {}) == 0;
+    return nulls_[a] == nulls_[b] && (nulls_[a] != 0 || codes_[a] == codes_[b]);
+  }
+
+ private:
+  explicit Values(const KeyColumn& keys) : keys_(&keys) {}
+
+  const KeyColumn* keys_;
+  PoolArray<uint64_t> codes_;
+  PoolArray<uint8_t> nulls_;
+};
+
 }  // namespace
 
 arrow::Result<std::shared_ptr<arrow::ChunkedArray>> RankInGroups(const Grouping& grouping,
@@ -67,8 +102,7 @@ arrow::Result<std::shared_ptr<arrow::ChunkedArray>> RankInGroups(const Grouping&
   const std::vector<KeyDirection> directions{{true, false}, {options.ascending, options.nulls == RankMissing::kTop}};
   ARROW_ASSIGN_OR_RAISE(const auto layout, KeyLayout::Make(keys, directions, context));
   ARROW_ASSIGN_OR_RAISE(const auto order, OrderRows(layout, rows, context));
-  const KeyColumn& values = keys[1];
-  const auto is_null = [&](int64_t row) { return values.may_have_nulls() && values.IsNull(row); };
+  ARROW_ASSIGN_OR_RAISE(const auto values, Values::Make(keys[1], context));
 
   constexpr double kNone = -1;
   ARROW_ASSIGN_OR_RAISE(auto ranks, PoolArray<double>::Make(rows, context.pool));
@@ -79,12 +113,12 @@ arrow::Result<std::shared_ptr<arrow::ChunkedArray>> RankInGroups(const Grouping&
     while (end < rows && groups[order[end]] == group) ++end;
     int64_t ranked = end;
     if (options.nulls == RankMissing::kKeep) {
-      while (ranked > begin && is_null(order[ranked - 1])) --ranked;
+      while (ranked > begin && values.IsNull(order[ranked - 1])) --ranked;
     }
     if (group >= 0) {
       RankRun(
-          order.data() + begin, ranked - begin, options,
-          [&](int64_t a, int64_t b) { return CompareKeys(values, a, values, b, {}) == 0; }, ranks.data());
+          order.data() + begin, ranked - begin, options, [&](int64_t a, int64_t b) { return values.AreEqual(a, b); },
+          ranks.data());
     }
     begin = end;
   }
