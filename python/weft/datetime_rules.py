@@ -117,9 +117,15 @@ def _time(low: Lowering, terms: tuple[Term, ...], _: Any) -> Term:
 # -- text ------------------------------------------------------------------------------------------------------------
 
 
+#: Formats of weft_strftime; others have zones, weeks, or directives that Arrow takes or refuses.
+_OF_CLOCKS = re.compile("(?:[^%]|%[YymdeHIMSfjpaAbBhDFTRnt%])*")
+
+
 @rule("dt.strftime")
 def _strftime(low: Lowering, terms: tuple[Term, ...], text: str) -> Term:
     moment = _moment(terms[0])
+    if _OF_CLOCKS.fullmatch(text):
+        return low.call("weft_strftime", _local(moment), options=pc.StrftimeOptions(text), type=pa.string())
     if moment.type.tz is None:
         # Moments without a zone have no name or offset of one.
         text = re.sub(r"(%%)|%[zZ]", lambda found: found.group(1) or "", text)

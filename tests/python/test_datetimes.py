@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import random
 
 import pyarrow as pa
 import pytest
@@ -145,6 +146,31 @@ def test_dates_have_parts():
     frame = weft.DataFrame({"d": [dt.date(2020, 2, 29), None]})
     assert frame.d.dt.year.to_list() == [2020, None] and frame.d.dt.is_month_end.to_list() == [True, False]
     assert frame.d.dt.strftime("%d.%m.%y").to_list() == ["29.02.20", None]
+
+
+def test_every_directive_of_clocks_and_calendars():
+    chance = random.Random(1)
+    begin = dt.datetime(1000, 1, 1)
+    moments = [
+        dt.datetime(year, *day)
+        for year in (1600, 1900, 1999, 2000, 2024, 9999)
+        for day in ((1, 1), (2, 28), (3, 1), (12, 31))
+    ]
+    moments += [
+        dt.datetime(2000, 2, 29),
+        dt.datetime(2024, 2, 29, 12, 30, 59, 999_999),
+        dt.datetime(1969, 12, 31, 23, 59),
+    ]
+    moments += [
+        begin + dt.timedelta(chance.randrange(3_280_000), 0, chance.randrange(86_400 * 10**6)) for _ in range(5000)
+    ]
+    text = "%Y|%y|%m|%d|%e|%H|%I|%M|%S|%f|%j|%p|%a|%A|%b|%B|%h|%D|%F|%T|%R|%%|x%nq%t"
+    frame = weft.DataFrame({"t": pa.array([*moments, None], pa.timestamp("us"))})
+    assert frame.t.dt.strftime(text).to_list() == [*(moment.strftime(text) for moment in moments), None]
+    for unit in ("s", "ms", "ns"):
+        near = [moment.replace(microsecond=0) for moment in moments if 1700 < moment.year < 2200]
+        frame = weft.DataFrame({"t": pa.array(near, pa.timestamp(unit))})
+        assert frame.t.dt.strftime("%F %T.%f").to_list() == [moment.strftime("%F %T.%f") for moment in near]
 
 
 def test_local_times_that_are_not(servers):

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "weft/kernels/text_search.h"
+#include "weft/kernels/time_text.h"
 
 namespace weft::kernels {
 namespace {
@@ -379,6 +380,7 @@ arrow::Status RegisterOnce() {
   ARROW_RETURN_NOT_OK(AddLookup(registry));
   ARROW_RETURN_NOT_OK(AddNumberText(registry));
   ARROW_RETURN_NOT_OK(AddMatchPieces(registry));
+  ARROW_RETURN_NOT_OK(AddStrftime(registry));
   return AddListGet(registry);
 }
 

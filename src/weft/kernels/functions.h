@@ -5,9 +5,11 @@
 //                             where the row is valid, else Status::Invalid; the smallest integer by -1 wraps.
 //   weft_modulo(x, y)         the remainder of that, of y's sign; NaN where a float y is 0.
 //   weft_lookup(x)            values[i] where x equals keys[i]; elsewhere x itself (`keep`) or null. LookupOptions.
+//   weft_square(x)            x * x of numbers; integers wrap.
 //   weft_number_text(x)       the shortest text that reads back, "1.0", "1e+16": of a double as Python's repr has it,
 //   of
 //                             a float as NumPy's.
+//   weft_strftime(x)          a timestamp as text (time_text.h). arrow::compute::StrftimeOptions.
 //   weft_match_pieces(x)      whether a text contains pieces in their order (text_search.h). PiecesOptions.
 //   weft_list_get(x, i)       the item of each list at i, an int64 constant, from the end where it is negative; null
 //                             where the list is not that long.
