@@ -50,7 +50,7 @@ def melt(
     index = [] if ignore_index else list(frame.index_names)
     parts = []
     for position in values:
-        label = pa.table({variable: pa.array([names[position]] * len(frame), pa.string())})
+        label = pa.table({variable: pa.repeat(pa.scalar(names[position], pa.string()), len(frame))})
         table = _core.beside(
             [frame.table.select([*kept, *ids]), _core.Table.from_stream(label), frame.table.select([position])],
             [*index, *made_names],
