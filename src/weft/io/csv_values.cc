@@ -61,6 +61,28 @@ CsvKinds TimeKind(std::string_view text) {
   return kind | (zone ? kCsvTimeInZone : kCsvTimeNoZone);
 }
 
+/// Whether a text is digits with a point among, before or behind them, and an exponent or none: a double, whatever its
+/// value.
+bool IsFraction(std::string_view text) {
+  const auto skip_digits = [&] {
+    size_t count = 0;
+    while (count < text.size() && IsDigit(text[count])) ++count;
+    text.remove_prefix(count);
+    return count;
+  };
+  if (text.starts_with('-')) text.remove_prefix(1);
+  size_t digits = skip_digits();
+  if (!text.starts_with('.')) return false;
+  text.remove_prefix(1);
+  digits += skip_digits();
+  if (digits == 0) return false;
+  if (text.empty()) return true;
+  if (text.front() != 'e' && text.front() != 'E') return false;
+  text.remove_prefix(1);
+  if (text.starts_with('-') || text.starts_with('+')) text.remove_prefix(1);
+  return skip_digits() > 0 && text.empty();
+}
+
 /// The value of a decimal number without leading plus, or the kind text.
 bool ParseDouble(std::string_view text, double* value) {
   std::string_view digits = text;
@@ -150,6 +172,8 @@ int CsvReader::ParseBool(std::string_view text) const {
 
 CsvKinds CsvReader::Kind(std::string_view text, bool time) const {
   if (time) return TimeKind(text);
+  // What most columns are full of needs no value to be known.
+  if (thousands_ == '\0' && decimal_ == '.' && IsFraction(text)) return kCsvDouble;
   const Number number = ParseNumber(text);
   if (number.kind != kCsvText) return number.kind;
   return ParseBool(text) >= 0 ? kCsvBool : kCsvText;

@@ -380,6 +380,7 @@ arrow::Status RegisterOnce() {
   ARROW_RETURN_NOT_OK(AddLookup(registry));
   ARROW_RETURN_NOT_OK(AddNumberText(registry));
   ARROW_RETURN_NOT_OK(AddMatchPieces(registry));
+  ARROW_RETURN_NOT_OK(AddFinds(registry));
   ARROW_RETURN_NOT_OK(AddStrftime(registry));
   return AddListGet(registry);
 }

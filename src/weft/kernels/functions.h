@@ -11,6 +11,8 @@
 //                             a float as NumPy's.
 //   weft_strftime(x)          a timestamp as text (time_text.h). arrow::compute::StrftimeOptions.
 //   weft_match_pieces(x)      whether a text contains pieces in their order (text_search.h). PiecesOptions.
+//   weft_find(x), weft_rfind(x)  where a text has a piece, in characters (text_search.h).
+//                             arrow::compute::MatchSubstringOptions.
 //   weft_list_get(x, i)       the item of each list at i, an int64 constant, from the end where it is negative; null
 //                             where the list is not that long.
 #pragma once

@@ -157,7 +157,54 @@ arrow::Result<std::unique_ptr<cp::KernelState>> InitPieces(cp::KernelContext* /*
   return std::make_unique<PiecesState>(static_cast<const PiecesOptions&>(*arguments.options).pieces);
 }
 
+struct PieceState : cp::KernelState {
+  explicit PieceState(std::string given) : piece(std::move(given)) {}
+  std::string piece;
+};
+
+arrow::Result<std::unique_ptr<cp::KernelState>> InitPiece(cp::KernelContext* /*context*/,
+                                                          const cp::KernelInitArgs& arguments) {
+  if (arguments.options == nullptr) return arrow::Status::Invalid("weft_find needs MatchSubstringOptions");
+  return std::make_unique<PieceState>(static_cast<const cp::MatchSubstringOptions&>(*arguments.options).pattern);
+}
+
+/// Characters of UTF-8: bytes that go on with none.
+int64_t CountCharacters(std::string_view text) {
+  int64_t count = 0;
+  for (const char c : text) count += (static_cast<uint8_t>(c) & 0xc0) != 0x80 ? 1 : 0;
+  return count;
+}
+
+template <typename Offset, bool kLast>
+arrow::Status Find(cp::KernelContext* context, const cp::ExecSpan& batch, cp::ExecResult* out) {
+  const std::string& piece = static_cast<PieceState*>(context->state())->piece;
+  const arrow::ArraySpan& texts = batch[0].array;
+  const auto* offsets = texts.GetValues<Offset>(1);
+  const auto* bytes = reinterpret_cast<const char*>(texts.buffers[2].data);
+  auto* made = out->array_span_mutable()->GetValues<int64_t>(1);
+  for (int64_t row = 0; row < texts.length; ++row) {
+    const std::string_view text(bytes + offsets[row], static_cast<size_t>(offsets[row + 1] - offsets[row]));
+    const size_t at = kLast ? text.rfind(piece) : text.find(piece);
+    made[row] = at == std::string_view::npos ? -1 : CountCharacters(text.substr(0, at));
+  }
+  return arrow::Status::OK();
+}
+
+template <bool kLast>
+arrow::Status AddFind(cp::FunctionRegistry* registry, const std::string& name) {
+  static const cp::FunctionDoc doc{"Where texts have a piece", "", {"x"}, "MatchSubstringOptions", true};
+  auto function = std::make_shared<cp::ScalarFunction>(name, cp::Arity::Unary(), doc);
+  ARROW_RETURN_NOT_OK(function->AddKernel({arrow::utf8()}, arrow::int64(), Find<int32_t, kLast>, InitPiece));
+  ARROW_RETURN_NOT_OK(function->AddKernel({arrow::large_utf8()}, arrow::int64(), Find<int64_t, kLast>, InitPiece));
+  return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
+}
+
 }  // namespace
+
+arrow::Status AddFinds(cp::FunctionRegistry* registry) {
+  ARROW_RETURN_NOT_OK(AddFind<false>(registry, "weft_find"));
+  return AddFind<true>(registry, "weft_rfind");
+}
 
 PiecesOptions::PiecesOptions(std::vector<std::string> pieces_in)
     : FunctionOptions(PiecesType()), pieces(std::move(pieces_in)) {}

@@ -27,6 +27,10 @@ class PiecesOptions : public arrow::compute::FunctionOptions {
 /// Adds weft_match_pieces(x), of a text or binary: whether it contains all pieces.
 arrow::Status AddMatchPieces(arrow::compute::FunctionRegistry* registry);
 
+/// Adds weft_find(x) and weft_rfind(x), of a text, with arrow::compute::MatchSubstringOptions: how many characters lie
+/// before the first or last place of the pattern, -1 where it is not found. Case counts.
+arrow::Status AddFinds(arrow::compute::FunctionRegistry* registry);
+
 /// The expression with Arrow's match_substring and match_substring_regex replaced by weft_match_pieces where the
 /// pattern allows it.
 arrow::compute::Expression WithMatchedPieces(const arrow::compute::Expression& expression);
