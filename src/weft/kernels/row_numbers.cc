@@ -261,6 +261,35 @@ arrow::Result<ArrayPtr> SumRows(const arrow::Table& table, const RowReduceOption
   return results.Finish(type, context);
 }
 
+/// Least and greatest doubles, column by column.
+arrow::Result<ArrayPtr> ExtremeReals(const arrow::Table& table, const RowReduceOptions& options,
+                                     const Context& context) {
+  const double sign = options.function == RowFunction::kMax ? 1 : -1;
+  const int64_t least = options.skip_missing ? 1 : std::max(table.num_columns(), 1);
+  ARROW_ASSIGN_OR_RAISE(auto results, RowResults<double>::Make(table.num_rows(), context));
+  ARROW_RETURN_NOT_OK(VisitBlocks<double>(table, context, [&](const RowBlock<double>& block) {
+    constexpr auto kRows = static_cast<size_t>(kDenseRows);
+    double best[kRows] = {};
+    int64_t counts[kRows] = {};
+    for (size_t c = 0; c < block.values.size(); ++c) {
+      ForCpu([values = block.values[c], missing = block.missing + c * kRows, length = block.length, best = &best[0],
+              counts = &counts[0], sign]() WEFT_FOR_CPU {
+        for (int64_t i = 0; i < length; ++i) {
+          // Of equal ones, 0.0 and -0.0 too, the first.
+          const bool better = counts[i] == 0 || sign * values[i] > sign * best[i];
+          best[i] = missing[i] == 0 && better ? values[i] : best[i];
+          counts[i] += 1 - missing[i];
+        }
+      });
+    }
+    for (int64_t i = 0; i < block.length; ++i) {
+      if (counts[i] >= least) results.Set(block.first_row + i, best[i]);
+    }
+    return arrow::Status::OK();
+  }));
+  return results.Finish(arrow::float64(), context);
+}
+
 arrow::Result<ArrayPtr> RealRows(const arrow::Table& table, const RowReduceOptions& options, const TypePtr& type,
                                  const Context& context) {
   using Found = arrow::Result<std::optional<double>>;
@@ -319,6 +348,9 @@ arrow::Result<ArrayPtr> TimeQuantiles(const arrow::Table& table, const RowReduce
 
 arrow::Result<ArrayPtr> ReduceNumbers(const arrow::Table& table, const RowReduceOptions& options, const TypePtr& of,
                                       const Context& context) {
+  if (options.function == RowFunction::kMin || options.function == RowFunction::kMax) {
+    return ExtremeReals(table, options, context);
+  }
   const TypePtr type = ResultType(options, of);
   if (type == nullptr) {
     return arrow::Status::TypeError(RowFunctionName(options.function), ": columns of type ", of->ToString(),

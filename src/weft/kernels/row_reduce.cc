@@ -240,7 +240,7 @@ arrow::Result<ChunkedPtr> ReduceRows(const arrow::Table& table, const RowReduceO
       case RowFunction::kArgMax:
         ARROW_RETURN_NOT_OK(CheckOneType(table, options));
         return ExtremeColumns(table, options, context);
-      default:
+      default:  // of least and greatest values those of doubles
         ARROW_RETURN_NOT_OK(CheckOneType(table, options));
         return ReduceNumbers(table, options, table.num_columns() == 0 ? arrow::float64() : table.field(0)->type(),
                              context);
@@ -248,7 +248,9 @@ arrow::Result<ChunkedPtr> ReduceRows(const arrow::Table& table, const RowReduceO
   };
   if (options.function == RowFunction::kMin || options.function == RowFunction::kMax) {
     ARROW_RETURN_NOT_OK(CheckOneType(table, options));
-    return ExtremeValues(table, options, context);
+    if (table.num_columns() == 0 || table.field(0)->type()->id() != Type::DOUBLE) {
+      return ExtremeValues(table, options, context);
+    }
   }
   ARROW_ASSIGN_OR_RAISE(auto array, make());
   return std::make_shared<arrow::ChunkedArray>(std::move(array));
