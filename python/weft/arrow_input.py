@@ -14,7 +14,7 @@ from weft import _core
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["INDEX_KEY", "UNNAMED_INDEX", "index_names", "is_unnamed_index", "read"]
+__all__ = ["INDEX_KEY", "UNNAMED_INDEX", "index_names", "is_unnamed_index", "read", "unnamed_level"]
 
 #: Key of the schema's metadata under which the names of the index columns lie, as a JSON list.
 INDEX_KEY = "weft.index"
@@ -37,6 +37,14 @@ def index_names(metadata: Mapping[str, str]) -> list[str]:
 def is_unnamed_index(name: str) -> bool:
     """Whether `name` is what an index without a name is called by pandas' Arrow form."""
     return name.startswith("__index_level_") and name.endswith("__")
+
+
+def unnamed_level(taken: Sequence[str]) -> str:
+    """What one more index column without a name is called, beside those that are `taken`."""
+    number = sum(is_unnamed_index(name) for name in taken)
+    while f"__index_level_{number}__" in taken:
+        number += 1
+    return f"__index_level_{number}__"
 
 
 def read(
