@@ -94,13 +94,7 @@ class Aggregates(Groups[Result]):
 
     def _run(self, plan: list[Item]) -> DataFrame:
         keys = self._keys
-        names = [*keys.names, *(item.name for item in plan)]
-        if len(set(names)) != len(names):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            raise ValueError(
-                f"{keys.where}groupby: the result would have two columns {', '.join(map(repr, twice))}; name them: "
-                "agg(name=(column, function))"
-            )
+        keys.check_names([item.name for item in plan])
         for item in plan:
             self._check_truth(item)
         if any(callable(item.function) for item in plan):
@@ -337,6 +331,9 @@ class Aggregates(Groups[Result]):
         if func is None:
             if not kwargs or args:
                 raise TypeError(f"{where}groupby.agg: give functions, or named aggregations")
+            if self._single and not self._keys.as_index:
+                # Named results stand beside the keys.
+                self._keys.check_names([*self._keys.names, *kwargs])
             return self._run([self._named(name, value) for name, value in kwargs.items()])
         if isinstance(func, Mapping):
             self._no_more(args, kwargs)

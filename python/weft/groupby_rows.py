@@ -310,12 +310,8 @@ class RowWise(Aggregates[Result]):
         place = col("min") + col("max") - col("first") if keep == "last" else col("first")
         chosen = frame.assign(place=place).filter((col("min") if keep == "all" else col("place")) <= count)
         ordered = chosen.sort_values(["group", "place"])
-        made = ordered.table.select(list(range(width))).rename(
-            [*keys.names, *(self._frame.index_names[i] for i in inner), name]
-        )
-        index = made.column_names[:-1]
-        if name in index:
-            raise ValueError(f"{keys.where}groupby.{operation}: the result would have two columns {name!r}")
+        index = [*keys.index_beside([name]), *(self._frame.index_names[i] for i in inner)]
+        made = ordered.table.select(list(range(width))).rename([*index, name])
         return Series(DataFrame._wrap(made, keys.env, index))
 
     # -- transform -----------------------------------------------------------------------------------------------

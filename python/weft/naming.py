@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from weft.arguments import find, find_all, one_of, place, refuse
+from weft.arrow_input import plain_index
 from weft.expression import Expression, lit
 from weft.indexing import Indexing, by_columns
 from weft.labels import reindexed, renamed_labels
@@ -77,7 +78,9 @@ class Naming(Indexing):
         texts = [str(name) for name in names]
         if len(set(texts)) != len(texts):
             raise ValueError(f"{place(self._env)}{operation}: a column name would be there twice: {texts}")
-        return self._wrap(self._table.rename(texts), self._env, texts[: len(self._index)], self._rows)
+        hidden = len(self._index)
+        texts[:hidden] = plain_index(texts[:hidden], texts[hidden:])
+        return self._wrap(self._table.rename(texts), self._env, texts[:hidden], self._rows)
 
     def rename_axis(
         self,

@@ -25,7 +25,7 @@ def aligned(left: Rows, right: Rows, operation: str) -> _core.Table:
     collective. ValueError where lengths or indexes differ, on every rank.
     """
     env = choose_env(operation, None, left, right)
-    if left.index_names != right.index_names:
+    if left.index.names != right.index.names:
         raise ValueError(
             f"{place(env)}{operation}: one side's index is {list(left.index_names)}, the other's "
             f"{list(right.index_names)}; use join, or reset_index(drop=True) to go by position"
