@@ -32,6 +32,12 @@ class SeriesReshaping(SeriesWindows):
 
         return factorize(cast(Series, self), sort, use_na_sentinel)
 
+    def combine_first(self, other: Any) -> Any:
+        """The values of this Series, and where it has none those of another; see `DataFrame.combine_first`."""
+        right = as_frame("combine_first", other)
+        named = right.with_names([*right.index_names, self._frame.columns[0]], "combine_first")
+        return self._of(self._frame.combine_first(named))
+
     def compare(
         self,
         other: Any,
