@@ -12,6 +12,7 @@ from weft.frame import DataFrame
 from weft.groupby_functions import run_functions
 from weft.groupby_keys import Keys
 from weft.numpy_functions import reduction_of
+from weft.reducing import is_number
 from weft.series import Series
 
 __all__ = ["Aggregates", "Item", "Result"]
@@ -299,6 +300,20 @@ class Aggregates(Groups[Result]):
             return keys.finish(made, more_index=[level])
         kept = [i for i in range(made.num_columns) if i != count]
         return keys.finish(made.select(kept))
+
+    def ohlc(self) -> DataFrame:
+        """Of each group the first, greatest, least and last value: columns "open", "high", "low", "close" of one
+        column, of several ``v_open`` and so on."""
+        parts = (("open", "first"), ("high", "max"), ("low", "min"), ("close", "last"))
+        plan = []
+        for position in self._columns:
+            type = self._frame.schema.types[position]
+            name = self._name(position)
+            if not is_number(type):
+                raise TypeError(f"{self._keys.where}groupby.ohlc: column {name!r} of type {type} is no number")
+            prefix = "" if self._single else f"{name}_"
+            plan += [Item(function, position, prefix + label) for label, function in parts]
+        return self._run(plan)
 
     def describe(
         self, percentiles: Sequence[float] | None = None, include: Any = None, exclude: Any = None
