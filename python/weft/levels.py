@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Levels"]
 
 _ROWS = (0, "index", "rows")
+_NO_COPY = "values do not change, so nothing needs a copy"
 
 
 class Levels:
@@ -45,9 +46,10 @@ class Levels:
             )
         return self._own_of(frame.reset_index(gone, drop=True) if gone else frame)
 
-    def swaplevel(self, i: int | str = -2, j: int | str = -1, axis: int | str = 0) -> Self:
+    def swaplevel(self, i: int | str = -2, j: int | str = -1, axis: int | str = 0, *, copy: bool | None = None) -> Self:
         """Two index columns, by name or position, in each other's place. Local."""
         _refuse_columns("swaplevel", axis)
+        refuse("swaplevel", copy=(copy, None, _NO_COPY))
         frame = self._own()
         order = list(range(len(frame.index_names)))
         one, other = (levels_of(frame, [level], "swaplevel")[0] for level in (i, j))
@@ -100,10 +102,13 @@ class Levels:
         gone = drop_level and len(set(positions)) < len(frame.index_names)
         return self._own_of(made.reset_index(positions, drop=True) if gone else made)
 
-    def truncate(self, before: Any = None, after: Any = None, axis: int | str | None = None) -> Self:
+    def truncate(
+        self, before: Any = None, after: Any = None, axis: int | str | None = None, copy: bool | None = None
+    ) -> Self:
         """The rows from the label `before` to the label `after`, both included, of an index of one column that is in
         order; without an index by position. Collective on a bound frame. ValueError where labels are not in order."""
         _refuse_columns("truncate", 0 if axis is None else axis)
+        refuse("truncate", copy=(copy, None, _NO_COPY))
         frame = self._own()
         where = f"{place(frame.env)}truncate"
         if before is not None and after is not None and before > after:
@@ -131,7 +136,7 @@ class Levels:
         refuse(
             "reindex_like",
             method=(method, None, "fillna() the result"),
-            copy=(copy, None, "frames do not change, so nothing needs a copy"),
+            copy=(copy, None, _NO_COPY),
             limit=(limit, None, "fillna() the result"),
             tolerance=(tolerance, None, "fillna() the result"),
         )

@@ -172,6 +172,8 @@ def test_levels_are_refused(servers):
     refused(
         servers, ValueError, "df.set_index('s').reindex_like(df.set_index('s'))", [table], "reindex_like", "same label"
     )
+    for call in ("truncate(copy=True)", "swaplevel(copy=False)", "reindex_like(df, copy=True)"):
+        refused(servers, ValueError, f"{both}['x'].{call}", [table], "copy=")
     refused(servers, TypeError, "df.set_index('s').reindex_like(df.set_index('n'))", [table], "reindex_like", "string")
 
 
