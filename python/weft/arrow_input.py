@@ -15,13 +15,24 @@ from weft import _core
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["INDEX_KEY", "UNNAMED_INDEX", "index_names", "is_unnamed_index", "read"]
+__all__ = [
+    "INDEX_KEY",
+    "UNNAMED_INDEX",
+    "doubled_index",
+    "index_label",
+    "index_names",
+    "is_unnamed_index",
+    "plain_index",
+    "read",
+    "unnamed_level",
+]
 
 #: Key of the schema's metadata under which the names of the index columns lie, as a JSON list.
 INDEX_KEY = "weft.index"
 
 #: What an index without a name is called, here and in pandas' Arrow form.
 UNNAMED_INDEX = "__index_level_0__"
+_DOUBLED = "__index_named_"
 
 
 def index_names(metadata: Mapping[str, str]) -> list[str]:
@@ -38,6 +49,36 @@ def index_names(metadata: Mapping[str, str]) -> list[str]:
 def is_unnamed_index(name: str) -> bool:
     """Whether `name` is what an index without a name is called by pandas' Arrow form."""
     return name.startswith("__index_level_") and name.endswith("__")
+
+
+def doubled_index(name: str) -> str:
+    """What an index column is called in the table whose name a column has, too."""
+    return f"{_DOUBLED}{name}__"
+
+
+def index_label(name: str) -> str | None:
+    """The name of an index column as users see it; None for one without a name."""
+    if is_unnamed_index(name):
+        return None
+    doubled = name.startswith(_DOUBLED) and name.endswith("__")
+    return name[len(_DOUBLED) : -2] if doubled else name
+
+
+def plain_index(index: Sequence[str], columns: Sequence[str]) -> list[str]:
+    """Index columns as the table calls them beside these columns: by their own names where no column has them."""
+    made = []
+    for name in index:
+        label = index_label(name)
+        made.append(name if label is None or label in columns else label)
+    return made
+
+
+def unnamed_level(taken: Sequence[str]) -> str:
+    """What one more index column without a name is called, beside those that are `taken`."""
+    number = sum(is_unnamed_index(name) for name in taken)
+    while f"__index_level_{number}__" in taken:
+        number += 1
+    return f"__index_level_{number}__"
 
 
 def read(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from weft import _core
 from weft.arguments import place, refuse
+from weft.arrow_input import index_label
 from weft.files import Paths, Sources, lower_filter, refuse_foreign, text_compression, write
 from weft.frame import DataFrame
 
@@ -388,12 +389,15 @@ def write_csv(
             f"{where}: quoting={quoting!r} is not taken; it is csv.QUOTE_MINIMAL, QUOTE_ALL or QUOTE_NONNUMERIC"
         )
     options.quoting = kinds[quoting or csv.QUOTE_MINIMAL]
+    index = [index_label(name) or name for name in frame.index_names]
     if isinstance(header, list | tuple):
         if len(header) != len(frame.columns):
             raise ValueError(f"{where}: header has {len(header)} names for {len(frame.columns)} columns")
-        options.header_names = [*frame.index_names, *(str(name) for name in header)]
+        options.header_names = [*index, *(str(name) for name in header)]
     elif header in (True, False):
         options.header = bool(header)
+        if header and index != list(frame.index_names):
+            options.header_names = [*index, *frame.columns]
     else:
         raise ValueError(f"{where}: header={header!r} is not taken; it is True, False or a list of names")
     options.compression = text_compression(frame, path, compression, "to_csv")

@@ -8,7 +8,7 @@ import shutil
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from weft.arrow_input import is_unnamed_index
+from weft.arrow_input import index_label
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +47,8 @@ def _cell(value: Any, width: int = CELL) -> str:
 
 def _header(name: str) -> str:
     """A column's name; empty for an index without one."""
-    return "" if is_unnamed_index(name) else _cell(name)
+    label = index_label(name)
+    return "" if label is None else _cell(label)
 
 
 def _columns_on_screen(text: str) -> int:

@@ -160,6 +160,22 @@ class ElementwiseSeries(Computed):
         """The next value there is in place of missing ones, as `ffill`."""
         return self._of(self._frame.bfill(axis=axis, inplace=inplace, limit=limit, limit_area=limit_area))
 
+    def interpolate(
+        self,
+        method: builtins.str = "linear",
+        *,
+        axis: Any = 0,
+        limit: int | None = None,
+        inplace: bool = False,
+        limit_direction: Literal["forward", "backward", "both"] | None = None,
+        limit_area: Literal["inside", "outside"] | None = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Missing numbers from the line between the value before and the one after them; see
+        `DataFrame.interpolate`. Collective on a bound Series."""
+        more = {"limit": limit, "limit_direction": limit_direction, "limit_area": limit_area, **kwargs}
+        return self._of(self._frame.interpolate(method, axis=axis, inplace=inplace, **more))
+
 
 def _called(kind: builtins.str, detail: Any) -> builtins.str:
     """How errors call an operation: by the method's name."""

@@ -32,9 +32,9 @@ def labels(frame: Rows) -> list[Any]:
 
 
 def _shown_names(frame: Rows) -> list[str | None]:
-    from weft.arrow_input import is_unnamed_index
+    from weft.arrow_input import index_label
 
-    return [None if is_unnamed_index(name) else name for name in frame.index_names] or [None]
+    return [index_label(name) for name in frame.index_names] or [None]
 
 
 def to_dict(frame: DataFrame, orient: str, into: Any, index: bool) -> Any:

@@ -18,7 +18,8 @@ __all__ = ["GroupBy", "SeriesGroupBy"]
 class GroupBy(GroupWindows[DataFrame]):
     """Rows grouped by keys; each method is collective on a bound frame.
 
-    ``groupby("k")["v"]`` works on one column, ``groupby("k")[["v", "w"]]`` on several. Missing values are skipped; a
+    ``groupby("k")["v"]`` works on one column, ``groupby("k")[["v", "w"]]`` on several, keys among them: the result then
+    has an index and a column of that name, with ``as_index=False`` the column alone. Missing values are skipped; a
     group that has no others sums to 0, counts 0, and has a missing mean, min and max. Integer means are exact before
     their one rounding; an integer sum or product beyond 64 bits is a ValueError. What can be combined is combined on
     each rank before rows travel: sum, prod, count, size, mean, min, max, var, std, sem, skew, kurt, any, all, first,
@@ -88,7 +89,8 @@ class SeriesGroupBy(GroupWindows["Series | DataFrame"]):
     ) -> Series | DataFrame:
         """How often each value is there within each group."""
         refuse("groupby.value_counts", bins=(bins, None, "make a column of bins first"))
-        return count_values(self._keys, self._columns, normalize, sort, ascending, dropna)
+        columns = [position for position in self._columns if position not in self._keys.positions]
+        return count_values(self._keys, columns, normalize, sort, ascending, dropna)
 
     def nlargest(self, n: int = 5, keep: Literal["first", "last", "all"] = "first") -> Series:
         """Each group's `n` largest values, in descending order, missing ones last: a Series whose index are the keys

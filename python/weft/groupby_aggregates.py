@@ -12,6 +12,7 @@ from weft.frame import DataFrame
 from weft.groupby_functions import run_functions
 from weft.groupby_keys import Keys
 from weft.numpy_functions import reduction_of
+from weft.reducing import is_number
 from weft.series import Series
 
 __all__ = ["Aggregates", "Item", "Result"]
@@ -94,13 +95,7 @@ class Aggregates(Groups[Result]):
 
     def _run(self, plan: list[Item]) -> DataFrame:
         keys = self._keys
-        names = [*keys.names, *(item.name for item in plan)]
-        if len(set(names)) != len(names):
-            twice = sorted({name for name in names if names.count(name) > 1})
-            raise ValueError(
-                f"{keys.where}groupby: the result would have two columns {', '.join(map(repr, twice))}; name them: "
-                "agg(name=(column, function))"
-            )
+        keys.check_names([item.name for item in plan])
         for item in plan:
             self._check_truth(item)
         if any(callable(item.function) for item in plan):
@@ -306,6 +301,20 @@ class Aggregates(Groups[Result]):
         kept = [i for i in range(made.num_columns) if i != count]
         return keys.finish(made.select(kept))
 
+    def ohlc(self) -> DataFrame:
+        """Of each group the first, greatest, least and last value: columns "open", "high", "low", "close" of one
+        column, of several ``v_open`` and so on."""
+        parts = (("open", "first"), ("high", "max"), ("low", "min"), ("close", "last"))
+        plan = []
+        for position in self._columns:
+            type = self._frame.schema.types[position]
+            name = self._name(position)
+            if not is_number(type):
+                raise TypeError(f"{self._keys.where}groupby.ohlc: column {name!r} of type {type} is no number")
+            prefix = "" if self._single else f"{name}_"
+            plan += [Item(function, position, prefix + label) for label, function in parts]
+        return self._run(plan)
+
     def describe(
         self, percentiles: Sequence[float] | None = None, include: Any = None, exclude: Any = None
     ) -> DataFrame:
@@ -337,6 +346,9 @@ class Aggregates(Groups[Result]):
         if func is None:
             if not kwargs or args:
                 raise TypeError(f"{where}groupby.agg: give functions, or named aggregations")
+            if self._single and not self._keys.as_index:
+                # Named results stand beside the keys.
+                self._keys.check_names([*self._keys.names, *kwargs])
             return self._run([self._named(name, value) for name, value in kwargs.items()])
         if isinstance(func, Mapping):
             self._no_more(args, kwargs)

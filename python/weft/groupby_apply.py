@@ -66,7 +66,8 @@ class ApplyGroups(RowWise[Result]):
         if kind != "values" or not keys.as_index:
             return frame
         name = self._name(self._columns[0]) if self._single else "apply"
-        return Series(DataFrame._wrap(frame.table.rename([*keys.names, name]), keys.env, keys.names))
+        index = keys.index_beside([name])
+        return Series(DataFrame._wrap(frame.table.rename([*index, name]), keys.env, index))
 
     def _applied(
         self, gathered: Gathered, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -7,6 +7,7 @@ from typing import Any
 
 from weft import _core
 from weft.arguments import choose_env, find, place
+from weft.arrow_input import doubled_index, index_label
 from weft.env import Env
 from weft.expression import Expression
 from weft.frame import DataFrame
@@ -91,7 +92,7 @@ class Keys:
                 self._add(find(self.frame, key, "groupby"))
 
     def _take_levels(self, level: Any) -> None:
-        index = self.frame.index_names
+        index = self.frame.index.names if self.frame.index_names else []
         for one in level if isinstance(level, list | tuple) else [level]:
             if isinstance(one, str):
                 if one not in index:
@@ -104,7 +105,8 @@ class Keys:
 
     def _add(self, position: int, name: str | None = None) -> None:
         self.positions.append(position)
-        self.names.append(name or self.table.column_names[position])
+        own = self.table.column_names[position]
+        self.names.append(name or index_label(own) or own)
 
     def _take_expression(self, key: Expression) -> None:
         named = key.columns()
@@ -155,17 +157,30 @@ class Keys:
         return 0 if index else -1
 
     def finish(self, table: _core.Table, as_index: bool | None = None, more_index: Sequence[str] = ()) -> DataFrame:
-        """A frame of a table whose first columns are the keys (and `more_index`)."""
+        """A frame of a table whose first columns are the keys (and `more_index`). Where another column has a key's
+        name, the key is the index of that name all the same; without an index it is left out, as in pandas."""
         count = len(self.names)
-        names = [*self.names, *table.column_names[count:]]
-        if len(set(names)) != len(names):
-            twice = sorted({name for name in names if names.count(name) > 1})
+        others = table.column_names[count:]
+        self.check_names(others)
+        if self.as_index if as_index is None else as_index:
+            keys = self.index_beside(others)
+            return DataFrame._wrap(table.rename([*keys, *others]), self.env, [*keys, *more_index])
+        kept = [i for i, name in enumerate(self.names) if name not in others]
+        made = table.select([*kept, *range(count, table.num_columns)])
+        return DataFrame._wrap(made.rename([*(self.names[i] for i in kept), *others]), self.env)
+
+    def index_beside(self, columns: Sequence[str]) -> list[str]:
+        """What the keys are called as an index beside these columns."""
+        return [doubled_index(name) if name in columns else name for name in self.names]
+
+    def check_names(self, columns: Sequence[str]) -> None:
+        """ValueError where a result would have one of these columns twice."""
+        if len(set(columns)) != len(columns):
+            twice = sorted({name for name in columns if list(columns).count(name) > 1})
             raise ValueError(
                 f"{self.where}groupby: the result would have two columns {', '.join(map(repr, twice))}; name them: "
                 "agg(name=(column, function))"
             )
-        index = [*self.names, *more_index] if (self.as_index if as_index is None else as_index) else []
-        return DataFrame._wrap(table.rename(names), self.env, index)
 
     def beside_index(self, columns: _core.Table) -> DataFrame:
         """A frame of the rows' own index and new columns."""

@@ -278,6 +278,53 @@ class RowWise(Aggregates[Result]):
         condition = conditions[0] if conditions else None
         return self._choose(condition if len(conditions) < 2 else conditions[0] | conditions[1], self._counts())
 
+    def sample(
+        self,
+        n: int | None = None,
+        frac: float | None = None,
+        replace: bool = False,
+        weights: Any = None,
+        random_state: int | None = None,
+    ) -> Result:
+        """`n` rows (default 1) of each group chosen at random, or of each the share `frac`; by group. The same seed in
+        `random_state` gives the same rows for any number of ranks. ValueError where a group has fewer rows."""
+        import numpy
+        import pyarrow as pa
+
+        from weft.positions import first_and_total
+        from weft.sampling import check_amount, check_seed, random_bits, seed_of
+
+        keys, frame = self._keys, self._frame
+        refuse(
+            "groupby.sample",
+            replace=(replace, False, "each row is chosen once"),
+            weights=(weights, None, "each row of a group has the same chance"),
+        )
+        check_amount(f"{keys.where}groupby.", n, frac, False)
+        check_seed(f"{keys.where}groupby.", random_state)
+        seed = seed_of(keys.env, random_state)
+        first, _ = first_and_total(frame, "groupby.sample")
+        bits = (random_bits(seed, first, len(frame)) >> numpy.uint64(1)).astype(numpy.int64)
+        drawn = _core.beside([keys.table, _core.Table.from_stream(pa.table({"__weft_drawn__": pa.array(bits)}))])
+        options = {"method": "first", "ascending": True, "na_option": "keep", "pct": False}
+        order = {"function": "rank", "column": keys.table.num_columns, "name": "__weft_order__", **options}
+        places = _core.group_transform(drawn, keys.session, keys=keys.positions, transforms=[order], dropna=keys.dropna)
+        more = _core.beside([places, self._counts(), self.ngroup().to_frame().reset_index(drop=True).table])
+        rows = DataFrame._wrap(more, keys.env)
+        size = col("__weft_before__") + col("__weft_after__") + 1
+        if frac is None and n is not None and bool(rows.select(few=size < int(n))["few"].any()):
+            raise ValueError(f"{keys.where}groupby.sample: a group has fewer rows than n={n}")
+        wanted = (1 if n is None else int(n)) if frac is None else (size.cast("float64") * float(frac)).round()
+        hidden = len(frame.index_names)
+        chosen = self._columns if self._selected else list(range(hidden, frame.table.num_columns))
+        shown = frame.table.select([*range(hidden), *chosen])
+        named = shown.rename([f"c{i}" for i in range(shown.num_columns)])
+        kept = DataFrame._wrap(_core.beside([named, more]), keys.env).filter(col("__weft_order__") <= wanted)
+        ordered = kept.sort_values(["ngroup", "__weft_order__"])
+        table = ordered.table.select(list(range(shown.num_columns))).rename(shown.column_names)
+        made = DataFrame._wrap(table, frame.env, frame.index_names)
+        return Series(made) if self._single else made  # type: ignore[return-value]
+
     def _top(self, operation: str, n: Any, keep: str, *, largest: bool) -> Series:
         """See `SeriesGroupBy.nlargest`: rows by their rank within the group."""
         from weft.ordering import has_top
@@ -310,12 +357,8 @@ class RowWise(Aggregates[Result]):
         place = col("min") + col("max") - col("first") if keep == "last" else col("first")
         chosen = frame.assign(place=place).filter((col("min") if keep == "all" else col("place")) <= count)
         ordered = chosen.sort_values(["group", "place"])
-        made = ordered.table.select(list(range(width))).rename(
-            [*keys.names, *(self._frame.index_names[i] for i in inner), name]
-        )
-        index = made.column_names[:-1]
-        if name in index:
-            raise ValueError(f"{keys.where}groupby.{operation}: the result would have two columns {name!r}")
+        index = [*keys.index_beside([name]), *(self._frame.index_names[i] for i in inner)]
+        made = ordered.table.select(list(range(width))).rename([*index, name])
         return Series(DataFrame._wrap(made, keys.env, index))
 
     # -- transform -----------------------------------------------------------------------------------------------

@@ -79,7 +79,8 @@ class Indexing(Rows):
     def _keep(self, positions: Sequence[int]) -> DataFrame:
         if len(set(positions)) != len(positions):
             raise ValueError("a column is named twice")
-        return self.of_same_rows(self._table.select([*range(len(self._index)), *positions]))
+        made = self.of_same_rows(self._table.select([*range(len(self._index)), *positions]))
+        return made if not self._index else made.with_names(made.table.column_names, "df[...]")
 
     def select(self, *columns: Column | Expression | Sequence[Column | Expression], **named: Any) -> DataFrame:
         """The columns named, or in one list, then those of the expressions, or of what `assign` takes:

@@ -26,6 +26,8 @@ __all__ = [
     "renamed_labels",
     "rows_by_label_slice",
     "rows_by_labels",
+    "rows_by_levels",
+    "rows_like",
 ]
 
 #: The name of a column that no frame has.
@@ -74,6 +76,17 @@ def labelled(frame: DataFrame, label: Any, operation: str) -> DataFrame:
     if made.total_rows() == 0:
         raise no_label(frame, operation, label)
     return made if len(parts) == len(frame.index_names) else made.reset_index(list(range(len(parts))), drop=True)
+
+
+def rows_by_levels(frame: DataFrame, levels: Sequence[int], values: Sequence[Any], operation: str) -> DataFrame:
+    """The rows that have these values in these index columns. Collective on a bound frame, for it counts; KeyError
+    where there is none."""
+    made = frame
+    for level, value in zip(levels, values, strict=True):
+        made = _where(made, _is(frame.index_names[level], value), operation, value)
+    if made.total_rows() == 0:
+        raise no_label(frame, operation, values[0] if len(values) == 1 else tuple(values))
+    return made
 
 
 def monotonic(frame: DataFrame, position: int, decreasing: bool = False) -> bool:
@@ -202,11 +215,37 @@ def reindexed(frame: DataFrame, labels: Sequence[Any], fill_value: Any) -> DataF
         raise TypeError(f"{where}reindex: a label is not of the index' type: {problem.args[0]}") from None
     if len(columns) < len(frame.index_names):
         raise ValueError(f"{where}reindex: labels of an index of several columns are tuples of all")
-    if not frame.index.is_unique:
-        raise ValueError(f"{where}reindex: rows have the same label in the index {list(frame.index_names)}")
     mine = share(len(labels), frame)
-    keys = list(range(len(columns)))
     wanted = pa.table({f"l{i}": column.slice(mine.start, len(mine)) for i, column in enumerate(columns)})
+    return _rows_of(frame, _core.Table.from_stream(wanted), fill_value, "reindex")
+
+
+def rows_like(frame: DataFrame, other: DataFrame, operation: str) -> DataFrame:
+    """As `reindexed`, by the labels of the rows of `other`, where these lie."""
+    where = place(frame.env)
+    choose_env(operation, None, frame, other)
+    if not frame.index_names or len(frame.index_names) != len(other.index_names):
+        raise ValueError(
+            f"{where}{operation}: rows go by labels: one side's index is {list(frame.index_names)}, the other's "
+            f"{list(other.index_names)}"
+        )
+    keys = list(range(len(other.index_names)))
+    types = [(one.schema.types[i]) for one in (frame, other) for i in keys]
+    if types[: len(keys)] != types[len(keys) :]:
+        raise TypeError(f"{where}{operation}: the types of the index columns differ: {', '.join(map(str, types))}")
+    labels = other.table.select(keys).rename([f"l{i}" for i in keys])
+    return _rows_of(frame, labels, None, operation)
+
+
+def _rows_of(frame: DataFrame, wanted: _core.Table, fill_value: Any, operation: str) -> DataFrame:
+    """A row for each of this rank's wanted labels, in their order."""
+    import pyarrow as pa
+
+    if not frame.index.is_unique:
+        raise ValueError(
+            f"{place(frame.env)}{operation}: rows have the same label in the index {list(frame.index_names)}"
+        )
+    keys = list(range(wanted.num_columns))
     names = frame.table.column_names
     marked = _core.project(
         frame.table,
@@ -214,9 +253,9 @@ def reindexed(frame: DataFrame, labels: Sequence[Any], fill_value: Any) -> DataF
         [*(f"l{i}" for i in range(len(names))), "there"],
         [*(_core.Expression.field(name) for name in names), _core.Expression.literal(pa.array([True]))],
     )
-    env = choose_env("reindex", None, frame)
+    env = choose_env(operation, None, frame)
     made = _core.join(
-        _core.Table.from_stream(wanted),
+        wanted,
         marked,
         None if env is None else env.session,
         left_keys=keys,

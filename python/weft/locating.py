@@ -174,8 +174,12 @@ class Loc(_Locator):
         for name in columns if isinstance(columns, list | tuple) else [columns]:
             frame._become(frame.assign(**{name: value}) if everywhere else frame._put(name, rows, value))
 
-    def _of_label(self, frame: DataFrame, label: Any, one_column: bool) -> Any:
-        made = labelled(frame, label, "loc")
+    def of_label(self, label: Any, operation: str) -> Any:
+        """The rows of one label, for another operation. Not for users."""
+        return self._of_label(self._frame, label, self._series, operation)
+
+    def _of_label(self, frame: DataFrame, label: Any, one_column: bool, operation: str = "loc") -> Any:
+        made = labelled(frame, label, operation)
         whole = len(made.index_names) == len(frame.index_names)
         return self._give(made, whole and made.total_rows() == 1, one_column)
 

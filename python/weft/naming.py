@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from weft.arguments import find, find_all, one_of, place, refuse
+from weft.arrow_input import plain_index
 from weft.expression import Expression, lit
 from weft.indexing import Indexing, by_columns
 from weft.labels import reindexed, renamed_labels
+from weft.levels import Levels
 from weft.row_index import RowIndex, levels_of, names_after_reset, without_labels
 from weft.rows import Columns
 
@@ -18,10 +20,16 @@ if TYPE_CHECKING:
 __all__ = ["Naming"]
 
 
-class Naming(Indexing):
+class Naming(Indexing, Levels):
     """Names of columns, the index, and labels of rows."""
 
     __slots__ = ()
+
+    def _own(self) -> DataFrame:
+        return self._same
+
+    def _own_of(self, frame: DataFrame) -> Self:
+        return cast(Self, frame)
 
     def rename(
         self,
@@ -77,7 +85,9 @@ class Naming(Indexing):
         texts = [str(name) for name in names]
         if len(set(texts)) != len(texts):
             raise ValueError(f"{place(self._env)}{operation}: a column name would be there twice: {texts}")
-        return self._wrap(self._table.rename(texts), self._env, texts[: len(self._index)], self._rows)
+        hidden = len(self._index)
+        texts[:hidden] = plain_index(texts[:hidden], texts[hidden:])
+        return self._wrap(self._table.rename(texts), self._env, texts[:hidden], self._rows)
 
     def rename_axis(
         self,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from weft import _core
 from weft.agreement import column_of
 from weft.arguments import choose_env, find, place
+from weft.arrow_input import index_label
 from weft.expression import Expression, col, expression_of, lowering
 from weft.rows import Rows
 
@@ -25,7 +26,7 @@ def aligned(left: Rows, right: Rows, operation: str) -> _core.Table:
     collective. ValueError where lengths or indexes differ, on every rank.
     """
     env = choose_env(operation, None, left, right)
-    if left.index_names != right.index_names:
+    if list(map(index_label, left.index_names)) != list(map(index_label, right.index_names)):
         raise ValueError(
             f"{place(env)}{operation}: one side's index is {list(left.index_names)}, the other's "
             f"{list(right.index_names)}; use join, or reset_index(drop=True) to go by position"

@@ -92,7 +92,7 @@ def index_metadata(frame: DataFrame) -> dict[str, str]:
         return {}
     columns = [
         {
-            "name": None if arrow_input.is_unnamed_index(name) else name,
+            "name": arrow_input.index_label(name),
             "field_name": name,
             "pandas_type": "",
             "numpy_type": "object",

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from weft.arguments import find, place, refuse
-from weft.expression import Expression, col
+from weft.expression import Expression, col, lit
 from weft.rows import Rows
 
 if TYPE_CHECKING:
     from weft.env import Env
     from weft.frame import DataFrame
 
-__all__ = ["crosstab", "labels_in", "pivot", "pivot_table"]
+__all__ = ["Spread", "check_places", "crosstab", "labels_in", "pivot", "pivot_table"]
 
+NaPosition = Literal["first", "last"]
 _MOST = 10_000
 
 
-def labels_in(frame: DataFrame, positions: Sequence[int], operation: str, dropna: bool = True) -> list[tuple[Any, ...]]:
+def labels_in(
+    frame: DataFrame, positions: Sequence[int], operation: str, dropna: bool = True, na_position: NaPosition = "last"
+) -> list[tuple[Any, ...]]:
     """The different values of columns of the table, over all ranks, in order: what new columns are called after. With
     `dropna` those without missing ones. Collective on a bound frame."""
     import pyarrow as pa
@@ -32,31 +35,37 @@ def labels_in(frame: DataFrame, positions: Sequence[int], operation: str, dropna
     if count > _MOST:
         raise ValueError(f"{place(frame.env)}{operation}: {count} different values would be as many columns")
     whole = unique if frame.env is None else unique.allgather()
-    ordered = whole.sort_values(names) if count else whole
+    ordered = whole.sort_values(names, na_position=na_position) if count else whole
     columns = [column.to_pylist() for column in pa.table(ordered.table).columns]
     return list(zip(*columns, strict=True))
 
 
 def text_of(label: Any) -> str:
-    """What a column is called after a value."""
-    return str(label)
+    """What a column is called after a value; "nan" after a missing one, as of pandas."""
+    return "nan" if _is_missing(label) else str(label)
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value
 
 
 def _agree(env: Env | None, operation: str, problem: str | None) -> None:
+    told = None if problem is None else f"{operation}: {problem}"
     if env is not None:
-        env.agree(operation, problem)
-    elif problem is not None:
-        raise ValueError(f"{operation}: {problem}")
+        env.agree(operation, told)
+    elif told is not None:
+        raise ValueError(told)
 
 
 def _is(position: int, value: Any) -> Expression:
     """Whether the hidden column c<position> has this value."""
     column = col(f"c{position}")
-    return column.isna() if value is None else column == value
+    return column.isna() if _is_missing(value) else column == value
 
 
 class Spread:
-    """Values of rows put into columns by what other columns hold."""
+    """Values of rows put into columns by what other columns hold. Without `dropna` missing values of these, and of the
+    index, come first, as pandas has them."""
 
     def __init__(
         self, frame: DataFrame, index: Sequence[int], columns: Sequence[int], operation: str, dropna: bool
@@ -65,25 +74,23 @@ class Spread:
         self.index = list(index)
         self.columns = list(columns)
         self.operation = operation
-        self.labels = labels_in(frame, columns, operation, dropna)
+        self.labels = labels_in(frame, columns, operation, dropna, "last" if dropna else "first")
         self.dropna = dropna
 
-    def run(self, values: Sequence[tuple[int, str]], sort: bool = True) -> DataFrame:
+    def run(self, values: Sequence[tuple[int, str]], sort: bool = True, fill_value: Any = None) -> DataFrame:
         """A row for each different index, a column a value column (position, beginning of its name) and label: the one
-        value that there is. The index are the index columns."""
+        value that there is, or `fill_value` where there is no row. The index are the index columns."""
         frame = self.frame
         table = frame.table.rename([f"c{i}" for i in range(frame.table.num_columns)])
         hidden = Rows._wrap(table, frame.env)
         made: dict[str, Any] = {}
         names: list[str] = []
         for position, prefix in values:
-            for label in self.labels:
-                condition: Expression | None = None
-                for column, value in zip(self.columns, label, strict=True):
-                    one = _is(column, value)
-                    condition = one if condition is None else condition & one
-                assert condition is not None
+            for number, label in enumerate(self.labels):
+                condition = self._has(label)
                 made[f"v{len(names)}"] = col(f"c{position}").where(condition)
+                if fill_value is not None:
+                    made[f"there{number}"] = lit(True).where(condition)
                 names.append(prefix + "_".join(map(text_of, label)))
         keys = [frame.table.column_names[i] for i in self.index]
         if len(set([*keys, *names])) != len(keys) + len(names):
@@ -92,9 +99,26 @@ class Spread:
                 f"{place(frame.env)}{self.operation}: the result would have two columns {', '.join(map(repr, twice))}"
             )
         spread = hidden.select(*(f"c{i}" for i in self.index), **made)
-        grouped = spread.groupby([f"c{i}" for i in self.index], sort=sort, dropna=self.dropna)
-        kept = grouped.first().table if names else spread.drop_duplicates().table
-        return Rows._wrap(kept.rename([*keys, *names]), frame.env, keys)
+        ordered = sort and self.dropna
+        grouped = spread.groupby([f"c{i}" for i in self.index], sort=ordered, dropna=self.dropna, as_index=False)
+        found = grouped.first() if names else spread.drop_duplicates()
+        if sort and not ordered:
+            found = found.sort_values([f"c{i}" for i in self.index], na_position="first")
+        if fill_value is not None:
+            filled = {
+                f"v{i}": col(f"v{i}").where(col(f"there{i % len(self.labels)}").notna(), fill_value)
+                for i in range(len(names))
+            }
+            found = found.select(*(f"c{i}" for i in self.index), **filled)
+        return Rows._wrap(found.table.rename([*keys, *names]), frame.env, keys)
+
+    def _has(self, label: tuple[Any, ...]) -> Expression:
+        """Whether a row has these values in the columns."""
+        conditions = [_is(column, value) for column, value in zip(self.columns, label, strict=True)]
+        made = conditions[0]
+        for one in conditions[1:]:
+            made = made & one
+        return made
 
 
 def pivot(frame: DataFrame, columns: Any, index: Any, values: Any, given: tuple[bool, bool]) -> DataFrame:
@@ -118,13 +142,16 @@ def pivot(frame: DataFrame, columns: Any, index: Any, values: Any, given: tuple[
         chosen = [i for i in range(hidden, frame.table.num_columns) if i not in (*by, *rows)]
         single = False
     names = frame.table.column_names
-    pairs = Rows._wrap(
-        frame.table.select([*rows, *by]).rename([f"k{i}" for i in range(len(rows) + len(by))]), frame.env
-    )
-    twice = pairs.duplicated().any()
-    _agree(frame.env, operation, "rows have the same index and columns; use pivot_table" if bool(twice) else None)
+    check_places(frame, [*rows, *by], operation, "use pivot_table")
     spread = Spread(frame, rows, by, operation, dropna=False)
     return spread.run([(i, "" if single else f"{names[i]}_") for i in chosen])
+
+
+def check_places(frame: DataFrame, positions: list[int], operation: str, way_out: str) -> None:
+    """ValueError where two rows have the same values in all of these columns. Collective on a bound frame."""
+    places = Rows._wrap(frame.table.select(positions).rename([f"k{i}" for i in range(len(positions))]), frame.env)
+    twice = bool(places.duplicated().any())
+    _agree(frame.env, operation, f"rows have the same index and columns; {way_out}" if twice else None)
 
 
 def _positions(frame: DataFrame, names: Any, operation: str) -> list[int]:

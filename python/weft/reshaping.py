@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from weft.combining import Combining
+from weft.computed import ABSENT
 from weft.rows import Columns
 
 if TYPE_CHECKING:
@@ -105,6 +106,31 @@ class Reshaping(Combining):
         return pivot_table(
             self._same, values, index, columns, aggfunc, fill_value, margins, dropna, margins_name, observed, sort
         )
+
+    def stack(self, level: Any = -1, dropna: Any = ABSENT, sort: Any = ABSENT, future_stack: bool = True) -> Series:
+        """All values in one column, a Series "0": each row's lie together, in the order of the columns, whose names are
+        one more index column without a name. Types of the columns go to a common one. Rows stay on their ranks. Rows
+        without an index are named by their numbers, which is collective on a bound frame. TypeError where the columns'
+        types have none in common."""
+        from weft.stacking import stack
+
+        return stack(self._same, level, dropna, sort, future_stack, ABSENT)
+
+    def unstack(self, level: Any = -1, fill_value: Any = None, sort: bool = True) -> Any:
+        """Index columns, by name or position, for columns: a row for each different value of those that stay, a column
+        ``value_label`` for each column and different label, rows and labels in order, missing ones first. Of an index
+        of one column all values, a column's after the other's, in a Series "0" by column and label.
+
+        Parameters
+        ----------
+        fill_value
+            Where there is no row; by default missing.
+
+        Raises ValueError where two rows have the same label, and KeyError for a level that is not there.
+        """
+        from weft.stacking import unstack
+
+        return unstack(self._same, level, fill_value, sort, False)
 
     def combine_first(self, other: DataFrame) -> DataFrame:
         """The values of this frame, and where it has none those of `other`: of all labels of both, in order, and all

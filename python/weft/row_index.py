@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft import _core, exports
 from weft.arguments import choose_env, place
-from weft.arrow_input import is_unnamed_index
+from weft.arrow_input import index_label
 from weft.expression import col
 from weft.labels import found_labels, label_columns, monotonic, no_label
 
@@ -34,7 +34,7 @@ class RowIndex:
     @property
     def names(self) -> list[str | None]:
         """The names of its columns; None for one without a name, and where there is no index."""
-        return [None if is_unnamed_index(name) else name for name in self._frame.index_names] or [None]
+        return [index_label(name) for name in self._frame.index_names] or [None]
 
     @property
     def name(self) -> str | None:
@@ -128,6 +128,7 @@ class RowIndex:
 def levels_of(frame: Rows, level: Any, operation: str) -> list[int]:
     """Positions of index columns, by name or position; all for None."""
     names = list(frame.index_names)
+    labels = [index_label(name) for name in names]
     if level is None:
         return list(range(len(names)))
     found = []
@@ -138,6 +139,8 @@ def levels_of(frame: Rows, level: Any, operation: str) -> list[int]:
             found.append(item % len(names))
         elif item in names:
             found.append(names.index(item))
+        elif item is not None and item in labels:
+            found.append(labels.index(item))
         else:
             raise KeyError(f"{place(frame.env)}{operation}: there is no level {item!r}; the index has {names}")
     return sorted(set(found))
@@ -153,8 +156,8 @@ def names_after_reset(frame: Rows, levels: Sequence[int], names: Any) -> list[st
     several = len(frame.index_names) > 1
     made = []
     for level in levels:
-        name = frame.index_names[level]
-        if is_unnamed_index(name):
+        name = index_label(frame.index_names[level])
+        if name is None:
             name = "index" if not several and "index" not in frame.columns else f"level_{level}"
         made.append(name)
     return made

@@ -321,7 +321,7 @@ class Rows:
                 frame[name] = frame[name].cat.rename_categories(moments.tz_convert(zone))
         if self._index:
             frame = frame.set_index(list(self._index))
-            frame.index.names = [None if arrow_input.is_unnamed_index(name) else name for name in self._index]
+            frame.index.names = [arrow_input.index_label(name) for name in self._index]
         return frame
 
     def to_numpy(self, dtype: Any = None, copy: bool = False, na_value: Any = _NO_VALUE) -> numpy.ndarray[Any, Any]:

@@ -12,9 +12,10 @@ from weft.positions import first_and_total, share, take_rows
 if TYPE_CHECKING:
     import numpy
 
+    from weft.env import Env
     from weft.frame import DataFrame
 
-__all__ = ["random_bits", "sample"]
+__all__ = ["check_amount", "check_seed", "random_bits", "sample", "seed_of"]
 
 _GOLDEN = 0x9E3779B97F4A7C15
 
@@ -25,6 +26,20 @@ def sample(
     """See `DataFrame.sample`."""
     env = choose_env("sample", None, frame)
     where = place(env)
+    check_amount(where, n, frac, replace)
+    check_seed(where, random_state)
+    column = None if weights is None else find(frame, weights, "sample", index_too=False)
+    total = frame.total_rows()
+    rows = (1 if n is None else int(n)) if frac is None else round(frac * total)
+    seed = seed_of(env, random_state)
+    session = None if env is None else env.session
+    if column is None:
+        return frame._like(_core.sample(frame.table, session, rows=rows, replace=bool(replace), seed=seed))
+    return _weighted(frame, column, rows, bool(replace), seed)
+
+
+def check_amount(where: str, n: Any, frac: Any, replace: Any) -> None:
+    """ValueError for what says of no sample how large it is."""
     if n is not None and frac is not None:
         raise ValueError(f"{where}sample: give n or frac")
     if n is not None and (isinstance(n, bool) or not hasattr(n, "__index__")):
@@ -34,19 +49,18 @@ def sample(
             raise ValueError(f"{where}sample: {name}={value} is below 0")
     if frac is not None and frac > 1 and not replace:
         raise ValueError(f"{where}sample: frac={frac} is more than all rows; replace=True chooses rows again")
+
+
+def check_seed(where: str, random_state: Any) -> None:
+    """ValueError for a seed that is no integer."""
     if random_state is not None and (isinstance(random_state, bool) or not hasattr(random_state, "__index__")):
         raise ValueError(f"{where}sample: random_state is an integer, not {type(random_state).__name__}")
-    column = None if weights is None else find(frame, weights, "sample", index_too=False)
-    total = frame.total_rows()
-    rows = (1 if n is None else int(n)) if frac is None else round(frac * total)
+
+
+def seed_of(env: Env | None, random_state: int | None) -> int:
+    """The seed that is given, or one that all ranks have. Collective where there is an env and none is given."""
     seed = secrets.randbits(64) if random_state is None else int(random_state) % 2**64
-    if random_state is None and env is not None:
-        seed = env.broadcast(str(seed), root=0)
-        seed = int(seed)
-    session = None if env is None else env.session
-    if column is None:
-        return frame._like(_core.sample(frame.table, session, rows=rows, replace=bool(replace), seed=seed))
-    return _weighted(frame, column, rows, bool(replace), seed)
+    return seed if random_state is not None or env is None else int(env.broadcast(str(seed), root=0))
 
 
 def _mix(x: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from weft import _core
 from weft.arguments import choose_env, place, refuse
@@ -91,6 +91,39 @@ class Scans(Ordering):
         self._refuse_shift("pct_change", periods, freq, 0)
         refuse("pct_change", fill_method=(fill_method, None, "fill missing values before"))
         return self._against_shifted("pct_change", periods, _change)
+
+    def interpolate(
+        self,
+        method: str = "linear",
+        *,
+        axis: int | str = 0,
+        limit: int | None = None,
+        inplace: bool = False,
+        limit_direction: Literal["forward", "backward", "both"] | None = None,
+        limit_area: Literal["inside", "outside"] | None = None,
+        **kwargs: Any,
+    ) -> DataFrame:
+        """Missing numbers from the line between the value before and the one after them, as doubles (float32 stays);
+        behind the last value that one. Columns of bool stay as they are.
+
+        Parameters
+        ----------
+        method
+            ``"linear"``: by the rows' places; ``"index"`` or ``"values"``: by the index, one column of numbers or times
+            that rises; ``"time"``: the same of timestamps.
+        limit
+            At most so many missing values in a row.
+        limit_direction
+            From where they are filled: ``"forward"`` (default), from the value before; ``"backward"``, from the one
+            after, and those in front of the first value by it; ``"both"``.
+        limit_area
+            ``"inside"``: only between two values; ``"outside"``: only in front of the first and behind the last.
+
+        Raises TypeError for a column of another type, ValueError for an index that does not rise.
+        """
+        from weft.interpolating import interpolate
+
+        return interpolate(self._same, method, axis, limit, inplace, limit_direction, limit_area, kwargs)
 
     def _refuse_shift(self, operation: str, periods: Any, freq: Any, axis: Any) -> None:
         if isinstance(periods, list | tuple):

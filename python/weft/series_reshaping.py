@@ -19,12 +19,24 @@ class SeriesReshaping(SeriesWindows):
         """A row for each element of the lists; see `DataFrame.explode`."""
         return self._of(self._frame.explode(self._frame.columns[0], ignore_index))
 
+    def unstack(self, level: Any = -1, fill_value: Any = None, sort: bool = True) -> Any:
+        """An index column for columns, which are called by its labels; see `DataFrame.unstack`."""
+        from weft.stacking import unstack
+
+        return unstack(self._frame, level, fill_value, sort, True)
+
     def factorize(self, sort: bool = False, use_na_sentinel: bool = True) -> tuple[Any, Any]:
         """Each value's number among the different values, and those values; see `weft.factorize`."""
         from weft.encoding import factorize
         from weft.series import Series
 
         return factorize(cast(Series, self), sort, use_na_sentinel)
+
+    def combine_first(self, other: Any) -> Any:
+        """The values of this Series, and where it has none those of another; see `DataFrame.combine_first`."""
+        right = as_frame("combine_first", other)
+        named = right.with_names([*right.index_names, self._frame.columns[0]], "combine_first")
+        return self._of(self._frame.combine_first(named))
 
     def compare(
         self,

@@ -10,6 +10,7 @@ from weft import arrow_input
 from weft.arguments import place, refuse
 from weft.elementwise_series import ElementwiseSeries
 from weft.labels import monotonic
+from weft.levels import Levels
 from weft.locating import At, IAt, ILoc, Loc
 from weft.positions import one_value
 from weft.row_index import RowIndex
@@ -57,10 +58,16 @@ def frame_of(data: Any, index: Any, dtype: Any, name: Any, env: Env | None) -> D
     return made.with_names([*made.index_names, "0" if given is None else str(given)], "weft.Series")
 
 
-class SeriesRows(ElementwiseSeries):
+class SeriesRows(ElementwiseSeries, Levels):
     """The rows of a Series. Collective where it is bound, unless a method says otherwise."""
 
     __slots__ = ()
+
+    def _own(self) -> DataFrame:
+        return self._frame
+
+    def _own_of(self, frame: DataFrame) -> Self:
+        return self._of(frame)
 
     @property
     def _where(self) -> str:

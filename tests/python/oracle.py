@@ -153,7 +153,7 @@ def compare(found: Any, expected: Any, *, ordered: bool = True, tolerance: float
         if found.index_names:
             names = list(expected.index.names)
             assert [name for name in names if name is not None] == [
-                name for name, of_pandas in zip(found.index_names, names, strict=True) if of_pandas is not None
+                name for name, of_pandas in zip(found.index.names, names, strict=True) if of_pandas is not None
             ], (what, names)
             expected = expected.reset_index(names=list(found.index_names))
         assert found.to_arrow().column_names == [str(name) for name in expected.columns], what

@@ -402,7 +402,7 @@ def test_wrong_keys(servers):
     refused(servers, ValueError, "df[['k', 'v']].groupby('k').quantile(1.5)", [table], "1.5")
     refused(servers, ValueError, "df[['k', 'v']].groupby('k').quantile(interpolation='cubic')", [table], "cubic")
     refused(servers, ValueError, "df[['k', 'v']].groupby('k').sum(engine='numba')", [table], "engine")
-    refused(servers, ValueError, "df[['k', 'v']].groupby('k').agg(k=('v', 'sum'))", [table], "two columns")
+    refused(servers, ValueError, "df.groupby('k', as_index=False)['v'].agg(k='sum')", [table], "two columns")
 
 
 @covers("DataFrameGroupBy.describe", percentiles="same", include="refused", exclude="refused")
@@ -472,3 +472,67 @@ def test_as_many_groups_as_need_partitions(key, sort):
     ours = weft.DataFrame(table).groupby("k", sort=sort).agg(**named).to_pandas()
     theirs = table.to_pandas().groupby("k", sort=sort).agg(**named)
     pd.testing.assert_frame_equal(ours, theirs, check_dtype=False, check_index_type=False, rtol=1e-12)
+
+
+@given(data=st.data())
+def test_keys_among_the_columns(servers, data):
+    table = data.draw(frames(offset=0.0, key="int8"))
+    by = data.draw(st.sampled_from(["'k0'", "['k0', 'k1']", "'k1'"]))
+    key = "k0" if by != "'k1'" else "k1"
+    kept = data.draw(st.sampled_from(["", ", as_index=False"]))
+    forms = [
+        f"df.groupby({by}{kept})['{key}'].{{}}()",
+        f"df.groupby({by}{kept})[['{key}', 'x']].{{}}()",
+        f"df.groupby({by}{kept}).agg({{{{'{key}': '{{}}', 'x': 'sum'}}}})",
+        f"df.groupby({by}{kept}).agg({key}=('{key}', '{{}}'))",
+        f"df.groupby({by})['{key}'].agg(n='{{}}')",
+        f"df.groupby({by})['{key}'].{{}}().reset_index(name='n')",
+        f"df.groupby({by})['{key}'].{{}}().rename('n').reset_index()",
+        f"df.groupby({by})[['{key}', 'x']].{{}}()[['x']].reset_index()",
+        f"df.groupby({by})['{key}'].{{}}() + df.groupby({by})['x'].count()",
+        f"df.groupby({by})['x'].count() - df.groupby({by})['{key}'].{{}}()",
+        f"df.groupby({by})['{key}'].{{}}().sort_values(kind='stable')",
+        f"df.groupby({by})[['{key}', 'x']].{{}}().groupby(level='{key}').sum()",
+    ]
+    code = data.draw(st.sampled_from(forms)).format(data.draw(st.sampled_from(["count", "sum", "nunique", "max"])))
+    same_as_pandas(data, servers, code, [table], tolerance=CLOSE)
+
+
+@given(data=st.data())
+def test_one_key_by_itself(servers, data):
+    table = data.draw(frames(offset=0.0, key="string"))
+    code = data.draw(
+        st.sampled_from(
+            [
+                "df.groupby('k0')['k0'].size()",
+                "df.groupby('k0')['k0'].value_counts()",
+                "df.groupby('k0')['k0'].first()",
+                "df['k0'].groupby(df['k0']).count()",
+                "df.groupby('k1')['k1'].quantile([0.5, 0.75])",
+                "df.groupby('k1')['k1'].agg(lambda values: values.sum())",
+                "df.groupby('k1')['k1'].apply(lambda values: values.sum())",
+                "df.groupby('k1')['k1'].describe()",
+            ]
+        )
+    )
+    if table.num_rows == 0:
+        return
+    same_as_pandas(data, servers, code, [table], tolerance=CLOSE)
+
+
+def test_an_index_named_as_a_column_is_kept(tmp_path, servers):
+    table = pa.table({"k": ["a", "b", "a", None]})
+    counts = weft.DataFrame(table).groupby("k")["k"].count()
+    assert counts.index.names == ["k"]
+    assert counts.to_frame().columns == ["k"]
+    assert counts.to_pandas().index.name == "k"
+    assert weft.DataFrame(counts.to_frame().to_arrow()).index.names == ["k"]
+    counts.to_frame().to_parquet(tmp_path / "a.parquet")
+    assert weft.read_parquet(tmp_path / "a.parquet").index.names == ["k"]
+    assert pd.read_parquet(tmp_path / "a.parquet").index.name == "k"
+    counts.to_frame().to_csv(tmp_path / "a.csv")
+    assert (tmp_path / "a.csv").read_text() == "k,k\na,2\nb,1\n"
+    assert repr(counts).splitlines()[1].split() == ["k", "k"]
+    assert counts.rename("n").to_frame().index_names == ("k",)
+    refused(servers, ValueError, "df.groupby('k')['k'].count().reset_index()", [table], "twice", "'k'")
+    refused(servers, ValueError, "df.groupby('k', as_index=False)['k'].agg(k='count')", [table], "two columns", "'k'")

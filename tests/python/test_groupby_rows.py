@@ -296,3 +296,69 @@ def test_every_type_travels(servers):
         assert outcome.errors == [None] * 3
         expected = eval(code, {"df": frame}).to_arrow()
         assert tables.rows_of(outcome.table) == tables.rows_of(expected)
+
+
+@st.composite
+def priced(draw: st.DrawFn) -> pa.Table:
+    rows = draw(st.integers(0, 25))
+    keys = draw(st.lists(st.sampled_from(["a", "b", "c", None]), min_size=rows, max_size=rows))
+    prices = draw(st.lists(st.sampled_from([1.5, -2.0, None, 7.0, 0.25]), min_size=rows, max_size=rows))
+    counts = draw(st.lists(st.integers(-5, 5), min_size=rows, max_size=rows))
+    return pa.table(
+        {
+            "k": pa.array(keys, pa.string()),
+            "row": pa.array(range(rows), pa.int64()),
+            "x": pa.array(prices, pa.float64()),
+            "i": pa.array(counts, pa.int64()),
+        }
+    )
+
+
+@covers("DataFrameGroupBy.ohlc", "different: columns are v_open and so on")
+@covers("SeriesGroupBy.ohlc")
+@given(data=st.data())
+def test_ohlc(servers, data):
+    table = data.draw(priced())
+    flat = "(lambda made: made.set_axis(['_'.join(c) for c in made.columns], axis=1))"
+    forms = {
+        "df.groupby('k')['x'].ohlc()": "",
+        "df.groupby('k', as_index=False)['i'].ohlc()": "",
+        "df.groupby('k')[['x', 'i']].ohlc()": flat,
+    }
+    code = data.draw(st.sampled_from(sorted(forms)))
+    if table["k"].null_count == table.num_rows:
+        return  # pandas has no columns then
+    same_as_pandas(data, servers, code, [table], pandas=f"{forms[code]}({code})" if forms[code] else code)
+
+
+@covers("DataFrameGroupBy.sample", "different: its own random rows", n="same", frac="same", replace="refused",
+        weights="refused", random_state="different: an integer")  # fmt: skip
+@covers("SeriesGroupBy.sample", "different: its own random rows", n="same", frac="same", replace="refused",
+        weights="refused", random_state="different: an integer")  # fmt: skip
+@given(data=st.data())
+def test_sample(servers, data):
+    table = data.draw(priced())
+    seed = data.draw(st.integers(0, 5))
+    more = data.draw(st.sampled_from(["", "1, ", "n=1, ", "frac=0.5, ", "frac=0.3, ", "0, "]))
+    call = f".sample({more}random_state={seed})"
+    # The same rows for any number of ranks.
+    run(data, servers, f"df.set_index('row').groupby('k'){call}", [table])
+    run(data, servers, f"df.groupby('k')['x']{call}", [table])
+    code = data.draw(
+        st.sampled_from(
+            ["df.groupby('k')CALL['k'].value_counts()", "df.groupby('k')[['k', 'i']]CALL.groupby('k').size()"]
+        )
+    )
+    # As many of each group as of pandas', and all rows where all are asked for.
+    code = f"{code.replace('CALL', call)}.sort_index()"
+    same_as_pandas(data, servers, code, [table])
+    whole = "df.groupby('k').sample(frac=1, random_state=1).sort_values('row')"
+    same_as_pandas(data, servers, whole, [table], pandas="df.dropna(subset='k')")
+
+
+def test_a_sample_is_random():
+    table = pa.table({"k": ["a"] * 50, "row": range(50)})
+    grouped = weft.DataFrame(table).groupby("k")["row"]
+    assert len({tuple(grouped.sample(5, random_state=seed).to_list()) for seed in range(20)}) > 15
+    assert {row for seed in range(200) for row in grouped.sample(5, random_state=seed).to_list()} == set(range(50))
+    assert len({tuple(grouped.sample(5).to_list()) for _ in range(10)}) > 5

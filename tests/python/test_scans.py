@@ -201,3 +201,72 @@ def test_shift_of_categories(values):
     assert frame["x"].shift(1).to_list() == [None, *values]
     assert frame["x"].shift(1).to_arrow().type == column.type
     assert frame["x"].shift(1, fill_value=values[0]).to_list() == [values[0], *values]
+
+
+@covers("DataFrame.interpolate", "different: integers become doubles; no dates", method="different: linear, index, values and time",
+        axis="refused", limit="same", inplace="refused", limit_direction="same", limit_area="same")  # fmt: skip
+@covers("Series.interpolate", "different: integers become doubles; no dates", method="different: linear, index, values and time",
+        axis="refused", limit="same", inplace="refused", limit_direction="same", limit_area="same")  # fmt: skip
+@given(data=st.data())
+def test_interpolate(servers, data):
+    rows = data.draw(st.integers(0, 30))
+    values = st.one_of(st.none(), st.integers(-64, 64))
+    columns = [data.draw(st.lists(values, min_size=rows, max_size=rows)) for _ in range(2)]
+    steps = data.draw(st.lists(st.integers(1, 9), min_size=rows, max_size=rows))
+    places = [sum(steps[: i + 1]) for i in range(rows)]
+    table = pa.table(
+        {
+            "at": pa.array(places, pa.int64()),
+            "t": pa.array([place * 7_000_001 for place in places], pa.timestamp("us")),
+            "x": pa.array([None if value is None else value / 4 for value in columns[0]], pa.float64()),
+            "f": pa.array(columns[1], pa.float32()),
+            "i": pa.array(columns[1], pa.int64()),
+            "b": pa.array([place % 2 == 0 for place in places], pa.bool_()),
+        }
+    )
+    if rows > 2 and data.draw(st.booleans()):
+        table = pa.concat_tables([table.slice(0, 2), table.slice(2)])
+    more = "".join(
+        [
+            data.draw(st.sampled_from(["", "limit=1, ", "limit=3, "])),
+            data.draw(
+                st.sampled_from(["", *(f"limit_direction='{one}', " for one in ("forward", "backward", "both"))])
+            ),
+            data.draw(st.sampled_from(["", "limit_area='inside', ", "limit_area='outside', "])),
+        ]
+    )
+    code = data.draw(
+        st.sampled_from(
+            [
+                "df.set_index('at')[['x', 'i', 'b']].interpolate(MORE)",
+                "df[['i', 'x']].interpolate('linear', MORE)",
+                "df.set_index('at')[['x', 'i']].interpolate('index', MORE)",
+                "df.set_index('t')[['i', 'f']].interpolate(method='time', MORE)",
+                "df.set_index(['t', 'at'])[['x']].interpolate(MORE)",
+                "df['f'].interpolate(MORE)",
+                "df['x'].interpolate('index', axis=0, MORE)",
+                "df.set_index('x')['i'].interpolate(MORE)",
+                "df.set_index('at')['x'].interpolate('values', MORE)",
+                "df.set_index('t')['x'].interpolate('index', MORE)",
+            ]
+        )
+    ).replace("MORE", more)
+    convert = lambda table: table.to_pandas().astype({"i": "float64"})  # noqa: E731
+    same_as_pandas(data, servers, code, [table], convert=convert, tolerance=1e-6 if "f'" in code else 1e-12)
+
+
+def test_interpolate_is_refused(servers):
+    table = pa.table({"at": [3, 1, 2], "x": [1.0, None, 3.0], "k": ["a", "b", "c"]})
+    refused(servers, ValueError, "df.set_index('at')[['x']].interpolate('index')", [table], "sort_index()")
+    refused(servers, ValueError, "df.set_index('k')[['x']].interpolate('index')", [table], "'k' is of type string")
+    refused(servers, ValueError, "df.set_index(['k', 'at'])[['x']].interpolate('index')", [table], "2 columns")
+    refused(servers, ValueError, "df.set_index('at')['x'].interpolate('time')", [table], "timestamps")
+    refused(servers, TypeError, "df.interpolate()", [table], "column 'k' of type string")
+    table = pa.table({"at": [1, 1, 2], "x": [1.0, None, 3.0]})
+    refused(servers, ValueError, "df.set_index('at')['x'].interpolate('index')", [table], "of the same label")
+
+
+def test_interpolate_beside_infinities():
+    values = [1.0, None, float("inf"), None, 2.0, None, float("inf"), None, float("inf")]
+    series = weft.Series(values).interpolate()
+    assert series.to_list() == weft.Series(values).to_pandas().interpolate().tolist()
