@@ -68,6 +68,8 @@ class Series(SeriesReshaping, SeriesReductions):
         """The column's Arrow type."""
         return self._frame.dtypes[self.name]
 
+    dtypes = dtype
+
     @property
     def shape(self) -> tuple[int]:
         """This rank's rows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, cast
 
-from weft.series_rows import SeriesRows
+from weft.series_output import SeriesOutput
 from weft.window_options import RollingOptions, of_series
 from weft.windows import (
     Expanding,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["SeriesWindows"]
 
 
-class SeriesWindows(SeriesRows):
+class SeriesWindows(SeriesOutput):
     """As the methods of `DataFrame`."""
 
     __slots__ = ()
