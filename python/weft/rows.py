@@ -254,6 +254,23 @@ class Rows:
 
         return format_table(*self._ends(table, rows), table.num_rows, footer)
 
+    def __copy__(self) -> DataFrame:
+        return self._same.copy()
+
+    def __deepcopy__(self, memo: Any) -> DataFrame:
+        return self._same.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What `pickle` keeps of a frame that is not bound: its rows and its index."""
+        if self._env is not None:
+            raise TypeError(
+                f"{place(self._env)}a frame that is bound to an env is not pickled, for its rows are part of a whole: "
+                "pickle df.local(), or write all rows with to_parquet"
+            )
+        from weft.construct import of_bytes, to_bytes
+
+        return of_bytes, (to_bytes(self),)
+
     # -- over ranks ----------------------------------------------------------------------------------------------
 
     def local(self) -> DataFrame:
@@ -395,10 +412,11 @@ class Rows:
     def memory_usage(self, index: bool = True, deep: bool = False) -> dict[str, int]:
         """Bytes of this rank's rows by column, those of the index columns together as ``Index`` first. Always `deep`:
         buffers that columns share are counted for each."""
+        from weft.by_column import ByColumn
         from weft.exports import memory_of_columns
 
         of_index, of_columns = memory_of_columns(self)
-        return {**({"Index": of_index} if index else {}), **of_columns}
+        return ByColumn({**({"Index": of_index} if index else {}), **of_columns})
 
     def info(
         self,

@@ -1,4 +1,4 @@
-"""`SeriesOutput`: a Series written to files."""
+"""`SeriesOutput`: a Series written to files and as text."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["SeriesOutput"]
 
 
 class SeriesOutput(SeriesPlaces):
-    """Writing files. Collective where it is bound."""
+    """Writing files, which is collective where it is bound, and this rank's rows as text, which is local."""
 
     __slots__ = ()
 
@@ -76,3 +76,30 @@ class SeriesOutput(SeriesPlaces):
             compression=compression, index=index, indent=indent, storage_options=storage_options, mode=mode,
             overwrite=overwrite,
         )  # fmt: skip
+
+    def to_string(
+        self,
+        buf: Any = None,
+        *,
+        na_rep: str = "NaN",
+        float_format: Any = None,
+        header: bool = True,
+        index: bool = True,
+        length: bool = False,
+        dtype: bool = False,
+        name: bool = False,
+        max_rows: int | None = None,
+        min_rows: int | None = None,
+    ) -> str | None:
+        """This rank's rows as lines, as pandas writes what ``to_pandas()`` gives; see `DataFrame.to_string`."""
+        made: str | None = self._frame.to_pandas()[self.name].to_string(
+            buf, na_rep=na_rep, float_format=float_format, header=header, index=index, length=length, dtype=dtype,
+            name=name, max_rows=max_rows, min_rows=min_rows,
+        )  # fmt: skip
+        return made
+
+    def to_markdown(
+        self, buf: Any = None, *, mode: str = "wt", index: bool = True, storage_options: None = None, **kwargs: Any
+    ) -> str | None:
+        """This rank's rows as a table of Markdown, as `DataFrame.to_markdown`."""
+        return self._frame.to_markdown(buf, mode=mode, index=index, storage_options=storage_options, **kwargs)

@@ -214,6 +214,11 @@ FRAMES: dict[str, list[tuple[type[Exception], str]]] = {
     "to_tensorflow": [(T, "")],
     "to_torch": [(T, ""), (T, "na_value='z'")],
     "transpose": [(V, "copy=True"), (V, "1")],
+    "at_time": [(V, "'9:30'"), (V, "'9:30', asof=True"), (V, "'9:30', axis=1")],
+    "between_time": [(V, "'9:30', '9:40'"), (V, "'9:30', '9:40', inclusive='z'")],
+    "tz_convert": [(V, "'UTC'"), (V, "'UTC', copy=True")],
+    "tz_localize": [(V, "'UTC'"), (V, "'UTC', axis=1")],
+    "to_markdown": [(T, "tablefmt='grid'"), (V, "storage_options={}")],
     "union": [(T, "3"), (V, "other"), (T, "df")],
     "unique": [(K, "'z'"), (T, "'l'")],
     "update": [(T, "3"), (V, "other, join='outer'"), (V, "df, errors='z'"), (V, "other")],
@@ -341,6 +346,11 @@ SERIES: dict[str, list[tuple[type[Exception], str]]] = {
     "to_tensorflow": [(T, "k|"), (T, "l|"), (T, "t|")],
     "to_torch": [(T, "k|"), (T, "l|"), (T, "t|"), (T, "n|na_value='z'")],
     "transpose": [(V, "n|(0,)")],
+    "at_time": [(V, "n|'9:30'")],
+    "between_time": [(V, "n|'9:30', '9:40'")],
+    "tz_convert": [(V, "n|'UTC'")],
+    "tz_localize": [(V, "n|'UTC'"), (V, "n|'UTC', axis=1")],
+    "to_markdown": [(T, "n|tablefmt='grid'")],
     "truediv": [(T, "n|'a'")],
     "value_counts": [(T, "l|"), (V, "n|bins=3")],
     "var": [(T, "k|"), (V, "n|ddof='1'")],
@@ -400,6 +410,14 @@ GROUPS: dict[str, list[tuple[type[Exception], str]]] = {
 
 #: Of the accessors, by column.
 TEXTS: dict[str, list[tuple[type[Exception], str]]] = {
+    "casefold": [(T, "n|")],
+    "extractall": [(V, "k|'('"), (V, "k|'a'"), (T, "n|'(a)'")],
+    "findall": [(V, "k|'('"), (T, "n|'a'")],
+    "get_dummies": [(T, "k|3"), (V, "k|''"), (T, "n|")],
+    "index": [(V, "k|'a'"), (T, "k|3")],
+    "partition": [(T, "k|3"), (V, "k|''"), (T, "n|")],
+    "translate": [(T, "k|'ab'")],
+    "wrap": [(V, "k|0"), (T, "k|'a'"), (T, "n|3")],
     "cat": [(V, "k|"), (T, "k|df['n']")],
     "center": [(T, "k|'1'"), (T, "k|3, 'ab'")],
     "contains": [(T, "k|3"), (V, "k|'('"), (T, "n|'a'")],
@@ -491,6 +509,6 @@ def test_all_are_here():
 
 
 #: Methods whose arguments other tests are about, or that take any.
-EXPORTS = {"to_csv", "to_feather", "to_json", "to_parquet", "to_records", "pipe", "to_pandas", "to_numpy", "to_frame", "info", "memory_usage", "equals", "copy", "get", "to_dict",
+EXPORTS = {"to_csv", "to_string", "to_html", "to_feather", "to_json", "to_parquet", "to_records", "pipe", "to_pandas", "to_numpy", "to_frame", "info", "memory_usage", "equals", "copy", "get", "to_dict",
            "to_ipc",
     "of_same_rows", "has_rows_of", "with_names", "bind", "kurtosis", "numeric_only"}  # fmt: skip
