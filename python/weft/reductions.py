@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from weft.arguments import place, refuse
+from weft.by_column import ByColumn
 from weft.numpy_functions import check_extra, reduction_of
 from weft.reducing import check_flag, column_axis, labels_of, reduce_columns
 from weft.row_reductions import reduce_rows, row_quantile
@@ -159,7 +160,7 @@ class Reductions(Windowing):
                     f"{place(self._env)}{function}: column {name!r} has "
                     + ("no value" if skipna else "a missing value, or none; skipna=True passes over them")
                 )
-        return dict(zip(found, labels_of(self._same, list(found.values())), strict=True))
+        return ByColumn(zip(found, labels_of(self._same, list(found.values())), strict=True))
 
     # -- more than one pass --------------------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from weft import _core, arrow_input
 from weft.agreement import tables_agreed
 from weft.arguments import choose_env, place, refuse
+from weft.by_column import ByColumn, ColumnNames
 
 if TYPE_CHECKING:
     import numpy
@@ -155,8 +156,8 @@ class Rows:
 
     @property
     def columns(self) -> list[str]:
-        """Names of the columns that are no index."""
-        return self._table.column_names[len(self._index) :]
+        """Names of the columns that are no index; see `ColumnNames`."""
+        return ColumnNames(self._table.column_names[len(self._index) :])
 
     @columns.setter
     def columns(self, names: Sequence[str]) -> None:
@@ -412,7 +413,6 @@ class Rows:
     def memory_usage(self, index: bool = True, deep: bool = False) -> dict[str, int]:
         """Bytes of this rank's rows by column, those of the index columns together as ``Index`` first. Always `deep`:
         buffers that columns share are counted for each."""
-        from weft.by_column import ByColumn
         from weft.exports import memory_of_columns
 
         of_index, of_columns = memory_of_columns(self)

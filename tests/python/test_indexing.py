@@ -315,8 +315,8 @@ def test_series_properties(servers, data):
 
 @covers("DataFrame.rename", mapper="different: with axis=1", columns="same", axis="same", index="refused", copy="refused",
         inplace="refused", level="refused", errors="same")  # fmt: skip
-@covers("DataFrame.add_prefix", prefix="same", axis="different: columns alone")
-@covers("DataFrame.add_suffix", suffix="same", axis="different: columns alone")
+@covers("DataFrame.add_prefix", prefix="same")
+@covers("DataFrame.add_suffix", suffix="same")
 @covers("DataFrame.drop", labels="same", axis="same", index="same", columns="same", level="refused", inplace="refused",
         errors="same")  # fmt: skip
 @covers("DataFrame.filter", items="same", like="same", regex="same", axis="different: 0 for conditions, 1 for names",
