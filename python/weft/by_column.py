@@ -44,7 +44,11 @@ class ByColumn(dict[str, Any]):
 
         if name.startswith("_") or not hasattr(Series, name):
             raise AttributeError(f"values by column have no {name!r}: they are a dict, and have what a Series has")
-        return getattr(Series(dict(self)), name)
+        try:
+            series = Series(dict(self))
+        except (TypeError, ValueError) as problem:
+            raise AttributeError(f"values by column have no {name!r}, for they are no Series: {problem}") from None
+        return getattr(series, name)
 
     def __getitem__(self, key: Any) -> Any:
         if isinstance(key, ByColumn):

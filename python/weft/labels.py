@@ -342,15 +342,34 @@ def rows_by_label_slice(frame: DataFrame, key: builtins.slice, operation: str) -
             continue
         made = frame
         if key.start is not None:
-            made = _bounded(made, col(name) <= key.start if falling else col(name) >= key.start, operation, key.start)
+            start = _moment_of(frame, key.start, falling)
+            made = _bounded(made, col(name) <= start if falling else col(name) >= start, operation, key.start)
         if key.stop is not None:
-            made = _bounded(made, col(name) >= key.stop if falling else col(name) <= key.stop, operation, key.stop)
+            stop = _moment_of(frame, key.stop, not falling)
+            made = _bounded(made, col(name) >= stop if falling else col(name) <= stop, operation, key.stop)
         break
     else:
         begin = 0 if key.start is None else _run_of(frame, name, key.start, operation)[0]
         end = None if key.stop is None else _run_of(frame, name, key.stop, operation)[1]
         made = frame.slice(begin, None if end is None else max(0, end - begin))
     return made if key.step in (None, 1) else rows_by_slice(made, slice(None, None, key.step), operation)
+
+
+def _moment_of(frame: DataFrame, label: Any, last: bool) -> Any:
+    """The first or the last moment of the day, month or other stretch that a text names, where the index are moments;
+    else the label itself."""
+    import pandas
+    import pyarrow as pa
+
+    type = frame.schema.types[0]
+    if not isinstance(label, str) or not pa.types.is_timestamp(type):
+        return label
+    try:
+        stretch = pandas.Period(label)
+    except ValueError:
+        return label
+    moment = (stretch.end_time if last else stretch.start_time).as_unit(type.unit)
+    return moment if type.tz is None else moment.tz_localize(type.tz)
 
 
 def _bounded(frame: DataFrame, condition: Expression, operation: str, label: Any) -> DataFrame:

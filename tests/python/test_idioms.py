@@ -88,6 +88,11 @@ def test_values_by_column_are_a_dict():
     assert values.to_frame("total").to_pydict() == {"__index_level_0__": ["a", "b"], "total": [7.0, 23.0]}
     with pytest.raises(AttributeError, match="a dict, and have what a Series has"):
         values.nothing
+    mixed = frame[["b", "s"]].max(skipna=True)
+    assert mixed == {"b": 10, "s": "v"} and not hasattr(mixed, "index")
+    assert frame[["b", "s"]].eq(mixed).sum() == {"b": 1, "s": 1}
+    with pytest.raises(AttributeError, match="no Series"):
+        mixed.sort_values()
     with pytest.raises(KeyError):
         values["z"]
     with pytest.raises(TypeError):
@@ -107,6 +112,20 @@ def test_columns_are_a_list_and_more():
     assert frame[frame.columns.difference(["a"]).tolist()].columns == ["b_b"]
     with pytest.raises(AttributeError, match="are a list"):
         frame.columns.nothing
+
+
+@given(data=st.data())
+def test_slices_of_dates(servers, data):
+    days = data.draw(st.lists(st.integers(0, 200), max_size=15).map(sorted))
+    moments = [pd.Timestamp("2023-12-20 05:00") + pd.Timedelta(hours=13 * day) for day in days]
+    zone = data.draw(st.sampled_from([None, "Asia/Tokyo"]))
+    unit = data.draw(st.sampled_from(["us", "ns", "s"]))
+    array = pa.array(moments, pa.timestamp(unit)).cast(pa.timestamp(unit, zone))
+    table = pa.table({"m": array, "v": list(range(len(moments)))})
+    ends = ["2024-01-05", "2024-01", "2024", "2024-01-20 18", "2024-01-20 18:30", "2023-12-31", "2024-03-01"]
+    one, two = sorted(data.draw(st.lists(st.sampled_from(ends), min_size=2, max_size=2)))
+    code = data.draw(st.sampled_from([f"[{one!r}:{two!r}]", f".loc[{one!r}:]", f".v.loc[:{two!r}]", f".v[{one!r}:]"]))
+    same_as_pandas(data, servers, f"df.set_index('m'){code}", [table])
 
 
 @given(data=st.data())
