@@ -28,8 +28,8 @@ _ROWS = "values of a row are not reduced; write an expression of the columns"
 class Reductions(Windowing):
     """Whole columns to one value each. Collective on bound frames: every rank has the result.
 
-    A result is a dict of column names to Python values, a `ByColumn`; with ``axis=1`` it is a Series of one value a row, for which no
-    rank needs another's rows. Missing values (null, NaN) are passed over unless
+    A result is a dict of column names to Python values, a `ByColumn`; with ``axis=1`` it is a Series of one value a
+    row, for which no rank needs another's rows. Missing values (null, NaN) are passed over unless
     ``skipna=False``; a missing result is NaN for numbers, else None. ``numeric_only`` keeps columns of bool, integers,
     floats and decimals; without it a column whose type the function does not take is a TypeError that names it.
     Integers are summed exactly, and a sum or product that does not fit 64 bits is a ValueError.
