@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from weft.arguments import find, place
+from weft.by_column import ByColumn
 from weft.numpy_functions import reduction_of
 from weft.reducing import reduce_many, small_frame
 
@@ -36,7 +37,8 @@ def aggregate(frame: DataFrame, func: Any) -> Any:
     if isinstance(func, str) and func in FRAMES:
         return getattr(frame, func)()
     wanted = _wanted(frame, func)
-    return {name: values[0] for name, values in _evaluate(frame, {name: [wanted] for name in frame.columns}).items()}
+    plan = {name: [wanted] for name in frame.columns}
+    return ByColumn({name: values[0] for name, values in _evaluate(frame, plan).items()})
 
 
 def _by_column(frame: DataFrame, func: Mapping[Any, Any]) -> Any:
@@ -50,7 +52,7 @@ def _by_column(frame: DataFrame, func: Mapping[Any, Any]) -> Any:
         raise ValueError(f"{place(frame.env)}agg: no function is given")
     if lists:
         return _table(frame, plan)
-    return {name: values[0] for name, values in _evaluate(frame, plan).items()}
+    return ByColumn({name: values[0] for name, values in _evaluate(frame, plan).items()})
 
 
 def _wanted_list(frame: DataFrame, functions: Sequence[Any]) -> list[Wanted]:

@@ -104,6 +104,12 @@ class Operators:
     def __rmod__(self, other: Any) -> Self:
         return self._applied_to("modulo", other)
 
+    def __divmod__(self, other: Any) -> tuple[Self, Self]:
+        return self // other, self % other
+
+    def __rdivmod__(self, other: Any) -> tuple[Self, Self]:
+        return other // self, other % self
+
     def __pow__(self, other: Any) -> Self:
         return self._apply("power", other)
 
@@ -309,6 +315,14 @@ class Computed(Operators):
     def rpow(self, other: Any, level: Any = None, fill_value: Any = None, axis: Any = 0) -> Self:
         """``other ** self``, as `add`."""
         return self._named("power", other, level, fill_value, axis, swapped=True)
+
+    def divmod(self, other: Any, level: Any = None, fill_value: Any = None, axis: Any = 0) -> tuple[Self, Self]:
+        """``self // other`` and ``self % other``, as `add`."""
+        return self.floordiv(other, level, fill_value, axis), self.mod(other, level, fill_value, axis)
+
+    def rdivmod(self, other: Any, level: Any = None, fill_value: Any = None, axis: Any = 0) -> tuple[Self, Self]:
+        """``other // self`` and ``other % self``, as `add`."""
+        return self.rfloordiv(other, level, fill_value, axis), self.rmod(other, level, fill_value, axis)
 
     #: pandas' other names for the same.
     subtract, multiply, divide, div, rdiv = sub, mul, truediv, truediv, rtruediv

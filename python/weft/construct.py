@@ -1,4 +1,5 @@
-"""pandas' other ways to make a frame: ``from_dict``, ``from_records``, ``from_arrow``."""
+"""pandas' other ways to make a frame, ``from_dict``, ``from_records``, ``from_arrow``; and what `pickle` keeps of
+one."""
 
 from __future__ import annotations
 
@@ -11,8 +12,9 @@ from weft.arguments import one_of
 if TYPE_CHECKING:
     from weft.env import Env
     from weft.frame import DataFrame
+    from weft.rows import Rows
 
-__all__ = ["from_arrow", "from_dict", "from_records"]
+__all__ = ["from_arrow", "from_dict", "from_records", "of_bytes", "to_bytes"]
 
 
 def from_dict(data: Any, orient: str, dtype: Any, columns: Any, env: Env | None) -> DataFrame:
@@ -92,3 +94,21 @@ def from_arrow(data: Any, env: Env | None) -> DataFrame:
     if not (hasattr(data, "__arrow_c_stream__") or hasattr(data, "__arrow_c_array__")):
         raise TypeError(f"from_arrow: {type(data).__name__} has neither __arrow_c_stream__ nor __arrow_c_array__")
     return DataFrame(data, env=env)
+
+
+def to_bytes(frame: Rows) -> bytes:
+    """This rank's rows and the names of the index, as Arrow's IPC stream."""
+    import pyarrow as pa
+
+    table = frame.to_arrow()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def of_bytes(data: bytes) -> DataFrame:
+    """The frame, not bound, that `to_bytes` was given."""
+    import pyarrow as pa
+
+    return from_arrow(pa.ipc.open_stream(data).read_all(), None)

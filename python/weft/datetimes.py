@@ -145,6 +145,46 @@ class Datetimes(Generic[T]):
         """The time of the day alone."""
         return self._make("time")
 
+    @property
+    def tz(self) -> Any:
+        """The time zone as Python has it, or None; of a Series. Local."""
+        import pandas
+
+        type = self._type("tz", "moment")
+        return None if type.tz is None else pandas.DatetimeTZDtype(tz=type.tz).tz
+
+    @property
+    def unit(self) -> str:
+        """The unit that moments or durations are counted in: "s", "ms", "us" or "ns"; of a Series. Local."""
+        return str(self._type("unit", "moment", "span").unit)
+
+    def _type(self, operation: str, *families: str) -> Any:
+        from weft.dtypes import dense, family
+
+        frame = self._frame(operation)
+        type = dense(frame.schema.types[-1])
+        if family(type) not in families:
+            what = "moments" if families == ("moment",) else "moments or durations"
+            raise TypeError(f"dt.{operation}: it is of columns of {what}, not {type}")
+        return type
+
+    def _frame(self, operation: str) -> DataFrame:
+        """The frame of a Series; an expression has no type yet, and is but one column."""
+        frame: DataFrame | None = getattr(self._of, "_frame", None)
+        if frame is None:
+            raise TypeError(f"dt.{operation}: it is made of a Series, not of an expression")
+        return frame
+
+    def _several(self, operation: str, parts: dict[str, tuple[str, Any]]) -> DataFrame:
+        """A frame of columns made by these rules and their details."""
+        from weft.expression import Expression, col
+        from weft.operands import Operands
+
+        frame = self._frame(operation)
+        own = col(frame.columns[0])
+        expressions = [Expression(f"dt.{kind}", (own,), detail) for kind, detail in parts.values()]
+        return Operands(frame, f"dt.{operation}").project(list(parts), expressions)
+
     def day_name(self, locale: Any = None) -> T:
         """The English name of the day of the week."""
         refuse("dt.day_name", locale=(locale, None, "names are English"))
@@ -157,16 +197,8 @@ class Datetimes(Generic[T]):
 
     def isocalendar(self) -> DataFrame:
         """Year, week and day of the week of ISO 8601, as a frame; of a Series."""
-        from weft.expression import Expression, col
-        from weft.operands import Operands
-
-        frame: DataFrame | None = getattr(self._of, "_frame", None)
-        if frame is None:
-            raise TypeError("dt.isocalendar: several columns are made of a Series, not of an expression")
-        own = col(frame.columns[0])
         parts = {"year": "iso_year", "week": "iso_week", "day": "iso_day"}
-        expressions = [Expression("dt.part", (own,), function) for function in parts.values()]
-        return Operands(frame, "dt.isocalendar").project(list(parts), expressions)
+        return self._several("isocalendar", {name: ("part", function) for name, function in parts.items()})
 
     def strftime(self, date_format: str) -> T:
         """The moment as text, by the directives of C's strftime and ``%f``; names are English."""
@@ -261,6 +293,20 @@ class Datetimes(Generic[T]):
     def nanoseconds(self) -> T:
         """The nanoseconds of a duration beyond its microseconds."""
         return self._make("span", ("us", "ns"))
+
+    @property
+    def components(self) -> DataFrame:
+        """A duration's days, hours, minutes and so on, as a frame; of a Series."""
+        units = {
+            "days": (None, "D"),
+            "hours": ("D", "h"),
+            "minutes": ("h", "min"),
+            "seconds": ("min", "s"),
+            "milliseconds": ("s", "ms"),
+            "microseconds": ("ms", "us"),
+            "nanoseconds": ("us", "ns"),
+        }
+        return self._several("components", {name: ("span", pair) for name, pair in units.items()})
 
 
 def _zone(tz: Any) -> str | None:

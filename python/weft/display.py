@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 import shutil
+import sys
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from weft.arrow_input import index_label
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["format_table", "html_table"]
+__all__ = ["format_table", "html_table", "markdown_table"]
 
 #: Characters of a cell, and columns of an HTML table, that are shown.
 CELL = 32
@@ -85,6 +86,11 @@ def _middle_left_out(widths: list[int], room: int) -> tuple[int, int]:
     return left, right
 
 
+def _to_the_left(type: pa.DataType) -> bool:
+    kind = str(type)
+    return "string" in kind or "binary" in kind or "dictionary" in kind
+
+
 def format_table(head: pa.Table, tail: pa.Table | None, rows: int, footer: str, screen: int | None = None) -> str:
     """The rows of `head`, dots and those of `tail` where rows are left out, and a footer; columns in the middle are
     left out where the lines would be longer than the terminal (`screen` characters)."""
@@ -93,8 +99,7 @@ def format_table(head: pa.Table, tail: pa.Table | None, rows: int, footer: str, 
     left: list[bool] = []
     for position, name in enumerate(head.column_names):
         columns.append([_header(name), *_cells(head, tail, position)])
-        kind = str(head.schema.field(position).type)
-        left.append("string" in kind or "binary" in kind or "dictionary" in kind)
+        left.append(_to_the_left(head.schema.field(position).type))
     if not columns:
         return f"{rows} rows of no columns\n{footer}"
     widths = [max(map(_columns_on_screen, column)) for column in columns]
@@ -128,3 +133,25 @@ def html_table(head: pa.Table, tail: pa.Table | None, rows: int, index: int, foo
         )
     lines.append(f"</tbody></table><p>{html.escape(footer)}</p></div>")
     return "\n".join(lines)
+
+
+def markdown_table(table: pa.Table, numbers: list[int] | None) -> str:
+    """All rows as a table of Markdown, `numbers` before them; texts to the left, all else to the right."""
+    columns: list[list[str]] = [] if numbers is None else [["", *map(str, numbers)]]
+    left = [False] * len(columns)
+    for position, name in enumerate(table.column_names):
+        values = _floats(table.column(position).to_pylist())
+        cells = [_cell(value, sys.maxsize) for value in values]
+        columns.append([_header(name), *cells])
+        left.append(_to_the_left(table.schema.field(position).type))
+    columns = [[text.replace("|", "\\|") for text in column] for column in columns]
+    widths = [max(3, *map(_columns_on_screen, column)) for column in columns]
+    rules = [
+        ":" + "-" * (width - 1) if to_left else "-" * (width - 1) + ":"
+        for width, to_left in zip(widths, left, strict=True)
+    ]
+    rows = [
+        [_pad(text, width, to_left) for text, width, to_left in zip(row, widths, left, strict=True)]
+        for row in zip(*columns, strict=True)
+    ]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [*rows[:1], rules, *rows[1:]])

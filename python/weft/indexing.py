@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import datetime
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -53,6 +54,7 @@ class Indexing(Rows):
 
     def __getitem__(self, key: Any) -> Any:
         """``df["a"]`` is a `Series`, ``df[["a", "b"]]`` those columns, ``df[2:5]`` rows of the whole by position,
+        ``df["2024-01-05":"2024-01-07"]`` by label, both ends included,
         ``df[df.a > 1]`` and ``df[weft.col("a") > 1]`` the rows for which that is true, ``df[df > 1]`` what `where`
         gives."""
         from weft.series import Series
@@ -62,6 +64,8 @@ class Indexing(Rows):
         if isinstance(key, Expression | Series) or (is_listed(key) and _is_mask(key)):
             return self.filter(key)
         if isinstance(key, slice):
+            if self._index and any(isinstance(end, str | datetime.date) for end in (key.start, key.stop)):
+                return self.loc[key]
             return self._slice_rows(key)
         if isinstance(key, str):
             position = find(self, key, "df[...]", index_too=False)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft import _core
 from weft.arguments import choose_env, place
+from weft.arrow_input import UNNAMED_INDEX
 from weft.expression import Expression, col
 from weft.positions import first_and_total, rows_by_slice, share, take_rows
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "found_labels",
+    "index_column",
     "label_columns",
     "labelled",
     "monotonic",
@@ -28,6 +30,8 @@ __all__ = [
     "rows_by_labels",
     "rows_by_levels",
     "rows_like",
+    "rows_with_labels",
+    "with_labels",
 ]
 
 #: The name of a column that no frame has.
@@ -203,6 +207,69 @@ def rows_by_labels(frame: DataFrame, labels: Sequence[Any], operation: str) -> D
     return take_rows(frame, pa.table(pairs).column(1).to_numpy(), operation)
 
 
+def rows_with_labels(
+    frame: DataFrame, items: Sequence[Any] | None, like: str | None, regex: str | None, operation: str
+) -> DataFrame:
+    """The rows whose label is one of `items`, in their order, holds a text, or in whose label a regular expression is
+    found. Collective on a bound frame."""
+    import pyarrow as pa
+
+    from weft.dtypes import dense, family
+
+    name = index_column(frame, operation)
+    where = f"{place(frame.env)}{operation}"
+    if len(frame.index_names) > 1:
+        raise ValueError(f"{where}: the index has several columns; choose rows by a condition on one of them")
+    if items is not None:
+        fitting = [label for label in dict.fromkeys(items) if _fits(frame, label, operation)]
+        there = found_labels(frame, fitting, operation)[1] if fitting else []
+        return rows_by_labels(frame, [one for one, found in zip(fitting, there, strict=True) if found], operation)
+    type = dense(frame.schema.types[0])
+    if family(type) not in ("text", "int"):
+        raise TypeError(f"{where}: labels are texts or integers, not of type {type}")
+    text = col(name) if family(type) == "text" else col(name).cast(pa.string())
+    return frame.filter(text.str.contains(regex) if like is None else text.str.contains(like, regex=False))
+
+
+def _fits(frame: DataFrame, label: Any, operation: str) -> bool:
+    """Whether a label is of the index' type."""
+    try:
+        label_columns(frame, [label], operation)
+    except KeyError:
+        return False
+    return True
+
+
+def with_labels(frame: DataFrame, labels: Any, operation: str) -> DataFrame:
+    """The rows under other labels, one a row: a list, an array or an index for the rows of this rank, or a Series of as
+    many rows, by position. The index has their name. Collective on a bound frame."""
+    import pyarrow as pa
+
+    from weft.operands import Operands, is_listed
+    from weft.row_index import RowIndex
+    from weft.series import Series
+
+    where = f"{place(frame.env)}{operation}"
+    name = getattr(labels, "name", None)
+    if isinstance(labels, RowIndex):
+        labels = labels.to_list()
+    elif isinstance(labels, Series):
+        labels = labels.reset_index(drop=True)
+    elif not is_listed(labels):
+        if isinstance(labels, str | bytes) or not hasattr(labels, "__iter__"):
+            raise TypeError(f"{where}: labels are a list or a Series, not {labels!r}")
+        labels = list(labels)
+    plain = frame.reset_index(drop=True)
+    operands = Operands(plain, operation)
+    index = UNNAMED_INDEX if name is None else str(name)
+    if index in frame.columns:
+        raise ValueError(f"{where}: a column is named {index!r} as the labels are; rename one of them")
+    made = operands.project([index, *plain.columns], [operands.expression(labels), *map(col, plain.columns)])
+    if pa.types.is_nested(made.schema.types[0]):
+        raise TypeError(f"{where}: labels of several columns are set by set_index([...])")
+    return frame._wrap(made.table, frame.env, [index])
+
+
 def reindexed(frame: DataFrame, labels: Sequence[Any], fill_value: Any) -> DataFrame:
     """A row a label, in their order, spread over the ranks; where there is none, its values are missing, or
     `fill_value`. ValueError where two rows have one label. Collective on a bound frame."""
@@ -314,15 +381,34 @@ def rows_by_label_slice(frame: DataFrame, key: builtins.slice, operation: str) -
             continue
         made = frame
         if key.start is not None:
-            made = _bounded(made, col(name) <= key.start if falling else col(name) >= key.start, operation, key.start)
+            start = _moment_of(frame, key.start, falling)
+            made = _bounded(made, col(name) <= start if falling else col(name) >= start, operation, key.start)
         if key.stop is not None:
-            made = _bounded(made, col(name) >= key.stop if falling else col(name) <= key.stop, operation, key.stop)
+            stop = _moment_of(frame, key.stop, not falling)
+            made = _bounded(made, col(name) >= stop if falling else col(name) <= stop, operation, key.stop)
         break
     else:
         begin = 0 if key.start is None else _run_of(frame, name, key.start, operation)[0]
         end = None if key.stop is None else _run_of(frame, name, key.stop, operation)[1]
         made = frame.slice(begin, None if end is None else max(0, end - begin))
     return made if key.step in (None, 1) else rows_by_slice(made, slice(None, None, key.step), operation)
+
+
+def _moment_of(frame: DataFrame, label: Any, last: bool) -> Any:
+    """The first or the last moment of the day, month or other stretch that a text names, where the index are moments;
+    else the label itself."""
+    import pandas
+    import pyarrow as pa
+
+    type = frame.schema.types[0]
+    if not isinstance(label, str) or not pa.types.is_timestamp(type):
+        return label
+    try:
+        stretch = pandas.Period(label)
+    except ValueError:
+        return label
+    moment = (stretch.end_time if last else stretch.start_time).as_unit(type.unit)
+    return moment if type.tz is None else moment.tz_localize(type.tz)
 
 
 def _bounded(frame: DataFrame, condition: Expression, operation: str, label: Any) -> DataFrame:

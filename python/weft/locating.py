@@ -68,7 +68,7 @@ class _Locator:
 
 class ILoc(_Locator):
     """Rows (and columns) by position: an int (a row as a dict, of a Series the value), a slice, a list of ints or of
-    truth values, and a pair of these. Positions are those of the whole."""
+    truth values, a Series of ints, and a pair of these. Positions are those of the whole."""
 
     __slots__ = ()
 
@@ -85,6 +85,7 @@ class ILoc(_Locator):
             frame = frame._keep([hidden + i for i in ([chosen] if isinstance(chosen, int) else chosen)])
         if isinstance(rows, slice):
             return self._give(rows_by_slice(frame, rows, "iloc"), False, one_column)
+        rows = _values_of(rows)
         listed = as_list(rows)
         if listed is not None:
             choose = rows_by_mask if is_mask(listed) else rows_by_positions
@@ -119,9 +120,9 @@ def names_of(frame: DataFrame, key: Any, operation: str) -> int | list[int]:
 
 
 class Loc(_Locator):
-    """Rows (and columns) by label: one (a row as a dict, several as a frame), a list, a slice with both ends, a
-    condition (an expression, a Series of bool, a list of truth values for all rows), and a pair of these and of column
-    names. Of several index columns a label is a tuple, or one of the first; a slice is of the first's."""
+    """Rows (and columns) by label: one (a row as a dict, several as a frame), a list, a Series of labels, a slice with
+    both ends, a condition (an expression, a Series of bool, a list of truth values for all rows), and a pair of these
+    and of column names. Of several index columns a label is a tuple, or one of the first; a slice is of the first's."""
 
     __slots__ = ()
 
@@ -145,7 +146,9 @@ class Loc(_Locator):
         if not (isinstance(columns, slice) and columns == slice(None)):
             chosen = names_of(frame, columns, "loc")
             one_column = isinstance(chosen, int)
-        if self._is_condition(rows):
+        if not self._is_condition(rows):
+            rows = _values_of(rows)
+        else:
             # The condition may be about columns that are not chosen.
             made = frame[rows]
             return self._give(made if chosen is None else made._keep(_listed(chosen)), False, one_column)
@@ -186,7 +189,14 @@ class Loc(_Locator):
     def _is_condition(self, rows: Any) -> bool:
         from weft.series import Series
 
-        return isinstance(rows, Expression | Series)
+        return isinstance(rows, Expression) or (isinstance(rows, Series) and str(rows.dtype) == "bool")
+
+
+def _values_of(rows: Any) -> Any:
+    """All values of a Series, of all ranks, as a list. Collective where it is bound."""
+    from weft.series import Series
+
+    return rows.to_frame().reset_index(drop=True).allgather()[rows.name].to_list() if isinstance(rows, Series) else rows
 
 
 def _is_several(item: Any) -> bool:

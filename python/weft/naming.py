@@ -9,7 +9,7 @@ from weft.arguments import find, find_all, one_of, place, refuse
 from weft.arrow_input import plain_index
 from weft.expression import Expression, lit
 from weft.indexing import Indexing, by_columns
-from weft.labels import reindexed, renamed_labels
+from weft.labels import index_column, reindexed, renamed_labels, with_labels
 from weft.levels import Levels
 from weft.row_index import RowIndex, levels_of, names_after_reset, without_labels
 from weft.rows import Columns
@@ -118,23 +118,31 @@ class Naming(Indexing, Levels):
             raise ValueError(f"{place(self._env)}rename_axis: {len(names)} names for {len(self._index)} index columns")
         return self.with_names([*names, *self.columns], "rename_axis")
 
-    def set_axis(self, labels: Sequence[str], *, axis: int | str = 0, copy: bool | None = None) -> DataFrame:
-        """All columns with new names (``axis=1``). Local."""
+    def set_axis(self, labels: Any, *, axis: int | str = 0, copy: bool | None = None) -> DataFrame:
+        """All columns with new names (``axis=1``), which is local; or other labels, one a row: a list, an array or an
+        index for the rows of this rank, or a Series of as many rows as the whole. That is collective on a bound
+        frame."""
         refuse("set_axis", copy=(copy, None, "frames do not change, so nothing needs a copy"))
         if not by_columns(self, "set_axis", axis):
-            raise ValueError(f"{place(self._env)}set_axis: axis=0 is not taken; assign a column and set_index() it")
+            return with_labels(self._same, labels, "set_axis")
         if len(labels) != len(self.columns):
             raise ValueError(f"{place(self._env)}set_axis: {len(labels)} names for {len(self.columns)} columns")
         return self.with_names([*self._index, *labels], "set_axis")
 
     def add_prefix(self, prefix: str, axis: int | str | None = None) -> DataFrame:
-        """`prefix` before each column's name. Local."""
-        refuse("add_prefix", axis=(1 if axis in (None, 1, "columns") else axis, 1, "labels of rows are not renamed"))
+        """`prefix` before each column's name, which is local; with ``axis=0`` before each label, which becomes a
+        text and is collective on a bound frame."""
+        if axis is not None and not by_columns(self, "add_prefix", axis):
+            index_column(self._same, "add_prefix")
+            return self.rename(index=lambda label: f"{prefix}{label}")
         return self.with_names([*self._index, *(f"{prefix}{name}" for name in self.columns)], "add_prefix")
 
     def add_suffix(self, suffix: str, axis: int | str | None = None) -> DataFrame:
-        """`suffix` after each column's name. Local."""
-        refuse("add_suffix", axis=(1 if axis in (None, 1, "columns") else axis, 1, "labels of rows are not renamed"))
+        """`suffix` after each column's name, which is local; with ``axis=0`` after each label, which becomes a
+        text and is collective on a bound frame."""
+        if axis is not None and not by_columns(self, "add_suffix", axis):
+            index_column(self._same, "add_suffix")
+            return self.rename(index=lambda label: f"{label}{suffix}")
         return self.with_names([*self._index, *(f"{name}{suffix}" for name in self.columns)], "add_suffix")
 
     def drop(

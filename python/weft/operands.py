@@ -39,7 +39,7 @@ def aligned(left: Rows, right: Rows, operation: str) -> _core.Table:
 
 def is_listed(value: Any) -> bool:
     """Whether it is a list, an array or the like: one value a row."""
-    return isinstance(value, list | tuple) or (
+    return isinstance(value, list | tuple | range) or (
         not isinstance(value, str | bytes | dict)
         and (
             hasattr(value, "__arrow_c_array__")

@@ -8,13 +8,14 @@ from weft import _core
 from weft.arguments import choose_env, place, refuse
 from weft.expression import Expression, col
 from weft.merge import as_frame
-from weft.operands import aligned
+from weft.operands import Operands, aligned, is_listed
 from weft.rows import Rows
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
+    from weft.series import Series
 
-__all__ = ["combine_first", "compare", "update"]
+__all__ = ["combine_first", "combine_values", "compare", "update"]
 
 
 class Pair:
@@ -81,6 +82,40 @@ def combine_first(frame: DataFrame, other: Any) -> DataFrame:
             assert one is not None
             made.append(one)
     return pair.result(names, made)
+
+
+def combine_values(series: Series, other: Any, func: Any, fill_value: Any) -> Series:
+    """See `Series.combine`."""
+    from weft.agreement import columns_of
+    from weft.elementwise_series import python_values
+    from weft.functions import with_columns
+    from weft.series import Series as SeriesClass
+
+    where = place(series.env)
+    if not callable(func):
+        raise TypeError(f"{where}combine: func is a function, not {type(func).__name__}")
+    if not isinstance(other, SeriesClass):
+        if is_listed(other) or isinstance(other, Rows):
+            raise TypeError(f"{where}combine: it takes a Series or a constant, not {type(other).__name__}")
+        return series.map(lambda value: func(value, other))
+    left, right = series.to_frame(), other.to_frame()
+    env = choose_env("combine", None, left, right)
+    if left.index_names and not left.index.to_frame().equals(right.index.to_frame()):
+        marked = [Rows._wrap(one.table, env, one.index_names)._same.assign(there=True) for one in (left, right)]
+        pair = Pair(
+            "combine", marked[0].set_axis(["v", "there"], axis=1), marked[1].set_axis(["v", "there"], axis=1), "outer"
+        )
+        sides = [col("a0"), col("b0")]
+        if fill_value is not None:
+            sides = [col(f"{one}0").where(col(f"{one}1").notna(), fill_value) for one in "ab"]
+        both = pair.result(["a", "b"], sides)
+    else:
+        operands = Operands(left, "combine")
+        both = operands.project(["a", "b"], [col(series.name), operands.expression(other)])
+    table = both.reset_index(drop=True).to_arrow()
+    one, two = (python_values(column) for column in table.columns)
+    made = columns_of(lambda: [[func(a, b) for a, b in zip(one, two, strict=True)]], env, "combine")[0]
+    return SeriesClass(with_columns(both, {series.name: made}, "combine"))
 
 
 def update(frame: DataFrame, other: Any, join: str, overwrite: bool, filter_func: Any, errors: str) -> None:

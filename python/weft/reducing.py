@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft import _core
 from weft.arguments import choose_env, place
+from weft.by_column import ByColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -131,7 +132,8 @@ def reduce_columns(
         min_count=min_count,
         ddof=ddof,
     )
-    return {frame.table.column_names[position]: value for position, value in zip(columns, values, strict=True)}
+    names = frame.table.column_names
+    return ByColumn({names[position]: value for position, value in zip(columns, values, strict=True)})
 
 
 def labels_of(frame: DataFrame, rows: Sequence[int]) -> list[Any]:

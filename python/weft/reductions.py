@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 from weft.arguments import place, refuse
+from weft.by_column import ByColumn
 from weft.numpy_functions import check_extra, reduction_of
 from weft.reducing import check_flag, column_axis, labels_of, reduce_columns
 from weft.row_reductions import reduce_rows, row_quantile
@@ -27,8 +28,8 @@ _ROWS = "values of a row are not reduced; write an expression of the columns"
 class Reductions(Windowing):
     """Whole columns to one value each. Collective on bound frames: every rank has the result.
 
-    A result is a dict of column names to Python values; with ``axis=1`` it is a Series of one value a row, for which no
-    rank needs another's rows. Missing values (null, NaN) are passed over unless
+    A result is a dict of column names to Python values, a `ByColumn`; with ``axis=1`` it is a Series of one value a
+    row, for which no rank needs another's rows. Missing values (null, NaN) are passed over unless
     ``skipna=False``; a missing result is NaN for numbers, else None. ``numeric_only`` keeps columns of bool, integers,
     floats and decimals; without it a column whose type the function does not take is a TypeError that names it.
     Integers are summed exactly, and a sum or product that does not fit 64 bits is a ValueError.
@@ -159,7 +160,7 @@ class Reductions(Windowing):
                     f"{place(self._env)}{function}: column {name!r} has "
                     + ("no value" if skipna else "a missing value, or none; skipna=True passes over them")
                 )
-        return dict(zip(found, labels_of(self._same, list(found.values())), strict=True))
+        return ByColumn(zip(found, labels_of(self._same, list(found.values())), strict=True))
 
     # -- more than one pass --------------------------------------------------------------------------------------
 

@@ -77,6 +77,26 @@ class RowIndex:
         """The same as `to_numpy()`."""
         return self.to_numpy()
 
+    def __getattr__(self, name: str) -> Any:
+        raise AttributeError(
+            f"the index has no {name!r}; it is there to be read: df.reset_index() makes columns of it, which have what "
+            "a Series has, such as .dt and .str"
+        )
+
+    def min(self) -> Any:
+        """The least label of the whole; of an index of one column. Collective on a bound frame."""
+        return self._extreme("min")
+
+    def max(self) -> Any:
+        """The greatest label of the whole, as `min`."""
+        return self._extreme("max")
+
+    def _extreme(self, function: str) -> Any:
+        if len(self._frame.index_names) != 1:
+            raise ValueError(f"{place(self._frame.env)}index.{function}: it is of an index of one column")
+        labels = self.to_frame()
+        return getattr(labels[labels.columns[0]], function)()
+
     @property
     def is_unique(self) -> bool:
         """Whether no two rows of the whole have one label. Collective on a bound frame."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from weft import _core, arrow_input
 from weft.agreement import tables_agreed
 from weft.arguments import choose_env, place, refuse
+from weft.by_column import ByColumn, ColumnNames
 
 if TYPE_CHECKING:
     import numpy
@@ -155,8 +156,8 @@ class Rows:
 
     @property
     def columns(self) -> list[str]:
-        """Names of the columns that are no index."""
-        return self._table.column_names[len(self._index) :]
+        """Names of the columns that are no index; see `ColumnNames`."""
+        return ColumnNames(self._table.column_names[len(self._index) :])
 
     @columns.setter
     def columns(self, names: Sequence[str]) -> None:
@@ -253,6 +254,23 @@ class Rows:
         from weft.display import format_table
 
         return format_table(*self._ends(table, rows), table.num_rows, footer)
+
+    def __copy__(self) -> DataFrame:
+        return self._same.copy()
+
+    def __deepcopy__(self, memo: Any) -> DataFrame:
+        return self._same.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What `pickle` keeps of a frame that is not bound: its rows and its index."""
+        if self._env is not None:
+            raise TypeError(
+                f"{place(self._env)}a frame that is bound to an env is not pickled, for its rows are part of a whole: "
+                "pickle df.local(), or write all rows with to_parquet"
+            )
+        from weft.construct import of_bytes, to_bytes
+
+        return of_bytes, (to_bytes(self),)
 
     # -- over ranks ----------------------------------------------------------------------------------------------
 
@@ -407,7 +425,7 @@ class Rows:
         from weft.exports import memory_of_columns
 
         of_index, of_columns = memory_of_columns(self)
-        return {**({"Index": of_index} if index else {}), **of_columns}
+        return ByColumn({**({"Index": of_index} if index else {}), **of_columns})
 
     def info(
         self,

@@ -68,6 +68,8 @@ class Series(SeriesReshaping, SeriesReductions):
         """The column's Arrow type."""
         return self._frame.dtypes[self.name]
 
+    dtypes = dtype
+
     @property
     def shape(self) -> tuple[int]:
         """This rank's rows."""
@@ -100,6 +102,15 @@ class Series(SeriesReshaping, SeriesReductions):
 
     def _repr_html_(self) -> str:
         return self._frame._repr_html_()
+
+    def __copy__(self) -> Series:
+        return self.copy()
+
+    def __deepcopy__(self, memo: Any) -> Series:
+        return self.copy()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Series, (self._frame,)
 
     def local(self) -> Series:
         """This rank's part, unbound."""

@@ -200,6 +200,10 @@ class SeriesReductions:
         check_method(self._frame, "corr", method)
         return self._with_other("corr", other, min_periods, 1, method)
 
+    def autocorr(self, lag: int = 1) -> float:
+        """The correlation of each value with the one `lag` rows before."""
+        return self.corr(self.shift(lag))
+
     def cov(self, other: Series, min_periods: int | None = None, ddof: int = 1) -> float:
         """The covariance with another column of as many rows, by position."""
         return self._with_other("cov", other, min_periods, ddof)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, cast
 
 from weft.merge import as_frame
 from weft.series_windows import SeriesWindows
+
+if TYPE_CHECKING:
+    from weft.series import Series
 
 __all__ = ["SeriesReshaping"]
 
@@ -28,9 +32,17 @@ class SeriesReshaping(SeriesWindows):
     def factorize(self, sort: bool = False, use_na_sentinel: bool = True) -> tuple[Any, Any]:
         """Each value's number among the different values, and those values; see `weft.factorize`."""
         from weft.encoding import factorize
-        from weft.series import Series
 
-        return factorize(cast(Series, self), sort, use_na_sentinel)
+        return factorize(cast("Series", self), sort, use_na_sentinel)
+
+    def combine(self, other: Any, func: Callable[[Any, Any], Any], fill_value: Any = None) -> Any:
+        """What `func`, a Python function, gives for each value and that of `other` with the same label (without an
+        index: at the same position), or `other` itself where it is a constant. Labels that one side alone has come
+        too, in order, with `fill_value` (default: missing) for the other side. ValueError where labels differ and rows
+        of a side have the same one."""
+        from weft.overlaying import combine_values
+
+        return combine_values(cast("Series", self), other, func, fill_value)
 
     def combine_first(self, other: Any) -> Any:
         """The values of this Series, and where it has none those of another; see `DataFrame.combine_first`."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from weft.series_rows import SeriesRows
+from weft.arguments import refuse
+from weft.index_times import rows_at_time, rows_between_times, with_zone
+from weft.series_output import SeriesOutput
 from weft.window_options import RollingOptions, of_series
 from weft.windows import (
     Expanding,
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["SeriesWindows"]
 
 
-class SeriesWindows(SeriesRows):
+class SeriesWindows(SeriesOutput):
     """As the methods of `DataFrame`."""
 
     __slots__ = ()
@@ -79,3 +81,48 @@ class SeriesWindows(SeriesRows):
 
         options = ResampleOptions(self._where, rule, closed, label, convention, on, level, origin, offset, group_keys)
         return Resampler(of_series(cast("Series", self)), options)
+
+    # -- an index of moments -------------------------------------------------------------------------------------
+
+    def tz_localize(
+        self,
+        tz: Any,
+        axis: int | str = 0,
+        level: Any = None,
+        copy: bool | None = None,
+        ambiguous: Literal["raise", "earliest", "latest"] = "raise",
+        nonexistent: Literal["raise", "earliest", "latest"] = "raise",
+    ) -> Self:
+        """The same rows; the moments of the index, which have no zone, as local times of `tz`, and with None without
+        their zone; see ``.dt.tz_localize``. `level` names the column of an index of several."""
+        refuse(
+            "tz_localize",
+            axis=(0 if axis in (0, "index", "rows") else axis, 0, "names of columns are texts"),
+            copy=(copy, None, "values do not change, so nothing needs a copy"),
+        )
+        return self._of(with_zone(self._frame, "tz_localize", tz, level, ambiguous, nonexistent))
+
+    def tz_convert(self, tz: Any, axis: int | str = 0, level: Any = None, copy: bool | None = None) -> Self:
+        """The same rows; the moments of the index in another zone; see ``.dt.tz_convert``."""
+        refuse(
+            "tz_convert",
+            axis=(0 if axis in (0, "index", "rows") else axis, 0, "names of columns are texts"),
+            copy=(copy, None, "values do not change, so nothing needs a copy"),
+        )
+        return self._of(with_zone(self._frame, "tz_convert", tz, level))
+
+    def between_time(
+        self,
+        start_time: Any,
+        end_time: Any,
+        inclusive: Literal["both", "neither", "left", "right"] = "both",
+        axis: int | str | None = None,
+    ) -> Self:
+        """The rows whose moment, in the index, lies between two times of the day (in its zone), over midnight where the
+        end is the earlier one. A time is a `datetime.time` or a text such as "9:30" or "9:30PM". No rank needs
+        another's rows."""
+        return self._of(rows_between_times(self._frame, start_time, end_time, inclusive, axis))
+
+    def at_time(self, time: Any, asof: bool = False, axis: int | str | None = None) -> Self:
+        """The rows whose moment, in the index, is at a time of the day, as `between_time`."""
+        return self._of(rows_at_time(self._frame, time, asof, axis))

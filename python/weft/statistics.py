@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft import _core
 from weft.arguments import choose_env, one_of, place
+from weft.by_column import ByColumn
 from weft.reducing import check_flag, check_whole, choose_columns, is_number, missing_value, small_frame
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def median(frame: DataFrame, skipna: bool, numeric_only: bool, approximate: bool
 
 
 def _first_row(table: pa.Table) -> dict[str, Any]:
-    values = {}
+    values = ByColumn()
     for name, column in zip(table.column_names, table.columns, strict=True):
         value = column[0].as_py()
         values[name] = missing_value(column.type) if value is None else value
@@ -151,7 +152,7 @@ def distinct_counts(frame: DataFrame, dropna: bool) -> dict[str, int]:
     _, session = _session("nunique", frame)
     columns = choose_columns(frame, False)
     counts = _core.count_distinct(frame.table, session, columns=columns, dropna=dropna)
-    return dict(zip(frame.columns, counts, strict=True))
+    return ByColumn(zip(frame.columns, counts, strict=True))
 
 
 def _sizes(frame: DataFrame, name: str, dropna: bool, operation: str) -> DataFrame:
@@ -279,7 +280,7 @@ def correlate_with(
         pairs = {name: (i, len(right.index_names)) for name, i in mine.items()}
     else:
         pairs = {name: (i, theirs[name]) for name, i in mine.items() if name in theirs}
-    found = {}
+    found = ByColumn()
     for name, (i, j) in pairs.items():
         two = _core.beside([frame.table.select([i]), beside.select([j])], [name, f"other {name}"])
         matrix = pair_matrix(frame._wrap(two, env), "corr", [0, 1], max(1, least), method=method)

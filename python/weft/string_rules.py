@@ -96,9 +96,9 @@ def _ends(low: Lowering, terms: tuple[Term, ...], detail: tuple[str, tuple[str, 
 
 
 @rule("str.find")
-def _find(low: Lowering, terms: tuple[Term, ...], detail: tuple[str, int, int | None]) -> Term:
+def _find(low: Lowering, terms: tuple[Term, ...], detail: tuple[str, int, int | None, bool]) -> Term:
     text = _texts(terms[0])
-    sub, start, stop = detail
+    sub, start, stop, last = detail
     part = text
     if start or stop is not None:
         part = low.call("utf8_slice_codeunits", text, options=pc.SliceOptions(start, stop), type=text.type)
@@ -106,14 +106,32 @@ def _find(low: Lowering, terms: tuple[Term, ...], detail: tuple[str, int, int | 
         long = low.call("utf8_length", text)
         fits = low.call("less_equal", low.constant(start), low.cast(long, pa.int64()), type=pa.bool_())
         fits = fits if stop is None or stop >= start else low.call("and", fits, low.constant(False), type=pa.bool_())
-        return low.choose(fits, low.constant(start), low.constant(-1))
+        end = low.cast(long, pa.int64())
+        if stop is not None:
+            shorter = low.call("less", end, low.constant(stop), type=pa.bool_())
+            end = low.choose(shorter, end, low.constant(stop))
+        return low.choose(fits, end if last else low.constant(start), low.constant(-1))
     found = low.call("match_substring", part, options=pc.MatchSubstringOptions(sub), type=pa.bool_())
     # Arrow finds bytes; what lies before is counted in characters.
-    halves = low.call("split_pattern", part, options=pc.SplitPatternOptions(sub, max_splits=1))
+    halves = low.call("split_pattern", part, options=pc.SplitPatternOptions(sub, max_splits=1, reverse=last))
     before = low.call("weft_list_get", halves, low.constant(0), type=text.type)
     at = low.cast(low.call("utf8_length", before), pa.int64())
     at = low.call("add", at, low.constant(start), type=pa.int64())
     return low.choose(found, at, low.constant(-1))
+
+
+@rule("str.partition")
+def _partition(low: Lowering, terms: tuple[Term, ...], detail: tuple[str, bool, int]) -> Term:
+    """Before (0), the separator (1), or behind (2)."""
+    text = _texts(terms[0])
+    separator, last, part = detail
+    found = low.call("match_substring", text, options=pc.MatchSubstringOptions(separator), type=pa.bool_())
+    nothing = low.constant("", text.type)
+    if part == 1:
+        return low.choose(found, low.constant(separator, text.type), nothing)
+    halves = low.call("split_pattern", text, options=pc.SplitPatternOptions(separator, max_splits=1, reverse=last))
+    half = low.call("weft_list_get", halves, low.constant(part // 2), type=text.type)
+    return low.choose(found, half, text if (part == 2) == last else nothing)
 
 
 @rule("str.count")

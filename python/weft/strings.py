@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from weft.arguments import refuse
 from weft.computed import ABSENT, Computed
+from weft.string_values import StringValues
+from weft.string_values import integer as _integer
+from weft.string_values import text as _text
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
@@ -19,20 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Strings"]
 
 T = TypeVar("T", bound=Computed)
-
-
-def _integer(operation: str, name: str, value: Any, least: int | None = None) -> int:
-    if isinstance(value, bool) or not hasattr(value, "__index__"):
-        raise TypeError(f"str.{operation}: {name}={value!r} is no integer")
-    if least is not None and int(value) < least:
-        raise ValueError(f"str.{operation}: {name}={value!r} is below {least}")
-    return int(value)
-
-
-def _text(operation: str, name: str, value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"str.{operation}: {name} is a text, not {type(value).__name__}")
-    return value
 
 
 def _pattern(operation: str, pat: Any, flags: int = 0, ignore_case: bool = False) -> str:
@@ -54,24 +43,11 @@ def _escaped(text: str) -> str:
     return re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text)
 
 
-class Strings(Generic[T]):
+class Strings(StringValues[T]):
     """Operations on texts, a row at a time; each gives a Series, or an expression, as it is called on. A column that
     holds no text is a TypeError. Conditions are False where the text is missing, other results are missing."""
 
-    __slots__ = ("_of",)
-
-    def __init__(self, of: T) -> None:
-        self._of = of
-
-    def _make(self, kind: str, *operands: Any, detail: Any = None) -> T:
-        return self._of._apply(f"str.{kind}", *operands, detail=detail)
-
-    def _frame(self, operation: str) -> DataFrame:
-        """The frame of a Series; an expression is but one column."""
-        frame: DataFrame | None = getattr(self._of, "_frame", None)
-        if frame is None:
-            raise TypeError(f"str.{operation}: several columns are made of a Series, not of an expression")
-        return frame
+    __slots__ = ()
 
     # -- case, spaces, width -------------------------------------------------------------------------------------
 
@@ -175,8 +151,7 @@ class Strings(Generic[T]):
 
     def find(self, sub: str, start: int = 0, end: int | None = None) -> T:
         """Where `sub` is first found between `start` and `end`, in characters; -1 where it is not."""
-        stop = None if end is None else _integer("find", "end", end, 0)
-        return self._make("find", detail=(_text("find", "sub", sub), _integer("find", "start", start, 0), stop))
+        return self._found("find", sub, start, end)
 
     def count(self, pat: Any, flags: int = 0) -> T:
         """How often a regular expression is found."""

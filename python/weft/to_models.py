@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from weft import tensors
 from weft.computed import ABSENT
-from weft.output import Output
+from weft.to_text import ToText
 
 if TYPE_CHECKING:
     import numpy
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["ToModels"]
 
 
-class ToModels(Output):
+class ToModels(ToText):
     """Frames as arrays, tensors and batches. All but `batches` are this rank's rows and run no collective."""
 
     __slots__ = ()

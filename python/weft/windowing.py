@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from weft.arguments import place
+from weft.arguments import place, refuse
+from weft.index_times import rows_at_time, rows_between_times, with_zone
 from weft.scans import Scans
 from weft.window_options import RollingOptions, of_frame
 from weft.windows import (
@@ -127,3 +128,48 @@ class Windowing(Scans):
             place(self._env), rule, closed, label, convention, on, level, origin, offset, group_keys
         )
         return Resampler(of_frame(self._same), options)
+
+    # -- an index of moments -------------------------------------------------------------------------------------
+
+    def tz_localize(
+        self,
+        tz: Any,
+        axis: int | str = 0,
+        level: Any = None,
+        copy: bool | None = None,
+        ambiguous: Literal["raise", "earliest", "latest"] = "raise",
+        nonexistent: Literal["raise", "earliest", "latest"] = "raise",
+    ) -> DataFrame:
+        """The same rows; the moments of the index, which have no zone, as local times of `tz`, and with None without
+        their zone; see ``.dt.tz_localize``. `level` names the column of an index of several."""
+        refuse(
+            "tz_localize",
+            axis=(0 if axis in (0, "index", "rows") else axis, 0, "names of columns are texts"),
+            copy=(copy, None, "frames do not change, so nothing needs a copy"),
+        )
+        return with_zone(self._same, "tz_localize", tz, level, ambiguous, nonexistent)
+
+    def tz_convert(self, tz: Any, axis: int | str = 0, level: Any = None, copy: bool | None = None) -> DataFrame:
+        """The same rows; the moments of the index in another zone; see ``.dt.tz_convert``."""
+        refuse(
+            "tz_convert",
+            axis=(0 if axis in (0, "index", "rows") else axis, 0, "names of columns are texts"),
+            copy=(copy, None, "frames do not change, so nothing needs a copy"),
+        )
+        return with_zone(self._same, "tz_convert", tz, level)
+
+    def between_time(
+        self,
+        start_time: Any,
+        end_time: Any,
+        inclusive: Literal["both", "neither", "left", "right"] = "both",
+        axis: int | str | None = None,
+    ) -> DataFrame:
+        """The rows whose moment, in the index, lies between two times of the day (in its zone), over midnight where the
+        end is the earlier one. A time is a `datetime.time` or a text such as "9:30" or "9:30PM". No rank needs
+        another's rows."""
+        return rows_between_times(self._same, start_time, end_time, inclusive, axis)
+
+    def at_time(self, time: Any, asof: bool = False, axis: int | str | None = None) -> DataFrame:
+        """The rows whose moment, in the index, is at a time of the day, as `between_time`."""
+        return rows_at_time(self._same, time, asof, axis)

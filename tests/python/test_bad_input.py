@@ -230,6 +230,11 @@ FRAMES: dict[str, list[tuple[type[Exception], str]]] = {
     "to_torch": [(T, ""), (T, "na_value='z'")],
     "truncate": [(V, "3, 1"), (T, "'a'"), (V, "1, axis=1")],
     "transpose": [(V, "copy=True"), (V, "1")],
+    "at_time": [(V, "'9:30'"), (V, "'9:30', asof=True"), (V, "'9:30', axis=1")],
+    "between_time": [(V, "'9:30', '9:40'"), (V, "'9:30', '9:40', inclusive='z'")],
+    "tz_convert": [(V, "'UTC'"), (V, "'UTC', copy=True")],
+    "tz_localize": [(V, "'UTC'"), (V, "'UTC', axis=1")],
+    "to_markdown": [(T, "tablefmt='grid'"), (V, "storage_options={}")],
     "union": [(T, "3"), (V, "other"), (T, "df")],
     "unique": [(K, "'z'"), (T, "'l'")],
     "unstack": [(T, ""), (V, "1"), (V, "sort=False")],
@@ -243,6 +248,21 @@ FRAMES: dict[str, list[tuple[type[Exception], str]]] = {
 #: Of a Series `df[...]`, which comes first.
 SERIES: dict[str, list[tuple[type[Exception], str]]] = {
     "abs": [(T, "k|")],
+    "add_prefix": [(V, "n|'p'")],
+    "add_suffix": [(V, "n|'p', axis=1")],
+    "argsort": [(T, "l|"), (V, "n|axis=1"), (V, "n|kind='z'")],
+    "autocorr": [(T, "k|"), (V, "n|0.5")],
+    "combine": [(T, "n|df['x'], 3"), (T, "n|[1], max"), (V, "n|other['m'], max")],
+    "divmod": [(T, "n|'a'"), (V, "n|1, level=0")],
+    "filter": [(V, "n|['a']"), (T, "n|"), (T, "n|df['n'] > 1"), (V, "n|len, axis=1")],
+    "item": [(V, "n|")],
+    "pop": [(V, "n|0")],
+    "rdivmod": [(T, "n|'a'"), (V, "n|1, axis=1")],
+    "repeat": [(V, "n|-1"), (T, "n|'a'"), (V, "n|[1] * 9"), (V, "n|df['n']"), (V, "n|2, axis=0")],
+    "searchsorted": [(T, "n|df['n']"), (V, "n|1, side='z'"), (V, "n|1, sorter=[0]")],
+    "set_axis": [(T, "n|'abc'"), (V, "n|[1] * 9"), (V, "n|df['k'], axis=1")],
+    "to_csv": [(V, "n|"), (V, "n|'z.csv', mode='a'")],
+    "to_json": [(V, "n|'z.json'"), (V, "n|None, orient='records', lines=True")],
     "add": [(T, "n|'a'"), (V, "n|[1]"), (V, "n|1, level=0"), (V, "n|other['m']")],
     "agg": [(V, "n|'summ'"), (V, "n|{'n': 'sum'}"), (T, "k|'sum'")],
     "aggregate": [(T, "n|3")],
@@ -349,6 +369,12 @@ SERIES: dict[str, list[tuple[type[Exception], str]]] = {
     "take": [(INDEX, "n|[9]"), (V, "n|[0], axis=1")],
     "to_tensorflow": [(T, "k|"), (T, "l|"), (T, "t|")],
     "to_torch": [(T, "k|"), (T, "l|"), (T, "t|"), (T, "n|na_value='z'")],
+    "transpose": [(V, "n|(0,)")],
+    "at_time": [(V, "n|'9:30'")],
+    "between_time": [(V, "n|'9:30', '9:40'")],
+    "tz_convert": [(V, "n|'UTC'")],
+    "tz_localize": [(V, "n|'UTC'"), (V, "n|'UTC', axis=1")],
+    "to_markdown": [(T, "n|tablefmt='grid'")],
     "truediv": [(T, "n|'a'")],
     "truncate": [(V, "n|3, 1"), (T, "n|'a'")],
     "unstack": [(V, "n|"), (V, "n|sort=False")],
@@ -413,6 +439,14 @@ GROUPS: dict[str, list[tuple[type[Exception], str]]] = {
 
 #: Of the accessors, by column.
 TEXTS: dict[str, list[tuple[type[Exception], str]]] = {
+    "casefold": [(T, "n|")],
+    "extractall": [(V, "k|'('"), (V, "k|'a'"), (T, "n|'(a)'")],
+    "findall": [(V, "k|'('"), (T, "n|'a'")],
+    "get_dummies": [(T, "k|3"), (V, "k|''"), (T, "n|")],
+    "index": [(V, "k|'a'"), (T, "k|3")],
+    "partition": [(T, "k|3"), (V, "k|''"), (T, "n|")],
+    "translate": [(T, "k|'ab'")],
+    "wrap": [(V, "k|0"), (T, "k|'a'"), (T, "n|3")],
     "cat": [(V, "k|"), (T, "k|df['n']")],
     "center": [(T, "k|'1'"), (T, "k|3, 'ab'")],
     "contains": [(T, "k|3"), (V, "k|'('"), (T, "n|'a'")],
@@ -504,6 +538,6 @@ def test_all_are_here():
 
 
 #: Methods whose arguments other tests are about, or that take any.
-EXPORTS = {"to_csv", "to_feather", "to_json", "to_parquet", "to_records", "pipe", "to_pandas", "to_numpy", "to_frame", "info", "memory_usage", "equals", "copy", "get", "to_dict",
+EXPORTS = {"to_csv", "to_string", "to_html", "to_feather", "to_json", "to_parquet", "to_records", "pipe", "to_pandas", "to_numpy", "to_frame", "info", "memory_usage", "equals", "copy", "get", "to_dict",
            "to_ipc",
     "of_same_rows", "has_rows_of", "with_names", "bind", "kurtosis", "numeric_only"}  # fmt: skip

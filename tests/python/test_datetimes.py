@@ -10,7 +10,7 @@ import pytest
 import tables
 from hypothesis import given
 from hypothesis import strategies as st
-from oracle import refused, same_as_pandas
+from oracle import covers, refused, same_as_pandas
 from test_expression import at_once
 from test_strings import covers_methods
 
@@ -132,7 +132,88 @@ def test_moments(servers, data):
 
 @given(data=st.data())
 def test_calendar(servers, data):
-    same_as_pandas(data, servers, "df.t.dt.isocalendar()", [moments(data)])
+    code = data.draw(
+        st.sampled_from(["df.t.dt.isocalendar()", "df.d.dt.components", "df.set_index('d').d.dt.components"])
+    )
+    same_as_pandas(data, servers, code.replace("set_index('d')", "set_index('t')"), [moments(data)])
+
+
+@given(data=st.data())
+def test_zone_and_unit(servers, data):
+    code = data.draw(
+        st.sampled_from(["df.t.dt.tz", "str(df.y.dt.tz)", "str(df.z.dt.tz)", "df.t.dt.unit", "df.d.dt.unit"])
+    )
+    same_as_pandas(data, servers, code, [moments(data)])
+
+
+# -- an index of moments ---------------------------------------------------------------------------------------------
+
+
+def covers_index(test):
+    for owner in ("DataFrame", "Series"):
+        covers(f"{owner}.tz_localize", tz="same", axis="different: rows", level="same", copy="refused",
+               ambiguous="different: raise, earliest or latest",
+               nonexistent="different: raise, earliest or latest")(test)  # fmt: skip
+        covers(f"{owner}.tz_convert", tz="same", axis="different: rows", level="same", copy="refused")(test)
+        covers(f"{owner}.between_time", "different: a missing moment is at no time", start_time="same", end_time="same",
+               inclusive="same", axis="different: rows")(test)  # fmt: skip
+        covers(f"{owner}.at_time", time="same", asof="refused", axis="different: rows")(test)
+    return test
+
+
+@covers_index
+@given(data=st.data())
+def test_index_of_moments(servers, data):
+    table = moments(data)
+    table = table.append_column("v", pa.array(range(table.num_rows), pa.int64()))
+    naive = [
+        "tz_localize('Asia/Tokyo')",
+        "tz_localize(None, axis=0)",
+        "between_time('10:00', '14:30')",
+        "between_time('23:59', '0:08')",
+        "between_time('10:00AM', '13:45:59', 'neither')",
+        "between_time('1000', '11:30', inclusive='left')",
+        "between_time(start_time=noon, end_time='235959', inclusive='right', axis=0)",
+        "at_time('10:00')",
+        "at_time(time='11:30 AM', axis='index')",
+        "at_time(noon)",
+    ]
+    zoned = ["tz_convert('Asia/Tokyo')", "tz_convert(None)", "tz_localize(None)", "at_time('5:00')", "at_time('19:00')"]
+    one = data.draw(st.sampled_from(["[['v', 'd']]", "['v']"]))
+    name = data.draw(st.sampled_from("tzy"))
+    call = data.draw(st.sampled_from(naive if name == "t" else [*zoned, *naive[2:]]))
+    noon = "pd.Timestamp('2000-01-01 12:00').time()"
+    code = f"df.dropna(subset='{name}').set_index('{name}'){one}.{call.replace('noon', noon)}"
+    same_as_pandas(data, servers, code, [table])
+    if data.draw(st.booleans()):
+        code = (
+            f"df.dropna(subset='t').set_index(['t', 'v']){'' if len(one) > 5 else '.d'}.tz_localize('UTC', level='t')"
+        )
+        same_as_pandas(data, servers, code, [table])
+
+
+def test_index_of_moments_refuses(servers):
+    table = pa.table({"t": pa.array([0, None], pa.timestamp("us")), "n": [1, 2]})
+    for form in ("df.set_index('t')", "df.set_index('t').n"):
+        refused(servers, ValueError, f"{form}.between_time('25:00', '9:00')", [table], "no time of the day")
+        refused(servers, TypeError, f"{form}.at_time(9)", [table], "9:30")
+        refused(servers, ValueError, f"{form}.at_time(pd.Timestamp(0, tz='UTC').timetz())", [table], "zone")
+        refused(servers, ValueError, f"{form}.at_time('9:00', asof=True)", [table], "asof")
+        refused(servers, ValueError, f"{form}.at_time('9:00', axis=1)", [table], "axis")
+        refused(servers, ValueError, f"{form}.between_time('8:00', '9:00', axis=1)", [table], "axis")
+        refused(servers, ValueError, f"{form}.between_time('8:00', '9:00', 'z')", [table], "inclusive")
+        refused(servers, TypeError, f"{form}.tz_convert('UTC')", [table], "tz_localize")
+        refused(servers, ValueError, f"{form}.tz_convert('UTC', axis=1)", [table], "axis")
+        refused(servers, ValueError, f"{form}.tz_localize('UTC', axis=1)", [table], "axis")
+        refused(servers, ValueError, f"{form}.tz_localize('UTC', copy=True)", [table], "copy")
+        refused(servers, ValueError, f"{form}.tz_convert('UTC', copy=True)", [table], "copy")
+        refused(servers, ValueError, f"{form}.tz_localize('UTC', ambiguous='NaT')", [table], "ambiguous")
+    refused(servers, TypeError, "df.set_index('n').at_time('9:00')", [table], "holds no moments")
+    refused(servers, ValueError, "df.at_time('9:00')", [table], "at_time: labels are of an index column")
+    refused(servers, ValueError, "df.set_index(['t', 'n']).tz_localize('UTC')", [table], "level")
+    refused(servers, TypeError, "df.n.dt.tz", [table], "dt.tz")
+    refused(servers, TypeError, "df.n.dt.unit", [table], "dt.unit")
+    refused(servers, TypeError, "df.t.dt.components", [table], "timestamp")
 
 
 @given(data=st.data())

@@ -53,6 +53,108 @@ def test_brackets_and_reductions(servers, data):
     same_as_pandas(data, servers, code, [TABLE], pandas=codes[code], tolerance=1e-12)
 
 
+@given(data=st.data())
+def test_values_by_column_go_on(servers, data):
+    numbers = "df[['a', 'b']]"
+    codes = {
+        f"({numbers} - {numbers}.min()) / ({numbers}.max() - {numbers}.min())": None,
+        "df.isnull().sum().sort_values(ascending=False, kind='stable')": None,
+        "df.isnull().sum() / len(df) * 100": "df.isnull().sum() / 4 * 100",
+        "(df.isna().mean() * 100).round(1)": None,
+        "df.isna().sum()[df.isna().sum() > 0]": None,
+        "df.isna().sum().sum()": None,
+        f"{numbers}.mean()[['b', 'a']]": None,
+        f"1 - {numbers}.quantile(0.5)": None,
+        f"2 * {numbers}.sum() + 1": None,
+        f"1 / {numbers}.max() ** 2": None,
+        f"3 + ({numbers}.median() - 1)": None,
+        f"{numbers}.nunique() <= 2": None,
+        f"{numbers}.count() < {numbers}.nunique()": None,
+        f"{numbers}.agg('max') >= 5": None,
+        f"{numbers}.std().max()": None,
+        f"{numbers}.idxmax().to_list()": None,
+    }
+    code = data.draw(st.sampled_from(list(codes)))
+    text = code.replace("len(df)", "df.total_rows()")
+    same_as_pandas(data, servers, text, [TABLE], pandas=codes[code] or code, tolerance=1e-12)
+
+
+def test_values_by_column_are_a_dict():
+    frame = weft.DataFrame(TABLE)
+    values = frame[["a", "b"]].sum()
+    assert values == {"a": 7.0, "b": 23} and isinstance(values, dict) and values["a"] == 7.0
+    assert frame.memory_usage().sum() == sum(frame.memory_usage().values())
+    assert values.index.to_list() == ["a", "b"]
+    assert values.to_frame("total").to_pydict() == {"__index_level_0__": ["a", "b"], "total": [7.0, 23.0]}
+    with pytest.raises(AttributeError, match="a dict, and have what a Series has"):
+        values.nothing
+    mixed = frame[["b", "s"]].max(skipna=True)
+    assert mixed == {"b": 10, "s": "v"} and not hasattr(mixed, "index")
+    assert frame[["b", "s"]].eq(mixed).sum() == {"b": 1, "s": 1}
+    with pytest.raises(AttributeError, match="no Series"):
+        mixed.sort_values()
+    with pytest.raises(KeyError):
+        values["z"]
+    with pytest.raises(TypeError):
+        values - "a"
+
+
+def test_columns_are_a_list_and_more():
+    frame = weft.DataFrame({" A": [1], "B b": [2]})
+    assert frame.columns == [" A", "B b"] and frame.columns.tolist() == [" A", "B b"] and frame.columns.size == 2
+    frame.columns = frame.columns.str.strip().str.lower().str.replace(" ", "_")
+    assert frame.columns == ["a", "b_b"]
+    frame.insert(0, "id", range(1))
+    assert frame.pop("id").to_list() == [0]
+    with pytest.raises(AttributeError, match="reset_index"):
+        frame.set_index("a").index.month
+    assert list(frame.columns.difference(["a"])) == ["b_b"] and list(frame.columns.drop("a")) == ["b_b"]
+    assert frame[frame.columns.difference(["a"]).tolist()].columns == ["b_b"]
+    with pytest.raises(AttributeError, match="are a list"):
+        frame.columns.nothing
+
+
+@given(data=st.data())
+def test_slices_of_dates(servers, data):
+    days = data.draw(st.lists(st.integers(0, 200), max_size=15).map(sorted))
+    moments = [pd.Timestamp("2023-12-20 05:00") + pd.Timedelta(hours=13 * day) for day in days]
+    zone = data.draw(st.sampled_from([None, "Asia/Tokyo"]))
+    unit = data.draw(st.sampled_from(["us", "ns", "s"]))
+    array = pa.array(moments, pa.timestamp(unit)).cast(pa.timestamp(unit, zone))
+    table = pa.table({"m": array, "v": list(range(len(moments)))})
+    ends = ["2024-01-05", "2024-01", "2024", "2024-01-20 18", "2024-01-20 18:30", "2023-12-31", "2024-03-01"]
+    one, two = sorted(data.draw(st.lists(st.sampled_from(ends), min_size=2, max_size=2)))
+    code = data.draw(st.sampled_from([f"[{one!r}:{two!r}]", f".loc[{one!r}:]", f".v.loc[:{two!r}]", f".v[{one!r}:]"]))
+    same_as_pandas(data, servers, f"df.set_index('m'){code}", [table])
+
+
+@given(data=st.data())
+def test_rows_by_a_series(servers, data):
+    codes = {
+        "df.iloc[df.groupby('s')['b'].idxmax()]": "df.loc[df.groupby('s')['b'].idxmax()]",
+        "df.iloc[df.b.iloc[:1]]": None,
+        "df.b.iloc[df.groupby('s')['b'].idxmin()]": None,
+        "df.set_index('m').loc[df.m.iloc[[2, 0]]]": None,
+        "df.set_index('m').loc[df.m.iloc[[3, 0, 3]], 'b']": None,
+        "df.set_index('m').b.loc[df.m[df.b > 3]]": None,
+        "df.set_index('b').index.max()": None,
+        "df.set_index('m').index.min()": None,
+        "df.set_index('m')['1970-01-01 00:00:00.000001':'1970-01-01 00:00:00.000002']": None,
+        "df.dropna().set_index('s').sort_index()['u':'v']": None,
+        "df.set_index('m')[pd.Timestamp(1000):].b": None,
+    }
+    code = data.draw(st.sampled_from(list(codes)))
+    same_as_pandas(data, servers, code, [TABLE], pandas=codes[code])
+
+
+def test_rows_by_a_series_refuse(servers):
+    refused(servers, ValueError, "df.loc[df.b]", [TABLE], "iloc takes")
+    refused(servers, KeyError, "df.set_index('b').loc[df.a]", [TABLE], "no label")
+    refused(servers, IndexError, "df.iloc[df.b]", [TABLE], "there is no row 5")
+    refused(servers, TypeError, "df.iloc[df.s]", [TABLE], "position")
+    refused(servers, ValueError, "df.index.max()", [TABLE], "one column")
+
+
 def test_names_of_columns_are_set():
     frame = weft.DataFrame({"a": [1], "b": [2]})
     before = frame.copy()

@@ -315,15 +315,15 @@ def test_series_properties(servers, data):
 
 @covers("DataFrame.rename", mapper="different: with axis=1", columns="same", axis="same", index="refused", copy="refused",
         inplace="refused", level="refused", errors="same")  # fmt: skip
-@covers("DataFrame.add_prefix", prefix="same", axis="different: columns alone")
-@covers("DataFrame.add_suffix", suffix="same", axis="different: columns alone")
+@covers("DataFrame.add_prefix", prefix="same")
+@covers("DataFrame.add_suffix", suffix="same")
 @covers("DataFrame.drop", labels="same", axis="same", index="same", columns="same", level="refused", inplace="refused",
         errors="same")  # fmt: skip
 @covers("DataFrame.filter", items="same", like="same", regex="same", axis="different: 0 for conditions, 1 for names",
         arg="different: an expression, a function or names", cond="different: an expression or a function", na="refused")  # fmt: skip
 @covers("DataFrame.reindex", labels="same", columns="same", axis="same", fill_value="same", index="refused",
         method="refused", copy="refused", level="refused", limit="refused", tolerance="refused")  # fmt: skip
-@covers("DataFrame.set_axis", labels="same", axis="different: 1 alone", copy="refused")
+@covers("DataFrame.set_axis", labels="same", copy="refused")
 @covers("DataFrame.head", n="same")
 @covers("DataFrame.tail", n="same")
 @covers("Series.head", n="same")
@@ -488,7 +488,7 @@ WRONG = [
     (ValueError, "df['n'].squeeze(axis=1)"),
     (ValueError, "df['n'].drop(columns='n')"),
     (ValueError, "df.set_axis(['x'], axis=1)"),
-    (ValueError, "df.set_axis(['x', 'y', 'z'])"),
+    (ValueError, "df.set_axis(['x'] * 9)"),
 ]
 
 

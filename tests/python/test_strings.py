@@ -33,6 +33,7 @@ slice(0,3,2)|slice_replace(1,2,'__')|slice_replace(1)|removeprefix('a')|removesu
 split('-').str.get(0)|split('-').str.get(-1)|split(' ').str.len()|split('[ab]').str.len()|split('-').str.join('+')
 split().str.len()|split(n=1).str.get(1)|split('b',n=1).str.get(1)|split('b+',regex=True).str.get(0)|rsplit('b',n=1).str.get(1)
 rsplit().str.get(-1)|extract('([a-z])(?:1)?',expand=False)|extract('(?P<n>\\d)',flags=2,expand=False)
+rfind('b')|rfind('',1)|rfind('b',1)|rfind('a',0,2)|rfind('')|index('')|rindex('',start=0,end=2)
 cat(df.s)|cat(df.s,sep='~')|cat(df.s,sep='~',na_rep='?')|cat([df.s,df.s],'/')|normalize('NFD')|slice(stop=2)
 """
 CODES = [f"df.s.str.{call}" for line in CALLS.strip().splitlines() for call in line.split("|") if call]
@@ -43,6 +44,23 @@ FRAMES = [
     "df.s.str.extract('([a-z])([0-9])?')",
     "df.s.str.extract('(?P<letter>[a-z])', flags=2)",
     "df.s.str.split('-')",
+    "df.s.str.partition()",
+    "df.s.str.partition('-')",
+    "df.s.str.rpartition('b', expand=True)",
+    "df.s.str.partition('a', expand=False)",
+    "df.s.str.rpartition(sep='é', expand=False)",
+    "df.s.str.casefold()",
+    "df.s.str.translate(str.maketrans({'a': '1', 'b': None}))",
+    "df.s.str.wrap(4)",
+    "df.s.str.wrap(width=5, break_long_words=False, initial_indent='> ', drop_whitespace=False)",
+    "df.s.str.wrap(7, max_lines=1, placeholder='~', expand_tabs=False, subsequent_indent=' ')",
+    "df.s.str.wrap(6, tabsize=2, replace_whitespace=False, fix_sentence_endings=True, break_on_hyphens=False)",
+    "df.s.str.findall('[a-z]')",
+    "df.s.str.findall('([A-Z])([a-z])?', flags=2)",
+    "df.s.str.encode('utf-8')",
+    "df.s.str.encode('ascii', errors='replace').str.decode('latin-1', errors='strict')",
+    "df.assign(k=df.s).set_index('k').s.str.extractall('([a-z])([0-9])?')",
+    "df.assign(k=df.s).set_index('k').s.str.extractall('(?P<l>[A-Z])', flags=2)",
     "df.s.str[0]",
     "df.s.str[1:3]",
 ]
@@ -75,6 +93,16 @@ def covers_methods(accessor: Any, prefix: str, different: dict[str, dict[str, st
         "cat": {"others": "different: must be given", "join": "refused"},
         "repeat": {"repeats": "different: one number, or a Series of numbers"},
         "slice": {"step": "different: above 0"},
+        "get_dummies": {"": "different: an empty part has no column"},
+        "extractall": {"": "different: no index of positions"},
+        "findall": {"": "different: several groups are lists"},
+        "partition": {"expand": "different: False gives lists"},
+        "rpartition": {"expand": "different: False gives lists"},
+        "decode": {"dtype": "refused"},
+        **{
+            one: {"start": "different: not below 0", "end": "different: not below 0"}
+            for one in ("find", "rfind", "index", "rindex")
+        },
         "slice_replace": {"start": "different: not below 0", "stop": "different: not below 0"},
         "replace": {
             "pat": "different: regular expressions are RE2's",
@@ -94,6 +122,15 @@ def test_texts(servers, data):
 @given(data=st.data())
 def test_parts(servers, data):
     same_as_pandas(data, servers, data.draw(st.sampled_from(FRAMES)), [texts(data)])
+
+
+@given(data=st.data())
+def test_dummies(servers, data):
+    picked = data.draw(st.lists(st.sampled_from(["a", "a-b", "b-a-Größe", "c|a", "b c", None]), max_size=12))
+    table = pa.table({"s": pa.array(picked, pa.string()), "k": [f"k{i % 3}" for i in range(len(picked))]})
+    codes = ["('-')", "()", "(sep=' ', dtype='float64')", "('-', dtype=bool)"]
+    code = f"df.set_index('k').s.str.get_dummies{data.draw(st.sampled_from(codes))}"
+    same_as_pandas(data, servers, code, [table])
 
 
 @given(data=st.data())
@@ -130,6 +167,24 @@ def test_refusals(servers):
     refused(servers, ValueError, "df.s.str.slice_replace(-1)", [table], "below 0")
     refused(servers, ValueError, "df.s.str.extract('a')", [table], "groups")
     refused(servers, ValueError, "df.s.str.normalize('X')", [table], "form")
+    refused(servers, ValueError, "df.s.str.index('a', 1)", [table], "index: a text does not have it")
+    refused(servers, ValueError, "df.s.str.rindex('z')", [table], "rindex: a text does not have it")
+    refused(servers, ValueError, "df.s.str.rfind('z', -1)", [table], "rfind: start")
+    refused(servers, ValueError, "df.s.str.partition('')", [table], "sep is empty")
+    refused(servers, ValueError, "df.s.str.get_dummies('')", [table], "sep is empty")
+    refused(servers, ValueError, "df.s.str.get_dummies(dtype='string')", [table], "dtype")
+    refused(servers, TypeError, "df.s.str.translate('ab')", [table], "maketrans")
+    refused(servers, ValueError, "df.s.str.wrap(0)", [table], "width")
+    refused(servers, ValueError, "df.s.str.findall('(')", [table], "no regular expression")
+    refused(servers, TypeError, "df.s.str.findall(3)", [table], "pat")
+    refused(servers, ValueError, "df.s.str.extractall('a')", [table], "no groups")
+    refused(servers, LookupError, "df.s.str.encode('nowhere')", [table], "nowhere")
+    refused(servers, TypeError, "df.s.str.decode('utf-8')", [table], "columns of bytes")
+    refused(servers, ValueError, "df.s.str.encode('utf-8').str.decode('utf-8', dtype='str')", [table], "dtype")
+    refused(servers, ValueError, "df.s.str.encode('ascii')", [pa.table({"s": ["ß"]})], "encode")
+    for operation in ("casefold()", "index('a')", "partition()", "findall('a')", "get_dummies()", "extractall('(a)')"):
+        with pytest.raises(TypeError, match="not of an expression"):
+            eval(f"col('s').str.{operation}")
     with pytest.raises(TypeError, match="expression"):
         col("s").str.extract("(a)(b)")
     with pytest.raises(TypeError, match="expression"):
