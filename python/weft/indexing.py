@@ -316,6 +316,31 @@ class Indexing(Rows):
         order = [*range(loc), last, *range(loc, last)]
         self._become(made._keep([hidden + i for i in order]))
 
+    def isetitem(self, loc: int | Sequence[int], value: Any) -> None:
+        """Makes `value` the column at place `loc` of this frame; or a frame's columns those at several places. Takes
+        what `assign` takes."""
+        where = f"{place(self._env)}isetitem"
+        places: list[Any] = [loc] if hasattr(loc, "__index__") else list(loc)
+        names = self.columns
+        for one in places:
+            if isinstance(one, bool) or not hasattr(one, "__index__"):
+                raise TypeError(f"{where}: loc is a place among the columns, or a list of such, not {one!r}")
+            if not -len(names) <= one < len(names):
+                raise IndexError(f"{where}: there is no place {one} among {len(names)} columns")
+        if isinstance(value, Rows):
+            given = cast("DataFrame", value)
+            if len(places) != len(given.columns):
+                raise ValueError(f"{where}: {len(places)} places are named for {len(given.columns)} columns")
+            values: list[Any] = [given[name] for name in given.columns]
+        elif len(places) != 1:
+            raise TypeError(f"{where}: of several places the value is a frame, not {type(value).__name__}")
+        else:
+            values = [value]
+        named = {names[one]: new for one, new in zip(places, values, strict=True)}
+        if len(named) < len(places):
+            raise ValueError(f"{where}: a place is named twice in {places}")
+        self._become(self.assign(**named))
+
     def copy(self, deep: bool = True) -> DataFrame:
         """A frame of its own: what is done to one's columns the other does not see. Memory is shared, `deep` or not,
         since values never change."""

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from weft import _core
 from weft.arguments import choose_env, place, refuse
-from weft.expression import Expression, col
+from weft.expression import Expression, col, lit
 from weft.merge import as_frame
-from weft.operands import aligned
+from weft.operands import Operands, aligned
 from weft.rows import Rows
 
 if TYPE_CHECKING:
     from weft.frame import DataFrame
+    from weft.series import Series
 
-__all__ = ["combine_first", "compare", "update"]
+__all__ = ["combine", "combine_first", "compare", "update"]
 
 
 class Pair:
@@ -81,6 +83,36 @@ def combine_first(frame: DataFrame, other: Any) -> DataFrame:
             assert one is not None
             made.append(one)
     return pair.result(names, made)
+
+
+def combine(
+    frame: DataFrame, other: Any, func: Callable[[Series, Series], Any], fill_value: Any, overwrite: bool
+) -> DataFrame:
+    """See `DataFrame.combine`."""
+    if not callable(func):
+        raise TypeError(f"{place(frame.env)}combine takes a function, not {type(func).__name__}")
+    right = as_frame("combine", other)
+    pair = Pair("combine", frame, right, "outer")
+    operands = Operands(pair.rows, "combine")
+    names = [*frame.columns, *(name for name in right.columns if name not in frame.columns)]
+    made = []
+    for name in names:
+        sides = [
+            col(f"{letter}{side.columns.index(name)}") if name in side.columns else None
+            for letter, side in (("a", frame), ("b", right))
+        ]
+        there = next(one for one in sides if one is not None)
+        one, two = (there.where(lit(False)) if side is None else side for side in sides)
+        if not overwrite and not pair.rows.select(x=two.notna())["x"].any():
+            made.append(one)
+            continue
+        if fill_value is not None:
+            one, two = one.fillna(fill_value), two.fillna(fill_value)
+        columns = pair.rows.select(one=one, two=two)
+        made.append(operands.expression(func(columns["one"].rename(name), columns["two"].rename(name))))
+    keys = pair.rows.columns[: len(frame.index_names)]
+    table = operands.project([*keys, *(f"c{i}" for i in range(len(made)))], [*(col(key) for key in keys), *made]).table
+    return Rows._wrap(table.rename([*frame.index_names, *names]), pair.rows.env, frame.index_names)
 
 
 def update(frame: DataFrame, other: Any, join: str, overwrite: bool, filter_func: Any, errors: str) -> None:
