@@ -98,7 +98,8 @@ def _called(series: Series, func: Callable[..., Any], args: tuple[Any, ...], kwa
         try:
             made = func(series, *args, **kwargs)
         except (TypeError, ValueError, AttributeError) as problem:
-            return problem, "error"
+            # Without its frames, which would keep this one alive.
+            return problem.with_traceback(None), "error"
         return made, "series" if isinstance(made, type(series)) else "value"
 
     made, told = agreed(env, "transform", whole)
