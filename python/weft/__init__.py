@@ -31,11 +31,24 @@ from weft.frame import DataFrame
 from weft.json_files import read_json
 from weft.merge import merge
 from weft.merge_asof import merge_asof
+from weft.module_functions import (
+    NamedAgg,
+    isna,
+    isnull,
+    melt,
+    merge_ordered,
+    notna,
+    notnull,
+    pivot,
+    pivot_table,
+    unique,
+)
 from weft.parquet import read_parquet
 from weft.pivoting import crosstab
 from weft.series import Series
 from weft.submitting import submit
 from weft.to_numbers import to_numeric
+from weft.to_times import to_datetime, to_timedelta
 
 __version__ = _core.__version__
 
@@ -50,6 +63,7 @@ __all__ = [
     "Expression",
     "HandOver",
     "MemoryLimitExceeded",
+    "NamedAgg",
     "PeerLost",
     "Series",
     "Superseded",
@@ -62,10 +76,18 @@ __all__ = [
     "factorize",
     "get_dummies",
     "init",
+    "isna",
+    "isnull",
     "learn",
     "lit",
+    "melt",
     "merge",
     "merge_asof",
+    "merge_ordered",
+    "notna",
+    "notnull",
+    "pivot",
+    "pivot_table",
     "qcut",
     "read_csv",
     "read_feather",
@@ -73,5 +95,8 @@ __all__ = [
     "read_json",
     "read_parquet",
     "submit",
+    "to_datetime",
     "to_numeric",
+    "to_timedelta",
+    "unique",
 ]

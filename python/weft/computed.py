@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from weft.arguments import refuse
 from weft.numpy_functions import check_extra
+from weft.piping import Piped, piped
 
 if TYPE_CHECKING:
     from weft.datetimes import Datetimes
@@ -188,6 +189,10 @@ class Operators:
             level=(level, None, _NO_LEVELS),
         )
         return self._apply("mask", self._called(cond), self._called(other))
+
+    def pipe(self, func: Piped, *args: Any, **kwargs: Any) -> Any:
+        """``func(self, *args, **kwargs)``; or of a pair of function and name, with this as the argument so named."""
+        return piped(self, func, args, kwargs)
 
     def _called(self, value: Any) -> Any:
         return value(self) if callable(value) and not isinstance(value, Operators) else value

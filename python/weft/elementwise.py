@@ -289,6 +289,35 @@ class Elementwise(FrameOperators):
 
             raise cast_error(problem) from None
 
+    def convert_dtypes(
+        self,
+        infer_objects: bool = True,
+        convert_string: bool = True,
+        convert_integer: bool = True,
+        convert_boolean: bool = True,
+        convert_floating: bool = True,
+        dtype_backend: Any = "numpy_nullable",
+    ) -> DataFrame:
+        """Columns of floats that are all whole numbers, on all ranks, as int64, unless `convert_integer` is False.
+        Other types hold missing values as they are. Collective on a bound frame."""
+        from weft.typeselect import converted
+
+        told = "columns are of types that hold missing values, and stay that"
+        refuse(
+            "convert_dtypes",
+            infer_objects=(infer_objects, True, told),
+            convert_string=(convert_string, True, told),
+            convert_boolean=(convert_boolean, True, told),
+            convert_floating=(convert_floating, True, told),
+            dtype_backend=(dtype_backend, "numpy_nullable", "it is Arrow's"),
+        )
+        return converted(self._same) if convert_integer else self._same
+
+    def infer_objects(self, copy: Any = ABSENT) -> DataFrame:
+        """The frame: its columns are of one type each."""
+        refuse("infer_objects", copy=(copy, ABSENT, "frames do not change, so nothing needs a copy"))
+        return self._same
+
     # -- functions -----------------------------------------------------------------------------------------------
 
     def map(self, func: Any, na_action: Literal["ignore"] | None = None, **kwargs: Any) -> Self:
@@ -336,6 +365,18 @@ class Elementwise(FrameOperators):
         if axis in (0, "index"):
             return apply_columns(self._same, func, args, kwargs)
         return apply_rows(self._same, func, result_type == "expand", args, kwargs)
+
+    def transform(self, func: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> DataFrame:
+        """What functions make of each column, a value for each row: a Python function, which is given the column as a
+        Series and, where it takes no Series, value by value; the name of a method of Series or of a function of
+        NumPy's; a dict of these by column; or lists of them, whose results are called ``column_function``. Collective
+        on a bound frame.
+
+        Raises ValueError for a function that gives one value for all rows or other rows, or that is not there.
+        """
+        from weft.transforming import transform
+
+        return transform(self._same, func, axis, args, kwargs)
 
     # -- missing values ------------------------------------------------------------------------------------------
 

@@ -124,6 +124,55 @@ class ElementwiseSeries(Computed):
             raise TypeError(f"apply takes a function, not {type(func).__name__}")
         return self._map_function(called_with(func, args, kwargs), None)
 
+    def transform(self, func: Any, axis: Any = 0, *args: Any, **kwargs: Any) -> Any:
+        """What a function makes of the values, one for each row: a Python function, which is given the Series and,
+        where it takes no Series, value by value; or a name, as `DataFrame.transform` takes it. Of a list, or a dict by
+        name, a frame with a column for each. Collective on a bound Series."""
+        from weft.transforming import transform_series
+
+        return transform_series(cast("Series", self), func, axis, args, kwargs)
+
+    def case_when(self, caselist: list[tuple[Any, Any]]) -> Self:
+        """The values, and where a condition of the list is true what stands beside it, of the first that is. Conditions
+        and replacements are as of `mask`: Series, lists of one value a row of this rank, functions of this Series;
+        replacements also constants."""
+        where = f"{place(self._frame.env)}case_when"
+        if not isinstance(caselist, list):
+            raise TypeError(f"{where}: caselist is a list of pairs, not {type(caselist).__name__}")
+        if not caselist:
+            raise ValueError(f"{where}: caselist has no pair of condition and replacement")
+        operands: list[Any] = []
+        for pair in caselist:
+            if not isinstance(pair, tuple):
+                raise TypeError(f"{where}: caselist has pairs of condition and replacement, not {type(pair).__name__}")
+            if len(pair) != 2:
+                raise ValueError(f"{where}: caselist has pairs of condition and replacement; one has {len(pair)}")
+            operands += [self._called(pair[0]), self._called(pair[1])]
+
+        def first(own: Expression, *given: Expression) -> Expression:
+            for condition, value in zip(given[-2::-2], given[::-2], strict=True):
+                own = Expression("mask", (own, condition, value))
+            return own
+
+        return self._evaluate("case_when", tuple(operands), first)
+
+    def convert_dtypes(
+        self,
+        infer_objects: bool = True,
+        convert_string: bool = True,
+        convert_integer: bool = True,
+        convert_boolean: bool = True,
+        convert_floating: bool = True,
+        dtype_backend: Any = "numpy_nullable",
+    ) -> Self:
+        """Floats that are all whole numbers, on all ranks, as int64; see `DataFrame.convert_dtypes`."""
+        options = (infer_objects, convert_string, convert_integer, convert_boolean, convert_floating, dtype_backend)
+        return self._of(self._frame.convert_dtypes(*options))
+
+    def infer_objects(self, copy: Any = ABSENT) -> Self:
+        """The Series: its values are of one type."""
+        return self._of(self._frame.infer_objects(copy))
+
     # -- missing values ------------------------------------------------------------------------------------------
 
     def dropna(self, *, axis: Any = 0, inplace: bool = False, how: Any = None, ignore_index: bool = False) -> Self:

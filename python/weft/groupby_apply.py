@@ -12,6 +12,7 @@ from weft.frame import DataFrame
 from weft.groupby_aggregates import Result
 from weft.groupby_functions import Gathered, agreed, as_array, one_type
 from weft.groupby_rows import RowWise
+from weft.piping import Piped, piped
 from weft.series import Series
 
 if TYPE_CHECKING:
@@ -122,9 +123,9 @@ class ApplyGroups(RowWise[Result]):
         back = gathered.back(kept.column(0)).rename(["__weft_keep__"])
         return self._choose(col("__weft_keep__") == True, back)  # noqa: E712
 
-    def pipe(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """``func(self, *args, **kwargs)``."""
-        return func(self, *args, **kwargs)
+    def pipe(self, func: Piped, *args: Any, **kwargs: Any) -> Any:
+        """``func(self, *args, **kwargs)``; or of a pair of function and name, with this as the argument so named."""
+        return piped(self, func, args, kwargs)
 
     # -- groups on this rank -------------------------------------------------------------------------------------
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import builtins
 import datetime
 import re
+import sys
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from weft import _core
 from weft.arguments import choose_env, find, place, refuse
+from weft.computed import ABSENT
 from weft.expression import Expression
 from weft.locating import At, IAt, ILoc, Loc
 from weft.operands import Operands, is_listed
@@ -43,6 +46,14 @@ def by_columns(frame: Rows, operation: str, axis: int | str) -> bool:
     if axis not in (0, 1, "index", "rows", "columns"):
         raise ValueError(f"{place(frame.env)}{operation}: axis={axis!r} is none of 0, 1, index, columns")
     return axis in (1, "columns")
+
+
+def _scope_of(level: int, local: Mapping[str, Any] | None, everywhere: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The variables of who called the method that calls this."""
+    caller = sys._getframe(2 + level)
+    return ChainMap(
+        dict(caller.f_locals if local is None else local), dict(caller.f_globals if everywhere is None else everywhere)
+    )
 
 
 class Indexing(Rows):
@@ -133,6 +144,53 @@ class Indexing(Rows):
             expressions[name] = operands.expression(made)
             frame = operands.project(list(expressions), list(expressions.values()))
         return frame
+
+    def query(
+        self,
+        expr: str,
+        *,
+        parser: Literal["pandas"] = "pandas",
+        engine: Literal["python"] | None = None,
+        local_dict: Mapping[str, Any] | None = None,
+        global_dict: Mapping[str, Any] | None = None,
+        resolvers: Any = None,
+        level: int = 0,
+        inplace: Any = ABSENT,
+    ) -> DataFrame:
+        """The rows for which a text is true: ``df.query("delay > 15 and carrier in ['AA', 'UA']")``. Collective on a
+        bound frame where the text looks at other rows (``delay > delay.mean()``), names a Series that is not of this
+        frame's rows, or is of types whose values can fail.
+
+        The text has comparisons (also ``a < b < c``), ``and or not & | ~``, arithmetic, ``in`` and ``not in``, columns
+        by name (others than Python's names in backticks), index columns by name or as ``index``, ``@name`` for the
+        caller's variables and functions, NumPy's functions by name, and methods of columns: those of expressions, and
+        reductions, scans and ``shift`` of a Series.
+
+        Parameters
+        ----------
+        local_dict, global_dict
+            The variables, instead of the caller's.
+        level
+            So many calls further out are the variables.
+
+        Raises KeyError for a column or variable that is not there, ValueError for what cannot be read or is not taken,
+        TypeError for what is no condition.
+        """
+        from weft.querying import query
+
+        scope = _scope_of(level, local_dict, global_dict)
+        return query(self._same, expr, scope, parser=parser, engine=engine, resolvers=resolvers, inplace=inplace)
+
+    def eval(self, expr: str, *, inplace: Any = ABSENT, **kwargs: Any) -> Any:
+        """What a text, as `query` takes it, is for each row: a Series; or for ``"c = a + b"`` the frame with that
+        column. Several lines are assigned one after the other. A text without columns gives a Python value. Other
+        arguments, errors, and when it is collective, are as of `query`."""
+        from weft.querying import evaluate
+
+        names = [
+            kwargs.pop(name, default) for name, default in (("level", 0), ("local_dict", None), ("global_dict", None))
+        ]
+        return evaluate(self._same, expr, _scope_of(*names), inplace=inplace, **kwargs)
 
     def _project(
         self, names: Sequence[str], expressions: Sequence[Expression], named: Mapping[str, Any], operation: str
@@ -262,6 +320,31 @@ class Indexing(Rows):
         hidden, last = len(self._index), len(names)
         order = [*range(loc), last, *range(loc, last)]
         self._become(made._keep([hidden + i for i in order]))
+
+    def isetitem(self, loc: int | Sequence[int], value: Any) -> None:
+        """Makes `value` the column at place `loc` of this frame; or a frame's columns those at several places. Takes
+        what `assign` takes."""
+        where = f"{place(self._env)}isetitem"
+        places: list[Any] = [loc] if hasattr(loc, "__index__") else list(loc)
+        names = self.columns
+        for one in places:
+            if isinstance(one, bool) or not hasattr(one, "__index__"):
+                raise TypeError(f"{where}: loc is a place among the columns, or a list of such, not {one!r}")
+            if not -len(names) <= one < len(names):
+                raise IndexError(f"{where}: there is no place {one} among {len(names)} columns")
+        if isinstance(value, Rows):
+            given = cast("DataFrame", value)
+            if len(places) != len(given.columns):
+                raise ValueError(f"{where}: {len(places)} places are named for {len(given.columns)} columns")
+            values: list[Any] = [given[name] for name in given.columns]
+        elif len(places) != 1:
+            raise TypeError(f"{where}: of several places the value is a frame, not {type(value).__name__}")
+        else:
+            values = [value]
+        named = {names[one]: new for one, new in zip(places, values, strict=True)}
+        if len(named) < len(places):
+            raise ValueError(f"{where}: a place is named twice in {places}")
+        self._become(self.assign(**named))
 
     def copy(self, deep: bool = True) -> DataFrame:
         """A frame of its own: what is done to one's columns the other does not see. Memory is shared, `deep` or not,

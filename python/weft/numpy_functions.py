@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-__all__ = ["apply_ufunc", "check_extra", "reduction_of"]
+__all__ = ["FUNCTIONS", "apply_ufunc", "check_extra", "reduction_of"]
 
 #: Reductions: the name, and what makes it NumPy's. As in pandas 3, np.std and np.var divide by the number of values.
 _REDUCTIONS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -33,7 +33,7 @@ _OPERATORS = {
     "bitwise_xor": "xor",
 }
 #: Of one operand.
-_FUNCTIONS = {
+FUNCTIONS = {
     **{name: name for name in ("sqrt", "exp", "expm1", "log", "log10", "log2", "log1p", "sin", "cos", "tan")},
     **{name: name for name in ("arcsin", "arccos", "arctan", "sinh", "cosh", "tanh", "arcsinh", "arccosh", "arctanh")},
     **{name: name for name in ("floor", "ceil", "trunc", "rint", "sign", "square", "reciprocal", "fabs")},
@@ -80,8 +80,8 @@ def apply_ufunc(operand: Any, ufunc: Any, method: str, inputs: tuple[Any, ...], 
         raise TypeError(f"np.{name}: {', '.join(given)}= is not taken; use the result, or .to_numpy()")
     if len(inputs) == 1 and name == "positive":
         return operand
-    if len(inputs) == 1 and name in _FUNCTIONS:
-        return operand._apply(_FUNCTIONS[name])
+    if len(inputs) == 1 and name in FUNCTIONS:
+        return operand._apply(FUNCTIONS[name])
     if len(inputs) == 2 and name in _OPERATORS:
         first, second = inputs
         kind = _OPERATORS[name]

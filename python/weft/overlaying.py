@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from weft import _core
 from weft.arguments import choose_env, place, refuse
-from weft.expression import Expression, col
+from weft.expression import Expression, col, lit
 from weft.merge import as_frame
 from weft.operands import Operands, aligned, is_listed
 from weft.rows import Rows
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from weft.frame import DataFrame
     from weft.series import Series
 
-__all__ = ["combine_first", "combine_values", "compare", "update"]
+__all__ = ["combine", "combine_first", "combine_values", "compare", "update"]
 
 
 class Pair:
@@ -116,6 +117,36 @@ def combine_values(series: Series, other: Any, func: Any, fill_value: Any) -> Se
     one, two = (python_values(column) for column in table.columns)
     made = columns_of(lambda: [[func(a, b) for a, b in zip(one, two, strict=True)]], env, "combine")[0]
     return SeriesClass(with_columns(both, {series.name: made}, "combine"))
+
+
+def combine(
+    frame: DataFrame, other: Any, func: Callable[[Series, Series], Any], fill_value: Any, overwrite: bool
+) -> DataFrame:
+    """See `DataFrame.combine`."""
+    if not callable(func):
+        raise TypeError(f"{place(frame.env)}combine takes a function, not {type(func).__name__}")
+    right = as_frame("combine", other)
+    pair = Pair("combine", frame, right, "outer")
+    operands = Operands(pair.rows, "combine")
+    names = [*frame.columns, *(name for name in right.columns if name not in frame.columns)]
+    made = []
+    for name in names:
+        sides = [
+            col(f"{letter}{side.columns.index(name)}") if name in side.columns else None
+            for letter, side in (("a", frame), ("b", right))
+        ]
+        there = next(one for one in sides if one is not None)
+        one, two = (there.where(lit(False)) if side is None else side for side in sides)
+        if not overwrite and not pair.rows.select(x=two.notna())["x"].any():
+            made.append(one)
+            continue
+        if fill_value is not None:
+            one, two = one.fillna(fill_value), two.fillna(fill_value)
+        columns = pair.rows.select(one=one, two=two)
+        made.append(operands.expression(func(columns["one"].rename(name), columns["two"].rename(name))))
+    keys = pair.rows.columns[: len(frame.index_names)]
+    table = operands.project([*keys, *(f"c{i}" for i in range(len(made)))], [*(col(key) for key in keys), *made]).table
+    return Rows._wrap(table.rename([*frame.index_names, *names]), pair.rows.env, frame.index_names)
 
 
 def update(frame: DataFrame, other: Any, join: str, overwrite: bool, filter_func: Any, errors: str) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from weft import _core
 from weft.arguments import check_limit, find, refuse
 from weft.numpy_functions import reduction_of
+from weft.piping import Piped, piped
 from weft.resample_grid import Grid, ResampleOptions
 from weft.rows import Rows
 
@@ -303,9 +304,9 @@ class Resampler(Generic[Result]):
 
     aggregate = agg
 
-    def pipe(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """``func(self, *args, **kwargs)``."""
-        return func(self, *args, **kwargs)
+    def pipe(self, func: Piped, *args: Any, **kwargs: Any) -> Any:
+        """``func(self, *args, **kwargs)``; or of a pair of function and name, with this as the argument so named."""
+        return piped(self, func, args, kwargs)
 
     # -- a row a point -------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from weft.combining import Combining
@@ -138,6 +139,21 @@ class Reshaping(Combining):
         from weft.overlaying import combine_first
 
         return combine_first(self._same, other)
+
+    def combine(
+        self,
+        other: DataFrame,
+        func: Callable[[Series, Series], Any],
+        fill_value: Any = None,
+        overwrite: bool = True,
+    ) -> DataFrame:
+        """What `func` makes of each column and that of the same name in `other`, two Series of the same rows: of all
+        labels of both, in order, and all columns; a side that has no value has a missing one, or `fill_value`. Frames
+        without an index go by position and are equally long. Without `overwrite` a column of which `other` has no value
+        stays as it is."""
+        from weft.overlaying import combine
+
+        return combine(self._same, other, func, fill_value, overwrite)
 
     def update(
         self,

@@ -1,4 +1,4 @@
-"""Columns chosen by type, as pandas' ``select_dtypes`` names types."""
+"""Columns chosen by type, as pandas' ``select_dtypes`` names types, and `convert_dtypes`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["chosen_types"]
+    from weft.frame import DataFrame
+
+__all__ = ["chosen_types", "converted"]
 
 
 def _families() -> dict[str, Callable[[pa.DataType], bool]]:
@@ -80,3 +82,19 @@ def chosen_types(types: Mapping[str, pa.DataType], include: Any, exclude: Any, o
         for name, kind in types.items()
         if (not wanted or any(test(kind) for test in wanted)) and not any(test(kind) for test in unwanted)
     ]
+
+
+def converted(frame: DataFrame) -> DataFrame:
+    """The frame with int64 for floats that are all whole. Collective on a bound frame."""
+    from weft.dtypes import dense, family
+    from weft.expression import col
+
+    floats = [name for name, type in frame.dtypes.items() if family(dense(type)) == "float"]
+    if not floats:
+        return frame
+    conditions = {}
+    for number, name in enumerate(floats):
+        value = col(name).astype("float64")
+        conditions[f"c{number}"] = value.isna() | ((value % 1 == 0) & (abs(value) < 2.0**63))
+    whole = frame.reset_index(drop=True).select(**conditions).all()
+    return frame.astype({name: "int64" for number, name in enumerate(floats) if whole[f"c{number}"]})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from weft import _core
 from weft.arguments import find, one_of, refuse
+from weft.piping import Piped, piped
 from weft.rows import Rows
 from weft.window_options import Of, RollingOptions, check_count
 
@@ -254,9 +255,9 @@ class BoundedWindows(Windows[Result]):
             dropna=keys is None or keys.dropna,
         )
 
-    def pipe(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """``func(self, *args, **kwargs)``."""
-        return func(self, *args, **kwargs)
+    def pipe(self, func: Piped, *args: Any, **kwargs: Any) -> Any:
+        """``func(self, *args, **kwargs)``; or of a pair of function and name, with this as the argument so named."""
+        return piped(self, func, args, kwargs)
 
     def count(self, numeric_only: bool = False) -> Result:
         """How many values are not missing, of any type."""
