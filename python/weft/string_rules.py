@@ -111,13 +111,12 @@ def _find(low: Lowering, terms: tuple[Term, ...], detail: tuple[str, int, int | 
             shorter = low.call("less", end, low.constant(stop), type=pa.bool_())
             end = low.choose(shorter, end, low.constant(stop))
         return low.choose(fits, end if last else low.constant(start), low.constant(-1))
-    found = low.call("match_substring", part, options=pc.MatchSubstringOptions(sub), type=pa.bool_())
-    # Arrow finds bytes; what lies before is counted in characters.
-    halves = low.call("split_pattern", part, options=pc.SplitPatternOptions(sub, max_splits=1, reverse=last))
-    before = low.call("weft_list_get", halves, low.constant(0), type=text.type)
-    at = low.cast(low.call("utf8_length", before), pa.int64())
-    at = low.call("add", at, low.constant(start), type=pa.int64())
-    return low.choose(found, at, low.constant(-1))
+    function = "weft_rfind" if last else "weft_find"
+    at = low.call(function, part, options=pc.MatchSubstringOptions(sub), type=pa.int64())
+    if not start:
+        return at
+    found = low.call("greater_equal", at, low.constant(0), type=pa.bool_())
+    return low.choose(found, low.call("add", at, low.constant(start), type=pa.int64()), at)
 
 
 @rule("str.partition")
