@@ -131,7 +131,9 @@ def _plain(value: Any) -> Any:
         return value.as_py()
     if type(value).__module__ == "numpy" and hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
         return value.item()
-    if isinstance(value, list | tuple | dict | set) or hasattr(value, "__arrow_c_stream__"):
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, dict | set) or hasattr(value, "__arrow_c_stream__"):
         raise TypeError(f"the function returned a {type(value).__name__} where one value is needed")
     return value
 

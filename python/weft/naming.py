@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from weft.arguments import find, find_all, one_of, place, refuse
-from weft.arrow_input import plain_index
+from weft.arrow_input import plain_index, unnamed_level
 from weft.expression import Expression, lit
 from weft.indexing import Indexing, by_columns
 from weft.labels import index_column, reindexed, renamed_labels, with_labels
@@ -116,6 +116,10 @@ class Naming(Indexing, Levels):
             names = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
         if len(names) != len(self._index):
             raise ValueError(f"{place(self._env)}rename_axis: {len(names)} names for {len(self._index)} index columns")
+        taken: list[str] = []
+        for name in names:
+            taken.append(unnamed_level(taken) if name is None else name)
+        names = taken
         return self.with_names([*names, *self.columns], "rename_axis")
 
     def set_axis(self, labels: Any, *, axis: int | str = 0, copy: bool | None = None) -> DataFrame:

@@ -42,6 +42,12 @@ class Pair:
             whole = _core.beside([left.table, beside], [*first, *second])
             self.rows = Rows._wrap(whole, env)
             return
+        if how == "outer" and left.index.to_frame().equals(right.index.to_frame()):
+            # Labels in their order, and each as often as it is there.
+            beside = aligned(left, Rows._wrap(right.table, right.env, left.index_names), operation)
+            values = beside.select(list(range(hidden, beside.num_columns)))
+            self.rows = Rows._wrap(_core.beside([left.table, values], [*first, *second[hidden:]]), env)
+            return
         for frame, side in ((left, "frame"), (right, "other frame")):
             if (how == "outer" or frame is right) and not frame.index.is_unique:
                 raise ValueError(f"{self.where}{operation}: rows of the {side} have the same label")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import re
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -83,8 +84,8 @@ def to_datetime(
     unit: str | None = None,
     origin: Any = "unix",
     cache: bool = True,
-) -> Series:
-    """A Series of texts or numbers as moments; or a frame, or a dict of Series, with the columns "year", "month", "day"
+) -> Any:
+    """A Series of texts or numbers as moments, and a single one as pandas' Timestamp; or a frame, or a dict of Series, with the columns "year", "month", "day"
     and maybe "hour", "minute", "second", "ms", "us" as the moments of these parts. Microseconds, or nanoseconds where a
     value needs them. Moments stay as they are. Collective on a bound Series.
 
@@ -116,6 +117,10 @@ def to_datetime(
         cache=(cache, True, "equal texts are parsed each for itself"),
     )
     one_of(None, where, "errors", errors, ("raise", "coerce"))
+    if arg is None or isinstance(arg, str | int | float | datetime.date):
+        import pandas
+
+        return pandas.to_datetime(arg, errors=errors, dayfirst=dayfirst, utc=utc, format=format, unit=unit)
     if isinstance(arg, Series):
         moments = _moments(arg, where, errors, bool(dayfirst), bool(utc), format, unit)
     else:
@@ -360,8 +365,8 @@ _WORDS = {
 }
 
 
-def to_timedelta(arg: Series, unit: str | None = None, errors: Literal["raise", "coerce"] = "raise") -> Series:
-    """A Series of numbers or texts as durations: of microseconds, or of nanoseconds where a value needs them. Durations
+def to_timedelta(arg: Any, unit: str | None = None, errors: Literal["raise", "coerce"] = "raise") -> Any:
+    """A Series of numbers or texts as durations, and a single one as pandas' Timedelta: of microseconds, or of nanoseconds where a value needs them. Durations
     stay as they are. Texts are as ``2 days 03:04:05``, ``-1 days +02:00:00`` or ``1h 30min``, the larger unit first.
     Collective on a bound Series.
 
@@ -374,6 +379,11 @@ def to_timedelta(arg: Series, unit: str | None = None, errors: Literal["raise", 
 
     Raises TypeError for what is no Series of these.
     """
+    if arg is None or isinstance(arg, str | int | float | datetime.timedelta):
+        import pandas
+
+        one_of(None, "to_timedelta", "errors", errors, ("raise", "coerce"))
+        return pandas.to_timedelta(arg, unit=unit, errors=errors)
     if not isinstance(arg, Series):
         raise TypeError(f"to_timedelta: it takes a Series, not {type(arg).__name__}; weft.Series(list) makes one")
     where = f"{place(arg.env)}to_timedelta"

@@ -181,6 +181,9 @@ def test_apply(servers, data):
         return
     same_as_pandas(data, servers, "df.groupby('k0').apply(lambda g: len(g))", [table])
     same_as_pandas(data, servers, "df.groupby('k0')['i'].apply(lambda v: sum(v.to_list()) / 2)", [table])
+    as_texts = ".map(lambda values: str(list(values)))"
+    for call in ("df.groupby('k0')['i'].agg(list)", "df.groupby('k0')['i'].apply(list)"):
+        same_as_pandas(data, servers, f"{call}{as_texts}", [table], pandas=f"{call}{as_texts}")
     same_as_pandas(
         data,
         servers,

@@ -252,6 +252,8 @@ def test_set_and_reset_index(servers, data):
                 "df.reset_index(drop=True)",
                 "df.set_index('k0').reset_index(names='z')",
                 "df.set_index('k0').rename_axis('z')",
+                "df.set_index('k0').rename_axis(None)",
+                "df.set_index(['k0', 'k1']).rename_axis([None, 'z'])",
                 "df.set_index(['k0', 'k1']).rename_axis(['x', 'y'])",
                 "df.set_index(['k0', 'k1']).rename_axis(index={'k0': 'x'})",
                 "df.set_index(['k0', 'k1']).rename_axis(index=str.upper)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -291,7 +292,6 @@ WRONG = [
     (ValueError, "weft.to_datetime(df['n'], origin='julian')", "origin"),
     (ValueError, "weft.to_datetime(df['n'], cache=False)", "cache"),
     (TypeError, "weft.to_datetime(df['t'])", "'t'"),
-    (TypeError, "weft.to_datetime('2020-01-01')", "Series"),
     (TypeError, "weft.to_datetime([1])", "weft.Series"),
     (ValueError, "weft.to_datetime(df)", "year, month, day"),
     (ValueError, "weft.to_datetime(df, unit='s')", "unit"),
@@ -301,10 +301,22 @@ WRONG = [
     (ValueError, "weft.to_timedelta(df['n'], 'M')", "unit"),
     (ValueError, "weft.to_timedelta(df['n'], errors='ignore')", "errors"),
     (TypeError, "weft.to_timedelta(df['t'])", "'t'"),
-    (TypeError, "weft.to_timedelta(3)", "Series"),
+    (TypeError, "weft.to_timedelta([3])", "Series"),
 ]
 
 
 @pytest.mark.parametrize(("kind", "code", "says"), WRONG)
 def test_refused(servers, kind, code, says):
     refused(servers, kind, code, [TABLE], says)
+
+
+def test_single_ones_are_those_of_pandas():
+    assert weft.to_datetime("2020-01-31 10:00") == pd.to_datetime("2020-01-31 10:00")
+    assert weft.to_datetime(86400, unit="s", utc=True) == pd.to_datetime(86400, unit="s", utc=True)
+    assert weft.to_datetime("31/01/2020", dayfirst=True) == pd.Timestamp(2020, 1, 31)
+    assert weft.to_datetime("no", errors="coerce") is pd.NaT and weft.to_datetime(None) is pd.NaT
+    assert weft.to_timedelta("1 day") == weft.to_timedelta(1, "D") == pd.Timedelta(days=1)
+    frame = weft.DataFrame({"t": weft.to_datetime(weft.Series(["2020-01-01", "2021-01-01"]))})
+    assert len(frame[frame["t"] > weft.to_datetime("2020-06-01")]) == 1
+    with pytest.raises(ValueError, match="errors"):
+        weft.to_datetime("2020-01-01", errors="z")
