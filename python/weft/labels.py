@@ -13,6 +13,7 @@ from weft.expression import Expression, col
 from weft.positions import first_and_total, rows_by_slice, share, take_rows
 
 if TYPE_CHECKING:
+    import pandas
     import pyarrow as pa
 
     from weft.frame import DataFrame
@@ -29,6 +30,7 @@ __all__ = [
     "rows_by_label_slice",
     "rows_by_labels",
     "rows_by_levels",
+    "rows_of_stretch",
     "rows_like",
     "rows_with_labels",
     "with_labels",
@@ -394,19 +396,44 @@ def rows_by_label_slice(frame: DataFrame, key: builtins.slice, operation: str) -
     return made if key.step in (None, 1) else rows_by_slice(made, slice(None, None, key.step), operation)
 
 
-def _moment_of(frame: DataFrame, label: Any, last: bool) -> Any:
-    """The first or the last moment of the day, month or other stretch that a text names, where the index are moments;
-    else the label itself."""
+def rows_of_stretch(frame: DataFrame, label: Any, operation: str) -> DataFrame | None:
+    """The rows of the year, month, day or other stretch that a text names, where the index are moments and some of them
+    lie within such stretches; None where the text is a label as others are. Collective on a bound frame."""
+    stretch = _stretch_of(frame, label)
+    if stretch is None:
+        return None
+    name = index_column(frame, operation)
+    unit = stretch.freqstr
+    if unit in ("D", "h", "min", "s"):
+        within = frame.filter(col(name).dt.floor(unit) != col(name))
+        if not within.total_rows():
+            return None
+    made = frame.filter((col(name) >= _moment_of(frame, label, False)) & (col(name) <= _moment_of(frame, label, True)))
+    if not made.total_rows():
+        raise no_label(frame, operation, label)
+    return made
+
+
+def _stretch_of(frame: DataFrame, label: Any) -> pandas.Period | None:
+    """The day, month or other stretch that a text names, where the index are moments."""
     import pandas
     import pyarrow as pa
 
-    type = frame.schema.types[0]
-    if not isinstance(label, str) or not pa.types.is_timestamp(type):
-        return label
+    if not isinstance(label, str) or not frame.index_names or not pa.types.is_timestamp(frame.schema.types[0]):
+        return None
     try:
-        stretch = pandas.Period(label)
+        return pandas.Period(label)
     except ValueError:
+        return None
+
+
+def _moment_of(frame: DataFrame, label: Any, last: bool) -> Any:
+    """The first or the last moment of the stretch that a text names, where the index are moments; else the label
+    itself."""
+    stretch = _stretch_of(frame, label)
+    if stretch is None:
         return label
+    type = frame.schema.types[0]
     moment = (stretch.end_time if last else stretch.start_time).as_unit(type.unit)
     return moment if type.tz is None else moment.tz_localize(type.tz)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft.arguments import find, place
 from weft.expression import Expression
-from weft.labels import labelled, rows_by_label_slice, rows_by_labels
+from weft.labels import labelled, rows_by_label_slice, rows_by_labels, rows_of_stretch
 from weft.positions import (
     as_list,
     is_mask,
@@ -160,6 +160,9 @@ class Loc(_Locator):
         if listed is not None:
             choose = rows_by_mask if is_mask(listed) else rows_by_labels
             return self._give(choose(frame, listed, "loc"), False, one_column)
+        stretch = None if several else rows_of_stretch(frame, rows, "loc")
+        if stretch is not None:
+            return self._give(stretch, False, one_column)
         return self._of_label(frame, rows, one_column)
 
     def __setitem__(self, key: Any, value: Any) -> None:

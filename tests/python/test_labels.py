@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pyarrow as pa
 import pytest
 import tables
@@ -143,6 +145,30 @@ def test_rename_rows(servers, data):
     missing = "df.set_index('a').rename({'nowhere': 'X'}, errors='raise')"
     with pytest.raises(KeyError):
         run(data, servers, missing, [table])
+
+
+@given(data=st.data())
+def test_texts_that_name_years_months_and_days(servers, data):
+    hours = data.draw(st.sampled_from([6, 24]))
+    places = data.draw(st.permutations(range(360 // hours)))
+    begin = dt.datetime(2023, 12, 25)
+    table = pa.table(
+        {
+            "t": pa.array([begin + dt.timedelta(hours=hours * place) for place in places], pa.timestamp("us")),
+            "x": places,
+        }
+    )
+    labels = ["2023", "2024-01", "2024-01-02", "2024-01-02 06", "2024-01-02 06:00", "2023-12-25 00:00:00"]
+    for label in labels if hours == 6 else labels[:2]:
+        # The last ones name a row, which is a dict here.
+        frame = "df.set_index('t')['x']" if label in labels[3:] else "df.set_index('t')"
+        code = f"{frame}.loc[{label!r}]"
+        code = f"int({code})" if label in labels[3:] else code
+        same_as_pandas(data, servers, code, [table])
+    row = "df.set_index('t').loc['2024-01-02']['x']"
+    if hours == 24:
+        same_as_pandas(data, servers, row, [table], pandas=f"int({row})")
+    refused(servers, KeyError, "df.set_index('t').loc['2031-02']", [table], "2031-02")
 
 
 def test_refusals(servers):
