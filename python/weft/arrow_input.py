@@ -238,6 +238,10 @@ def _from_list(data: list[Any], columns: Sequence[str] | None) -> pa.Table:
     return pa.table({names[0]: _array(data, names[0])})
 
 
+#: What says a moment or a duration; pandas' own are of them.
+_TIMES = (datetime.date, datetime.timedelta, datetime.time)
+
+
 def _array(values: Any, name: str) -> pa.Array:
     """Values of Python, NumPy or pandas as one Arrow array, NaN of objects as missing."""
     import numpy
@@ -247,7 +251,8 @@ def _array(values: Any, name: str) -> pa.Array:
     try:
         if isinstance(dtype, numpy.dtype) and dtype.kind == "O" and not isinstance(values, numpy.ma.MaskedArray):
             # Of an array of objects Arrow does not look at the zones of times.
-            values = list(values)
+            objects = numpy.asarray(values).tolist()
+            values = objects if any(issubclass(kind, _TIMES) for kind in set(map(type, objects))) else values
         if isinstance(values, list):
             values = _numpy_times(values)
         if isinstance(values, numpy.ndarray):
@@ -268,12 +273,10 @@ def _numpy_times(values: list[Any]) -> Any:
     """A list of NumPy's times as their array, of the finest of their units; another list as it is."""
     import numpy
 
-    kinds = {value.dtype for value in values if isinstance(value, numpy.datetime64 | numpy.timedelta64)}
-    if not kinds or not all(
-        value is None or isinstance(value, numpy.datetime64 | numpy.timedelta64) for value in values
-    ):
+    kinds = set(map(type, values)) - {type(None)}
+    if not kinds or not kinds <= {numpy.datetime64, numpy.timedelta64}:
         return values
-    return numpy.array(values, numpy.result_type(*kinds))
+    return numpy.array(values, numpy.result_type(*{value.dtype for value in values if value is not None}))
 
 
 def _known_numpy(values: Any) -> Any:
