@@ -268,7 +268,7 @@ def test_agg_functions(servers, data):
 def test_failing_functions(servers):
     table = pa.table({"k": [1, 2, 2], "v": [1, 2, 3]})
     refused(servers, ValueError, "df.groupby('k').agg(lambda v: int('x'))", [table], "invalid literal")
-    refused(servers, TypeError, "df.groupby('k').agg(lambda v: [1])", [table])
+    refused(servers, TypeError, "df.groupby('k').agg(lambda v: {1})", [table])
     refused(servers, ValueError, "df.groupby('k').apply(lambda g: int('x'))", [table], "invalid literal")
     refused(servers, ValueError, "df.groupby('k').transform(lambda g: [1] * 9)", [table])
 

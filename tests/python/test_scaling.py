@@ -134,7 +134,7 @@ def test_two_studies_in_one_folder_do_not_meet(tmp_path):
         (["--operation", "jump"], "'jump' is none of join, sort"),
         (["--rows", "0"], "no whole number of at least 1"),
         (["--unique", "1.5"], "no share of rows"),
-        (["--world-sizes", "1,x"], "could not convert"),
+        (["--world-sizes", "1,x"], "is no number"),
         (["--backend", "pigeon"], "there is no backend 'pigeon'"),
         (["--launcher", "lambda", "--backend", "mpi"], "lambda has tcp alone"),
         (["--memory", "100"], "--memory is for none of --launcher local"),
