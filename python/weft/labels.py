@@ -30,8 +30,8 @@ __all__ = [
     "rows_by_label_slice",
     "rows_by_labels",
     "rows_by_levels",
-    "rows_of_stretch",
     "rows_like",
+    "rows_of_stretch",
     "rows_with_labels",
     "with_labels",
 ]

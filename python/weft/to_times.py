@@ -85,9 +85,10 @@ def to_datetime(
     origin: Any = "unix",
     cache: bool = True,
 ) -> Any:
-    """A Series of texts or numbers as moments, and a single one as pandas' Timestamp; or a frame, or a dict of Series, with the columns "year", "month", "day"
-    and maybe "hour", "minute", "second", "ms", "us" as the moments of these parts. Microseconds, or nanoseconds where a
-    value needs them. Moments stay as they are. Collective on a bound Series.
+    """A Series of texts or numbers as moments, and a single one as pandas' Timestamp; or a frame, or a dict of Series,
+    with the columns "year", "month", "day" and maybe "hour", "minute", "second", "ms", "us" as the moments of these
+    parts. Microseconds, or nanoseconds where a value needs them. Moments stay as they are. Collective on a bound
+    Series.
 
     Parameters
     ----------
@@ -366,9 +367,9 @@ _WORDS = {
 
 
 def to_timedelta(arg: Any, unit: str | None = None, errors: Literal["raise", "coerce"] = "raise") -> Any:
-    """A Series of numbers or texts as durations, and a single one as pandas' Timedelta: of microseconds, or of nanoseconds where a value needs them. Durations
-    stay as they are. Texts are as ``2 days 03:04:05``, ``-1 days +02:00:00`` or ``1h 30min``, the larger unit first.
-    Collective on a bound Series.
+    """A Series of numbers or texts as durations, and a single one as pandas' Timedelta: of microseconds, or of
+    nanoseconds where a value needs them. Durations stay as they are. Texts are as ``2 days 03:04:05``,
+    ``-1 days +02:00:00`` or ``1h 30min``, the larger unit first. Collective on a bound Series.
 
     Parameters
     ----------

@@ -142,7 +142,8 @@ def test_ranks_of_one_node_and_their_links(weft):
     assert sorted(node.values()) == ["n1", "n1", "n2", "n2"]
     for one in seen:
         peers = {link["peer"]: link for link in one["links"] if link["peer"] != one["rank"]}
-        assert len(peers) == 3 and {link["path"] for link in peers.values()} == {"host"}
+        # On a busy machine both may dial at the server's word before one has reached the other by itself.
+        assert len(peers) == 3 and {link["path"] for link in peers.values()} <= {"host", "punched"}
         for peer, link in peers.items():
             there = [f"10.91.0.{node[peer][1:]}", *(["127.0.0.1"] if node[peer] == one["node"] else [])]
             assert any(re.search(rf"\b{re.escape(address)}\b", link["remote_address"]) for address in there), link
