@@ -25,6 +25,8 @@ constexpr int64_t kLeastBlocks = 4;
 constexpr int64_t kBlockRowsPerGroup = 16;
 /// With more groups than this (their table and states no longer fit the last-level cache) rows are partitioned first.
 constexpr int64_t kFewGroups = 1 << 18;
+/// The same where keys are compared, each look-up reading a row of the group somewhere.
+constexpr int64_t kFewComparedGroups = 1 << 14;
 /// Codes of at most so many bits index a table directly, where the table has not many more places than rows.
 constexpr int kDirectBits = 22;
 /// With at least so many groups it is worth looking whether they come in ascending order.
@@ -514,7 +516,7 @@ arrow::Result<Grouping> GroupRows(const arrow::Table& table, std::span<const int
     if (done) return grouping;
     grouping = Grouping();
   }
-  if (expected <= kFewGroups) {
+  if (expected <= (keys.exact() ? kFewGroups : kFewComparedGroups)) {
     ARROW_ASSIGN_OR_RAISE(const bool done, GroupByBlocks(keys, expected, &grouping, context));
     if (done) return grouping;
     grouping = Grouping();
