@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft import _core
 from weft.arguments import choose_env, find_all, place, refuse
+from weft.arrow_input import UNNAMED_INDEX
 from weft.rows import Rows
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def transpose(frame: DataFrame, args: Sequence[Any] = (), copy: Any = False) -> 
     columns = [column.cast(type) for column in table.columns[hidden:]]
     chunks = [chunk for column in columns for chunk in column.chunks]
     flat = pa.concat_arrays(chunks) if chunks else pa.array([], type)
-    index = "__index_level_0__"
+    index = UNNAMED_INDEX
     mine = range(len(names))
     if env is not None:
         rank, world = env.rank, env.world_size

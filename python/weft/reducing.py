@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from weft import _core
 from weft.arguments import choose_env, place
+from weft.arrow_input import UNNAMED_INDEX
 from weft.by_column import ByColumn
 
 if TYPE_CHECKING:
@@ -150,10 +151,6 @@ def labels_of(frame: DataFrame, rows: Sequence[int]) -> list[Any]:
     return [labels[row] for row in rows]
 
 
-#: The name of an index without a name, as pandas' Arrow form has it.
-UNNAMED = "__index_level_0__"
-
-
 def small_frame(columns: Mapping[str, Any], labels: Sequence[Any] | None = None) -> DataFrame:
     """A local frame of lists or Arrow arrays, with the labels as its unnamed index."""
     import pyarrow as pa
@@ -162,8 +159,8 @@ def small_frame(columns: Mapping[str, Any], labels: Sequence[Any] | None = None)
 
     made: dict[str, Any] = {}
     if labels is not None:
-        made[UNNAMED] = pa.array(labels) if len(labels) else pa.array([], pa.string())
+        made[UNNAMED_INDEX] = pa.array(labels) if len(labels) else pa.array([], pa.string())
     for name, values in columns.items():
         made[name] = values if isinstance(values, pa.Array | pa.ChunkedArray) else pa.array(values, from_pandas=True)
     table = _core.Table.from_stream(pa.table(made))
-    return DataFrame._wrap(table, None, () if labels is None else (UNNAMED,))
+    return DataFrame._wrap(table, None, () if labels is None else (UNNAMED_INDEX,))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from weft import _core
 from weft.arguments import choose_env, place, refuse
 from weft.numpy_functions import check_extra
-from weft.reducing import choose_columns, column_axis, is_number, reduce_many
+from weft.reducing import column_axis, is_number
 from weft.scans import NO_FILL
 
 if TYPE_CHECKING:
@@ -293,39 +293,3 @@ class SeriesReductions:
     def hasnans(self) -> bool:
         """Whether any value is missing. Collective where it is bound."""
         return self.count() < self._frame.total_rows()
-
-    @property
-    def is_unique(self) -> bool:
-        """Whether all values are different. Collective where it is bound."""
-        return self.nunique(dropna=False) == self._frame.total_rows()
-
-    @property
-    def is_monotonic_increasing(self) -> bool:
-        """Whether no value is missing or less than the one before. Collective where it is bound."""
-        return self._is_monotonic("is_monotonic_increasing", "less")
-
-    @property
-    def is_monotonic_decreasing(self) -> bool:
-        """Whether no value is missing or greater than the one before. Collective where it is bound."""
-        return self._is_monotonic("is_monotonic_decreasing", "greater")
-
-    def _is_monotonic(self, operation: str, wrong: str) -> bool:
-        import pyarrow as pa
-        import pyarrow.compute as pc
-
-        def breaks(value: _core.Expression, before: _core.Expression, type: pa.DataType) -> _core.Expression | None:
-            if pa.types.is_nested(type):
-                return None
-            if pa.types.is_dictionary(type):
-                type = type.value_type
-            plain = pc.CastOptions(pa.float32() if pa.types.is_float16(type) else type)
-            value, before = (_core.Expression.call("cast", [side], plain) for side in (value, before))
-            return _core.Expression.call(wrong, [value, before])
-
-        frame = self._frame
-        if pa.types.is_null(frame.schema.field(frame.columns[0]).type):
-            return frame.total_rows() == 0
-        broken = frame._against_shifted(operation, 1, breaks)
-        position = choose_columns(frame, False)[0]
-        wrong_somewhere = reduce_many(broken, [("any", position)], operation)[0]
-        return not wrong_somewhere and not self.hasnans

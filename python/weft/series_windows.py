@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
-from weft.arguments import refuse
-from weft.index_times import rows_at_time, rows_between_times, with_zone
+from weft.index_times import rows_at_time, rows_between_times
 from weft.series_output import SeriesOutput
 from weft.window_options import RollingOptions, of_series
 from weft.windows import (
@@ -95,21 +94,11 @@ class SeriesWindows(SeriesOutput):
     ) -> Self:
         """The same rows; the moments of the index, which have no zone, as local times of `tz`, and with None without
         their zone; see ``.dt.tz_localize``. `level` names the column of an index of several."""
-        refuse(
-            "tz_localize",
-            axis=(0 if axis in (0, "index", "rows") else axis, 0, "names of columns are texts"),
-            copy=(copy, None, "values do not change, so nothing needs a copy"),
-        )
-        return self._of(with_zone(self._frame, "tz_localize", tz, level, ambiguous, nonexistent))
+        return self._of(self._frame.tz_localize(tz, axis, level, copy, ambiguous, nonexistent))
 
     def tz_convert(self, tz: Any, axis: int | str = 0, level: Any = None, copy: bool | None = None) -> Self:
         """The same rows; the moments of the index in another zone; see ``.dt.tz_convert``."""
-        refuse(
-            "tz_convert",
-            axis=(0 if axis in (0, "index", "rows") else axis, 0, "names of columns are texts"),
-            copy=(copy, None, "values do not change, so nothing needs a copy"),
-        )
-        return self._of(with_zone(self._frame, "tz_convert", tz, level))
+        return self._of(self._frame.tz_convert(tz, axis, level, copy))
 
     def between_time(
         self,
