@@ -119,23 +119,6 @@ arrow::Status Divide(cp::KernelContext* /*context*/, const cp::ExecSpan& batch, 
   return arrow::Status::OK();
 }
 
-template <typename Op, typename... CTypes>
-arrow::Status AddDivision(cp::FunctionRegistry* registry, const std::string& name, const cp::FunctionDoc& doc) {
-  auto function = std::make_shared<cp::ScalarFunction>(name, cp::Arity::Binary(), doc);
-  const auto add = [&]<typename T>(std::type_identity<T>) {
-    const auto type = arrow::CTypeTraits<T>::type_singleton();
-    return function->AddKernel({type, type}, type, Divide<T, Op>);
-  };
-  for (const arrow::Status& status : std::array{add(std::type_identity<CTypes>{})...}) ARROW_RETURN_NOT_OK(status);
-  return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
-}
-
-template <typename Op>
-arrow::Status AddDivisionOfAll(cp::FunctionRegistry* registry, const std::string& name, const cp::FunctionDoc& doc) {
-  return AddDivision<Op, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, float, double>(
-      registry, name, doc);
-}
-
 template <typename T>
 arrow::Status Square(cp::KernelContext* /*context*/, const cp::ExecSpan& batch, cp::ExecResult* out) {
   const T* const x = batch[0].array.GetValues<T>(1);
@@ -151,15 +134,24 @@ arrow::Status Square(cp::KernelContext* /*context*/, const cp::ExecSpan& batch, 
   return arrow::Status::OK();
 }
 
-template <typename... CTypes>
-arrow::Status AddSquare(cp::FunctionRegistry* registry) {
-  static const cp::FunctionDoc doc{"Numbers times themselves; integers wrap around", "", {"x"}};
-  auto function = std::make_shared<cp::ScalarFunction>("weft_square", cp::Arity::Unary(), doc);
-  const auto add = [&]<typename T>(std::type_identity<T>) {
+/// Adds a function of numbers of one type, which is that of the result: `kernel(std::type_identity<T>())` is its loop.
+template <typename Kernel>
+arrow::Status AddOfNumbers(cp::FunctionRegistry* registry, const std::string& name, const cp::Arity& arity,
+                           const cp::FunctionDoc& doc, const Kernel& kernel) {
+  auto function = std::make_shared<cp::ScalarFunction>(name, arity, doc);
+  const auto add = [&]<typename T>(std::type_identity<T> of) {
     const auto type = arrow::CTypeTraits<T>::type_singleton();
-    return function->AddKernel({type}, type, Square<T>);
+    return function->AddKernel(std::vector<cp::InputType>(static_cast<size_t>(arity.num_args), type), type, kernel(of));
   };
-  for (const arrow::Status& status : std::array{add(std::type_identity<CTypes>{})...}) ARROW_RETURN_NOT_OK(status);
+  const auto add_all = [&]<typename... CTypes>(std::type_identity<CTypes>... of) -> arrow::Status {
+    for (const arrow::Status& status : std::array{add(of)...}) ARROW_RETURN_NOT_OK(status);
+    return arrow::Status::OK();
+  };
+  ARROW_RETURN_NOT_OK(add_all(std::type_identity<int8_t>(), std::type_identity<int16_t>(),
+                              std::type_identity<int32_t>(), std::type_identity<int64_t>(),
+                              std::type_identity<uint8_t>(), std::type_identity<uint16_t>(),
+                              std::type_identity<uint32_t>(), std::type_identity<uint64_t>(),
+                              std::type_identity<float>(), std::type_identity<double>()));
   return registry->AddFunction(std::move(function), /*allow_overwrite=*/true);
 }
 
@@ -372,11 +364,13 @@ arrow::Status RegisterOnce() {
   cp::FunctionRegistry* registry = cp::GetFunctionRegistry();
   static const cp::FunctionDoc floor{"Division rounded down", "", {"x", "y"}};
   static const cp::FunctionDoc modulo{"Remainder of a division rounded down", "", {"x", "y"}};
-  ARROW_RETURN_NOT_OK(AddDivisionOfAll<FloorDivide>(registry, "weft_floor_divide", floor));
-  ARROW_RETURN_NOT_OK(AddDivisionOfAll<Modulo>(registry, "weft_modulo", modulo));
-  const arrow::Status square =
-      AddSquare<int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, float, double>(registry);
-  ARROW_RETURN_NOT_OK(square);
+  static const cp::FunctionDoc square{"Numbers times themselves; integers wrap around", "", {"x"}};
+  const auto floor_divide = []<typename T>(std::type_identity<T>) { return Divide<T, FloorDivide>; };
+  const auto rest = []<typename T>(std::type_identity<T>) { return Divide<T, Modulo>; };
+  const auto squared = []<typename T>(std::type_identity<T>) { return Square<T>; };
+  ARROW_RETURN_NOT_OK(AddOfNumbers(registry, "weft_floor_divide", cp::Arity::Binary(), floor, floor_divide));
+  ARROW_RETURN_NOT_OK(AddOfNumbers(registry, "weft_modulo", cp::Arity::Binary(), modulo, rest));
+  ARROW_RETURN_NOT_OK(AddOfNumbers(registry, "weft_square", cp::Arity::Unary(), square, squared));
   ARROW_RETURN_NOT_OK(AddLookup(registry));
   ARROW_RETURN_NOT_OK(AddNumberText(registry));
   ARROW_RETURN_NOT_OK(AddMatchPieces(registry));
